@@ -1,0 +1,1 @@
+"""Homeroom on one box: the command, the supervisor of its processes, and the demo."""

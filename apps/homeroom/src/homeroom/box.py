@@ -1,0 +1,131 @@
+"""Everything of one installation on one box: parts, migrations, processes, keys; start to stop.
+
+`up` and `demo` both stand on it. The parts decide for themselves where they come from.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from homeroom import keys, migrate, ownership
+from homeroom.errors import CommandFailed
+from homeroom.installation import DISTRICT, Installation
+from homeroom.journal import Journal
+from homeroom.layout import Layout, Ports
+from homeroom.parts.kafka import RunningKafka, start_kafka
+from homeroom.parts.missing import Missing
+from homeroom.parts.postgres import RunningPostgres, start_postgres
+from homeroom.parts.scim import RunningScim, start_scim
+from homeroom.services import PROCESSES
+from homeroom.signals import ignore_signals
+from homeroom.supervisor import Supervisor
+
+Part = TypeVar("Part")
+
+
+@dataclass(slots=True, kw_only=True)
+class Box:
+    """What runs. The parts are there after `start`."""
+
+    layout: Layout
+    ports: Ports
+    journal: Journal
+    supervisor: Supervisor = field(init=False)
+    postgres: RunningPostgres | None = None
+    scim: RunningScim | None = None
+    kafka: RunningKafka | None = None
+    installation: Installation | None = None
+    operator_token: str = ""
+
+    def __post_init__(self) -> None:
+        self.supervisor = Supervisor(layout=self.layout, ports=self.ports)
+
+    def start(self, *, with_kafka: bool) -> None:
+        """Start all of it from nothing, one step of the journal each."""
+        with self.journal.step("keys and folders") as step:
+            ownership.clear(self.layout)
+            self.operator_token = keys.prepare(self.layout, districts=[DISTRICT])
+            step.detail = str(self.layout.folder)
+        self._start_parts(with_kafka=with_kafka)
+        self._migrate()
+        self._start_services()
+
+    def stop(self) -> None:
+        """Stop what was started, in reverse; every wait is bounded. May run twice."""
+        self.supervisor.stop()
+        for part in (self.scim, self.kafka, self.postgres):
+            if part is not None:
+                part.stop()
+        self.scim = self.kafka = self.postgres = None
+
+    def started(self) -> Installation:
+        """Return what the processes were told; raises CommandFailed before `start`."""
+        if self.installation is None:
+            raise CommandFailed("nothing is running")
+        return self.installation
+
+    def _start_parts(self, *, with_kafka: bool) -> None:
+        data, token = self.layout.data, secrets.token_urlsafe(24)
+        with self.journal.step("PostgreSQL", owner="postgres") as step:
+            self.postgres = _there(start_postgres(data / "postgres", durable=True, docker=False))
+            step.detail = str(self.postgres)
+        if with_kafka:
+            with self.journal.step("Kafka", owner="kafka") as step:
+                self.kafka = _there(start_kafka(data / "kafka"))
+                step.detail = str(self.kafka)
+        with self.journal.step("SCIM directory", owner="scim") as step:
+            self.scim = _there(start_scim(self.layout.logs, port=self.ports.scim, token=token))
+            step.detail = str(self.scim)
+        self.installation = Installation(
+            layout=self.layout,
+            ports=self.ports,
+            database_url=self.postgres.url,
+            database_embedded=self.postgres.embedded,
+            operator_public_key=keys.public_key(self.layout),
+            scim_url=self.scim.url,
+            scim_token=token,
+            kafka_bootstrap=self.kafka.bootstrap if self.kafka else None,
+        )
+
+    def _migrate(self) -> None:
+        with self.journal.step("migrations") as step:
+            done: list[str] = []
+            migrate.migrate_all(self.started().database_url, on_schema=done.append)
+            step.detail = ", ".join(done)
+
+    def _start_services(self) -> None:
+        with self.journal.step("services start") as step:
+            self.supervisor.start(self.started())
+            step.detail = f"{len(PROCESSES)} processes"
+        for service in PROCESSES:
+            with self.journal.step(f"{service.name} is ready", owner=service.name) as step:
+                self.supervisor.wait_ready(service)
+                step.detail = f"port {self.ports.of(service.offset)}"
+
+
+def _there(part: Part | Missing) -> Part:
+    if isinstance(part, Missing):
+        raise CommandFailed(str(part))
+    return part
+
+
+@contextmanager
+def running_box(
+    *, layout: Layout, ports: Ports, journal: Journal, with_kafka: bool
+) -> Iterator[Box]:
+    """Start an installation, give it, and stop it whatever happens inside."""
+    ownership.claim(layout, ports)
+    box = Box(layout=layout, ports=ports, journal=journal)
+    try:
+        box.start(with_kafka=with_kafka)
+        yield box
+    except Exception:
+        if journal.current is not None and journal.current.owner is not None:
+            journal.current.tail = box.supervisor.tail(journal.current.owner)
+        raise
+    finally:
+        ignore_signals()
+        box.stop()
+        ownership.release(layout)

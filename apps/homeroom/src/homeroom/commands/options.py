@@ -1,0 +1,61 @@
+"""Options that several commands share, and the client an operator command works with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homeroom.display import Display
+from homeroom.errors import CommandFailed
+from homeroom.layout import Layout, Ports
+from homeroom.operator_client import OperatorClient
+from homeroom.ownership import read_running
+from homeroom.settings import CommandSettings
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--folder", help="Where an installation keeps its files.", show_default=".demo"),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port-base", help="First of the ports; the others follow.", show_default="8101"
+    ),
+]
+
+
+def layout_of(folder: Path | None) -> Layout:
+    """Return the layout of the folder given, else of HOMEROOM_FOLDER, else of `.demo`."""
+    return Layout(folder=folder or CommandSettings().folder)
+
+
+def ports_of(port_base: int | None) -> Ports:
+    """Return the ports given, else of HOMEROOM_PORT_BASE, else the fixed ones."""
+    return Ports(base=port_base or CommandSettings().port_base)
+
+
+def display() -> Display:
+    """Return the terminal, plain in CI."""
+    return Display(plain=CommandSettings().ci)
+
+
+def operator_client(folder: Path | None, port_base: int | None) -> OperatorClient:
+    """Return a client with HOMEROOM_OPERATOR_TOKEN, else with the folder's token.
+
+    Without a port it takes that of the installation running in the folder. Raises CommandFailed
+    where there is no token.
+    """
+    layout, settings = layout_of(folder), CommandSettings()
+    running = read_running(layout)
+    if port_base is None and running is not None:
+        port_base = int(running["portBase"])
+    if settings.operator_token is not None:
+        token = settings.operator_token.get_secret_value()
+    elif layout.token.exists():
+        token = layout.token.read_text(encoding="utf-8").strip()
+    else:
+        raise CommandFailed(
+            f"no operator token: set HOMEROOM_OPERATOR_TOKEN or start an installation that writes "
+            f"{layout.token}"
+        )
+    return OperatorClient(ports=ports_of(port_base), token=token)

@@ -1,0 +1,94 @@
+"""`homeroom up`: the same start as the demo, and then it stays until it is told to stop."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from homeroom import installation
+from homeroom.box import Box, running_box
+from homeroom.commands.demo import DEFAULT_STUDENTS, KafkaOption
+from homeroom.commands.options import FolderOption, PortOption, display, layout_of, ports_of
+from homeroom.demo.first_load import load_district
+from homeroom.demo.neighbours import outside_of
+from homeroom.demo.run import DemoOptions, district_file
+from homeroom.display import Display
+from homeroom.failure import explain
+from homeroom.journal import Journal
+from homeroom.layout import local_url
+from homeroom.services import SERVICES
+from homeroom.signals import Stopped, stoppable
+from homeroom.supervisor import WATCH_S
+
+
+def up(
+    students: Annotated[
+        int,
+        typer.Option(
+            "--students", min=0, max=100_000, envvar="DISTRICT",
+            help="Size of the made-up district; 0 starts empty.",
+        ),
+    ] = DEFAULT_STUDENTS,
+    kafka: KafkaOption = False,
+    folder: FolderOption = None,
+    port_base: PortOption = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--zip", exists=True, dir_okay=False, help="A OneRoster zip to load instead."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Start everything, load a district, print addresses and demo credentials, and stay."""
+    options = DemoOptions(
+        layout=layout_of(folder),
+        ports=ports_of(port_base),
+        students=students,
+        with_kafka=kafka,
+        file=file,
+    )
+    screen = display()
+    journal = Journal(display=screen)
+    try:
+        with stoppable(), running_box(
+            layout=options.layout, ports=options.ports, journal=journal, with_kafka=kafka
+        ) as box:
+            if students or file is not None:
+                _load(box, options)
+            _addresses(box, screen)
+            _stay(box, screen)
+    except Stopped:
+        screen.say("stopped")
+    except Exception as error:  # the outermost room: named, with its log, and an exit code
+        explain(screen, journal, error)
+        raise typer.Exit(1) from None
+
+
+def _load(box: Box, options: DemoOptions) -> None:
+    with closing(outside_of(box)) as outside:
+        load_district(outside, district_file(options, box.journal))
+
+
+def _addresses(box: Box, screen: Display) -> None:
+    rows = [(s.name, f"{local_url(box.ports.of(s.offset))}/docs") for s in SERVICES]
+    rows.append(("SCIM directory", box.started().scim_url))
+    screen.say()
+    screen.table("Homeroom is up (Ctrl-C stops it)", ("what", "address"), rows)
+    credentials = (
+        ("webhook source", installation.SOURCE, installation.WEBHOOK_SECRET),
+        ("OAuth 2 client", installation.VENDOR, installation.VENDOR_SECRET),
+        ("OAuth 2 client", installation.ONE_SCHOOL, installation.ONE_SCHOOL_SECRET),
+        ("SCIM bearer token", installation.TARGET, box.started().scim_token),
+    )
+    title = "Demo credentials; production refuses them"
+    screen.table(title, ("what", "name", "secret"), credentials)
+    screen.say(f"operator token ({box.layout.token}):")
+    screen.say(box.operator_token)
+
+
+def _stay(box: Box, screen: Display) -> None:
+    """Restart what dies, until a signal comes."""
+    while True:
+        time.sleep(WATCH_S)
+        for name in box.supervisor.watch():
+            screen.say(f"{name} had ended and was started again; see {box.layout.log_of(name)}")

@@ -1,0 +1,61 @@
+"""What a run can show afterwards: counterparts, counts, ids and times, as one JSON file.
+
+Names and versions come from the counterparts themselves where they speak. No student data.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from homeroom.box import Box
+from homeroom.demo.outsiders.directory import Directory, requests_by_method
+from homeroom.journal import Journal
+
+FEATURES = ("patch", "bulk", "filter", "sort", "etag")
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """Gathers as the run goes on, so that a run that failed has its part as well."""
+
+    file: Path
+    began: datetime
+    counterparts: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def add_parts(self, box: Box) -> None:
+        """Describe what was real in this run."""
+        for name, part in (("postgresql", box.postgres), ("kafka", box.kafka)):
+            if part is not None:
+                self.counterparts[name] = {"version": part.version, "how": part.how}
+        if box.scim is not None:
+            self.counterparts["directory"] = {"version": box.scim.version, "how": str(box.scim)}
+
+    def add_directory(self, box: Box, directory: Directory) -> None:
+        """Add what the directory says of itself, and the requests that it logged itself."""
+        says = directory.describe()
+        about = self.counterparts["directory"]
+        about["name"] = "scim2-server"
+        about["supports"] = {name: says[name]["supported"] for name in FEATURES if name in says}
+        if box.scim is not None:
+            about["requestsInItsLog"] = requests_by_method(box.scim.child.log)
+
+    def write(self, journal: Journal) -> None:
+        """Write the file; `failedStep` is the step that was under way, if any."""
+        if not self.file.parent.is_dir():
+            return
+        evidence = {
+            "began": self.began.isoformat(timespec="milliseconds"),
+            "outcome": "ok" if journal.current is None else "failed",
+            "failedStep": journal.current.name if journal.current else None,
+            "transport": "kafka" if "kafka" in self.counterparts else "postgresql",
+            "counterparts": self.counterparts,
+            "found": self.found,
+            "steps": [
+                {"name": step.name, "ms": round(step.ms or 0.0, 1), "detail": step.detail}
+                for step in journal.done
+            ],
+        }
+        self.file.write_text(json.dumps(evidence, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,170 @@
+"""The first part of the story: a whole district arrives as one zip.
+
+Waits until the roster (read by a vendor) and the directory (read by itself) hold exactly what is
+in the file, whoever made it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from homeroom.demo.archive import count_rows
+from homeroom.demo.outside import Outside
+from homeroom.display import Advance
+from homeroom.errors import CommandFailed
+from homeroom.installation import SOURCE
+from homeroom.operator_client import Page
+from homeroom.services import DIRECTORY_SYNC, ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS
+from homeroom.waiting import wait_for
+
+ROSTER = ("orgs", "users", "classes", "enrollments")
+LOAD_WITHIN_S = 900.0
+SETTLE_WITHIN_S = 60.0
+LOAD_POLL_S = 0.2
+# The directory scans all its accounts to count them, so it is not asked too often.
+DIRECTORY_POLL_S = 1.0
+SAMPLES = 3
+RUN_ENDED = frozenset({"completed", "failed", "refused"})
+
+
+def load_district(outside: Outside, file: Path) -> None:
+    """Post `file` and follow it to its end. Raises CommandFailed where something is not as told."""
+    expected = count_rows(file)
+    outside.found["file"] = dict(expected)
+    run_id = _upload(outside, file)
+    _wait_for_run(outside, run_id, rows=sum(expected.values()) - expected["manifest"])
+    _wait_for_roster(outside, expected)
+    _read_all_pages(outside, expected)
+    _wait_for_directory(outside, expected["users"])
+    _compare_samples(outside)
+    _no_device_requests(outside)
+
+
+def _upload(outside: Outside, file: Path) -> str:
+    size = file.stat().st_size
+    with outside.journal.step("post the zip", owner=SIS_INGEST.name) as step:
+        with outside.journal.display.bar("uploaded bytes") as advance:
+            run = outside.operator.upload(SOURCE, file, on_bytes=lambda sent: advance(sent, size))
+        outside.found["run"] = {"id": run["runId"], "correlationId": run["correlationId"]}
+        step.detail = f"{size / 1e6:.1f} MB, run {run['runId']}"
+    return str(run["runId"])
+
+
+def _wait_for_run(outside: Outside, run_id: str, *, rows: int) -> None:
+    with outside.journal.step("read the zip", owner=SIS_INGEST.name) as step:
+        with outside.journal.display.bar("records read") as advance:
+            report = wait_for(
+                "the end of the snapshot run",
+                lambda: _ended(outside.operator.run(run_id), advance, rows=rows),
+                within_s=LOAD_WITHIN_S,
+                every_s=LOAD_POLL_S,
+                check=outside.check,
+            )
+        outside.found["run"]["report"] = report
+        if report["state"] != "completed":
+            raise CommandFailed(f"the snapshot run ended as {report['state']}")
+        step.detail = "every record is stored and on the log"
+
+
+def _wait_for_roster(outside: Outside, expected: Mapping[str, int]) -> None:
+    wanted = sum(expected[name] for name in ROSTER)
+
+    def total(advance: Advance) -> int | None:
+        return _reached(sum(map(outside.vendor.total, ROSTER)), wanted, advance)
+
+    with outside.journal.step("roster is complete", owner=ROSTER_PUBLISHER.name) as step:
+        with outside.journal.display.bar("rows in the roster") as advance:
+            wait_for(
+                "a roster as large as the file",
+                lambda: total(advance),
+                within_s=LOAD_WITHIN_S,
+                every_s=LOAD_POLL_S,
+                check=outside.check,
+            )
+        step.detail = ", ".join(f"{expected[name]:,} {name}" for name in ROSTER)
+
+
+def _read_all_pages(outside: Outside, expected: Mapping[str, int]) -> None:
+    with outside.journal.step("vendor reads every page", owner=ROSTER_PUBLISHER.name) as step:
+        counts: dict[str, int] = {}
+        for name in ROSTER:
+            counts[name] = _all_different(name, list(outside.vendor.ids(name)))
+            told = outside.vendor.total(name)
+            if not counts[name] == told == expected[name]:
+                raise CommandFailed(
+                    f"{name}: {expected[name]} in the file, {told} by X-Total-Count, "
+                    f"{counts[name]} on the pages"
+                )
+        outside.found["roster"] = counts
+        step.detail = f"{sum(counts.values()):,} rows, as many as in the file"
+
+
+def _wait_for_directory(outside: Outside, wanted: int) -> None:
+    with outside.journal.step("directory is complete", owner=DIRECTORY_SYNC.name) as step:
+        with outside.journal.display.bar("accounts") as advance:
+            wait_for(
+                "an account for everybody",
+                lambda: _reached(outside.directory.total(), wanted, advance),
+                within_s=LOAD_WITHIN_S,
+                every_s=DIRECTORY_POLL_S,
+                check=outside.check,
+            )
+        total = outside.directory.total()
+        if total != wanted:
+            raise CommandFailed(f"{total} accounts for {wanted} people")
+        outside.found["accounts"] = total
+        step.detail = f"{total:,} accounts"
+
+
+def _compare_samples(outside: Outside) -> None:
+    with outside.journal.step("accounts are their people's", owner=DIRECTORY_SYNC.name) as step:
+        people = outside.vendor.some("users", query=f"limit={SAMPLES}&offset=7")
+        for person in people:
+            account = outside.account_of(str(person["sourcedId"]))
+            same = account["name"]["familyName"] == person["familyName"]
+            if not (same and account["active"] is True):
+                raise CommandFailed(f"account {account['id']} does not match its person")
+        step.detail = f"{len(people)} looked up by the person's id"
+
+
+def _no_device_requests(outside: Outside) -> None:
+    """A first load is not a district full of new pupils without a laptop."""
+    with outside.journal.step("no device requests", owner=TICKET_EVENTS.name) as step:
+        wait_for(
+            "the end of ticket-events' reading",
+            lambda: _caught_up(outside.operator.ready(TICKET_EVENTS)),
+            within_s=SETTLE_WITHIN_S,
+            check=outside.check,
+        )
+        wanted = len(outside.operator.device_requests())
+        if wanted:
+            raise CommandFailed(f"the first load made {wanted} device requests")
+        step.detail = "0 after the first load"
+
+
+def _ended(report: Page, advance: Advance, *, rows: int) -> Page | None:
+    counts = (report.get("counts") or {}).values()
+    advance(sum(int(entity.get("read", 0)) for entity in counts), rows)
+    return report if report["state"] in RUN_ENDED else None
+
+
+def _reached(have: int, wanted: int, advance: Advance) -> int | None:
+    advance(have, wanted)
+    return have if have >= wanted else None
+
+
+def _all_different(name: str, ids: list[str]) -> int:
+    if len(set(ids)) != len(ids):
+        raise CommandFailed(f"{name}: a row stands on two pages")
+    return len(ids)
+
+
+def _caught_up(answer: tuple[bool, Page]) -> bool | None:
+    """Say whether no topic has anything left for the service, from its readiness page."""
+    ready, page = answer
+    lags = [
+        topic["lag"]
+        for name, check in page.get("checks", {}).items()
+        if name.startswith("group:")
+        for topic in check.get("topics", {}).values()
+    ]
+    return True if ready and lags and not any(lags) else None

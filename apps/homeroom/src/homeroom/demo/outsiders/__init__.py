@@ -1,0 +1,1 @@
+"""People and systems outside: they know addresses, secrets and public protocols, nothing else."""

@@ -1,0 +1,85 @@
+"""Runs the demo from nothing to its evidence, and names the step that failed.
+
+The outermost room of the demo: here alone every exception ends, as an exit code and a line.
+"""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from roster_common.runtime.clock import SystemClock
+
+from homeroom.box import Box, running_box
+from homeroom.demo.district import school_year_of
+from homeroom.demo.evidence import Evidence
+from homeroom.demo.neighbours import outside_of
+from homeroom.demo.scenario import make_district, tell
+from homeroom.display import Display
+from homeroom.failure import explain
+from homeroom.journal import Journal
+from homeroom.layout import Layout, Ports
+from homeroom.signals import Stopped, stoppable
+
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """One run. `file` replaces the made-up district by a OneRoster zip made by others."""
+
+    layout: Layout
+    ports: Ports
+    students: int
+    with_kafka: bool
+    file: Path | None = None
+
+
+def run_demo(options: DemoOptions, display: Display) -> int:
+    """Run it all; returns the exit code: 0, 1 with the failed step named, or 130 if interrupted."""
+    journal = Journal(display=display)
+    evidence = Evidence(file=options.layout.evidence, began=SystemClock().now())
+    try:
+        with stoppable(), running_box(
+            layout=options.layout,
+            ports=options.ports,
+            journal=journal,
+            with_kafka=options.with_kafka,
+        ) as box:
+            _tell(box, options, evidence)
+    except Stopped:
+        display.bad("interrupted")
+        return INTERRUPTED
+    except Exception as error:  # the outermost room: named, with its log, and an exit code
+        explain(display, journal, error)
+        return 1
+    finally:
+        evidence.write(journal)
+    _summary(display, journal, options)
+    return 0
+
+
+def district_file(options: DemoOptions, journal: Journal) -> Path:
+    """Return the zip to load: the one given, or a made-up district of this school year."""
+    if options.file is not None:
+        return options.file
+    file = options.layout.district_zip
+    year = school_year_of(SystemClock().now().date())
+    make_district(journal, students=options.students, school_year=year, file=file)
+    return file
+
+
+def _tell(box: Box, options: DemoOptions, evidence: Evidence) -> None:
+    with closing(outside_of(box)) as outside:
+        evidence.found = outside.found
+        evidence.add_parts(box)
+        file = district_file(options, box.journal)
+        tell(outside, file=file)
+        evidence.add_directory(box, outside.directory)
+
+
+def _summary(display: Display, journal: Journal, options: DemoOptions) -> None:
+    rows = [(step.name, f"{step.ms or 0:,.0f}", step.detail) for step in journal.done]
+    display.say()
+    display.table("Homeroom demo", ("step", "ms", "what was seen"), rows)
+    display.say(f"evidence: {options.layout.evidence}")
+    display.good("OK: every step ended as it should")

@@ -1,0 +1,23 @@
+"""Ways in which a command can fail that a person at the terminal should read. Imports nothing."""
+
+
+class CommandFailed(Exception):
+    """A command cannot go on; the text is one sentence for a person, without secrets."""
+
+
+class TookTooLong(CommandFailed):
+    """Something that was waited for did not come in its time."""
+
+    def __init__(self, what: str, *, within_s: float, last_seen: str = "") -> None:
+        seen = f"; last seen: {last_seen}" if last_seen else ""
+        super().__init__(f"{what} did not happen within {within_s:g} s{seen}")
+
+
+class PortTaken(CommandFailed):
+    """A fixed port is in use by something else."""
+
+    def __init__(self, *, name: str, port: int, holder: str) -> None:
+        super().__init__(
+            f"port {port} is needed for {name} but {holder} listens there; "
+            "stop it or choose other ports with --port-base"
+        )

@@ -1,0 +1,29 @@
+"""Telling a person what went wrong: the step, the reason, the log that should say more."""
+
+from homeroom.display import Display
+from homeroom.errors import CommandFailed
+from homeroom.journal import Journal
+from homeroom.parts.processes import ChildFailed
+
+TAIL_LINES = 15
+
+
+def explain(display: Display, journal: Journal, error: Exception) -> None:
+    """Print it in red; the last log lines are those of the child at fault, or the step's owner."""
+    step = journal.current
+    display.bad(f"FAILED at step: {step.name if step else 'start'}")
+    display.bad(f"  {describe(error)}")
+    name, tail = (step.owner or "", step.tail) if step else ("", "")
+    if isinstance(error, ChildFailed):
+        name, tail = error.name, error.tail
+    if tail:
+        display.say(f"  last lines of {name}:")
+    for line in tail.splitlines()[-TAIL_LINES:]:
+        display.say(f"    {line}")
+
+
+def describe(error: Exception) -> str:
+    """Put an error into one line; the text of errors that are not ours may hold values."""
+    if isinstance(error, CommandFailed | ChildFailed):
+        return str(error)
+    return f"{type(error).__module__}.{type(error).__name__}"

@@ -1,0 +1,114 @@
+"""The demo installation: one made-up district, its source, vendors and directory, as settings.
+
+Every secret here is published and a production start refuses it. Pure: builds environment
+variables for the processes and reads nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from homeroom.layout import Layout, Ports, local_url
+from homeroom.services import Service
+
+DISTRICT = "demo"
+SOURCE = "demo-sis"
+WEBHOOK_SECRET = "whsec_ZGVtby13ZWJob29rLXNlY3JldA=="  # noqa: S105 - published demo secret
+VENDOR, VENDOR_SECRET = "demo-vendor", "demo-secret"
+ONE_SCHOOL, ONE_SCHOOL_SECRET = "one-school", "one-secret"
+ONE_SCHOOL_ORG = "school-001"
+TARGET = "demo-directory"
+
+_SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
+ALL_SCOPES = tuple(
+    f"{_SCOPE}{name}"
+    for name in ("roster.readonly", "roster-core.readonly", "roster-demographics.readonly")
+)
+DIRECTORY_ROLES = (
+    "student",
+    "teacher",
+    "aide",
+    "counselor",
+    "principal",
+    "siteAdministrator",
+    "districtAdministrator",
+    "systemAdministrator",
+    "proctor",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """What the processes of one run need to know. Holds secrets: never print it."""
+
+    layout: Layout
+    ports: Ports
+    database_url: str
+    database_embedded: bool
+    operator_public_key: str
+    scim_url: str
+    scim_token: str
+    kafka_bootstrap: str | None = None
+
+    def variables(self) -> Mapping[str, str]:
+        """Return the variables that all processes share; JSON where a setting is a list."""
+        shared = {
+            "HOMEROOM_ENVIRONMENT": "demo",
+            "HOMEROOM_HOST": "127.0.0.1",
+            "HOMEROOM_DATABASE_URL": self.database_url,
+            "HOMEROOM_DATABASE_EMBEDDED": "true" if self.database_embedded else "false",
+            "HOMEROOM_OPERATOR_PUBLIC_KEY": self.operator_public_key,
+            "HOMEROOM_SOURCES": json.dumps(_sources()),
+            "HOMEROOM_CLIENTS": json.dumps(_clients()),
+            "HOMEROOM_TARGETS": json.dumps([_target(self.scim_url, self.scim_token)]),
+            # A leaver is a leaver at once: nobody wants to wait a quarter of an hour in a demo.
+            "HOMEROOM_SETTLE_SECONDS": "0",
+        }
+        if self.kafka_bootstrap is not None:
+            shared["HOMEROOM_KAFKA_BOOTSTRAP"] = self.kafka_bootstrap
+        return shared
+
+    def variables_of(self, service: Service) -> Mapping[str, str]:
+        """Return what only this process gets: its port and its folder."""
+        port = self.ports.of(service.offset)
+        return {
+            "HOMEROOM_PORT": str(port),
+            "HOMEROOM_PUBLIC_URL": local_url(port),
+            "HOMEROOM_DATA_DIR": str((self.layout.data / service.name).resolve()),
+        }
+
+
+def _sources() -> list[dict[str, object]]:
+    return [
+        {"id": SOURCE, "district": DISTRICT, "kind": "generic", "secrets": [WEBHOOK_SECRET]},
+    ]
+
+
+def _clients() -> list[dict[str, object]]:
+    return [
+        {
+            "id": VENDOR,
+            "secret": VENDOR_SECRET,
+            "district": DISTRICT,
+            "scopes": list(ALL_SCOPES),
+            "schools": None,
+        },
+        {
+            "id": ONE_SCHOOL,
+            "secret": ONE_SCHOOL_SECRET,
+            "district": DISTRICT,
+            "scopes": [ALL_SCOPES[0]],
+            "schools": [ONE_SCHOOL_ORG],
+        },
+    ]
+
+
+def _target(url: str, token: str) -> dict[str, object]:
+    return {
+        "id": TARGET,
+        "district": DISTRICT,
+        "kind": "scim",
+        "url": url,
+        "token": token,
+        "roles": list(DIRECTORY_ROLES),
+    }

@@ -1,0 +1,82 @@
+"""The installation's operator keys and token as files that only their owner can read.
+
+The signature itself is libs/common's (`roster_common.runtime.tokens`).
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from roster_common.runtime.clock import SystemClock, Uuid7Ids
+from roster_common.runtime.tokens import MAX_HOURS, Role, mint, new_keypair
+
+from homeroom.errors import CommandFailed
+from homeroom.layout import Layout
+
+OWNER_ONLY = 0o600
+PUBLIC_SUFFIX = ".pub"
+
+
+def prepare(layout: Layout, *, districts: Sequence[str]) -> str:
+    """Make the key pair unless it is there, mint an admin's token for it, keep both, return it."""
+    if not layout.private_key.exists():
+        new_key_files(layout.private_key)
+    token = mint_token(
+        layout.private_key,
+        subject="demo-operator",
+        role="admin",
+        districts=districts,
+        hours=MAX_HOURS,
+    )
+    layout.token.unlink(missing_ok=True)
+    _write(layout.token, token)
+    return token
+
+
+def new_key_files(file: Path) -> str:
+    """Write a private key to `file` and its public key beside it; return the public key.
+
+    Never overwrites: raises CommandFailed if there is a private key already.
+    """
+    private, public = new_keypair()
+    try:
+        _write(file, private)
+    except FileExistsError:
+        raise CommandFailed(f"{file} exists; a key is never overwritten") from None
+    file.with_suffix(PUBLIC_SUFFIX).write_text(public, encoding="utf-8")
+    return public
+
+
+def public_key(layout: Layout) -> str:
+    """Return the installation's public key, as the services take it."""
+    return _read(layout.private_key.with_suffix(PUBLIC_SUFFIX))
+
+
+def mint_token(
+    key: Path, *, subject: str, role: Role, districts: Sequence[str], hours: float
+) -> str:
+    """Return a token signed with the private key in `key`. It is a secret for `hours` hours."""
+    return mint(
+        _read(key),
+        subject=subject,
+        role=role,
+        districts=districts,
+        now=SystemClock().now(),
+        token_id=Uuid7Ids().new_id(),
+        hours=hours,
+    )
+
+
+def _read(key: Path) -> str:
+    try:
+        return key.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CommandFailed(f"there is no key in {key}") from None
+
+
+def _write(file: Path, secret: str) -> None:
+    """Write a file that never existed with wider rights, not even for a moment."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(secret)

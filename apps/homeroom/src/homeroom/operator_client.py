@@ -1,0 +1,118 @@
+"""An operator's calls to the services, over HTTP with an operator token.
+
+Speaks the services' public pages and nothing else. Never prints the token.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from homeroom.errors import CommandFailed
+from homeroom.layout import Ports, local_url
+from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS, Service
+
+TIMEOUT_S = 10.0
+UPLOAD_TIMEOUT_S = 120.0
+REPUBLISH_TIMEOUT_S = 600.0
+CHUNK_BYTES = 256 * 1024
+
+Page = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class OperatorClient:
+    """Calls the services of one installation. Every call may raise `httpx2.HTTPError`."""
+
+    ports: Ports
+    token: str
+    _http: httpx2.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self._http = httpx2.Client(headers=headers, timeout=TIMEOUT_S)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def ready(self, service: Service) -> tuple[bool, Page]:
+        """Return whether the service calls itself ready, and its page of dependencies."""
+        answer = self._http.get(self._url(service, "/readyz"))
+        return answer.is_success, answer.json()
+
+    def status(self, service: Service) -> Page:
+        """Return the service's own counts; needs the role viewer."""
+        return self._page(self._http.get(self._url(service, "/status")))
+
+    def upload(self, source: str, file: Path, *, on_bytes: Callable[[int], None]) -> Page:
+        """Post a OneRoster zip as a snapshot of `source`; needs the role operator.
+
+        Returns `{"runId", "correlationId", …}` as soon as the file is safe. `on_bytes` gets the
+        bytes sent so far.
+        """
+        answer = self._http.post(
+            self._url(SIS_INGEST, f"/snapshots/{source}"),
+            content=_chunks(file, on_bytes),
+            headers={
+                "content-type": "application/zip",
+                "content-length": str(file.stat().st_size),
+            },
+            timeout=UPLOAD_TIMEOUT_S,
+        )
+        return self._page(answer)
+
+    def run(self, run_id: str) -> Page:
+        """Return the report of a snapshot run, complete or under way."""
+        return self._page(self._http.get(self._url(SIS_INGEST, f"/snapshots/{run_id}")))
+
+    def device_requests(self, *, person_id: str | None = None) -> list[Page]:
+        """Return the open wishes for devices, of one person or of all (first page)."""
+        query = {} if person_id is None else {"personId": person_id}
+        page = self._page(
+            self._http.get(self._url(TICKET_EVENTS, "/device-requests"), params=query)
+        )
+        items: list[Page] = page["items"]
+        return items
+
+    def republish(self, service: Service, district: str) -> Page:
+        """Make the service say all it knows of a district once more; needs the role admin."""
+        if service not in {SIS_INGEST, ROSTER_PUBLISHER}:
+            raise CommandFailed(f"{service.name} publishes no state that could be repeated")
+        answer = self._http.post(
+            self._url(service, "/republish"),
+            params={"district": district},
+            timeout=REPUBLISH_TIMEOUT_S,
+        )
+        return self._page(answer)
+
+    def _url(self, service: Service, path: str) -> str:
+        return local_url(self.ports.of(service.offset)) + path
+
+    def _page(self, answer: httpx2.Response) -> Page:
+        if answer.is_error:
+            raise CommandFailed(_refusal(answer))
+        page: Page = answer.json()
+        return page
+
+
+def _refusal(answer: httpx2.Response) -> str:
+    """Put a problem document (RFC 9457) into one line; it holds field names, never values."""
+    where = f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}"
+    try:
+        problem = answer.json()
+    except ValueError:
+        return where
+    said = problem.get("detail") or problem.get("title") or ""
+    fields = ", ".join(str(error.get("field")) for error in problem.get("errors") or ())
+    return f"{where}: {said}{f' ({fields})' if fields else ''}"
+
+
+def _chunks(file: Path, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
+    sent = 0
+    with file.open("rb") as source:
+        while chunk := source.read(CHUNK_BYTES):
+            yield chunk
+            sent += len(chunk)
+            on_bytes(sent)

@@ -1,0 +1,1 @@
+"""What stands on the log: topics, event types, their envelope and their bytes. Pure: no I/O."""

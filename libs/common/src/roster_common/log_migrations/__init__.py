@@ -1,0 +1,1 @@
+"""Migrations of schema `log`, which libs/common owns (blueprint, storage and transport)."""

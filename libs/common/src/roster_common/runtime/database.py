@@ -1,0 +1,153 @@
+"""One service's way to PostgreSQL: a pool, transactions that carry events, a wake-up call.
+
+Knows no domain. An event leaves a service only through `Tx.emit`, so it stands on the log if and
+only if the change it tells of is committed (docs/adr/0004).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import asyncpg
+import orjson
+import structlog
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from roster_common.contracts.codec import encode
+from roster_common.contracts.envelope import Event, Outgoing
+from roster_common.runtime.failpoints import failpoint
+from roster_common.runtime.log.append import append
+from roster_common.runtime.log.wake import Wake
+
+logger = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+class Tx:
+    """One open transaction. Made by `Database.begin`; never kept beyond its block.
+
+    `connection` takes SQLAlchemy Core statements; `driver` is the same connection raw, for COPY
+    and unnest. Both run inside the one transaction.
+    """
+
+    def __init__(self, connection: AsyncConnection, driver: asyncpg.Connection) -> None:
+        self.connection = connection
+        self._driver = driver
+        self._staged: list[Outgoing] = []
+
+    async def driver(self) -> asyncpg.Connection:
+        """The raw asyncpg connection. JSON goes in as text and comes out parsed; cast to text in
+        the statement where it is only passed on."""
+        return self._driver
+
+    def emit(self, event: Event) -> None:
+        """Stage `event`; it is appended to the log as the last statement before the commit."""
+        self._staged.append(encode(event))
+
+    async def flush_events(self) -> frozenset[str]:
+        """Append what is staged and return the topics touched. Called by `Database.begin` only:
+        the log's counter rows stay locked from here to the commit."""
+        await append(self._driver, self._staged)
+        return frozenset(outgoing.topic for outgoing in self._staged)
+
+
+class Database:
+    """A pool for one service. Connects on first use; `close` gives everything back."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        pool_size: int = 10,
+        statement_timeout_s: float = 30.0,
+        lock_timeout_s: float = 4.0,
+    ) -> None:
+        self.url = url
+        self._settings = {
+            "application_name": name,
+            "statement_timeout": str(int(statement_timeout_s * 1000)),
+            "lock_timeout": str(int(lock_timeout_s * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "jit": "off",
+        }
+        # AUTOCOMMIT keeps SQLAlchemy from opening transactions of its own: `begin` opens the one
+        # that Core statements and the raw driver share.
+        self.engine: AsyncEngine = create_async_engine(
+            make_url(url).set(drivername="postgresql+asyncpg"),
+            isolation_level="AUTOCOMMIT",
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_pre_ping=False,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={"server_settings": self._settings, "timeout": CONNECT_TIMEOUT_S},
+        )
+        self._pool_size = pool_size
+        self._pool: asyncpg.Pool | None = None
+        self._pool_lock = asyncio.Lock()
+        self.wake = Wake(url)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """Open a transaction: commits when the block ends well, rolls back when it raises.
+
+        Events staged with `emit` are appended last, so the counter rows of the log are locked for
+        one statement and one commit only. A cancelled block rolls back.
+        """
+        async with self.engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            if driver is None:
+                raise RuntimeError("no driver connection behind the pool's connection")
+            transaction = driver.transaction()
+            await transaction.start()
+            tx = Tx(connection, driver)
+            try:
+                yield tx
+                topics = await tx.flush_events()
+                failpoint("log.append.before_commit")
+            except BaseException:
+                if not driver.is_closed():
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
+        if topics:
+            failpoint("log.append.after_commit")
+            self.poke(topics)
+
+    def poke(self, topics: Iterable[str]) -> None:
+        """Tell readers, here and in other processes, that `topics` have news. Best effort."""
+        self.wake.poke(topics)
+
+    async def pool(self) -> asyncpg.Pool:
+        """Raw pool for hot reads: every statement is a transaction of its own."""
+        async with self._pool_lock:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self.url,
+                    min_size=1,
+                    max_size=self._pool_size,
+                    server_settings=self._settings,
+                    timeout=CONNECT_TIMEOUT_S,
+                )
+            return self._pool
+
+    async def ping(self) -> str:
+        """Return the server's version; raises what the driver raises when it is not there."""
+        async with self.engine.connect() as connection:
+            result = await connection.exec_driver_sql("SHOW server_version")
+            return str(result.scalar_one())
+
+    async def close(self) -> None:
+        """Close pools and the wake-up connection, within a few seconds."""
+        await self.wake.close()
+        if self._pool is not None:
+            try:
+                await asyncio.wait_for(self._pool.close(), timeout=5)
+            except TimeoutError:
+                self._pool.terminate()
+        await self.engine.dispose()

@@ -1,0 +1,1 @@
+"""directory-sync: turns roster state into accounts and groups in directories."""

@@ -1,0 +1,210 @@
+"""Accounts, the ledger of names and first reads in PostgreSQL. Raw driver, written as sets."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from directory_sync.adapters.postgres.stored import dump, hash_of
+from directory_sync.domain.account import ActualAccount, Names, NameSource
+from directory_sync.domain.ids import DistrictId, PersonId, TargetId
+from directory_sync.domain.names import Taken, key_of, stem_of
+from directory_sync.ports import AccountWrite
+
+# Rows: one claimed batch, by primary key. confirmed_at moves only when the target confirmed.
+_WRITE = """
+    INSERT INTO directory_sync.account AS a
+        (district_id, target_id, person_id, account_id, username, email, username_source, state,
+         asked_at, observed, actual_hash, confirmed_at, correlation_id, changed_at,
+         last_error_code, last_error_at)
+    SELECT $1, $2, r.person_id, r.account_id, r.username, r.email, r.source, r.state,
+           r.asked_at, r.observed::jsonb, r.actual_hash,
+           CASE WHEN r.account_id IS NOT NULL THEN $14::timestamptz END, r.correlation_id, $14,
+           r.error, CASE WHEN r.error IS NOT NULL THEN $14::timestamptz END
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::timestamptz[], $10::text[], $11::bytea[], $12::text[], $13::text[])
+        AS r(person_id, account_id, username, email, source, state,
+             asked_at, observed, actual_hash, correlation_id, error)
+    ORDER BY r.person_id
+    ON CONFLICT (district_id, target_id, person_id) DO UPDATE SET
+        account_id = excluded.account_id, username = excluded.username, email = excluded.email,
+        username_source = excluded.username_source, state = excluded.state,
+        asked_at = excluded.asked_at, observed = excluded.observed,
+        actual_hash = excluded.actual_hash,
+        confirmed_at = CASE WHEN excluded.last_error_code IS NULL AND excluded.asked_at IS NULL
+            THEN excluded.confirmed_at ELSE a.confirmed_at END,
+        correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
+        last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at
+"""
+_LOCK_NAMES = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+# Rows: the names around a batch's candidates; indexes name_pkey and name_stem.
+_TAKEN = """
+    SELECT kind, name_key, person_id FROM directory_sync.name
+    WHERE district_id = $1 AND target_id = $2 AND (
+        (kind IN ('username', 'email') AND name_key = ANY($3::text[])) OR stem = ANY($4::text[]))
+"""
+_HOLD = """
+    INSERT INTO directory_sync.name AS n
+        (district_id, target_id, kind, name_key, stem, person_id, held_since)
+    SELECT DISTINCT ON (r.kind, r.name_key) $1, $2, r.kind, r.name_key, r.stem, r.person_id, $7
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
+        AS r(kind, name_key, stem, person_id)
+    ORDER BY r.kind, r.name_key, r.person_id NULLS LAST
+    ON CONFLICT (district_id, target_id, kind, name_key) DO UPDATE SET
+        person_id = excluded.person_id
+    WHERE n.person_id IS NULL AND excluded.person_id IS NOT NULL
+"""
+_DISOWN = """
+    UPDATE directory_sync.name SET person_id = NULL
+    WHERE district_id = $1 AND target_id = $2 AND kind = 'username' AND name_key = $3
+"""
+_FOUND = """
+    INSERT INTO directory_sync.found_account
+        (district_id, target_id, account_id, external_id, username_key, observed, found_at)
+    SELECT $1, $2, r.account_id, r.external_id, r.username_key, r.observed::jsonb, $7
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
+        AS r(account_id, external_id, username_key, observed)
+    ON CONFLICT (district_id, target_id, account_id) DO UPDATE SET
+        external_id = excluded.external_id, username_key = excluded.username_key,
+        observed = excluded.observed, found_at = excluded.found_at
+"""
+_DROP_FOUND = """
+    DELETE FROM directory_sync.found_account
+    WHERE district_id = $1 AND target_id = $2 AND account_id = ANY($3::text[])
+"""
+_FIRST_READ = """
+    SELECT 1 FROM directory_sync.target WHERE district_id = $1 AND target_id = $2
+"""
+_NOTE_READ = """
+    INSERT INTO directory_sync.target (district_id, target_id, first_read_at, first_read_accounts)
+    VALUES ($1, $2, $4, $3) ON CONFLICT (district_id, target_id) DO NOTHING
+"""
+
+
+class PostgresAccounts:
+    """Records, names and found accounts, inside one transaction."""
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self._driver = driver
+
+    async def write(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        writes: Sequence[AccountWrite],
+        *,
+        now: datetime,
+    ) -> None:
+        """Store records as given; one write per person."""
+        observed = [None if w.actual is None else dump(w.actual) for w in writes]
+        await self._driver.execute(
+            _WRITE,
+            district_id,
+            target_id,
+            [w.person_id for w in writes],
+            [None if w.actual is None else w.actual.account_id for w in writes],
+            [None if w.names is None else w.names.username for w in writes],
+            [None if w.names is None else w.names.email for w in writes],
+            [None if w.names is None else w.names.source.value for w in writes],
+            [_state(w.actual) for w in writes],
+            [w.asked_at for w in writes],
+            observed,
+            [None if text is None else hash_of(text) for text in observed],
+            [w.cause.correlation_id for w in writes],
+            [w.error_code for w in writes],
+            now,
+        )
+
+    async def lock_names(self, district_id: DistrictId, target_id: TargetId) -> None:
+        """Keep other planners of this target out until the transaction ends."""
+        await self._driver.execute(_LOCK_NAMES, f"directory_sync/{district_id}/{target_id}")
+
+    async def taken(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        *,
+        keys: Sequence[str],
+        stems: Sequence[str],
+    ) -> Taken:
+        """Names with one of these keys or stems."""
+        rows = await self._driver.fetch(_TAKEN, district_id, target_id, list(keys), list(stems))
+        owners: dict[str, dict[str, PersonId | None]] = {"username": {}, "email": {}}
+        for row in rows:
+            owners[row["kind"]][row["name_key"]] = row["person_id"]
+        return Taken(usernames=owners["username"], emails=owners["email"])
+
+    async def hold_names(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        names: Sequence[tuple[PersonId | None, Names]],
+        *,
+        now: datetime,
+    ) -> None:
+        """Enter names in the ledger; an owner, once there, is never replaced."""
+        entries = [("username", n.username, owner) for owner, n in names]
+        entries += [("email", n.email, owner) for owner, n in names if n.email is not None]
+        await self._driver.execute(
+            _HOLD,
+            district_id,
+            target_id,
+            [kind for kind, _, _ in entries],
+            [key_of(name) for _, name, _ in entries],
+            [stem_of(name) for _, name, _ in entries],
+            [owner for _, _, owner in entries],
+            now,
+        )
+
+    async def disown_username(
+        self, district_id: DistrictId, target_id: TargetId, username: str
+    ) -> None:
+        """Note that an account which is not ours holds this username."""
+        await self._driver.execute(_DISOWN, district_id, target_id, key_of(username))
+
+    async def keep_found(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        found: Sequence[ActualAccount],
+        *,
+        now: datetime,
+    ) -> None:
+        """Keep accounts of the first read, and their names as taken."""
+        await self._driver.execute(
+            _FOUND,
+            district_id,
+            target_id,
+            [a.account_id for a in found],
+            [a.external_id for a in found],
+            [key_of(a.username) for a in found],
+            [dump(a) for a in found],
+            now,
+        )
+        names = [
+            (None, Names(username=a.username, email=a.email, source=NameSource.FOUND))
+            for a in found
+        ]
+        await self.hold_names(district_id, target_id, names, now=now)
+
+    async def drop_found(
+        self, district_id: DistrictId, target_id: TargetId, account_ids: Sequence[str]
+    ) -> None:
+        """Forget found accounts that are linked now."""
+        await self._driver.execute(_DROP_FOUND, district_id, target_id, list(account_ids))
+
+    async def first_read_done(self, district_id: DistrictId, target_id: TargetId) -> bool:
+        """Whether the target was read whole once."""
+        return await self._driver.fetchval(_FIRST_READ, district_id, target_id) is not None
+
+    async def note_first_read(
+        self, district_id: DistrictId, target_id: TargetId, *, accounts: int, now: datetime
+    ) -> None:
+        """Remember that the whole target was read."""
+        await self._driver.execute(_NOTE_READ, district_id, target_id, accounts, now)
+
+
+def _state(actual: ActualAccount | None) -> str:
+    if actual is None:
+        return "reserved"
+    return "enabled" if actual.enabled else "disabled"

@@ -1,0 +1,57 @@
+"""Transactions for the use cases, and the fail points around what they record."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+from roster_common.contracts.envelope import Event
+from roster_common.runtime.database import Database, Tx
+from roster_common.runtime.failpoints import failpoint
+
+from directory_sync.adapters.postgres.accounts import PostgresAccounts
+from directory_sync.adapters.postgres.marks import PostgresMarks
+from directory_sync.adapters.postgres.people import PostgresPeople
+from directory_sync.domain.fact import Fact
+
+ToEvent = Callable[[Fact], Event]
+
+
+class PostgresUnit:
+    """One transaction, in the words of ports.py."""
+
+    def __init__(self, tx: Tx, driver: asyncpg.Connection, to_event: ToEvent) -> None:
+        self.people = PostgresPeople(driver)
+        self.marks = PostgresMarks(driver)
+        self.accounts = PostgresAccounts(driver)
+        self._tx = tx
+        self._to_event = to_event
+
+    def emit(self, fact: Fact) -> None:
+        """Tell others, if and only if this transaction commits."""
+        self._tx.emit(self._to_event(fact))
+
+
+class PostgresUnits:
+    """Opens transactions. Each commits when its block ends well."""
+
+    def __init__(self, database: Database, to_event: ToEvent) -> None:
+        self._database = database
+        self._to_event = to_event
+
+    async def join(self, tx: Tx) -> PostgresUnit:
+        """The unit around a transaction that somebody else opened and will commit."""
+        return PostgresUnit(tx, await tx.driver(), self._to_event)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[PostgresUnit]:
+        """For reading and planning."""
+        async with self._database.begin() as tx:
+            yield await self.join(tx)
+
+    @asynccontextmanager
+    async def recording(self) -> AsyncIterator[PostgresUnit]:
+        """For what an outside system has answered."""
+        async with self._database.begin() as tx:
+            yield await self.join(tx)
+            failpoint("directory.record.before_commit")
+        failpoint("directory.record.after_commit")

@@ -1,0 +1,84 @@
+"""Desired x actual -> one action. Pure, and knows no directory.
+
+Event handling and full reconcile both end here. Nothing is ever deleted: a person who should have
+no account gets a disabled one. Source: shared invariant "convergence": planning again after an
+applied plan gives nothing (tests/unit/directory-sync/domain/test_plan.py holds it as a property).
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from directory_sync.domain.account import ActualAccount, Attributes, DesiredAccount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One owned attribute: its path in the target, and its new value (None removes it)."""
+
+    name: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Make the account; it starts enabled."""
+
+    desired: DesiredAccount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Change attributes of an enabled account."""
+
+    actual: ActualAccount
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disable:
+    """Switch the account off and leave everything else as it is."""
+
+    actual: ActualAccount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enable:
+    """Switch the same account on again and bring its attributes up to date."""
+
+    actual: ActualAccount
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Find out whether a create whose answer we never saw was carried out; changes nothing."""
+
+    username: str
+
+
+Action: TypeAlias = Create | Update | Disable | Enable
+
+
+def plan(desired: DesiredAccount | None, actual: ActualAccount | None) -> Action | None:
+    """The one action that brings `actual` to `desired`; None when there is nothing to do.
+
+    `desired` None: nobody is to use an account. `actual` None: no account is known.
+    """
+    if desired is None:
+        return Disable(actual=actual) if actual is not None and actual.enabled else None
+    if actual is None:
+        return Create(desired=desired)
+    changes = diff(desired.attributes, actual.attributes)
+    if not actual.enabled:
+        return Enable(actual=actual, changes=changes)
+    return Update(actual=actual, changes=changes) if changes else None
+
+
+def diff(desired: Attributes, actual: Attributes) -> tuple[Change, ...]:
+    """Attributes to set or remove, sorted by name. An owned attribute not desired is removed."""
+    names = sorted(desired.keys() | actual.keys())
+    return tuple(
+        Change(name=name, value=desired.get(name))
+        for name in names
+        if desired.get(name) != actual.get(name)
+    )

@@ -1,0 +1,136 @@
+"""Door for topic `roster.state`: contract events in, domain values out, one use case.
+
+Effects commit with the consumer's position; this door opens and closes no transaction.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from roster_common.contracts.envelope import Event
+from roster_common.contracts.roster_class_v1 import ClassState
+from roster_common.contracts.roster_person_v1 import PersonState
+from roster_common.errors import Invalid
+from roster_common.runtime.database import Tx
+from roster_common.runtime.failpoints import failpoint
+from roster_common.runtime.log.consumer import Handler, Received
+
+from directory_sync.domain.fact import Cause
+from directory_sync.domain.ids import DistrictId, PersonId
+from directory_sync.domain.person import Person, Role, RosterClass, Seat
+from directory_sync.ports import Unit
+from directory_sync.usecases.record_state import ClassTold, PersonTold, RecordState
+
+GROUP = "directory-sync"
+TOPICS = ("roster.state",)
+_ACTIVE = "active"
+
+
+def roster_state_handler(
+    record: RecordState,
+    *,
+    join: Callable[[Tx], Awaitable[Unit]],
+    nudge: Callable[[], None],
+) -> Handler:
+    """The handler for the consumer. `nudge` tells the reconcilers that a commit is near."""
+
+    async def handle(tx: Tx, received: Sequence[Received]) -> None:
+        events = [one.event for one in received]
+        persons = [told for event in events if (told := _person_told(event)) is not None]
+        classes = [told for event in events if (told := _class_told(event)) is not None]
+        changed = await record(await join(tx), persons=persons, classes=classes)
+        failpoint("directory.consume.before_commit")
+        if changed:
+            nudge()
+
+    return handle
+
+
+def _person_told(event: Event) -> PersonTold | None:
+    if event.type != PersonState.TYPE:
+        return None
+    if isinstance(event.data, PersonState):
+        person_id, person = PersonId(event.data.person_id), person_of(event.data)
+    else:
+        person_id, person = PersonId(_erased_id(event)), None
+    return PersonTold(
+        district_id=DistrictId(event.district_id),
+        person_id=person_id,
+        person=person,
+        cause=_cause(event),
+    )
+
+
+def _class_told(event: Event) -> ClassTold | None:
+    if event.type != ClassState.TYPE:
+        return None
+    if isinstance(event.data, ClassState):
+        class_id, roster_class = event.data.class_id, class_of(event.data)
+    else:
+        class_id, roster_class = _erased_id(event), None
+    return ClassTold(
+        district_id=DistrictId(event.district_id),
+        class_id=class_id,
+        roster_class=roster_class,
+        cause=_cause(event),
+    )
+
+
+def _erased_id(event: Event) -> str:
+    """The id in a tombstone's key, `person/{id}` or `class/{id}`."""
+    _, slash, erased = (event.tombstone_key or "").partition("/")
+    if not slash or not erased:
+        raise Invalid("tombstone_without_id", field="key")
+    return erased
+
+
+def _cause(event: Event) -> Cause:
+    return Cause(
+        correlation_id=event.correlation_id, causation_id=event.id, origin=event.origin
+    )
+
+
+def person_of(state: PersonState) -> Person:
+    """As much of a published person as accounts and groups are made from."""
+    return Person(
+        person_id=PersonId(state.person_id),
+        active=state.status == _ACTIVE,
+        enabled=state.enabled,
+        given_name=state.given_name,
+        family_name=state.family_name,
+        preferred_first_name=state.preferred_first_name,
+        preferred_last_name=state.preferred_last_name,
+        username=state.username,
+        email=state.email,
+        primary_org_id=state.primary_org_id,
+        roles=tuple(
+            Role(
+                role=role.role,
+                role_type=role.role_type,
+                org_id=role.org_id,
+                begin=role.begin_date,
+                end=role.end_date,
+            )
+            for role in state.roles
+        ),
+        seats=tuple(
+            Seat(
+                class_id=seat.class_id,
+                role=seat.role,
+                school_id=seat.school_id,
+                begin=seat.begin_date,
+                end=seat.end_date,
+            )
+            for seat in state.classes
+        ),
+    )
+
+
+def class_of(state: ClassState) -> RosterClass:
+    """As much of a published class as a group is made from."""
+    return RosterClass(
+        class_id=state.class_id,
+        active=state.status == _ACTIVE,
+        title=state.title,
+        class_code=state.class_code,
+        school_id=state.school_id,
+        school_name=state.school_name,
+    )

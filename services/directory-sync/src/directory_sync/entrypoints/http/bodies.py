@@ -1,0 +1,122 @@
+"""Bodies of the operators' pages. Shown to people with a token only: they hold names."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from directory_sync.ports import TargetCounts
+from directory_sync.usecases.show_accounts import ShownAccount
+
+
+class Body(BaseModel):
+    """Base: camelCase on the wire."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+class WaitingBody(Body):
+    """Work that is still to do for this account."""
+
+    since: datetime
+    attempts: int
+    next_attempt_at: datetime
+    error_code: str | None
+
+
+class AccountBody(Body):
+    """One person's account in one target; `state` is none, reserved, enabled or disabled."""
+
+    district: str
+    target: str
+    state: str
+    reason: str
+    account_id: str | None
+    username: str | None
+    username_from: str | None
+    email: str | None
+    attributes: dict[str, str]
+    confirmed_at: datetime | None
+    correlation_id: str
+    last_error_code: str | None
+    last_error_at: datetime | None
+    waiting: WaitingBody | None
+
+
+class AccountsBody(Body):
+    """All accounts of one person."""
+
+    person_id: str
+    accounts: list[AccountBody]
+
+
+class TargetBody(Body):
+    """One target in numbers."""
+
+    district: str
+    target: str
+    first_read_at: datetime | None
+    accounts: dict[str, int]
+    waiting: int
+    oldest_waiting_since: datetime | None
+    failing: dict[str, int]
+
+
+class StatusBody(Body):
+    """All targets in numbers."""
+
+    targets: list[TargetBody]
+
+
+def account_body(shown: ShownAccount) -> AccountBody:
+    """The body for one stored row."""
+    row = shown.row
+    record = row.record
+    names = None if record is None else record.names
+    actual = None if record is None else record.actual
+    waiting = row.waiting
+    return AccountBody(
+        district=row.district_id,
+        target=row.target_id,
+        state=_state(shown),
+        reason=shown.reason,
+        account_id=None if actual is None else actual.account_id,
+        username=None if names is None else names.username,
+        username_from=None if names is None else names.source.value,
+        email=None if names is None else names.email,
+        attributes={} if actual is None else dict(actual.attributes),
+        confirmed_at=row.confirmed_at,
+        correlation_id=row.correlation_id,
+        last_error_code=row.error_code,
+        last_error_at=row.error_at,
+        waiting=None
+        if waiting is None
+        else WaitingBody(
+            since=waiting.since,
+            attempts=waiting.attempts,
+            next_attempt_at=waiting.next_attempt_at,
+            error_code=waiting.error_code,
+        ),
+    )
+
+
+def target_body(counts: TargetCounts) -> TargetBody:
+    """The body for one target's numbers."""
+    return TargetBody(
+        district=counts.district_id,
+        target=counts.target_id,
+        first_read_at=counts.first_read_at,
+        accounts=dict(counts.accounts),
+        waiting=counts.waiting,
+        oldest_waiting_since=counts.oldest_waiting_since,
+        failing=dict(counts.failing),
+    )
+
+
+def _state(shown: ShownAccount) -> str:
+    record = shown.row.record
+    if record is None:
+        return "none"
+    if record.actual is None:
+        return "reserved"
+    return "enabled" if record.actual.enabled else "disabled"

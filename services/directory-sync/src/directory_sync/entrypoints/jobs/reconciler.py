@@ -1,0 +1,64 @@
+"""The loop that keeps one target right: a first read, then rounds for as long as there is work."""
+
+from roster_common.runtime.lifecycle import Stopping
+from roster_common.runtime.logging import get_logger
+from roster_common.runtime.metrics import metric
+
+from directory_sync.entrypoints.jobs.nudge import Waiter
+from directory_sync.usecases.read_target import ReadTarget
+from directory_sync.usecases.reconcile_target import ReconcileTarget, Round
+
+logger = get_logger(__name__)
+
+_LONGEST_PAUSE_S = 60.0
+
+
+class Reconciler:
+    """One worker of one target; a target may have several, here and in other processes."""
+
+    def __init__(
+        self,
+        *,
+        target_id: str,
+        read_target: ReadTarget,
+        reconcile: ReconcileTarget,
+        waiter: Waiter,
+    ) -> None:
+        self._target_id = target_id
+        self._read_target = read_target
+        self._reconcile = reconcile
+        self._waiter = waiter
+
+    async def run(self, stopping: Stopping) -> None:
+        """Until stopped. Raises Retriable when the first read fails: the caller backs off."""
+        read = await self._read_target()
+        if not read.done_before:
+            logger.info("target_read", target=self._target_id, accounts=read.accounts)
+        while not stopping.is_set():
+            done = await self._reconcile()
+            self._tell(done)
+            if done.pause_s:
+                await stopping.wait(min(done.pause_s, _LONGEST_PAUSE_S))
+            elif not done.claimed:
+                await self._waiter.wait(stopping)
+
+    def _tell(self, done: Round) -> None:
+        """One line and the counters for a round that did something."""
+        if not done.claimed:
+            return
+        actions = metric("sync_actions_total")
+        for (action, outcome), count in done.counts.items():
+            actions.labels(target=self._target_id, action=action, outcome=outcome).inc(count)
+        actions.labels(target=self._target_id, action="none", outcome="unchanged").inc(
+            done.unchanged
+        )
+        actions.labels(target=self._target_id, action="none", outcome="failed").inc(done.refused)
+        logger.info(
+            "target_round",
+            target=self._target_id,
+            claimed=done.claimed,
+            unchanged=done.unchanged,
+            refused=done.refused,
+            pause_s=round(done.pause_s, 3),
+            **{f"{action}_{outcome}": n for (action, outcome), n in done.counts.items()},
+        )

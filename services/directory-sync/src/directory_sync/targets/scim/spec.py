@@ -1,0 +1,9 @@
+"""What this room offers to the rest of the service."""
+
+from typing import Final
+
+from directory_sync.ports import TargetSpec
+from directory_sync.targets.scim.client import ScimTarget
+from directory_sync.targets.scim.desired import desired
+
+SPEC: Final = TargetSpec(kind="scim", desired=desired, connect=ScimTarget)

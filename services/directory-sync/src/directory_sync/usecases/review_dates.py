@@ -1,0 +1,61 @@
+"""Mark persons for whom a date has come: a role or a seat begins or ends without any event."""
+
+from collections.abc import Sequence
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from roster_common.ports import Clock
+
+from directory_sync.domain.fact import Cause
+from directory_sync.domain.ids import DistrictId
+from directory_sync.domain.person import Person, next_review
+from directory_sync.domain.policy import Policy
+from directory_sync.ports import Review, Unit, Units
+
+_BATCH = 1_000
+
+
+class ReviewDates:
+    """Runs every few minutes; a day without begins and ends costs one index look-up a district."""
+
+    def __init__(self, *, units: Units, policies: Sequence[Policy], clock: Clock) -> None:
+        self._units = units
+        self._policies = policies
+        self._clock = clock
+
+    async def __call__(self) -> int:
+        """Returns how many persons were marked. Commits per batch; may run twice."""
+        marked = 0
+        for district_id in sorted({p.district_id for p in self._policies}):
+            while count := await self._one_batch(district_id):
+                marked += count
+        return marked
+
+    async def _one_batch(self, district_id: DistrictId) -> int:
+        policies = [p for p in self._policies if p.district_id == district_id]
+        now = self._clock.now()
+        today = now.astimezone(ZoneInfo(policies[0].time_zone)).date()
+        async with self._units.begin() as unit:
+            due = await unit.people.due_for_review(district_id, today=today, limit=_BATCH)
+            if due:
+                await self._mark(unit, policies, due=_reviews(due, today=today))
+        return len(due)
+
+    async def _mark(self, unit: Unit, policies: Sequence[Policy], *, due: Sequence[Review]) -> None:
+        district_id = policies[0].district_id
+        await unit.people.set_review(district_id, due)
+        await unit.marks.set(
+            district_id,
+            [p.target_id for p in policies],
+            {review.person_id: review.cause for review in due},
+            now=self._clock.now(),
+        )
+
+
+def _reviews(due: Sequence[tuple[Person, Cause]], *, today: date) -> list[Review]:
+    return [
+        Review(
+            person_id=person.person_id, review_on=next_review(person, today=today), cause=cause
+        )
+        for person, cause in due
+    ]

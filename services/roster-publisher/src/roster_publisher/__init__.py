@@ -1,0 +1,1 @@
+"""roster-publisher: owns publication. Revision, stamp, tombstone, scope, grant and feed."""

@@ -1,0 +1,1 @@
+"""One module per port; all SQL of this service stands here."""

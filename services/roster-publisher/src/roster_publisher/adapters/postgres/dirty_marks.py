@@ -1,0 +1,159 @@
+"""Marks people and classes whose derived state may have changed, in the publishing transaction.
+
+Live causes win over those of a first load, so that a webhook is not taken for part of a load. Bulk
+causes become ready a moment later, so that one person's records, which arrive together, make one
+state. Statements are sets; every one filters by district first.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import asyncpg
+
+from roster_publisher.domain.publication import Cause
+from roster_publisher.domain.records import Entity, ref_id
+from roster_publisher.ports import Publication
+
+BULK_ORIGINS: Final = frozenset({"firstload", "snapshot", "republish"})
+BULK_QUIET: Final = timedelta(milliseconds=500)
+
+_CAUSES: Final = """
+    SELECT t.id COLLATE "C" AS id, t.correlation_id, t.causation_id, t.origin, t.bulk, t.ready_at
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[])
+        AS t(id, correlation_id, causation_id, origin, bulk, ready_at)
+"""
+
+
+def _upsert(table: str, column: str, source: str) -> str:
+    """A statement that marks the ids `source` selects from the causes `w`."""
+    return f"""
+    WITH w AS ({_CAUSES})
+    INSERT INTO roster_publisher.{table} AS d
+        (district_id, {column}, correlation_id, causation_id, origin, bulk, ready_at)
+    SELECT DISTINCT ON (s.id) $1, s.id, s.correlation_id, s.causation_id, s.origin, s.bulk,
+           s.ready_at
+    FROM ({source}) AS s ORDER BY s.id, (s.origin = 'firstload')
+    ON CONFLICT (district_id, {column}) DO UPDATE SET
+        correlation_id = CASE WHEN excluded.origin = 'firstload' THEN d.correlation_id
+                              ELSE excluded.correlation_id END,
+        causation_id = CASE WHEN excluded.origin = 'firstload' THEN d.causation_id
+                            ELSE excluded.causation_id END,
+        origin = CASE WHEN excluded.origin = 'firstload' THEN d.origin ELSE excluded.origin END,
+        bulk = d.bulk AND excluded.bulk,
+        ready_at = CASE WHEN d.bulk AND excluded.bulk THEN excluded.ready_at
+                        ELSE least(d.ready_at, excluded.ready_at) END
+    """
+
+
+_REST: Final = "w.correlation_id, w.causation_id, w.origin, w.bulk, w.ready_at"
+
+# The people named. A row per person.
+_PEOPLE: Final = _upsert("dirty_person", "person_id", "SELECT w.* FROM w")
+# Everybody in classes that changed. About 30 rows per class; index on class_id.
+_PEOPLE_OF_CLASSES: Final = _upsert(
+    "dirty_person",
+    "person_id",
+    f"""SELECT e.user_id AS id, {_REST}
+        FROM w JOIN roster_publisher.object e ON e.district_id = $1 AND e.class_id = w.id
+        WHERE e.entity = 'enrollment' AND e.shown""",
+)
+# Everybody with a role or class at orgs that changed: up to all of a school; scope_member's key.
+_PEOPLE_OF_ORGS: Final = _upsert(
+    "dirty_person",
+    "person_id",
+    f"""SELECT CASE m.entity WHEN 'user' THEN m.sourced_id ELSE e.user_id END AS id, {_REST}
+        FROM w JOIN roster_publisher.scope_member m ON m.district_id = $1 AND m.scope_id = w.id
+         AND m.entity IN ('user', 'enrollment') AND m.until_rev IS NULL
+        LEFT JOIN roster_publisher.object e ON m.entity = 'enrollment' AND e.district_id = $1
+         AND e.entity = 'enrollment' AND e.sourced_id = m.sourced_id""",
+)
+# The classes named. A row per class.
+_CLASSES: Final = _upsert("dirty_class", "class_id", "SELECT w.* FROM w")
+# Classes of courses that changed. Few rows; index on course_id.
+_CLASSES_OF_COURSES: Final = _upsert(
+    "dirty_class",
+    "class_id",
+    f"""SELECT c.sourced_id AS id, {_REST}
+        FROM w JOIN roster_publisher.object c ON c.district_id = $1 AND c.course_id = w.id
+        WHERE c.entity = 'class' AND c.shown""",
+)
+# Classes at orgs that changed: up to all of a school; scope_member's key.
+_CLASSES_OF_ORGS: Final = _upsert(
+    "dirty_class",
+    "class_id",
+    f"""SELECT m.sourced_id AS id, {_REST}
+        FROM w JOIN roster_publisher.scope_member m ON m.district_id = $1 AND m.scope_id = w.id
+         AND m.entity = 'class' AND m.until_rev IS NULL""",
+)
+# Classes in sessions that changed: rare, so the district's classes are read through.
+_CLASSES_OF_SESSIONS: Final = _upsert(
+    "dirty_class",
+    "class_id",
+    f"""SELECT c.sourced_id AS id, {_REST}
+        FROM w JOIN roster_publisher.object c ON c.district_id = $1 AND c.entity = 'class'
+         AND c.term_ids @> ARRAY[w.id::text]
+        WHERE c.shown""",
+)
+_SPREAD: Final[tuple[tuple[str, Entity], ...]] = (
+    (_PEOPLE_OF_CLASSES, "class"),
+    (_PEOPLE_OF_ORGS, "org"),
+    (_CLASSES_OF_COURSES, "course"),
+    (_CLASSES_OF_ORGS, "org"),
+    (_CLASSES_OF_SESSIONS, "academicSession"),
+)
+
+
+async def mark_dirty(
+    driver: asyncpg.Connection,
+    district_id: str,
+    publications: Sequence[Publication],
+    *,
+    now: datetime,
+) -> None:
+    """Mark whoever the publications touch. Does not commit; may run twice."""
+    people: dict[str, Cause] = {}
+    for one in publications:
+        if one.draft.key.entity == "user":
+            people[one.draft.key.sourced_id] = one.draft.cause
+        elif one.draft.key.entity == "enrollment":
+            for user_id in (ref_id(one.draft.record, "user"), one.before and one.before.user_id):
+                if user_id:
+                    people[user_id] = one.draft.cause
+    await _mark(driver, _PEOPLE, district_id, people, now)
+    await _mark(driver, _CLASSES, district_id, _of(publications, "class"), now)
+    # Something new has nobody yet: whoever waited for it is published, and so marked, beside it.
+    changed = [one for one in publications if one.before is not None and one.before.shown]
+    for statement, entity in _SPREAD:
+        await _mark(driver, statement, district_id, _of(changed, entity), now)
+
+
+def _of(publications: Sequence[Publication], entity: Entity) -> dict[str, Cause]:
+    return {
+        one.draft.key.sourced_id: one.draft.cause
+        for one in publications
+        if one.draft.key.entity == entity
+    }
+
+
+async def _mark(
+    driver: asyncpg.Connection,
+    statement: str,
+    district_id: str,
+    causes: dict[str, Cause],
+    now: datetime,
+) -> None:
+    if not causes:
+        return
+    ids = sorted(causes)
+    bulk = [causes[one].origin in BULK_ORIGINS for one in ids]
+    await driver.execute(
+        statement,
+        district_id,
+        ids,
+        [causes[one].correlation_id for one in ids],
+        [causes[one].event_id for one in ids],
+        [causes[one].origin for one in ids],
+        bulk,
+        [now + BULK_QUIET if slow else now for slow in bulk],
+    )

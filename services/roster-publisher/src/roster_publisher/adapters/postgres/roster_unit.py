@@ -1,0 +1,302 @@
+"""The roster store inside one transaction, written as sets: one statement per step and batch.
+
+Every statement filters by district first. Nothing here commits.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import orjson
+
+from roster_common.runtime.database import Tx
+from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
+from roster_publisher.adapters.postgres.dirty_marks import mark_dirty
+from roster_publisher.domain.publication import Draft, Stored
+from roster_publisher.domain.records import Key
+from roster_publisher.ports import DistrictState, Publication
+
+_KEYS: Final = """
+    SELECT t.entity, t.sourced_id COLLATE "C" AS sourced_id
+    FROM unnest($2::text[], $3::text[]) AS t(entity, sourced_id)
+"""
+
+# Locks one row; at first use it makes it. At most one row.
+_LOCK_DISTRICT: Final = """
+    INSERT INTO roster_publisher.district_revision AS d (district_id) VALUES ($1)
+    ON CONFLICT (district_id) DO UPDATE SET revision = d.revision
+    RETURNING revision, stamp
+"""
+
+# What is held of a batch's keys. A row per key known; primary key.
+_STORED: Final = f"""
+    WITH w AS ({_KEYS})
+    SELECT o.entity, o.sourced_id, o.status, o.shown, o.content_hash, o.event_time,
+           o.scope_ids, o.user_id,
+           CASE WHEN o.entity || '/' || o.sourced_id = ANY($4::text[])
+                THEN o.record::text END AS record
+    FROM w JOIN roster_publisher.object o
+      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+"""
+
+# The newest record of those that waited, shown or not. Few rows; primary key.
+_NEWEST: Final = f"""
+    WITH w AS ({_KEYS})
+    SELECT o.entity, o.sourced_id, o.shown, o.content_hash, o.event_time, o.scope_ids, o.user_id,
+           CASE WHEN o.pending IS NULL THEN o.status
+                ELSE coalesce(o.pending ->> 'status', 'active') END AS status,
+           coalesce(o.pending, o.record)::text AS record
+    FROM w JOIN roster_publisher.object o
+      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+"""
+
+# Which targets are published. A row per target shown; primary key.
+_SHOWN: Final = f"""
+    WITH w AS ({_KEYS})
+    SELECT o.entity, o.sourced_id
+    FROM w JOIN roster_publisher.object o
+      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+    WHERE o.shown
+"""
+
+# Who waits for what has arrived. Few rows, none as a rule; primary key.
+_WAITING: Final = f"""
+    WITH w AS ({_KEYS})
+    SELECT DISTINCT d.from_entity, d.from_id
+    FROM w JOIN roster_publisher.dangling d
+      ON d.district_id = $1 AND d.to_entity = w.entity AND d.to_id = w.sourced_id
+"""
+
+# Keeps what is about to be overwritten, for pulls that began before. A row per changed record.
+_ARCHIVE: Final = f"""
+    WITH w AS ({_KEYS})
+    INSERT INTO roster_publisher.object_history
+        (district_id, entity, sourced_id, stamp, {", ".join(PUBLISHED)},
+         rev_from, rev_to, archived_at)
+    SELECT o.district_id, o.entity, o.sourced_id, o.stamp,
+           {", ".join(f"o.{name}" for name in PUBLISHED)}, o.revision, $4, $5
+    FROM w JOIN roster_publisher.object o
+      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+    WHERE o.shown
+"""
+
+_WANTED: Final = ", ".join(
+    f"string_to_array(w.{name}, E'\\x1f')" if name in LISTS else f"w.{name}" for name in PUBLISHED
+)
+_NEW_NAMES: Final = ("entity", "sourced_id", *PUBLISHED, "content_hash", "event_time", "record")
+
+# Writes the batch. A row per published record; primary key.
+_PUBLISH: Final = f"""
+    INSERT INTO roster_publisher.object AS o
+        (district_id, revision, stamp, shown, entity, sourced_id, {", ".join(PUBLISHED)},
+         content_hash, event_time, record)
+    SELECT $1, $2, $3, true, w.entity, w.sourced_id, {_WANTED},
+           w.content_hash, w.event_time, w.record::jsonb
+    FROM unnest({", ".join(f"${4 + i}::{kind}[]" for i, kind in enumerate(column_types()))})
+        AS w({", ".join(_NEW_NAMES)})
+    ON CONFLICT (district_id, entity, sourced_id) DO UPDATE SET
+        revision = excluded.revision, stamp = excluded.stamp, shown = true, pending = NULL,
+        {", ".join(f"{name} = excluded.{name}" for name in (*PUBLISHED, *_NEW_NAMES[-3:]))}
+"""
+
+# Keeps what cannot be shown yet; what was shown before stays as it was. Few rows.
+_PARK: Final = """
+    INSERT INTO roster_publisher.object AS o
+        (district_id, revision, stamp, shown, status, entity, sourced_id,
+         content_hash, event_time, record)
+    SELECT $1, 0, w.event_time, false, w.status, w.entity, w.sourced_id,
+           w.content_hash, w.event_time, w.record::jsonb
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[])
+        AS w(entity, sourced_id, status, content_hash, event_time, record)
+    ON CONFLICT (district_id, entity, sourced_id) DO UPDATE SET
+        content_hash = excluded.content_hash, event_time = excluded.event_time,
+        status = CASE WHEN o.shown THEN o.status ELSE excluded.status END,
+        record = CASE WHEN o.shown THEN o.record ELSE excluded.record END,
+        pending = CASE WHEN o.shown THEN excluded.record END
+"""
+
+_ADVANCE: Final = """
+    UPDATE roster_publisher.district_revision SET revision = $2, stamp = $3 WHERE district_id = $1
+"""
+
+# Ends memberships that a record has lost. Few rows; primary key.
+_LEAVE_SCOPES: Final = """
+    UPDATE roster_publisher.scope_member m SET until_rev = $5
+    FROM unnest($2::text[], $3::text[], $4::text[]) AS w(entity, sourced_id, scope_id)
+    WHERE m.district_id = $1 AND m.scope_id = w.scope_id COLLATE "C" AND m.entity = w.entity
+      AND m.sourced_id = w.sourced_id COLLATE "C" AND m.until_rev IS NULL
+"""
+
+# Begins memberships. A row per new (record, org); primary key.
+_ENTER_SCOPES: Final = """
+    INSERT INTO roster_publisher.scope_member
+        (district_id, entity, sourced_id, scope_id, since_rev)
+    SELECT $1, w.entity, w.sourced_id, w.scope_id, $5
+    FROM unnest($2::text[], $3::text[], $4::text[]) AS w(entity, sourced_id, scope_id)
+    ON CONFLICT DO NOTHING
+"""
+
+# A class brings its course into its school's scope, where it stays. Few rows; primary key.
+_ENTER_COURSES: Final = """
+    INSERT INTO roster_publisher.scope_member
+        (district_id, entity, sourced_id, scope_id, since_rev)
+    SELECT $1, 'course', w.course_id, w.scope_id, $4
+    FROM (SELECT DISTINCT t.course_id COLLATE "C" AS course_id, t.scope_id COLLATE "C" AS scope_id
+          FROM unnest($2::text[], $3::text[]) AS t(course_id, scope_id)) AS w
+    WHERE NOT EXISTS (
+        SELECT 1 FROM roster_publisher.scope_member m
+        WHERE m.district_id = $1 AND m.scope_id = w.scope_id AND m.entity = 'course'
+          AND m.sourced_id = w.course_id AND m.until_rev IS NULL)
+"""
+
+_FORGET_DANGLING: Final = f"""
+    WITH w AS ({_KEYS})
+    DELETE FROM roster_publisher.dangling d USING w
+    WHERE d.district_id = $1 AND d.from_entity = w.entity AND d.from_id = w.sourced_id
+"""
+
+_KEEP_DANGLING: Final = """
+    INSERT INTO roster_publisher.dangling (district_id, to_entity, to_id, from_entity, from_id)
+    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[])
+    ON CONFLICT DO NOTHING
+"""
+
+
+class PostgresRosterUnit:
+    """`RosterUnit` on one transaction."""
+
+    def __init__(self, tx: Tx, driver: asyncpg.Connection) -> None:
+        self.tx = tx
+        self._driver = driver
+
+    async def lock_district(self, district_id: str) -> DistrictState:
+        """Lock the district's revision row until the transaction ends."""
+        row = await self._driver.fetchrow(_LOCK_DISTRICT, district_id)
+        assert row is not None  # noqa: S101 - an upsert with RETURNING gives its row
+        return DistrictState(revision=row["revision"], stamp=row["stamp"])
+
+    async def stored(
+        self, district_id: str, keys: Collection[Key], *, with_record: Collection[Key]
+    ) -> Mapping[Key, Stored]:
+        """What is held of `keys`, its published record only for `with_record`."""
+        rows = await self._driver.fetch(
+            _STORED, district_id, *_arrays(keys), [f"{e}/{s}" for e, s in with_record]
+        )
+        return {key: stored for row in rows for key, stored in (_stored(row),)}
+
+    async def newest(self, district_id: str, keys: Iterable[Key]) -> Mapping[Key, Stored]:
+        """What is held of `keys` with the newest record, published or still waiting."""
+        rows = await self._driver.fetch(_NEWEST, district_id, *_arrays(keys))
+        return {key: stored for row in rows for key, stored in (_stored(row),)}
+
+    async def shown(self, district_id: str, keys: Iterable[Key]) -> frozenset[Key]:
+        """Those of `keys` that are published."""
+        rows = await self._driver.fetch(_SHOWN, district_id, *_arrays(keys))
+        return frozenset(Key(row[0], row[1]) for row in rows)
+
+    async def waiting_for(self, district_id: str, targets: Iterable[Key]) -> frozenset[Key]:
+        """Records with a dangling reference to one of `targets`."""
+        rows = await self._driver.fetch(_WAITING, district_id, *_arrays(targets))
+        return frozenset(Key(row[0], row[1]) for row in rows)
+
+    async def publish(
+        self,
+        district_id: str,
+        publications: Sequence[Publication],
+        *,
+        revision: int,
+        stamp: datetime,
+    ) -> None:
+        """Write the records at `revision`; what they replace goes to history; scopes follow."""
+        replaced = [p.draft.key for p in publications if p.before is not None and p.before.shown]
+        if replaced:
+            await self._driver.execute(
+                _ARCHIVE, district_id, *_arrays(replaced), revision, stamp
+            )
+        await self._driver.execute(
+            _PUBLISH, district_id, revision, stamp, *rows_of(publications)
+        )
+        await self._move_scopes(district_id, publications, revision)
+        await self._driver.execute(_ADVANCE, district_id, revision, stamp)
+
+    async def park(self, district_id: str, drafts: Sequence[Draft]) -> None:
+        """Keep drafts that cannot be shown yet; what was published before them stays."""
+        await self._driver.execute(
+            _PARK,
+            district_id,
+            [draft.key.entity for draft in drafts],
+            [draft.key.sourced_id for draft in drafts],
+            [draft.status for draft in drafts],
+            [draft.content_hash for draft in drafts],
+            [draft.time for draft in drafts],
+            [orjson.dumps(draft.record).decode() for draft in drafts],
+        )
+
+    async def replace_dangling(
+        self, district_id: str, sources: Iterable[Key], pairs: Sequence[tuple[Key, Key]]
+    ) -> None:
+        """Make `pairs` (target, source) the only dangling references of `sources`."""
+        await self._driver.execute(_FORGET_DANGLING, district_id, *_arrays(sources))
+        if pairs:
+            await self._driver.execute(
+                _KEEP_DANGLING,
+                district_id,
+                [target.entity for target, _ in pairs],
+                [target.sourced_id for target, _ in pairs],
+                [source.entity for _, source in pairs],
+                [source.sourced_id for _, source in pairs],
+            )
+
+    async def mark_dirty(
+        self, district_id: str, publications: Sequence[Publication], *, now: datetime
+    ) -> None:
+        """Mark every person and class whose state the publications may change."""
+        await mark_dirty(self._driver, district_id, publications, now=now)
+
+    async def _move_scopes(
+        self, district_id: str, publications: Sequence[Publication], revision: int
+    ) -> None:
+        left: list[tuple[str, str, str]] = []
+        entered: list[tuple[str, str, str]] = []
+        courses: list[tuple[str, str]] = []
+        for one in publications:
+            before = one.before.scope_ids if one.before is not None else frozenset()
+            entered += [(*one.draft.key, scope) for scope in one.scope_ids - before]
+            if one.draft.key.entity != "course":
+                left += [(*one.draft.key, scope) for scope in before - one.scope_ids]
+            if one.draft.key.entity == "class":
+                course = one.draft.record["course"]["sourcedId"]
+                courses += [(course, scope) for scope in one.scope_ids]
+        if left:
+            await self._driver.execute(
+                _LEAVE_SCOPES, district_id, *map(list, zip(*left, strict=True)), revision
+            )
+        if entered:
+            await self._driver.execute(
+                _ENTER_SCOPES, district_id, *map(list, zip(*entered, strict=True)), revision
+            )
+        if courses:
+            await self._driver.execute(
+                _ENTER_COURSES, district_id, *map(list, zip(*courses, strict=True)), revision
+            )
+
+
+def _arrays(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
+    # Sorted, so that two transactions touch rows in the same order.
+    listed = sorted(keys)
+    return [key.entity for key in listed], [key.sourced_id for key in listed]
+
+
+def _stored(row: asyncpg.Record) -> tuple[Key, Stored]:
+    key = Key(row["entity"], row["sourced_id"])
+    return key, Stored(
+        key=key,
+        status=row["status"],
+        shown=row["shown"],
+        content_hash=row["content_hash"],
+        event_time=row["event_time"],
+        scope_ids=frozenset(row["scope_ids"]),
+        record=None if row["record"] is None else orjson.loads(row["record"]),
+        user_id=row["user_id"],
+    )

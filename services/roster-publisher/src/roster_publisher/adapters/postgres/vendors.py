@@ -1,0 +1,114 @@
+"""`Vendors` on PostgreSQL: clients, grants and tokens. Secrets and tokens only as hashes."""
+
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from roster_common.runtime.database import Database
+from roster_publisher.domain.access import AccessToken, Client, Grant
+
+# A client id is unique over the installation: it is how the district is found. One row.
+_CLIENT: Final = """
+    SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.agreement,
+           g.expires_at AS grant_expires_at
+    FROM roster_publisher.client c
+    JOIN roster_publisher.grant_ g USING (district_id, client_id)
+    WHERE c.client_id = $1
+"""
+
+_KEEP_TOKEN: Final = """
+    INSERT INTO roster_publisher.access_token
+        (district_id, token_hash, client_id, token_scopes, expires_at)
+    VALUES ($1, $2, $3, $4, $5)
+"""
+
+# A token is 256 random bits, so its hash alone finds it and its district. One row; unique index.
+_TOKEN: Final = """
+    SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at,
+           g.token_scopes, g.school_ids, g.agreement, g.expires_at AS grant_expires_at
+    FROM roster_publisher.access_token t
+    JOIN roster_publisher.grant_ g USING (district_id, client_id)
+    WHERE t.token_hash = $1 AND t.expires_at > $2
+"""
+
+_SEED_CLIENT: Final = """
+    INSERT INTO roster_publisher.client (district_id, client_id, secret_hash, created_at)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (district_id, client_id) DO UPDATE SET secret_hash = excluded.secret_hash
+"""
+
+_SEED_GRANT: Final = """
+    INSERT INTO roster_publisher.grant_ (district_id, client_id, token_scopes, school_ids)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (district_id, client_id) DO UPDATE SET
+        token_scopes = excluded.token_scopes, school_ids = excluded.school_ids
+"""
+
+
+class PostgresVendors:
+    """Each call is a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def client(self, client_id: str) -> Client | None:
+        """The client with its grant."""
+        async with self._database.begin() as tx:
+            row = await (await tx.driver()).fetchrow(_CLIENT, client_id)
+        if row is None:
+            return None
+        return Client(client_id=client_id, secret_hash=row["secret_hash"], grant=_grant(row))
+
+    async def keep_token(self, token: AccessToken, token_hash: bytes) -> None:
+        """Store a token; committed when this returns."""
+        async with self._database.begin() as tx:
+            await (await tx.driver()).execute(
+                _KEEP_TOKEN,
+                token.grant.district_id,
+                token_hash,
+                token.grant.client_id,
+                sorted(token.token_scopes),
+                token.expires_at,
+            )
+
+    async def token(self, token_hash: bytes, *, now: datetime) -> AccessToken | None:
+        """The live token with its grant as it stands now."""
+        async with self._database.begin() as tx:
+            row = await (await tx.driver()).fetchrow(_TOKEN, token_hash, now)
+        if row is None:
+            return None
+        return AccessToken(
+            grant=_grant(row),
+            token_scopes=frozenset(row["carried"]),
+            expires_at=row["expires_at"],
+        )
+
+    async def seed(self, client: Client, *, now: datetime) -> None:
+        """Make the client exist as given; may run at every start."""
+        grant = client.grant
+        schools = None if grant.school_ids is None else list(grant.school_ids)
+        async with self._database.begin() as tx:
+            driver = await tx.driver()
+            await driver.execute(
+                _SEED_CLIENT, grant.district_id, client.client_id, client.secret_hash, now
+            )
+            await driver.execute(
+                _SEED_GRANT,
+                grant.district_id,
+                client.client_id,
+                sorted(grant.token_scopes),
+                schools,
+            )
+
+
+def _grant(row: asyncpg.Record) -> Grant:
+    schools = row["school_ids"]
+    return Grant(
+        district_id=row["district_id"],
+        client_id=row["client_id"],
+        token_scopes=frozenset(row["token_scopes"]),
+        school_ids=None if schools is None else tuple(schools),
+        agreement=row["agreement"],
+        expires_at=row["grant_expires_at"],
+    )

@@ -1,0 +1,1 @@
+"""Publication rules: pure, no clock, no I/O."""

@@ -1,0 +1,38 @@
+"""Who may see what: clients, grants and tokens. Pure. Source: blueprint, invariant 7."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one vendor may see: token scopes, and schools (None = the whole district)."""
+
+    district_id: str
+    client_id: str
+    token_scopes: frozenset[str]
+    school_ids: tuple[str, ...] | None = None
+    agreement: str | None = None
+    expires_at: datetime | None = None
+
+    def is_in_force(self, now: datetime) -> bool:
+        """False once the agreement has ended."""
+        return self.expires_at is None or now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A vendor's credentials and grant. `secret_hash` says itself how it was made."""
+
+    client_id: str
+    secret_hash: str
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A token in force: its grant, and the part of the grant's token scopes it carries."""
+
+    grant: Grant
+    token_scopes: frozenset[str]
+    expires_at: datetime

@@ -1,0 +1,224 @@
+"""Decides what a batch of changes does to the published roster. Pure.
+
+Log order is the order of the district; within it an event older than the one applied last is late
+and changes nothing. A record is published when every reference it cannot live without is shown;
+until then it waits, and what was published before stays as it was.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
+
+from roster_publisher.domain.records import (
+    ORDER_OF,
+    Key,
+    Need,
+    Record,
+    Reference,
+    Status,
+    content_hash,
+    references,
+)
+
+Origin: TypeAlias = Literal[
+    "webhook", "snapshot", "firstload", "republish", "operator", "schedule"
+]
+STAMP_STEP: Final = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Which event brought something about; rides along to every effect."""
+
+    event_id: str
+    correlation_id: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One event of the log about one record; `record` None means it is to be deleted."""
+
+    key: Key
+    record: Record | None
+    time: datetime
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the store holds of a record: `record` is the newest, shown or still waiting.
+
+    `record` is None where it was not asked for; a deletion must ask for it.
+    """
+
+    key: Key
+    status: Status
+    shown: bool
+    content_hash: bytes
+    event_time: datetime
+    scope_ids: frozenset[str]
+    record: Record | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A record as it should be published next."""
+
+    key: Key
+    record: Record
+    status: Status
+    content_hash: bytes
+    time: datetime
+    cause: Cause
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Drafts to publish, and how many changes did nothing and why."""
+
+    drafts: tuple[Draft, ...]
+    unchanged: int = 0
+    late: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Drafts that can be shown and drafts that wait, both in publishing order."""
+
+    publish: tuple[Draft, ...]
+    wait: tuple[Draft, ...]
+    shown: frozenset[Key]
+
+    def dangling(self) -> tuple[tuple[Key, Key], ...]:
+        """(target, pointing record) of every reference whose target is not shown."""
+        pairs = {
+            (reference.target, draft.key)
+            for draft in (*self.publish, *self.wait)
+            for reference in draft.references
+            if reference.target not in self.shown
+        }
+        return tuple(sorted(pairs))
+
+
+def draft_of(
+    key: Key, record: Record, *, status: Status, time: datetime, cause: Cause
+) -> Draft:
+    """A draft with its hash and references worked out."""
+    return Draft(
+        key=key,
+        record=record,
+        status=status,
+        content_hash=content_hash(record),
+        time=time,
+        cause=cause,
+        references=tuple(references(key, record)),
+    )
+
+
+def decide(changes: Sequence[Change], stored: Mapping[Key, Stored]) -> Decided:
+    """What `changes`, in log order, ask for beyond what is stored.
+
+    Per record the last change that is not late counts. A deletion of a record never seen is
+    unknown: there is no body to show as a tombstone.
+    """
+    drafts: dict[Key, Draft] = {}
+    unchanged = late = unknown = 0
+    for change in changes:
+        key = change.key
+        known = drafts.get(key)
+        old = stored.get(key)
+        newest = known.time if known else old.event_time if old else None
+        if newest is not None and change.time < newest:
+            late += 1
+            continue
+        before = known or old
+        if change.record is None:
+            if before is None or before.record is None:
+                unknown += 1
+            elif before.status == "tobedeleted":
+                unchanged += 1
+            else:
+                drafts[key] = _tombstone(change, before.record)
+            continue
+        status: Status = (
+            "tobedeleted" if change.record.get("status") == "tobedeleted" else "active"
+        )
+        draft = draft_of(
+            key, change.record, status=status, time=change.time, cause=change.cause
+        )
+        if before and (before.content_hash, before.status) == (draft.content_hash, status):
+            unchanged += 1
+        else:
+            drafts[key] = draft
+    wanted = tuple(draft for key, draft in drafts.items() if not _is_stored(draft, stored.get(key)))
+    return Decided(
+        drafts=wanted,
+        unchanged=unchanged + len(drafts) - len(wanted),
+        late=late,
+        unknown=unknown,
+    )
+
+
+def settle(drafts: Iterable[Draft], shown: Iterable[Key]) -> Settled:
+    """Split `drafts` into what can be shown and what waits, given what is shown already.
+
+    Drafts may point at one another; required references only point at earlier entities of the
+    publishing order, so one pass suffices. Nothing shown ever stops being shown.
+    """
+    visible = set(shown)
+    publish: list[Draft] = []
+    wait: list[Draft] = []
+    for draft in sorted(drafts, key=lambda d: (ORDER_OF[d.key.entity], d.key.sourced_id)):
+        if _can_be_shown(draft, visible):
+            publish.append(draft)
+            visible.add(draft.key)
+        else:
+            wait.append(draft)
+    return Settled(publish=tuple(publish), wait=tuple(wait), shown=frozenset(visible))
+
+
+def next_stamp(now: datetime, last: datetime | None) -> datetime:
+    """max(clock, last + 1 ms), in whole milliseconds: no commit shows a stamp at or before one."""
+    clock = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return clock if last is None else max(clock, last + STAMP_STEP)
+
+
+def scope_ids(draft: Draft, shown: frozenset[Key]) -> frozenset[str]:
+    """Orgs whose scope holds the record; sessions and demographics are in none of their own."""
+    if draft.key.entity == "org":
+        return frozenset({draft.key.sourced_id})
+    if draft.key.entity in {"academicSession", "demographics"}:
+        return frozenset()
+    fields = {"user": "roles", "course": "org"}
+    field = fields.get(draft.key.entity, "school")
+    return frozenset(
+        reference.target.sourced_id
+        for reference in draft.references
+        if reference.field == field and reference.target in shown
+    )
+
+
+def _tombstone(change: Change, record: Record) -> Draft:
+    return draft_of(
+        change.key, record, status="tobedeleted", time=change.time, cause=change.cause
+    )
+
+
+def _is_stored(draft: Draft, old: Stored | None) -> bool:
+    return old is not None and (old.content_hash, old.status) == (draft.content_hash, draft.status)
+
+
+def _can_be_shown(draft: Draft, visible: set[Key]) -> bool:
+    some: dict[str, bool] = {}
+    for reference in draft.references:
+        there = reference.target in visible
+        if reference.need is Need.EVERY and not there:
+            return False
+        if reference.need is Need.SOME:
+            some[reference.field] = some.get(reference.field, False) or there
+    return all(some.values())

@@ -1,0 +1,87 @@
+"""What a vendor asks for and what a page is. Pure.
+
+Source: OneRoster 1.2 REST binding, pagination; blueprint, invariant 6 (pulls).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from roster_publisher.domain.access import Grant
+from roster_publisher.domain.collections import Collection
+from roster_publisher.domain.filters import Filter
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 50_000
+MAX_OFFSET: Final = 2**31 - 1
+
+
+class BadPaging(ValueError):
+    """`limit` or `offset` is no number the specification or we allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionQuery:
+    """A collection as one grant sees it, filtered. Hashable: counts are cached by it."""
+
+    grant: Grant
+    collection: Collection
+    filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Rows of one revision: `body` is UTF-8, `rows` objects joined by commas; `last` the last id."""
+
+    revision: int
+    body: bytes
+    rows: int
+    last: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """An open pull: every offset of its query is served at `revision`."""
+
+    revision: int
+    total: int
+    expires_at: datetime
+
+
+def paging(limit: str | None, offset: str | None) -> tuple[int, int]:
+    """(limit, offset) as asked. Raises `BadPaging`; never clamps, because clamping loses rows."""
+    return (
+        _whole(limit, "limit", default=DEFAULT_LIMIT, lowest=1, highest=MAX_LIMIT),
+        _whole(offset, "offset", default=0, lowest=0, highest=MAX_OFFSET),
+    )
+
+
+def link_header(
+    url: str, params: Mapping[str, list[str]], *, limit: int, offset: int, total: int
+) -> str:
+    """RFC 8288 links first, prev, next and last around a page; all other parameters are kept."""
+    last = max(0, (total - 1) // limit * limit) if total else 0
+    # An offset that is no multiple of the limit keeps its own rhythm to the end.
+    last += offset % limit if last + offset % limit < total else 0
+    places = [("first", 0)]
+    if offset > 0:
+        places.append(("prev", max(0, offset - limit)))
+    if offset + limit < total:
+        places.append(("next", offset + limit))
+    places.append(("last", last))
+    kept = [(name, value) for name, values in params.items() for value in values]
+    rest = [(name, value) for name, value in kept if name not in {"limit", "offset"}]
+    return ", ".join(
+        f'<{url}?{urlencode([*rest, ("limit", str(limit)), ("offset", str(place))])}>; rel="{rel}"'
+        for rel, place in places
+    )
+
+
+def _whole(text: str | None, name: str, *, default: int, lowest: int, highest: int) -> int:
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit()) or not lowest <= int(text[:12]) <= highest:
+        raise BadPaging(f"{name} must be a whole number from {lowest} to {highest}")
+    return int(text)

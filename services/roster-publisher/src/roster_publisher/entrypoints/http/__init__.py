@@ -1,0 +1,1 @@
+"""FastAPI doors: token, status, republish."""

@@ -1,0 +1,89 @@
+"""Door of `POST /oauth2/token`: OAuth 2 client credentials. Source: RFC 6749, section 4.4.
+
+Lenient as vendors need it: the secret by HTTP Basic or in the form, unknown scopes passed over.
+"""
+
+import base64
+import binascii
+from typing import Final, assert_never
+from urllib.parse import parse_qs, unquote_plus
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from roster_publisher.usecases.tokens import Issued, IssueToken, TokenRefused
+
+_MAX_BODY: Final = 16_384
+_NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+def token_routes(issue: IssueToken) -> APIRouter:
+    """The token endpoint around one use case."""
+    router = APIRouter()
+
+    @router.post("/oauth2/token", summary="Token for a vendor (client credentials)")
+    async def token(request: Request) -> Response:
+        form = await _form(request)
+        if form is None or form.get("grant_type") is None:
+            return _error("invalid_request", 400)
+        if form["grant_type"] != "client_credentials":
+            return _error("unsupported_grant_type", 400)
+        credentials = _credentials(request.headers.get("authorization"), form)
+        if credentials is None:
+            return _error("invalid_client", 401)
+        client_id, secret = credentials
+        outcome = await issue(client_id=client_id, secret=secret, scope=form.get("scope"))
+        match outcome:
+            case Issued():
+                return JSONResponse(
+                    {
+                        "access_token": outcome.token,
+                        "token_type": "Bearer",
+                        "expires_in": outcome.expires_in_s,
+                        "scope": " ".join(sorted(outcome.token_scopes)),
+                    },
+                    headers=_NO_STORE,
+                )
+            case TokenRefused():
+                return _error(outcome.error, 401 if outcome.error == "invalid_client" else 400)
+            case _:
+                assert_never(outcome)
+
+    return router
+
+
+async def _form(request: Request) -> dict[str, str] | None:
+    """The form, each field once; None when it is no form or too long."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_BODY:
+            return None
+    try:
+        fields = parse_qs(body.decode(), errors="strict", max_num_fields=50)
+    except (UnicodeDecodeError, ValueError):
+        return None
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _credentials(header: str | None, form: dict[str, str]) -> tuple[str, str] | None:
+    if header is not None:
+        kind, _, encoded = header.partition(" ")
+        if kind.lower() != "basic":
+            return None
+        try:
+            client_id, colon, secret = base64.b64decode(encoded).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        # RFC 6749, section 2.3.1: both are form-encoded before they are joined.
+        return (unquote_plus(client_id), unquote_plus(secret)) if colon else None
+    if "client_id" in form and "client_secret" in form:
+        return form["client_id"], form["client_secret"]
+    return None
+
+
+def _error(error: str, status: int) -> Response:
+    headers = dict(_NO_STORE)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Basic realm="oauth2"'
+    return JSONResponse({"error": error}, status_code=status, headers=headers)

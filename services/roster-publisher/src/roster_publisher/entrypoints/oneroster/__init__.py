@@ -1,0 +1,1 @@
+"""The OneRoster 1.2 reads as a plain ASGI app."""

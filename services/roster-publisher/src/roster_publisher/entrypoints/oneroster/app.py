@@ -1,0 +1,211 @@
+"""OneRoster 1.2 rostering reads as a plain ASGI app: no framework, no model, text in and out.
+
+Why plain: the body is ready in the store, so anything between it and the socket only costs.
+Answers GET only. Every error is the specification's own status object.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any, Final, TypeAlias, assert_never
+
+import orjson
+import structlog
+
+from roster_common.errors import Retriable
+from roster_publisher.domain.access import AccessToken, Grant
+from roster_publisher.domain.fragments import HOST_MARK
+from roster_publisher.domain.queries import CollectionQuery, link_header
+from roster_publisher.domain.views import agents_of, narrow, select
+from roster_publisher.entrypoints.oneroster.errors import (
+    Fault,
+    broken,
+    forbidden,
+    gone,
+    not_found,
+    unauthorised,
+)
+from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
+from roster_publisher.ports import Clock, RosterReads
+from roster_publisher.usecases.read_collection import (
+    ReadCollection,
+    Reading,
+    RevisionGone,
+    RevisionUnknown,
+)
+from roster_publisher.usecases.tokens import RecogniseToken
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+logger = structlog.get_logger(__name__)
+
+_MARK: Final = HOST_MARK.encode()
+_JSON: Final = (b"content-type", b"application/json")
+_MAX_TOKEN: Final = 512
+
+
+class OneRosterApp:
+    """Mounted at the service's fixed base path."""
+
+    def __init__(
+        self,
+        *,
+        recognise: RecogniseToken,
+        collections: ReadCollection,
+        reads: RosterReads,
+        clock: Clock,
+        public_url: str | None,
+    ) -> None:
+        self._recognise = recognise
+        self._collections = collections
+        self._reads = reads
+        self._clock = clock
+        self._public_url = public_url
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; an error before the body is a status object, later it cuts off."""
+        if scope["type"] != "http":
+            return
+        answer = _Answer(send)
+        try:
+            await self._answer(dict(scope), answer)
+        except Fault as fault:
+            await answer.fault(fault)
+        except Exception as error:
+            if answer.started:
+                raise
+            retriable = isinstance(error, (Retriable, TimeoutError, OSError))
+            logger.error("oneroster_read_failed", error=type(error).__name__, retriable=retriable)
+            await answer.fault(broken())
+
+    async def _answer(self, scope: dict[str, Any], answer: "_Answer") -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        token = await self._token(headers)
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise Fault(http=405, minor="invaliddata", description="this service only reads")
+        asked = read_request(scope, headers)
+        if not token.token_scopes & asked.collection.scopes:
+            raise forbidden("the token does not carry a scope that opens this")
+        base = base_address(scope, headers, self._public_url)
+        if asked.sourced_id is not None:
+            await self._single(asked, token.grant, base, answer)
+        else:
+            await self._collection(asked, token.grant, base, answer)
+
+    async def _token(self, headers: dict[bytes, bytes]) -> AccessToken:
+        kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if kind.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN:
+            raise unauthorised("a bearer token is needed")
+        found = await self._recognise(token.strip())
+        if found is None:
+            raise unauthorised("the token is unknown or has expired")
+        if not found.grant.is_in_force(self._clock.now()):
+            raise forbidden("the agreement behind this grant has ended")
+        return found
+
+    async def _single(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:
+        query = CollectionQuery(grant=grant, collection=asked.collection)
+        body = await self._reads.single(query, asked.sourced_id or "")
+        if body is None:
+            raise not_found("there is no such object")
+        shaped = await self._shaped(body, asked, grant, base)
+        name = asked.collection.single.encode()
+        await answer.whole(b'{"%b":%b}' % (name, shaped), [])
+
+    async def _collection(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:
+        request = asked.page_of(grant)
+        reading = await self._collections(request)
+        match reading:
+            case RevisionGone():
+                raise gone(f"this revision is gone; the oldest kept is {reading.oldest}")
+            case RevisionUnknown():
+                raise Fault(
+                    http=400,
+                    minor="invaliddata",
+                    description=f"this revision is not published; the newest is {reading.newest}",
+                )
+            case Reading():
+                pass
+            case _:
+                assert_never(reading)
+        link = link_header(
+            f"{base}/{asked.collection.path}",
+            asked.params,
+            limit=request.limit,
+            offset=request.offset,
+            total=reading.total,
+        )
+        extra = [
+            (b"x-total-count", str(reading.total).encode()),
+            (b"x-roster-revision", str(reading.revision).encode()),
+            (b"link", link.encode("latin-1")),
+        ]
+        opening = b'{"%b":[' % asked.collection.plural.encode()
+        await answer.stream(
+            opening, self._shaped_chunks(reading.chunks, asked, grant, base), b"]}", extra
+        )
+
+    async def _shaped_chunks(
+        self, chunks: AsyncIterator[bytes], asked: Asked, grant: Grant, base: str
+    ) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            yield await self._shaped(chunk, asked, grant, base)
+
+    async def _shaped(self, body: bytes, asked: Asked, grant: Grant, base: str) -> bytes:
+        """Objects joined by commas as this grant and request see them, with whole addresses."""
+        body = body.replace(_MARK, base.encode())
+        if grant.school_ids is None and asked.fields is None:
+            return body
+        objects = orjson.loads(b"[%b]" % body)
+        if grant.school_ids is not None:
+            agents = agents_of(objects)
+            users = await self._reads.visible_users(grant, agents) if agents else frozenset()
+            objects = narrow(
+                objects, school_ids=frozenset(grant.school_ids), visible_users=users
+            )
+        if asked.fields is not None:
+            objects = select(objects, asked.fields)
+        return orjson.dumps(objects)[1:-1]
+
+
+class _Answer:
+    """Sends one answer; knows whether it has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def fault(self, fault: Fault) -> None:
+        """An error answer."""
+        await self.whole(fault.body(), list(fault.headers), status=fault.http)
+
+    async def whole(self, body: bytes, extra: Headers, *, status: int = 200) -> None:
+        """An answer whose length is known."""
+        await self._start([_JSON, (b"content-length", str(len(body)).encode()), *extra], status)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def stream(
+        self, opening: bytes, chunks: AsyncIterator[bytes], closing: bytes, extra: Headers
+    ) -> None:
+        """Chunks joined by commas. One chunk goes out whole; more are sent as they are read."""
+        held: bytes | None = None
+        first = opening
+        async for chunk in chunks:
+            if held is not None:
+                if not self.started:
+                    await self._start([_JSON, *extra], 200)
+                body = first + held + b","
+                await self._send({"type": "http.response.body", "body": body, "more_body": True})
+                first = b""
+            held = chunk
+        last = first + (held or b"") + closing
+        if self.started:
+            await self._send({"type": "http.response.body", "body": last})
+        else:
+            await self.whole(last, extra)
+
+    async def _start(self, headers: Headers, status: int) -> None:
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})

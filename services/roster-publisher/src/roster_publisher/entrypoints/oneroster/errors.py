@@ -1,0 +1,70 @@
+"""OneRoster errors as sent: the bare status object. Source: OneRoster 1.2, imsx_StatusInfo."""
+
+from dataclasses import dataclass, field
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(Exception):  # noqa: N818 - an answer, not an accident
+    """An error answer. `description` is ours and never holds a value of the roster."""
+
+    http: int
+    minor: str
+    description: str
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
+
+    def body(self) -> bytes:
+        """The answer's JSON."""
+        return orjson.dumps(
+            {
+                "imsx_codeMajor": "failure",
+                "imsx_severity": "error",
+                "imsx_description": self.description,
+                "imsx_CodeMinor": {
+                    "imsx_codeMinorField": [
+                        {
+                            "imsx_codeMinorFieldName": "TargetEndSystem",
+                            "imsx_codeMinorFieldValue": self.minor,
+                        }
+                    ]
+                },
+            }
+        )
+
+
+def bad_request(description: str, minor: str = "invaliddata") -> Fault:
+    """400: the request cannot be read."""
+    return Fault(http=400, minor=minor, description=description)
+
+
+def unauthorised(description: str) -> Fault:
+    """401, with what RFC 6750 wants beside the body."""
+    return Fault(
+        http=401,
+        minor="unauthorisedrequest",
+        description=description,
+        headers=((b"www-authenticate", b'Bearer realm="oneroster"'),),
+    )
+
+
+def forbidden(description: str) -> Fault:
+    """403: the token does not open this."""
+    return Fault(http=403, minor="forbidden", description=description)
+
+
+def not_found(description: str) -> Fault:
+    """404: there is no such object in the grant's sight."""
+    return Fault(http=404, minor="unknownobject", description=description)
+
+
+def gone(description: str) -> Fault:
+    """410: the revision is no longer whole."""
+    return Fault(http=410, minor="invaliddata", description=description)
+
+
+def broken() -> Fault:
+    """500, without inner text."""
+    return Fault(
+        http=500, minor="internal_server_error", description="the server could not answer"
+    )

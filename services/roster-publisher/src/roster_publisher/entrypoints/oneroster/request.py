@@ -1,0 +1,118 @@
+"""Reads a OneRoster request: path, paging, filter, fields, pin, base address. Touches no store."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote
+
+from roster_publisher.domain.access import Grant
+from roster_publisher.domain.collections import COLLECTIONS, Collection
+from roster_publisher.domain.filters import BadFilter, Filter, parse_filter
+from roster_publisher.domain.fragments import FIELDS
+from roster_publisher.domain.queries import BadPaging, CollectionQuery, paging
+from roster_publisher.entrypoints.oneroster.errors import bad_request, not_found
+from roster_publisher.usecases.read_collection import PageRequest
+
+_HOST: Final = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
+_KNOWN: Final = frozenset({"limit", "offset", "sort", "orderBy", "filter", "fields"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request for a collection, or for one object of it when `sourced_id` is set."""
+
+    collection: Collection
+    sourced_id: str | None
+    params: dict[str, list[str]]
+    fields: frozenset[str] | None
+    pinned: int | None
+
+    def page_of(self, grant: Grant) -> PageRequest:
+        """The page asked for. Raises `Fault` for what cannot be read."""
+        try:
+            limit, offset = paging(self._one("limit"), self._one("offset"))
+        except BadPaging as error:
+            raise bad_request(str(error)) from error
+        query = CollectionQuery(
+            grant=grant, collection=self.collection, filter=self._filter()
+        )
+        return PageRequest(
+            query=query,
+            query_hash=self._query_hash(),
+            limit=limit,
+            offset=offset,
+            pinned=self.pinned,
+        )
+
+    def _filter(self) -> Filter | None:
+        text = self._one("filter")
+        if text is None:
+            return None
+        try:
+            return parse_filter(text, self.collection.entity)
+        except BadFilter as error:
+            raise bad_request(str(error), "invalid_filter_field") from error
+
+    def _one(self, name: str) -> str | None:
+        values = self.params.get(name, [])
+        if len(values) > 1:
+            raise bad_request(f"{name} is given more than once")
+        return values[0] if values else None
+
+    def _query_hash(self) -> bytes:
+        """16 bytes over path and query without offset: what names a pull beside the client."""
+        kept = sorted((n, v) for n, v in self.params.items() if n in _KNOWN and n != "offset")
+        return hashlib.blake2b(repr((self.collection.path, kept)).encode(), digest_size=16).digest()
+
+
+def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
+    """Raises `Fault` when there is no such place or the query cannot be read."""
+    path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
+    name, _, rest = path.partition("/")
+    collection = COLLECTIONS.get(name)
+    if collection is None or "/" in rest:
+        raise not_found("there is no such place in this service")
+    try:
+        params = parse_qs(
+            scope["query_string"].decode(), keep_blank_values=True, errors="strict"
+        )
+    except (UnicodeDecodeError, ValueError) as error:
+        raise bad_request("the query is not UTF-8") from error
+    return Asked(
+        collection=collection,
+        sourced_id=unquote(rest) if rest else None,
+        params=params,
+        fields=_fields(params.get("fields"), collection),
+        pinned=_pinned(headers.get(b"x-roster-revision")),
+    )
+
+
+def base_address(scope: dict[str, Any], headers: dict[bytes, bytes], public_url: str | None) -> str:
+    """Where `href`s and links point: the configured address, else the one the caller used."""
+    if public_url is not None:
+        return f"{public_url.rstrip('/')}{scope.get('root_path', '')}"
+    host = headers.get(b"host", b"").decode("latin-1")
+    if not _HOST.fullmatch(host):
+        raise bad_request("the Host header names no host")
+    return f"{scope.get('scheme', 'http')}://{host}{scope.get('root_path', '')}"
+
+
+def _fields(given: list[str] | None, collection: Collection) -> frozenset[str] | None:
+    """`fields=a,b` and `fields=a&fields=b` alike."""
+    if given is None:
+        return None
+    names = frozenset(name.strip() for text in given for name in text.split(","))
+    unknown = names - FIELDS[collection.entity]
+    if unknown:
+        raise bad_request("fields names a field that is not there", "invalid_selection_field")
+    return names
+
+
+def _pinned(header: bytes | None) -> int | None:
+    if header is None:
+        return None
+    text = header.decode("latin-1").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise bad_request("X-Roster-Revision must be a whole number")
+    return int(text)

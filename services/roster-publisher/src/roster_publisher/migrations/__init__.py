@@ -1,0 +1,1 @@
+"""This service's own schema; nobody else reads its tables."""

@@ -1,0 +1,188 @@
+"""The roster store: objects ready to send, their history, scopes, dirty marks, states, vendors.
+
+Pre: safe while older code runs (nothing exists before it). Ids compare by bytes (COLLATE "C"), so
+that the order vendors page in does not change with the machine's locale.
+"""
+
+from alembic import op
+
+from roster_common.runtime.log.positions import create_position_table
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_ID = 'text COLLATE "C"'
+_PUBLISHED = f"""
+    district_id text NOT NULL,
+    entity text NOT NULL CHECK (entity IN
+        ('org', 'academicSession', 'course', 'class', 'user', 'demographics', 'enrollment')),
+    sourced_id {_ID} NOT NULL,
+    status text NOT NULL CHECK (status IN ('active', 'tobedeleted')),
+    stamp timestamptz NOT NULL,
+    kind text,
+    user_id {_ID}, class_id {_ID}, course_id {_ID}, school_id {_ID}, parent_id {_ID},
+    term_ids text[] NOT NULL DEFAULT '{{}}',
+    roles text[] NOT NULL DEFAULT '{{}}',
+    roles_at text[] NOT NULL DEFAULT '{{}}',
+    scope_ids text[] NOT NULL DEFAULT '{{}}',
+    base text NOT NULL DEFAULT '', names text NOT NULL DEFAULT '',
+    contact text NOT NULL DEFAULT '', identifiers text NOT NULL DEFAULT '',
+    birth text NOT NULL DEFAULT '', ethnicity text NOT NULL DEFAULT '',
+    refs text NOT NULL DEFAULT '', metadata text NOT NULL DEFAULT ''
+"""
+
+
+def upgrade() -> None:
+    """Create every table of the service."""
+    op.execute("""
+        CREATE TABLE roster_publisher.district_revision (
+            district_id text PRIMARY KEY,
+            revision bigint NOT NULL DEFAULT 0 CHECK (revision >= 0),
+            stamp timestamptz,
+            history_floor bigint NOT NULL DEFAULT 0 CHECK (history_floor <= revision)
+        ) WITH (fillfactor = 50)
+    """)
+    _create_store()
+    _create_scopes()
+    _create_states()
+    _create_vendors()
+    create_position_table(op, schema="roster_publisher")
+
+
+def _create_store() -> None:
+    op.execute(f"""
+        CREATE TABLE roster_publisher.object ({_PUBLISHED},
+            revision bigint NOT NULL,
+            shown boolean NOT NULL,
+            content_hash bytea NOT NULL,
+            event_time timestamptz NOT NULL,
+            record jsonb NOT NULL,
+            pending jsonb CHECK (pending IS NULL OR shown),
+            PRIMARY KEY (district_id, entity, sourced_id) INCLUDE (revision, shown)
+        )
+    """)
+    for columns, where in (
+        ("district_id, entity, stamp", ""),
+        ("district_id, sourced_id", "WHERE roles @> '{student}'"),
+        ("district_id, sourced_id", "WHERE roles @> '{teacher}'"),
+        ("district_id, user_id", "WHERE user_id IS NOT NULL"),
+        ("district_id, class_id", "WHERE class_id IS NOT NULL"),
+        ("district_id, course_id", "WHERE course_id IS NOT NULL"),
+    ):
+        op.execute(f"CREATE INDEX ON roster_publisher.object ({columns}) {where}")
+    op.execute(f"""
+        CREATE TABLE roster_publisher.object_history ({_PUBLISHED},
+            rev_from bigint NOT NULL,
+            rev_to bigint NOT NULL CHECK (rev_to > rev_from),
+            archived_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, entity, sourced_id, rev_to)
+        )
+    """)
+    op.execute("CREATE INDEX ON roster_publisher.object_history (district_id, entity, rev_to)")
+    op.execute("CREATE INDEX ON roster_publisher.object_history (archived_at)")
+    op.execute(f"""
+        CREATE TABLE roster_publisher.dangling (
+            district_id text NOT NULL,
+            to_entity text NOT NULL, to_id {_ID} NOT NULL,
+            from_entity text NOT NULL, from_id {_ID} NOT NULL,
+            PRIMARY KEY (district_id, to_entity, to_id, from_entity, from_id)
+        )
+    """)
+    op.execute(
+        "CREATE INDEX ON roster_publisher.dangling (district_id, from_entity, from_id)"
+    )
+
+
+def _create_scopes() -> None:
+    op.execute(f"""
+        CREATE TABLE roster_publisher.scope_member (
+            district_id text NOT NULL, scope_id {_ID} NOT NULL,
+            entity text NOT NULL, sourced_id {_ID} NOT NULL,
+            since_rev bigint NOT NULL, until_rev bigint CHECK (until_rev > since_rev),
+            PRIMARY KEY (district_id, scope_id, entity, sourced_id, since_rev)
+        )
+    """)
+
+
+def _create_states() -> None:
+    for what in ("person", "class"):
+        op.execute(f"""
+            CREATE TABLE roster_publisher.dirty_{what} (
+                district_id text NOT NULL, {what}_id {_ID} NOT NULL,
+                correlation_id text NOT NULL, causation_id text,
+                origin text NOT NULL, force boolean NOT NULL DEFAULT false,
+                bulk boolean NOT NULL, ready_at timestamptz NOT NULL,
+                PRIMARY KEY (district_id, {what}_id)
+            )
+        """)
+        op.execute(f"CREATE INDEX ON roster_publisher.dirty_{what} (bulk, ready_at)")
+    op.execute(f"""
+        CREATE TABLE roster_publisher.person_state (
+            district_id text NOT NULL, person_id {_ID} NOT NULL,
+            state_hash bytea NOT NULL, revision bigint NOT NULL,
+            phase text NOT NULL CHECK (phase IN ('none', 'active', 'settling', 'left')),
+            role text, org_ids text[] NOT NULL DEFAULT '{{}}',
+            left_due_at timestamptz CHECK ((left_due_at IS NOT NULL) = (phase = 'settling')),
+            left_correlation_id text, left_causation_id text, left_origin text,
+            next_date date,
+            PRIMARY KEY (district_id, person_id)
+        )
+    """)
+    op.execute(
+        "CREATE INDEX ON roster_publisher.person_state (left_due_at)"
+        " WHERE left_due_at IS NOT NULL"
+    )
+    op.execute(
+        "CREATE INDEX ON roster_publisher.person_state (district_id, next_date)"
+        " WHERE next_date IS NOT NULL"
+    )
+    op.execute(f"""
+        CREATE TABLE roster_publisher.class_state (
+            district_id text NOT NULL, class_id {_ID} NOT NULL,
+            state_hash bytea NOT NULL, revision bigint NOT NULL,
+            PRIMARY KEY (district_id, class_id)
+        )
+    """)
+
+
+def _create_vendors() -> None:
+    op.execute("""
+        CREATE TABLE roster_publisher.client (
+            district_id text NOT NULL, client_id text NOT NULL UNIQUE,
+            secret_hash text NOT NULL, created_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, client_id)
+        )
+    """)
+    op.execute("""
+        CREATE TABLE roster_publisher.grant_ (
+            district_id text NOT NULL, client_id text NOT NULL,
+            token_scopes text[] NOT NULL,
+            school_ids text[],
+            field_policy jsonb NOT NULL DEFAULT '{}',
+            agreement text, expires_at timestamptz,
+            PRIMARY KEY (district_id, client_id),
+            FOREIGN KEY (district_id, client_id) REFERENCES roster_publisher.client
+                ON DELETE CASCADE
+        )
+    """)
+    op.execute("""
+        CREATE TABLE roster_publisher.access_token (
+            district_id text NOT NULL, token_hash bytea NOT NULL UNIQUE,
+            client_id text NOT NULL, token_scopes text[] NOT NULL,
+            expires_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, token_hash),
+            FOREIGN KEY (district_id, client_id) REFERENCES roster_publisher.client
+                ON DELETE CASCADE
+        )
+    """)
+    op.execute("CREATE INDEX ON roster_publisher.access_token (expires_at)")
+    op.execute("""
+        CREATE TABLE roster_publisher.pull (
+            district_id text NOT NULL, client_id text NOT NULL, query_hash bytea NOT NULL,
+            revision bigint NOT NULL, total bigint NOT NULL, expires_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, client_id, query_hash)
+        )
+    """)
+    op.execute("CREATE INDEX ON roster_publisher.pull (expires_at)")

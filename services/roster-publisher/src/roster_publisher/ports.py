@@ -1,0 +1,339 @@
+"""What this service needs from outside, as Protocols over domain types. Imports domain only."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from roster_publisher.domain.access import AccessToken, Client, Grant
+from roster_publisher.domain.fragments import Fragments
+from roster_publisher.domain.lifecycle import Standing, Step
+from roster_publisher.domain.people import Class, OrgFacts, Person, PersonFacts
+from roster_publisher.domain.publication import Cause, Draft, Stored
+from roster_publisher.domain.queries import CollectionQuery, Page, Pull
+from roster_publisher.domain.records import Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistrictState:
+    """Where a district's publication stands; held locked by who is about to publish."""
+
+    revision: int
+    stamp: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """One record to publish: its draft, its texts, its scopes, and what it replaces."""
+
+    draft: Draft
+    fragments: Fragments
+    scope_ids: frozenset[str]
+    before: Stored | None
+
+
+class Clock(Protocol):
+    """Wall clock."""
+
+    def now(self) -> datetime:
+        """Current instant, aware, UTC."""
+        ...
+
+
+class RosterUnit(Protocol):
+    """The roster store inside one open transaction. Nothing here commits."""
+
+    async def lock_district(self, district_id: str) -> DistrictState:
+        """Lock the district's revision row until the transaction ends; made at first use."""
+        ...
+
+    async def stored(
+        self, district_id: str, keys: Collection[Key], *, with_record: Collection[Key]
+    ) -> Mapping[Key, Stored]:
+        """What is held of `keys`; the unseen are left out.
+
+        `record` is filled only for `with_record`: as published, or as it waits if never shown.
+        """
+        ...
+
+    async def newest(self, district_id: str, keys: Iterable[Key]) -> Mapping[Key, Stored]:
+        """What is held of `keys` with the newest record, published or still waiting."""
+        ...
+
+    async def shown(self, district_id: str, keys: Iterable[Key]) -> frozenset[Key]:
+        """Those of `keys` that are published."""
+        ...
+
+    async def waiting_for(self, district_id: str, targets: Iterable[Key]) -> frozenset[Key]:
+        """Records with a dangling reference to one of `targets`."""
+        ...
+
+    async def publish(
+        self,
+        district_id: str,
+        publications: Sequence[Publication],
+        *,
+        revision: int,
+        stamp: datetime,
+    ) -> None:
+        """Write the records at `revision`; what they replace goes to history; scopes follow."""
+        ...
+
+    async def park(self, district_id: str, drafts: Sequence[Draft]) -> None:
+        """Keep drafts that cannot be shown yet; what was published before them stays."""
+        ...
+
+    async def replace_dangling(
+        self, district_id: str, sources: Iterable[Key], pairs: Sequence[tuple[Key, Key]]
+    ) -> None:
+        """Make `pairs` (target, source) the only dangling references of `sources`."""
+        ...
+
+    async def mark_dirty(
+        self, district_id: str, publications: Sequence[Publication], *, now: datetime
+    ) -> None:
+        """Mark every person and class whose state the publications may change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirtyMark:
+    """A person or class whose state must be worked out again, and why."""
+
+    id: str
+    cause: Cause
+    force: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonHeld:
+    """What was concluded about a person last; `left_cause` is why somebody is settling."""
+
+    state_hash: bytes | None
+    standing: Standing
+    left_cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonConclusion:
+    """What is to be kept of a person from now on."""
+
+    person_id: str
+    state_hash: bytes
+    standing: Standing
+    left_cause: Cause | None
+    next_date: date | None
+
+
+class StateUnit(Protocol):
+    """Derived states inside one open transaction. Nothing here commits."""
+
+    async def claim_people(self, *, now: datetime, limit: int) -> tuple[str, Sequence[DirtyMark]]:
+        """Take up to `limit` ready people of one district out of the queue, live ones first."""
+        ...
+
+    async def claim_classes(self, *, now: datetime, limit: int) -> tuple[str, Sequence[DirtyMark]]:
+        """Take up to `limit` ready classes of one district out of the queue."""
+        ...
+
+    async def revision(self, district_id: str) -> int:
+        """The district's published revision."""
+        ...
+
+    async def people(self, district_id: str, ids: Sequence[str]) -> Sequence[PersonFacts]:
+        """Shown users among `ids` with their active enrolments."""
+        ...
+
+    async def orgs(self, district_id: str, ids: Iterable[str]) -> Mapping[str, OrgFacts]:
+        """Shown orgs among `ids`."""
+        ...
+
+    async def held(self, district_id: str, ids: Sequence[str]) -> Mapping[str, PersonHeld]:
+        """What was concluded about `ids` last."""
+        ...
+
+    async def keep_people(
+        self, district_id: str, conclusions: Sequence[PersonConclusion], *, revision: int
+    ) -> None:
+        """Store conclusions, one per person."""
+        ...
+
+    async def classes(self, district_id: str, ids: Sequence[str]) -> Sequence[Class]:
+        """State of the shown classes among `ids`."""
+        ...
+
+    async def class_hashes(self, district_id: str, ids: Sequence[str]) -> Mapping[str, bytes]:
+        """Hash of the state emitted last, per class."""
+        ...
+
+    async def keep_classes(
+        self, district_id: str, hashes: Mapping[str, bytes], *, revision: int
+    ) -> None:
+        """Store the hashes of the states emitted."""
+        ...
+
+    def emit_person(self, district_id: str, person: Person, *, revision: int, cause: Cause) -> None:
+        """Stage the person's state for the log."""
+        ...
+
+    def emit_class(self, district_id: str, state: Class, *, revision: int, cause: Cause) -> None:
+        """Stage the class's state for the log."""
+        ...
+
+    def emit_step(
+        self, district_id: str, person_id: str, step: Step, *, at: datetime, cause: Cause
+    ) -> None:
+        """Stage a lifecycle fact for the log."""
+        ...
+
+
+class StateUnits(Protocol):
+    """Opens transactions on derived states."""
+
+    def begin(self) -> AbstractAsyncContextManager[StateUnit]:
+        """A transaction that commits when its block ends well."""
+        ...
+
+
+class DirtyQueue(Protocol):
+    """Marks whole groups of people and classes; each call is one transaction and commits."""
+
+    async def mark_all(self, district_id: str, *, correlation_id: str, now: datetime) -> int:
+        """Mark every person and class of the district to be emitted again; returns how many."""
+        ...
+
+    async def mark_left_due(self, *, now: datetime, correlation_id: str) -> int:
+        """Mark people whose settle time is over."""
+        ...
+
+    async def mark_dates_due(
+        self, district_id: str, *, today: date, now: datetime, correlation_id: str
+    ) -> int:
+        """Mark people for whom a role or enrolment begins or ends by `today`."""
+        ...
+
+    async def districts(self) -> Sequence[str]:
+        """Every district that has published something."""
+        ...
+
+    def ring(self) -> None:
+        """Tell the deriver that there may be work."""
+        ...
+
+
+class Housekeeping(Protocol):
+    """Removes what is past its time; each call commits and may run any time, twice."""
+
+    async def purge(self, *, now: datetime, keep_history: timedelta) -> Mapping[str, int]:
+        """Raise each district's history floor, then delete; returns rows deleted per table."""
+        ...
+
+
+class RosterReads(Protocol):
+    """Reads for vendors. Bodies are OneRoster JSON in UTF-8 whose `href`s start with the host mark."""
+
+    async def current_page(self, query: CollectionQuery, *, limit: int) -> Page:
+        """The first page of the newest revision, which it names."""
+        ...
+
+    async def page_at(
+        self, query: CollectionQuery, *, revision: int, after: str, limit: int
+    ) -> Page:
+        """`limit` rows of `revision` behind the id `after`; the empty id is before all."""
+        ...
+
+    async def id_at(
+        self, query: CollectionQuery, *, revision: int, after: str, skip: int
+    ) -> str | None:
+        """The id of the `skip`th row behind `after` at `revision`, or None past the end."""
+        ...
+
+    async def total(self, query: CollectionQuery, *, revision: int) -> int:
+        """Rows of the query at `revision`."""
+        ...
+
+    async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
+        """One object, or None where the grant sees none."""
+        ...
+
+    async def revisions(self, district_id: str) -> tuple[int, int]:
+        """(oldest revision still whole, newest revision)."""
+        ...
+
+    async def visible_users(self, grant: Grant, ids: Iterable[str]) -> frozenset[str]:
+        """Users among `ids` that a grant of schools sees."""
+        ...
+
+
+class Pulls(Protocol):
+    """Where open pulls survive a restart. Losing the last moments only re-opens a pull."""
+
+    async def load(
+        self, district_id: str, client_id: str, query_hash: bytes, *, now: datetime
+    ) -> Pull | None:
+        """The pull, if it is alive."""
+        ...
+
+    def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+        """Write it soon."""
+        ...
+
+
+class Vendors(Protocol):
+    """Clients, grants and tokens. Each call is its own transaction."""
+
+    async def client(self, client_id: str) -> Client | None:
+        """The client with its grant."""
+        ...
+
+    async def keep_token(self, token: AccessToken, token_hash: bytes) -> None:
+        """Store a token; committed when this returns."""
+        ...
+
+    async def token(self, token_hash: bytes, *, now: datetime) -> AccessToken | None:
+        """The live token with its grant as it stands now."""
+        ...
+
+    async def seed(self, client: Client, *, now: datetime) -> None:
+        """Make the client exist as given; may run at every start."""
+        ...
+
+
+class Digests(Protocol):
+    """Slow and fast hashes of secrets, and fresh tokens."""
+
+    async def matches(self, secret: str, stored: str) -> bool:
+        """Whether `secret` is the one behind `stored`, in constant time."""
+        ...
+
+    async def digest(self, secret: str) -> str:
+        """What to store of `secret`."""
+        ...
+
+    def new_token(self) -> str:
+        """256 random bits as text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """Where a district's publication stands, in ids and counts."""
+
+    district_id: str
+    revision: int
+    stamp: datetime | None
+    objects: Mapping[str, Mapping[str, int]]
+    dangling: int
+    dirty_people: int
+    dirty_classes: int
+
+
+class StatusReads(Protocol):
+    """Counts for operators."""
+
+    async def report(self, district_id: str) -> StatusReport:
+        """Counts of one district; zeros for one never heard of."""
+        ...
+
+

@@ -1,0 +1,44 @@
+"""What this service is told from outside. Read by bootstrap and `__main__` only."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from roster_common.runtime.settings import ServiceSettings
+
+
+class ClientSetting(BaseModel):
+    """A vendor client: `scopes` are full URIs, `schools` None means the whole district."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    id: str = Field(min_length=1)
+    secret: SecretStr
+    district: str = Field(min_length=1)
+    scopes: tuple[str, ...]
+    schools: tuple[str, ...] | None = None
+
+
+class Settings(ServiceSettings):
+    """Prefix HOMEROOM_; see the service's README for each."""
+
+    service: str = "roster-publisher"
+    port: int = Field(default=8102, ge=0, le=65_535)
+
+    clients: tuple[ClientSetting, ...] = ()
+    settle_seconds: Annotated[float, Field(ge=0)] = 900.0
+    time_zone: str = "UTC"
+    time_zones: dict[str, str] = Field(default_factory=dict)
+    history_hours: Annotated[float, Field(ge=2)] = 24.0
+    apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500
+
+    @property
+    def settle(self) -> timedelta:
+        """How long a last role must be gone before its holder has left."""
+        return timedelta(seconds=self.settle_seconds)
+
+    @property
+    def keep_history(self) -> timedelta:
+        """How long overwritten rows stay readable; longer than any pull lives."""
+        return timedelta(hours=self.history_hours)

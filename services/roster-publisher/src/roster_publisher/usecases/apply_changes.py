@@ -1,0 +1,143 @@
+"""Publish changes: one revision and one stamp per district and commit.
+
+Joins the consumer's transaction and commits nothing itself. Runs twice harmlessly: what is stored
+already, or older than what is stored, writes nothing and takes no revision.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from roster_publisher.domain.fragments import render
+from roster_publisher.domain.publication import (
+    Change,
+    Draft,
+    Settled,
+    Stored,
+    decide,
+    draft_of,
+    next_stamp,
+    scope_ids,
+    settle,
+)
+from roster_publisher.domain.records import Key, references
+from roster_publisher.ports import Clock, Publication, RosterUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of the changes; `revision` is None when nothing was published."""
+
+    revision: int | None
+    published: int
+    waiting: int
+    unchanged: int
+    late: int
+    unknown: int
+
+
+class ApplyChanges:
+    """Turns changes of one district, in log order, into published records."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def __call__(
+        self, unit: RosterUnit, district_id: str, changes: Sequence[Change]
+    ) -> Applied:
+        """Apply `changes` inside the unit's transaction and say what became of them."""
+        district = await unit.lock_district(district_id)
+        deleted = {change.key for change in changes if change.record is None}
+        keys = {change.key for change in changes}
+        stored = dict(await unit.stored(district_id, keys, with_record=deleted))
+        decided = decide(changes, stored)
+        settled = await self._settle(unit, district_id, decided.drafts, stored)
+        now = self._clock.now()
+        if settled.wait:
+            await unit.park(district_id, settled.wait)
+        if settled.publish:
+            stamp = next_stamp(now, district.stamp)
+            publications = [
+                Publication(
+                    draft=draft,
+                    fragments=render(
+                        draft.key,
+                        draft.record,
+                        status=draft.status,
+                        stamp=stamp,
+                        is_shown=settled.shown.__contains__,
+                    ),
+                    scope_ids=scope_ids(draft, settled.shown),
+                    before=stored.get(draft.key),
+                )
+                for draft in settled.publish
+            ]
+            await unit.publish(
+                district_id, publications, revision=district.revision + 1, stamp=stamp
+            )
+            await unit.mark_dirty(district_id, publications, now=now)
+        sources = [draft.key for draft in (*settled.publish, *settled.wait)]
+        if sources:
+            await unit.replace_dangling(district_id, sources, settled.dangling())
+        return Applied(
+            revision=district.revision + 1 if settled.publish else None,
+            published=len(settled.publish),
+            waiting=len(settled.wait),
+            unchanged=decided.unchanged,
+            late=decided.late,
+            unknown=decided.unknown,
+        )
+
+    async def _settle(
+        self,
+        unit: RosterUnit,
+        district_id: str,
+        first: Sequence[Draft],
+        stored: dict[Key, Stored],
+    ) -> Settled:
+        """Settle drafts, then those that waited for them, until nothing new can be shown.
+
+        Ends because each turn shows at least one record more; in practice after two or three.
+        """
+        drafts = {draft.key: draft for draft in first}
+        shown = {key for key, old in stored.items() if old.shown}
+        asked: set[Key] = set()
+        looked_up: set[Key] = set()
+        while True:
+            targets = {r.target for draft in drafts.values() for r in draft.references}
+            missing = targets - asked - shown
+            asked |= missing
+            if missing:
+                shown |= await unit.shown(district_id, missing)
+            settled = settle(drafts.values(), shown)
+            arrived = {d.key for d in settled.publish if _arrives(d.key, stored)} - looked_up
+            if not arrived:
+                return settled
+            looked_up |= arrived
+            waiters = await unit.waiting_for(district_id, arrived) - drafts.keys()
+            if not waiters:
+                return settled
+            found = await unit.newest(district_id, waiters)
+            stored.update(found)
+            drafts |= {d.key: d for d in _woken(found.values(), arrived, drafts)}
+            shown |= {key for key, old in found.items() if old.shown}
+
+
+def _arrives(key: Key, stored: Mapping[Key, Stored]) -> bool:
+    return key not in stored or not stored[key].shown
+
+
+def _woken(
+    waiters: Iterable[Stored], arrived: set[Key], drafts: Mapping[Key, Draft]
+) -> Iterable[Draft]:
+    """Drafts of records that were waiting; what they waited for is their cause."""
+    for waiter in waiters:
+        if waiter.record is None:
+            continue
+        came = next(r.target for r in references(waiter.key, waiter.record) if r.target in arrived)
+        yield draft_of(
+            waiter.key,
+            waiter.record,
+            status=waiter.status,
+            time=waiter.event_time,
+            cause=drafts[came].cause,
+        )

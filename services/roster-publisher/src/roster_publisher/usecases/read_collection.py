@@ -1,0 +1,225 @@
+"""Serve a collection page by page so that all pages of one pull agree with one another.
+
+A request at offset 0 opens a pull; later offsets of the same query are served at its revision.
+Where a page ended is remembered, so a continued page costs what the first one cost.
+Source: blueprint, invariant 6. Reads only.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from roster_common.errors import Retriable
+from roster_publisher.domain.queries import CollectionQuery, Page, Pull
+from roster_publisher.ports import Clock, Pulls, RosterReads
+
+PULL_LIFE: Final = timedelta(hours=1)
+CHUNK_ROWS: Final = 2_000
+_PULLS_KEPT: Final = 2_000
+_ENDS_KEPT: Final = 2_000
+_TOTALS_KEPT: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRequest:
+    """What is asked: `query_hash` is over path and query without offset."""
+
+    query: CollectionQuery
+    query_hash: bytes
+    limit: int
+    offset: int
+    pinned: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A page to be sent: `chunks` yields UTF-8 texts of objects joined by commas."""
+
+    revision: int
+    total: int
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionGone:
+    """The revision asked for is no longer whole."""
+
+    oldest: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionUnknown:
+    """The revision asked for has not been published."""
+
+    newest: int
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A pull in this process; `ends` maps an offset to the id before it, offsets rising."""
+
+    pull: Pull
+    ends: OrderedDict[int, str] = field(default_factory=OrderedDict)
+
+    def remember(self, offset: int, last: str) -> None:
+        self.ends[offset] = last
+        if len(self.ends) > _ENDS_KEPT:
+            self.ends.popitem(last=False)
+
+    def nearest(self, offset: int) -> tuple[int, str]:
+        """The closest known place at or before `offset`."""
+        if offset in self.ends:
+            return offset, self.ends[offset]
+        before = max((end for end in self.ends if end < offset), default=0)
+        return before, self.ends.get(before, "")
+
+
+class ReadCollection:
+    """Pages of collections; keeps open pulls and totals in bounded memory."""
+
+    def __init__(self, reads: RosterReads, pulls: Pulls, clock: Clock) -> None:
+        self._reads = reads
+        self._pulls = pulls
+        self._clock = clock
+        self._open: OrderedDict[tuple[str, str, bytes], _Open] = OrderedDict()
+        self._totals: OrderedDict[tuple[CollectionQuery, int], asyncio.Future[int]] = OrderedDict()
+
+    async def __call__(self, request: PageRequest) -> Reading | RevisionGone | RevisionUnknown:
+        """The page asked for. Its chunks are read while they are sent; nothing stays locked."""
+        now = self._clock.now()
+        if request.pinned is not None:
+            return await self._pinned(request, request.pinned, now)
+        if request.offset > 0:
+            known = await self._known(request, now)
+            if known is not None:
+                # History outlives a pull, so its revision is still whole.
+                return await self._continue(request, known)
+            _, newest = await self._reads.revisions(request.query.grant.district_id)
+            return await self._continue(request, await self._start(request, newest, now))
+        first = await self._reads.current_page(
+            request.query, limit=min(request.limit, CHUNK_ROWS)
+        )
+        if first.rows < min(request.limit, CHUNK_ROWS):
+            opened = self._remember(request, first.revision, first.rows, now)
+        else:
+            opened = await self._start(request, first.revision, now)
+        return self._reading(request, opened, first)
+
+    async def _pinned(
+        self, request: PageRequest, revision: int, now: datetime
+    ) -> Reading | RevisionGone | RevisionUnknown:
+        oldest, newest = await self._reads.revisions(request.query.grant.district_id)
+        if revision > newest:
+            return RevisionUnknown(newest=newest)
+        if revision < oldest:
+            return RevisionGone(oldest=oldest)
+        known = await self._known(request, now)
+        if known is None or known.pull.revision != revision:
+            known = await self._start(request, revision, now)
+        return await self._continue(request, known)
+
+    async def _continue(self, request: PageRequest, known: _Open) -> Reading:
+        place, after = known.nearest(request.offset)
+        skip = request.offset - place
+        if skip > 0:
+            found = await self._reads.id_at(
+                request.query, revision=known.pull.revision, after=after, skip=skip
+            )
+            if found is None:
+                return Reading(
+                    revision=known.pull.revision, total=known.pull.total, chunks=_nothing()
+                )
+            after = found
+        first = await self._reads.page_at(
+            request.query,
+            revision=known.pull.revision,
+            after=after,
+            limit=min(request.limit, CHUNK_ROWS),
+        )
+        return self._reading(request, known, first)
+
+    def _reading(self, request: PageRequest, known: _Open, first: Page) -> Reading:
+        return Reading(
+            revision=known.pull.revision,
+            total=known.pull.total,
+            chunks=self._chunks(request, known, first),
+        )
+
+    async def _chunks(
+        self, request: PageRequest, known: _Open, first: Page
+    ) -> AsyncIterator[bytes]:
+        page, sent = first, 0
+        while page.rows:
+            sent += page.rows
+            if page.last is not None:
+                known.remember(request.offset + sent, page.last)
+            yield page.body
+            wanted = min(request.limit - sent, CHUNK_ROWS)
+            if wanted <= 0 or page.rows < CHUNK_ROWS or page.last is None:
+                return
+            page = await self._reads.page_at(
+                request.query, revision=known.pull.revision, after=page.last, limit=wanted
+            )
+
+    async def _start(self, request: PageRequest, revision: int, now: datetime) -> _Open:
+        total = await self._total(request.query, revision)
+        return self._remember(request, revision, total, now)
+
+    def _remember(
+        self, request: PageRequest, revision: int, total: int, now: datetime
+    ) -> _Open:
+        pull = Pull(revision=revision, total=total, expires_at=now + PULL_LIFE)
+        opened = self._open[_key(request)] = _Open(pull=pull)
+        self._open.move_to_end(_key(request))
+        if len(self._open) > _PULLS_KEPT:
+            self._open.popitem(last=False)
+        if request.offset + request.limit < total or request.offset:
+            grant = request.query.grant
+            self._pulls.save(grant.district_id, grant.client_id, request.query_hash, pull)
+        return opened
+
+    async def _known(self, request: PageRequest, now: datetime) -> _Open | None:
+        known = self._open.get(_key(request))
+        if known is not None and known.pull.expires_at > now:
+            return known
+        grant = request.query.grant
+        pull = await self._pulls.load(
+            grant.district_id, grant.client_id, request.query_hash, now=now
+        )
+        if pull is None:
+            return None
+        opened = self._open[_key(request)] = _Open(pull=pull)
+        return opened
+
+    async def _total(self, query: CollectionQuery, revision: int) -> int:
+        """Counted once per query and revision, also when many ask at the same time."""
+        key = (query, revision)
+        waiting = self._totals.get(key)
+        if waiting is not None:
+            return await asyncio.shield(waiting)
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._totals[key] = future
+        if len(self._totals) > _TOTALS_KEPT:
+            self._totals.popitem(last=False)
+        try:
+            total = await self._reads.total(query, revision=revision)
+        except BaseException:
+            self._totals.pop(key, None)
+            future.set_exception(Retriable("the count waited for has failed"))
+            future.exception()  # read once, so that nobody waiting is no complaint
+            raise
+        future.set_result(total)
+        return total
+
+
+def _key(request: PageRequest) -> tuple[str, str, bytes]:
+    grant = request.query.grant
+    return grant.district_id, grant.client_id, request.query_hash
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for nothing in ():
+        yield nothing

@@ -1,0 +1,1 @@
+"""Our side of the outside: database, files, the event log."""

@@ -1,0 +1,1 @@
+"""Rules of truth: pure and synchronous; no clock, no I/O, no wire models, no settings."""

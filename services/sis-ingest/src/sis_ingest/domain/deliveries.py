@@ -1,0 +1,51 @@
+"""A delivery: raw bytes from outside, and what became of them. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+DeliveryKind: TypeAlias = Literal["webhook", "snapshot"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A source within its district: every key of what a source said begins with it."""
+
+    district_id: str
+    source_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A webhook as it came in. `external_id` is the sender's own id of it (`webhook-id`)."""
+
+    delivery_id: str
+    place: Place
+    external_id: str
+    correlation_id: str
+    received_at: datetime
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryEnd:
+    """How a delivery ended; `outcome` is a verdict, or the reason of a refusal."""
+
+    delivery_id: str
+    state: Literal["applied", "refused"]
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """What a webhook body says, before it has a cause: see `changes.Change` for the fields."""
+
+    entity: Literal[
+        "org", "academicSession", "course", "class", "user", "enrollment", "demographics"
+    ]
+    external_id: str
+    record: dict[str, object] | None
+    content_hash: bytes
+    deleted: bool
+    version: int | None
+    occurred_at: datetime

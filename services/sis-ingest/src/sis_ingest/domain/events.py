@@ -1,0 +1,62 @@
+"""What this service tells the house, in its own words. Pure.
+
+adapters/events.py turns each into its contract; a test compares the two lists.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from sis_ingest.domain.changes import Cause
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.records import Record
+from sis_ingest.domain.runs import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordUpserted:
+    """A resolved record is new or says something else; `before_hash` is None when it is new."""
+
+    district_id: str
+    cause: Cause
+    entity: Entity
+    record: Record
+    changed: tuple[str, ...]
+    before_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordToBeDeleted:
+    """A resolved record is gone."""
+
+    district_id: str
+    cause: Cause
+    entity: Entity
+    entity_id: str
+    reason: Literal["source_deleted", "republished"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeReceived:
+    """A webhook was read. Told when it is applied, so that accepting stays one short write."""
+
+    district_id: str
+    cause: Cause
+    source_id: str
+    entity: Entity
+    external_id: str
+    deleted: bool
+    received_at: datetime
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotMoved:
+    """A snapshot run began or ended."""
+
+    moment: Literal["started", "completed", "failed"]
+    cause: Cause
+    run: Run
+
+
+DomainEvent: TypeAlias = RecordUpserted | RecordToBeDeleted | ChangeReceived | SnapshotMoved

@@ -1,0 +1,40 @@
+"""The id rule: one person, one id, for life. Pure; the caller brings the source of new ids.
+
+Our id is the first outside id seen if it is valid and free, so that a district which moves its
+vendors to us re-keys nobody; else it is minted. Ids given out never change and are never reused.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Set
+from typing import Final
+
+from sis_ingest.domain.references import IdKey
+
+# OneRoster's GUID characters; CSV binding 1.2.1.
+_VALID_ID: Final = re.compile(r"[0-9A-Za-z._@/-]{1,255}")
+
+
+def candidate_id(external_id: str) -> str | None:
+    """The outside id, trimmed, if it may serve as ours; else None."""
+    trimmed = external_id.strip()
+    return trimmed if _VALID_ID.fullmatch(trimmed) else None
+
+
+def allot(
+    wanted: Iterable[IdKey], taken: Set[IdKey], new_id: Callable[[], str]
+) -> dict[IdKey, str]:
+    """Our ids for outside ids not seen before, in the order given (the first one wins a tie).
+
+    `taken` holds the candidates of this district that were ever given out, per id space.
+    """
+    given: dict[IdKey, str] = {}
+    used = set(taken)
+    for key in wanted:
+        if key in given:
+            continue
+        space, external_id = key
+        candidate = candidate_id(external_id)
+        ours = new_id() if candidate is None or (space, candidate) in used else candidate
+        given[key] = ours
+        used.add((space, ours))
+    return given

@@ -1,0 +1,1 @@
+"""Background doors: loops that call one use case."""

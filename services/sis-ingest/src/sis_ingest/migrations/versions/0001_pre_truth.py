@@ -1,0 +1,134 @@
+"""The schema of sis-ingest: inbox, per-source records, crosswalk, resolved records, runs.
+
+Pre: safe while older code runs (nothing exists before it).
+"""
+
+from alembic import op
+
+from roster_common.runtime.log.positions import create_position_table
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_ENTITIES = (
+    "entity IN ('org', 'academicSession', 'course', 'class', 'user', 'enrollment', 'demographics')"
+)
+
+
+def upgrade() -> None:
+    """Create every table; the district stands first in each key."""
+    _inbox()
+    _records()
+    _runs()
+    create_position_table(op, schema="sis_ingest")
+
+
+def _inbox() -> None:
+    op.execute("""
+        CREATE TABLE sis_ingest.delivery (
+            district_id text NOT NULL, delivery_id uuid NOT NULL,
+            seq bigint GENERATED ALWAYS AS IDENTITY, source_id text NOT NULL,
+            kind text NOT NULL CHECK (kind IN ('webhook', 'snapshot')),
+            external_id text NOT NULL, correlation_id text NOT NULL,
+            received_at timestamptz NOT NULL, body bytea, sha256 text,
+            state text NOT NULL DEFAULT 'waiting'
+                CHECK (state IN ('waiting', 'applied', 'refused')),
+            reason text, applied_at timestamptz,
+            PRIMARY KEY (district_id, delivery_id),
+            CONSTRAINT delivery_once UNIQUE (source_id, external_id),
+            CHECK (kind = 'snapshot' OR body IS NOT NULL)
+        )
+    """)
+    op.execute("""
+        CREATE INDEX delivery_waiting ON sis_ingest.delivery (source_id, seq)
+        WHERE state = 'waiting' AND kind = 'webhook'
+    """)
+    op.execute("CREATE INDEX delivery_correlation ON sis_ingest.delivery (correlation_id)")
+
+
+def _records() -> None:
+    op.execute(f"""
+        CREATE TABLE sis_ingest.source_record (
+            district_id text NOT NULL, source_id text NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
+            data jsonb, content_hash bytea NOT NULL, version bigint,
+            occurred_at timestamptz NOT NULL, deleted boolean NOT NULL,
+            delivery_id uuid NOT NULL,
+            PRIMARY KEY (district_id, source_id, entity, external_id),
+            CHECK (deleted OR data IS NOT NULL)
+        )
+    """)
+    op.execute(f"""
+        CREATE TABLE sis_ingest.source_statement (
+            district_id text NOT NULL, source_id text NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}), as_of timestamptz NOT NULL,
+            run_id uuid NOT NULL,
+            PRIMARY KEY (district_id, source_id, entity)
+        )
+    """)
+    op.execute(f"""
+        CREATE TABLE sis_ingest.crosswalk (
+            district_id text NOT NULL, source_id text NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
+            entity_id text NOT NULL, match_rule text NOT NULL,
+            valid_from timestamptz NOT NULL, valid_to timestamptz,
+            PRIMARY KEY (district_id, source_id, entity, external_id, valid_from),
+            CHECK (valid_to IS NULL OR valid_to > valid_from)
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX crosswalk_current
+        ON sis_ingest.crosswalk (district_id, source_id, entity, external_id)
+        WHERE valid_to IS NULL
+    """)
+    op.execute("""
+        CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity, entity_id)
+    """)
+    op.execute(f"""
+        CREATE TABLE sis_ingest.resolved_record (
+            district_id text NOT NULL, entity text NOT NULL CHECK ({_ENTITIES}),
+            entity_id text NOT NULL, data jsonb NOT NULL, content_hash bytea NOT NULL,
+            deleted boolean NOT NULL, revision bigint NOT NULL CHECK (revision > 0),
+            PRIMARY KEY (district_id, entity, entity_id)
+        )
+    """)
+
+
+def _runs() -> None:
+    op.execute("""
+        CREATE TABLE sis_ingest.run (
+            district_id text NOT NULL, run_id uuid NOT NULL, source_id text NOT NULL,
+            delivery_id uuid NOT NULL, correlation_id text NOT NULL,
+            state text NOT NULL
+                CHECK (state IN ('waiting', 'running', 'completed', 'refused', 'failed')),
+            origin text CHECK (origin IN ('firstload', 'snapshot')),
+            file_name text NOT NULL, file_bytes bigint NOT NULL, sha256 text NOT NULL,
+            received_at timestamptz NOT NULL, as_of timestamptz NOT NULL,
+            started_at timestamptz, finished_at timestamptz,
+            attempts integer NOT NULL DEFAULT 0,
+            percent integer NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
+            reason text, report jsonb NOT NULL DEFAULT '{}',
+            PRIMARY KEY (district_id, run_id), UNIQUE (run_id),
+            CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
+        )
+    """)
+    op.execute("""
+        CREATE INDEX run_open ON sis_ingest.run (received_at)
+        WHERE state IN ('waiting', 'running')
+    """)
+    # Unlogged: a run whose rows are lost in a crash of the database reads its file again.
+    op.execute(f"""
+        CREATE UNLOGGED TABLE sis_ingest.snapshot_row (
+            district_id text NOT NULL, run_id uuid NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}), sort_key text NOT NULL,
+            row_number integer NOT NULL, external_id text NOT NULL,
+            content_hash bytea NOT NULL, deleted boolean NOT NULL, data text NOT NULL,
+            PRIMARY KEY (district_id, run_id, entity, sort_key, row_number)
+        )
+    """)
+    op.execute("""
+        CREATE INDEX snapshot_row_record
+        ON sis_ingest.snapshot_row (district_id, run_id, entity, external_id)
+    """)

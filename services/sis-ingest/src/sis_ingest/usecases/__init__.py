@@ -1,0 +1,1 @@
+"""One verb per module: takes ports, opens the transaction, returns what happened."""

@@ -1,0 +1,52 @@
+"""Accept a webhook: prove the sender, read it whole, keep it, and only then say yes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from roster_common.errors import Invalid
+from sis_ingest.domain.deliveries import Delivery
+from sis_ingest.ports import Clock, Ids, Source, StoredDelivery, Units
+
+# A change from the future would win against every later one; the sender's clock must be right
+# anyway for its signature to be taken.
+MAX_FUTURE: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptDelivery:
+    """Keeps webhooks. `poke` wakes whoever applies them; called after the commit."""
+
+    units: Units
+    clock: Clock
+    ids: Ids
+    poke: Callable[[str], None]
+
+    async def __call__(
+        self, source: Source, headers: Mapping[str, str], body: bytes, *, correlation_id: str
+    ) -> StoredDelivery:
+        """The delivery's ids, durable on return; the first ones when it was here before.
+
+        Raises `NotVerified`, or `Invalid` naming the field; nothing is kept then. Commits. May
+        run twice: a repeated delivery changes nothing. Source: Standard Webhooks, blueprint 1-2.
+        """
+        if source.webhook is None:
+            raise Invalid("no_webhooks")
+        now = self.clock.now()
+        external_id = source.webhook.verify(headers, body, secrets=source.secrets, now=now)
+        incoming = source.webhook.read(body)
+        if incoming.occurred_at > now + MAX_FUTURE:
+            raise Invalid("in_the_future", field="occurredAt")
+        delivery = Delivery(
+            delivery_id=self.ids.new_id(),
+            place=source.place,
+            external_id=external_id,
+            correlation_id=correlation_id,
+            received_at=now,
+            body=body,
+        )
+        async with self.units.begin("accept") as unit:
+            stored = await unit.deliveries.put(delivery)
+        self.poke(source.place.source_id)
+        return stored

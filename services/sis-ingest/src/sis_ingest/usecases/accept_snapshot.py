@@ -1,0 +1,58 @@
+"""Accept a snapshot file: on disk for good, a run recorded, and only then say yes."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from roster_common.errors import Invalid
+from sis_ingest.domain.runs import Run
+from sis_ingest.ports import Clock, Ids, SnapshotFiles, Source, Units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptSnapshot:
+    """Keeps snapshot files. `poke` wakes whoever imports them; called after the commit."""
+
+    units: Units
+    files: SnapshotFiles
+    clock: Clock
+    ids: Ids
+    limit_bytes: int
+    poke: Callable[[str], None]
+
+    async def __call__(
+        self,
+        source: Source,
+        chunks: AsyncIterator[bytes],
+        *,
+        correlation_id: str,
+        as_of: datetime | None = None,
+    ) -> Run:
+        """The waiting run. Commits. Every call is a run of its own; a repeated file finds no change.
+
+        `as_of` is the moment the file speaks of, by default now. Raises `TooLarge`, or `Invalid`
+        naming the parameter. A crash between file and row leaves a file that nothing refers to.
+        """
+        now = self.clock.now()
+        if as_of is not None and as_of > now:
+            raise Invalid("in_the_future", field="asOf")
+        run_id = self.ids.new_id()
+        stored = await self.files.store(run_id, chunks, limit_bytes=self.limit_bytes)
+        run = Run(
+            run_id=run_id,
+            delivery_id=self.ids.new_id(),
+            correlation_id=correlation_id,
+            place=source.place,
+            state="waiting",
+            origin=None,
+            file_name=stored.name,
+            file_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            received_at=now,
+            as_of=as_of or now,
+        )
+        async with self.units.begin("store_snapshot") as unit:
+            await unit.deliveries.put_file(run)
+            await unit.runs.add(run)
+        self.poke(source.place.source_id)
+        return run

@@ -1,0 +1,26 @@
+"""Pytest plugin: notes which real parts this run used, and from where, and prints them.
+
+`note_part` is called by the fixtures; `run_end.py` asks whether Kafka named its version.
+"""
+
+import pytest
+
+PARTS = pytest.StashKey[dict[str, str]]()
+
+
+def note_part(config: pytest.Config, *, part: str, line: str) -> None:
+    """Remembers one line for the end of the run, such as `PostgreSQL 15.18 found on …`."""
+    config.stash.setdefault(PARTS, {})[part] = line
+
+
+def used(config: pytest.Config) -> dict[str, str]:
+    """The lines noted so far, by part."""
+    return config.stash.setdefault(PARTS, {})
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Prints one line per part used."""
+    for line in used(config).values():
+        terminalreporter.write_line(f"used: {line}")
