@@ -33,9 +33,8 @@ def commands_of(program: str) -> list[list[str]]:
 
 def test_every_make_target_in_the_readme_exists() -> None:
     targets = set(TARGET.findall((ROOT / "Makefile").read_text(encoding="utf-8")))
-    promised = {
-        word for words in commands_of("make") for word in words[1:] if "=" not in word and word[0] != "-"
-    }
+    words = {word for line in commands_of("make") for word in line[1:]}
+    promised = {word for word in words if "=" not in word and not word.startswith("-")}
 
     assert promised - targets == set()
     assert "demo" in promised

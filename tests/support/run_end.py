@@ -5,6 +5,7 @@ exit code into 1: a green run must have tried everything.
 """
 
 import os
+from collections.abc import Generator
 
 import pytest
 
@@ -46,7 +47,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config):  # type: ignore[no-untyped-def]
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, None, None]:
     """Prints after every other summary."""
     yield
     for line in config.stash.get(WRONG, []):
@@ -67,5 +70,5 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _whole_run(config: pytest.Config) -> bool:
     """Whether everything was asked for: no path, keyword or marker narrowed the run."""
-    narrowed = config.option.keyword or config.option.markexpr or config.option.lf
+    narrowed = config.option.keyword or config.option.markexpr or config.getoption("lf", False)
     return not narrowed and config.args == config.getini("testpaths")

@@ -50,3 +50,10 @@ async def direct(log_url: str) -> AsyncIterator[World]:
     """The log on PostgreSQL only, for what does not depend on the transport."""
     async with postgres_world(log_url) as found:
         yield found
+
+
+@pytest.fixture
+async def quiet_kafka(kafka: RunningKafka, log_url: str) -> AsyncIterator[World]:
+    """The log on Kafka with no relay running yet."""
+    async with kafka_world(log_url, kafka.bootstrap, relaying=False) as found:
+        yield found

@@ -132,7 +132,7 @@ async def test_three_consumers_share_the_work_and_take_over_from_one_that_leaves
         await eventually(lambda: _count(world, 16))
         async with running(second, third):
             for turn in range(200):
-                await world.publish(*(joined(f"2-{turn}-{d}", district=d) for d in districts[:4]))
+                await world.publish(*(joined(f"2-{turn}-{d}", district=d) for d in districts))
                 if worked == {"a", "b", "c"}:
                     break
                 await asyncio.sleep(0.1)
@@ -255,20 +255,41 @@ async def test_an_unexpected_failure_of_one_event_does_not_block_the_others(
     assert b"CANARY" not in letters[0]["value"]
 
 
-async def test_lost_events_are_noticed_and_never_skipped(world: World) -> None:
+async def test_lost_events_are_noticed_and_never_skipped(direct: World) -> None:
     """A hole in the numbers stops the consumer before the event behind the hole."""
-    async with running(world.consumer()):
-        await world.publish(joined("p0"))
-        await eventually(lambda: _count(world, 1))
-    await world.fetch(
+    async with running(direct.consumer()):
+        await direct.publish(joined("p0"))
+        await eventually(lambda: _count(direct, 1))
+    await direct.fetch(
         "UPDATE log.head SET next_offset = next_offset + 1 WHERE topic = $1 AND partition = $2",
         TOPIC,
         partition_of("demo", 4),
     )
+    await direct.publish(joined("behind-the-hole"))
+
+    consumer = direct.consumer()
+    async with running(consumer):
+        await eventually(lambda: _true(consumer.state.startswith("stopped:")))
+
+    assert consumer.state == "stopped: Fatal"
+    assert await direct.effects() == ["p0"]
+
+
+async def test_events_that_never_reached_the_broker_are_noticed(quiet_kafka: World) -> None:
+    """The same where Kafka lost something: the reader looks again from the beginning, then stops."""
+    world = quiet_kafka
+    await world.publish(joined("p0"))
+    async with running(world.relay(), world.consumer()):
+        await eventually(lambda: _count(world, 1))
+    await world.publish(joined("lost"))
+    await world.fetch(
+        "UPDATE log.consumer_position SET next_sequence = 2 WHERE topic = $1 AND next_sequence = 1",
+        TOPIC,
+    )
     await world.publish(joined("behind-the-hole"))
 
     consumer = world.consumer()
-    async with running(consumer):
+    async with running(world.relay(), consumer):
         await eventually(lambda: _true(consumer.state.startswith("stopped:")))
 
     assert consumer.state == "stopped: Fatal"

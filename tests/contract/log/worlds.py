@@ -150,6 +150,17 @@ class World:
             stall_s=stall_s,
         )
 
+    def relay(self) -> Relay:
+        """A relay to this world's broker."""
+        assert self.bootstrap is not None
+        return Relay(
+            database=self.database,
+            writer=KafkaLog(self.bootstrap, prefix=self.prefix),
+            clock=CLOCK,
+            ids=IDS,
+            lease_s=2.0,
+        )
+
 
 @asynccontextmanager
 async def running(*consumers: Consumer | Relay) -> AsyncIterator[list[asyncio.Task[None]]]:
@@ -177,7 +188,9 @@ async def postgres_world(url: str) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def kafka_world(url: str, bootstrap: str) -> AsyncIterator[World]:
+async def kafka_world(
+    url: str, bootstrap: str, *, relaying: bool = True
+) -> AsyncIterator[World]:
     """The relay carries the log to a real broker; consumers read from there.
 
     A prefix of its own keeps each test's topics apart on the session's broker.
@@ -196,14 +209,7 @@ async def kafka_world(url: str, bootstrap: str) -> AsyncIterator[World]:
 
     await declare_topics(bootstrap, prefix=prefix)
     world = World("kafka", url, Database(url, name="test"), reader, bootstrap, prefix)
-    relay = Relay(
-        database=world.database,
-        writer=KafkaLog(bootstrap, prefix=prefix),
-        clock=CLOCK,
-        ids=IDS,
-        lease_s=2.0,
-    )
-    async with _world(world), running(relay):
+    async with _world(world), running(*([world.relay()] if relaying else [])):
         yield world
 
 

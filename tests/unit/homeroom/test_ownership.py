@@ -10,6 +10,7 @@ import pytest
 from homeroom import ownership
 from homeroom.errors import CommandFailed, PortTaken
 from homeroom.layout import Layout, Ports
+from homeroom.parts.owner import POINTER
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_a_clean_start_removes_data_and_logs_and_keeps_the_keys(layout: Layout) 
 def test_a_pointer_to_a_foreign_folder_removes_nothing(layout: Layout, tmp_path: Path) -> None:
     foreign = tmp_path / "precious"
     foreign.mkdir()
-    pointer = layout.data / "postgres" / ownership.POINTER
+    pointer = layout.data / "postgres" / POINTER
     pointer.parent.mkdir(parents=True)
     pointer.write_text(f"{foreign}\n", encoding="utf-8")
 

@@ -5,6 +5,7 @@ import sys
 import httpx2
 import typer
 from roster_common.errors import HomeroomError
+from roster_common.runtime.logging import configure_logging
 
 from homeroom.commands import demo, doctor, migrate, republish, snapshot, status, token, up
 from homeroom.display import Display
@@ -28,6 +29,7 @@ app.add_typer(token.app, name="token")
 
 def main() -> None:
     """Run one command. Exit code 1 with one line for what a person can act on."""
+    configure_logging(service="homeroom", level="error", style="console", stream=sys.stderr)
     try:
         app()
     except (CommandFailed, HomeroomError, httpx2.HTTPError, OSError) as error:

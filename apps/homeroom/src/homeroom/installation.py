@@ -18,6 +18,7 @@ VENDOR, VENDOR_SECRET = "demo-vendor", "demo-secret"
 ONE_SCHOOL, ONE_SCHOOL_SECRET = "one-school", "one-secret"
 ONE_SCHOOL_ORG = "school-001"
 TARGET = "demo-directory"
+MAIL_DOMAIN = "demo-district.example"
 
 _SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
 ALL_SCOPES = tuple(
@@ -111,4 +112,5 @@ def _target(url: str, token: str) -> dict[str, object]:
         "url": url,
         "token": token,
         "roles": list(DIRECTORY_ROLES),
+        "emailDomain": MAIL_DOMAIN,
     }

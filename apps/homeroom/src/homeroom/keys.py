@@ -5,51 +5,48 @@ The signature itself is libs/common's (`roster_common.runtime.tokens`).
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
-from roster_common.runtime.clock import SystemClock, Uuid7Ids
-from roster_common.runtime.tokens import MAX_HOURS, Role, mint, new_keypair
+from roster_common.runtime.clock import SystemClock
+from roster_common.runtime.tokens import MAX_LIFETIME, Role, mint, new_keypair, public_key_of
 
 from homeroom.errors import CommandFailed
 from homeroom.layout import Layout
 
 OWNER_ONLY = 0o600
-PUBLIC_SUFFIX = ".pub"
+LONGEST_HOURS = MAX_LIFETIME.total_seconds() / 3600
 
 
 def prepare(layout: Layout, *, districts: Sequence[str]) -> str:
     """Make the key pair unless it is there, mint an admin's token for it, keep both, return it."""
     if not layout.private_key.exists():
-        new_key_files(layout.private_key)
+        new_key_file(layout.private_key)
     token = mint_token(
         layout.private_key,
         subject="demo-operator",
         role="admin",
         districts=districts,
-        hours=MAX_HOURS,
+        hours=LONGEST_HOURS,
     )
     layout.token.unlink(missing_ok=True)
     _write(layout.token, token)
     return token
 
 
-def new_key_files(file: Path) -> str:
-    """Write a private key to `file` and its public key beside it; return the public key.
-
-    Never overwrites: raises CommandFailed if there is a private key already.
-    """
+def new_key_file(file: Path) -> str:
+    """Write a new private key to `file` and return its public key. Never overwrites a file."""
     private, public = new_keypair()
     try:
         _write(file, private)
     except FileExistsError:
         raise CommandFailed(f"{file} exists; a key is never overwritten") from None
-    file.with_suffix(PUBLIC_SUFFIX).write_text(public, encoding="utf-8")
     return public
 
 
 def public_key(layout: Layout) -> str:
     """Return the installation's public key, as the services take it."""
-    return _read(layout.private_key.with_suffix(PUBLIC_SUFFIX))
+    return public_key_of(_read(layout.private_key))
 
 
 def mint_token(
@@ -60,10 +57,9 @@ def mint_token(
         _read(key),
         subject=subject,
         role=role,
-        districts=districts,
+        districts="*" if "*" in districts else districts,
         now=SystemClock().now(),
-        token_id=Uuid7Ids().new_id(),
-        hours=hours,
+        lifetime=timedelta(hours=hours),
     )
 
 

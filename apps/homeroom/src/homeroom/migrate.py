@@ -6,25 +6,26 @@ The runner and its locks are libs/common's; here stands only which packages ther
 import asyncio
 from collections.abc import Callable
 
-from roster_common.runtime import migrations
+from roster_common.runtime.log.prepare import SCHEMA as LOG_SCHEMA
+from roster_common.runtime.log.prepare import prepare_log
+from roster_common.runtime.migrations import migrate
 
 from homeroom.services import SERVICES
 
-LOG_SCHEMA = "log"
-LOG_PACKAGE = "roster_common.log_migrations"
-
-
-def packages() -> tuple[tuple[str, str], ...]:
-    """Return (schema, migrations package) in the order in which they must run."""
-    own = ((s.schema, f"{s.module}.migrations") for s in SERVICES if s.schema is not None)
-    return ((LOG_SCHEMA, LOG_PACKAGE), *own)
-
 
 def migrate_all(database_url: str, *, on_schema: Callable[[str], None]) -> None:
-    """Apply all pending migrations, each schema in its own transactions. May run twice.
+    """Apply all pending migrations and declare the log's topics. Commits; may run twice.
 
     Raises what the runner raises; the database stays usable at the last migration that ended well.
     """
-    for schema, package in packages():
-        on_schema(schema)
-        asyncio.run(migrations.migrate(database_url, schema=schema, script_package=package))
+    asyncio.run(_migrate_all(database_url, on_schema))
+
+
+async def _migrate_all(database_url: str, on_schema: Callable[[str], None]) -> None:
+    on_schema(LOG_SCHEMA)
+    await prepare_log(database_url)
+    for service in SERVICES:
+        if service.schema is not None:
+            on_schema(service.schema)
+            package = f"{service.module}.migrations"
+            await migrate(database_url, schema=service.schema, script_package=package)

@@ -42,9 +42,10 @@ class OperatorClient:
         answer = self._http.get(self._url(service, "/readyz"))
         return answer.is_success, answer.json()
 
-    def status(self, service: Service) -> Page:
-        """Return the service's own counts; needs the role viewer."""
-        return self._page(self._http.get(self._url(service, "/status")))
+    def status(self, service: Service, district: str) -> Page:
+        """Return the service's own counts, where it can tell of one district; role viewer."""
+        query = {"district": district}
+        return self._page(self._http.get(self._url(service, "/status"), params=query))
 
     def upload(self, source: str, file: Path, *, on_bytes: Callable[[int], None]) -> Page:
         """Post a OneRoster zip as a snapshot of `source`; needs the role operator.
@@ -68,13 +69,13 @@ class OperatorClient:
         return self._page(self._http.get(self._url(SIS_INGEST, f"/snapshots/{run_id}")))
 
     def device_requests(self, *, person_id: str | None = None) -> list[Page]:
-        """Return the open wishes for devices, of one person or of all (first page)."""
+        """Return the requests for devices, of one person or of all, newest first (first page)."""
         query = {} if person_id is None else {"personId": person_id}
         page = self._page(
             self._http.get(self._url(TICKET_EVENTS, "/device-requests"), params=query)
         )
-        items: list[Page] = page["items"]
-        return items
+        requests: list[Page] = page["deviceRequests"]
+        return requests
 
     def republish(self, service: Service, district: str) -> Page:
         """Make the service say all it knows of a district once more; needs the role admin."""

@@ -9,79 +9,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from directory_sync.domain.account import AccountRecord, ActualAccount, DesiredAccount, Names
+from directory_sync.domain.account import ActualAccount, DesiredAccount, Names
 from directory_sync.domain.fact import Cause, Fact
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.names import Taken
 from directory_sync.domain.outcome import Order, Outcome
-from directory_sync.domain.person import Person, Role, RosterClass
+from directory_sync.domain.person import Person, Role
 from directory_sync.domain.policy import Policy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PersonChange:
-    """What the roster says of a person now; `person` None means erased."""
-
-    person_id: PersonId
-    person: Person | None
-    review_on: date | None
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassChange:
-    """What the roster says of a class now; `roster_class` None means erased."""
-
-    class_id: str
-    roster_class: RosterClass | None
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Review:
-    """A person whose roles may count differently today, and when to look again."""
-
-    person_id: PersonId
-    review_on: date | None
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """One person to bring right in one target, held under a lease.
-
-    `found` are accounts of the target's first read that may be this person's. `attempt` counts
-    from 1 since the mark was set; `generation` tells whether a newer mark came meanwhile.
-    """
-
-    person_id: PersonId
-    person: Person | None
-    record: AccountRecord | None
-    found: Sequence[ActualAccount]
-    cause: Cause
-    attempt: int
-    generation: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountWrite:
-    """The new state of our record; `error_code` None clears the last error."""
-
-    person_id: PersonId
-    names: Names | None
-    actual: ActualAccount | None
-    asked_at: datetime | None
-    error_code: str | None
-    cause: Cause
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
-    """When a mark comes again, and the code of what stopped it this time."""
-
-    person_id: PersonId
-    at: datetime
-    code: str
+from directory_sync.domain.view import AccountRow, TargetCounts
+from directory_sync.domain.work import (
+    AccountWrite,
+    Claimed,
+    ClassChange,
+    PersonChange,
+    Retry,
+    Review,
+)
 
 
 class People(Protocol):
@@ -294,44 +237,6 @@ class Target(Protocol):
     async def apply(self, orders: Sequence[Order]) -> Sequence[Outcome]:
         """One outcome per order, in their order. Bounded in time; raises nothing of its own."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """A mark as operators see it."""
-
-    since: datetime
-    attempts: int
-    next_attempt_at: datetime
-    error_code: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRow:
-    """What is stored about one person in one target; `record` None means no account ever."""
-
-    district_id: DistrictId
-    target_id: TargetId
-    person: Person | None
-    record: AccountRecord | None
-    confirmed_at: datetime | None
-    correlation_id: str
-    error_code: str | None
-    error_at: datetime | None
-    waiting: Waiting | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetCounts:
-    """One target in numbers. `waiting` counts marks, `failing` those that failed, by code."""
-
-    district_id: DistrictId
-    target_id: TargetId
-    first_read_at: datetime | None
-    accounts: Mapping[str, int]
-    waiting: int
-    oldest_waiting_since: datetime | None
-    failing: Mapping[str, int]
 
 
 class Views(Protocol):

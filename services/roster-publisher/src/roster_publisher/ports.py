@@ -335,5 +335,3 @@ class StatusReads(Protocol):
     async def report(self, district_id: str) -> StatusReport:
         """Counts of one district; zeros for one never heard of."""
         ...
-
-

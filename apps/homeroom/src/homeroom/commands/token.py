@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from roster_common.runtime.tokens import MAX_HOURS, Role
+from roster_common.runtime.tokens import Role
 
 from homeroom import keys
 from homeroom.commands.options import FolderOption, layout_of
 from homeroom.installation import DISTRICT
+from homeroom.keys import LONGEST_HOURS
 
 app = typer.Typer(
     help="Mint an operator token on standard output, or make the keys.",
@@ -26,7 +27,7 @@ def token(
         typer.Option("--district", help="District it may see; may be repeated; * is every one."),
     ] = None,
     hours: Annotated[
-        float, typer.Option("--hours", min=0.01, max=MAX_HOURS, help="How long it lives.")
+        float, typer.Option("--hours", min=0.01, max=LONGEST_HOURS, help="How long it lives.")
     ] = 1.0,
     subject: Annotated[str, typer.Option("--subject", help="Whom it names.")] = "operator",
     key: Annotated[
@@ -53,4 +54,4 @@ def keypair(
     out: Annotated[Path, typer.Argument(help="File for the private key; must not exist.")],
 ) -> None:
     """Write a new private key for its owner's eyes, and print its public key for the services."""
-    typer.echo(keys.new_key_files(out))
+    typer.echo(keys.new_key_file(out))

@@ -11,8 +11,8 @@ from random import Random
 
 from homeroom.demo.names import CITY_NAMES, FAMILY_NAMES, GIVEN_NAMES
 from homeroom.demo.schools import GRADES
+from homeroom.installation import MAIL_DOMAIN
 
-MAIL_DOMAIN = "demo-district.example"
 FIRST_GRADE_AGE = 5
 RACES = ("indian", "asian", "black", "pacific", "white")
 RACE_WEIGHTS = (2, 9, 16, 1, 72)

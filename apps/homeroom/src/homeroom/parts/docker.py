@@ -28,8 +28,9 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def engine_answers(docker_host: str | None = None) -> bool:
-    """True if an engine says OK at `docker_host` (`unix://…`, `tcp://…` without TLS) or, without
-    one, at the usual sockets, and `testcontainers` is there to use it. Waits two seconds at most.
+    """Whether an engine says OK and `testcontainers` is there to use it; two seconds at most.
+
+    Asks `docker_host` (`unix://…`, or `tcp://…` without TLS) or else the usual sockets.
     """
     if importlib.util.find_spec("testcontainers") is None:
         return False

@@ -87,6 +87,7 @@ class KafkaNode:
     place: Place
     plan: Plan
     child: Child | None = None
+    _log_begins_at: int = 0
 
     def launch(self) -> None:
         """Starts the process without waiting for it; raises `ChildFailed` if format fails."""
@@ -95,14 +96,15 @@ class KafkaNode:
         if not (data / "meta.properties").exists():
             self._format()
         if self.child is None:
+            self._log_begins_at = self._log.stat().st_size if self._log.exists() else 0
             self.child = self._java(
                 "kafka", f"-Xmx{self.plan.heap_mb}m", "kafka.Kafka", str(self._settings)
             )
 
     def wait(self) -> None:
-        """Returns when it serves clients; raises `ChildFailed`."""
+        """Returns when it serves clients and has named its release; raises `ChildFailed`."""
         if self.child is not None:
-            self.child.wait_until(self.serves, within_s=START_TIMEOUT_S)
+            self.child.wait_until(self._is_up, within_s=START_TIMEOUT_S)
 
     def serves(self) -> bool:
         """Whether it answers Kafka's protocol now, which it does once it is in its cluster."""
@@ -125,10 +127,21 @@ class KafkaNode:
             self.child = None
 
     def announced_version(self) -> str | None:
-        """The release that the process itself named at its last start, such as `4.3.1`."""
-        log = self.folder / "kafka.log"
-        names = ANNOUNCED.findall(log.read_text("utf-8", "replace")) if log.exists() else []
+        """The release that the process itself named since its last start, such as `4.3.1`."""
+        if not self._log.exists():
+            return None
+        with self._log.open("rb") as log:
+            log.seek(self._log_begins_at)
+            names = ANNOUNCED.findall(log.read().decode("utf-8", "replace"))
         return str(names[-1]) if names else None
+
+    def _is_up(self) -> bool:
+        # It names its release last of all, a moment after it began to serve.
+        return self.serves() and self.announced_version() is not None
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "kafka.log"
 
     @property
     def _settings(self) -> Path:

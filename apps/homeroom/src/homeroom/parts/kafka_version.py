@@ -13,6 +13,7 @@ from dataclasses import dataclass
 TIMEOUT_S = 3.0
 API_VERSIONS = 18
 FEATURE = "metadata.version"
+LAST_BYTE_BELOW = 0x80  # the high bit of a varint's byte says that more follow
 
 # org.apache.kafka.server.common.MetadataVersion of 4.3.1: the last level of each line.
 LAST_LEVEL = {
@@ -93,7 +94,7 @@ class _Reader:
             byte = self.data[self.at]
             self.at += 1
             value |= (byte & 0x7F) << shift
-            if byte < 0x80:  # noqa: PLR2004
+            if byte < LAST_BYTE_BELOW:
                 return value
             shift += 7
 

@@ -34,7 +34,7 @@ class RunningPostgres:
     """A server that answers. `url` may hold a password: never print it.
 
     `embedded` tells production settings to refuse it. `cluster` is None where the server is not
-    our child (given or in a container): then only `stop` does anything, and for a given one nothing.
+    our child (given, or in a container). `stop` leaves a given server alone and may run twice.
     """
 
     url: str
@@ -61,7 +61,9 @@ def start_postgres(
     if settings.database_url is not None:
         return _given(settings.database_url.get_secret_value())
     if docker and engine_answers(settings.docker_host):
-        return _in_docker()
+        container = _in_docker()
+        if container is not None:
+            return container
     owner = cluster_owner()
     if owner is None:
         reason = "run as root without a user `postgres` or `nobody` to own the data"
@@ -134,11 +136,11 @@ def _in_folder(cluster: Cluster) -> RunningPostgres | Missing:
     )
 
 
-def _in_docker() -> RunningPostgres | Missing:
+def _in_docker() -> RunningPostgres | None:
     try:
         container = start_postgres_container()
-    except ContainerFailed as failure:
-        return Missing(part=PART, reason=f"Docker could not start {POSTGRES_IMAGE} ({failure})")
+    except ContainerFailed:
+        return None  # an engine without the image: the next road of the rule may do
     return RunningPostgres(
         url=container.address,
         version=postgres_admin.server_version(container.address),

@@ -5,6 +5,7 @@ asks for a password, because every local user can reach a loopback port and a su
 database can run programs.
 """
 
+import contextlib
 import fcntl
 import secrets
 import shutil
@@ -28,6 +29,7 @@ DATABASE = "homeroom"
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 PORT_ATTEMPTS = 3
+STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
 SERVER_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -99,7 +101,13 @@ class Cluster:
     def kill(self) -> None:
         """SIGKILL to the server and all its sessions, as a crash would. May run twice."""
         if self.child is not None:
+            # Each session leads a group of its own, so the group's signal misses them.
+            sessions = _sessions(self.child.pid)
             self.child.kill()
+            for session in sessions:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    session.kill()
+            psutil.wait_procs(sessions, timeout=STOP_TIMEOUT_S)
             self.child = None
 
     def _take_lock(self) -> None:
@@ -192,7 +200,14 @@ class Cluster:
             lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return False
-        return len(lines) >= 8 and lines[7].strip() == "ready"  # noqa: PLR2004
+        return [line.strip() for line in lines[STATUS_LINE:]] == ["ready"]
+
+
+def _sessions(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _server_of(pid: int, *, data: Path) -> Iterator[psutil.Process]:

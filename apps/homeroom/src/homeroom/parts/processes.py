@@ -3,6 +3,7 @@
 Shared by the starters of this room and by the supervisor. Knows no part by name.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -73,10 +74,8 @@ class Child:
             return self.process.returncode
         if self.alive():
             self.process.send_signal(self.stop_signal)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=within_s)
-            except subprocess.TimeoutExpired:
-                pass
         return self.kill()
 
     def kill(self) -> int:

@@ -51,7 +51,7 @@ def start_scim(
     token = token or secrets.token_urlsafe(24)
     child = start_child(
         PART,
-        [sys.executable, scim_command.__file__, "--hostname", "127.0.0.1", "--port", str(port)],
+        [sys.executable, scim_command.__file__, f"--port={port}"],
         log=folder / "scim.log",
         stdin=f"{token}\n".encode(),
     )

@@ -7,8 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class PartsSettings(BaseSettings):
-    """`HOMEROOM_DATABASE_URL`, `HOMEROOM_KAFKA_BOOTSTRAP`, `HOMEROOM_CACHE`, and by their own
-    names `DOCKER_HOST` and `JAVA_HOME`.
+    """What the environment says about parts: `HOMEROOM_…`, and Docker's and Java's own names.
 
     `cache` is the folder of Kafka's jars; a relative path counts from the working directory.
     """

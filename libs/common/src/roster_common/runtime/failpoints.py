@@ -38,16 +38,17 @@ FAILPOINTS = frozenset(
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",
+        "publisher.derive.before_commit",
+        "publisher.derive.after_commit",
         "publisher.lifecycle.before_commit",
         # directory-sync
-        "directory.action.before_call",
-        "directory.action.after_call",
-        "directory.action.before_commit",
-        "directory.action.after_commit",
+        "directory.consume.before_commit",
+        "directory.apply.before_call",
+        "directory.apply.after_call",
+        "directory.record.before_commit",
+        "directory.record.after_commit",
         # ticket-events
-        "tickets.delivery.after_commit",
-        "tickets.request.before_commit",
-        "tickets.request.after_commit",
+        "tickets.consume.before_commit",
     }
 )
 

@@ -1,124 +1,143 @@
-"""The one way out over HTTP: time-outs, retries that obey Retry-After, a breaker and a rate per host.
+"""The one way out over HTTP: time-outs, retries, breaker, rate and concurrency per address.
 
-Knows no vendor. Bodies and queries are never logged; calls are named by the caller from a closed
-set, because a URL may hold ids of persons.
+Logs and metrics carry the name that the caller gave to the system, a status and a time: never an
+address with a query, never a body, never a header.
 """
 
 import asyncio
 import random
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 import httpx2
-import structlog
 
 from roster_common.errors import Retriable
 from roster_common.ports import Clock
 from roster_common.runtime.clock import SystemClock
+from roster_common.runtime.logging import get_logger
 from roster_common.runtime.metrics import metric
+from roster_common.runtime.pacing import Breaker, CallPolicy, TokenBucket, backoff_s, retry_after_s
 
-logger = structlog.get_logger(__name__)
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+RETRY_STATUSES = frozenset({429, 502, 503, 504})
+MAX_ADDRESSES = 2_048
 
-RETRIED = frozenset({429, 502, 503, 504})
-IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
-Sleep = Callable[[float], Awaitable[None]]
+Repeat = Literal["if_idempotent", "always", "never"]
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+logger = get_logger(__name__)
 
 
 class OutsideUnavailable(Retriable):
-    """The outside did not answer usefully within its attempts; `retry_after_s` if it said so."""
+    """An outside system did not do its part. `maybe_done`: it may have acted on the request."""
 
-    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(reason)
+    def __init__(
+        self,
+        name: str,
+        *,
+        cause: str,
+        attempts: int,
+        maybe_done: bool,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(f"{name}: {cause} after {attempts} attempts")
+        self.name = name
+        self.cause = cause
+        self.attempts = attempts
+        self.maybe_done = maybe_done
+        self.status = status
         self.retry_after_s = retry_after_s
 
 
-class BreakerOpen(OutsideUnavailable):
-    """The host failed too often lately; it was not asked."""
+class BreakerOpen(Retriable):
+    """The address failed too often and is left alone for `retry_after_s`; nothing was sent."""
+
+    def __init__(self, name: str, *, retry_after_s: float) -> None:
+        super().__init__(f"{name}: breaker open")
+        self.name = name
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(slots=True, kw_only=True)
+class _Address:
+    """What we know of one (name, scheme, host, port)."""
+
+    policy: CallPolicy
+    breaker: Breaker
+    bucket: TokenBucket | None
+    places: asyncio.Semaphore
+    not_before_s: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpPolicy:
-    """Bounds for one host. Times in seconds; `per_second` 0 means no rate of ours."""
+class _Failure:
+    """An attempt that did not bring a usable answer."""
 
-    timeout_s: float = 10.0
-    total_s: float = 60.0
-    attempts: int = 4
-    concurrency: int = 8
-    per_second: float = 0.0
-    breaker_failures: int = 8
-    breaker_rest_s: float = 15.0
-    backoff_first_s: float = 0.2
-    backoff_max_s: float = 10.0
+    outcome: str
+    sent: bool
+    status: int | None = None
+    retry_after_s: float | None = None
 
 
-class _Host:
-    """State of one origin: breaker, rate and concurrency."""
-
-    def __init__(self, policy: HttpPolicy, clock: Clock) -> None:
-        self.policy = policy
-        self.slots = asyncio.Semaphore(policy.concurrency)
-        self._clock = clock
-        self._failures = 0
-        self._rest_until = 0.0
-        self._probing = False
-        self._next_at = 0.0
-
-    def admit(self) -> float | None:
-        """None if a call may go out (one probe after a rest), else seconds still to rest."""
-        now = self._clock.monotonic()
-        if now < self._rest_until:
-            return self._rest_until - now
-        if self._rest_until and self._probing:
-            return self.policy.breaker_rest_s
-        self._probing = bool(self._rest_until)
-        return None
-
-    def note(self, *, ok: bool) -> bool:
-        """Count an outcome; True when the breaker is open now."""
-        self._probing = False
-        if ok:
-            self._failures, self._rest_until = 0, 0.0
-            return False
-        self._failures += 1
-        if self._failures >= self.policy.breaker_failures:
-            self._rest_until = self._clock.monotonic() + self.policy.breaker_rest_s
-        return self._rest_until > 0
-
-    def turn_in_s(self) -> float:
-        """Seconds until the rate lets the next call go; takes that place."""
-        if self.policy.per_second <= 0:
-            return 0.0
-        now = self._clock.monotonic()
-        at = max(now, self._next_at)
-        self._next_at = at + 1 / self.policy.per_second
-        return at - now
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    name: str
+    request: httpx2.Request
+    address: _Address
+    may_repeat: bool
+    deadline_s: float
+    attempts: int = 0
+    maybe_done: bool = field(default=False)
 
 
 class HttpClient:
-    """Shared client of a process; one connection pool, state per origin."""
+    """Calls outside systems. One per process; `close` gives the connections back.
+
+    `policies` is by the caller's name for the system; a name without one gets `default`. Breaker,
+    rate and concurrency count per address, so one dead vendor delays only itself.
+    """
 
     def __init__(
         self,
         *,
-        clock: Clock | None = None,
-        sleep: Sleep = asyncio.sleep,
-        chance: Callable[[], float] = random.random,
-        policy: HttpPolicy | None = None,
+        policies: Mapping[str, CallPolicy] | None = None,
+        default: CallPolicy | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        proxy: str | None = None,
+        clock: Clock | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        self._policies = dict(policies or {})
+        self._default = default or CallPolicy()
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._chance = chance
-        self._policy = policy or HttpPolicy()
-        self._transport = transport
-        self._client: httpx2.AsyncClient | None = None
-        self._hosts: dict[str, _Host] = {}
+        self._addresses: OrderedDict[tuple[str, str], _Address] = OrderedDict()
+        self._client = httpx2.AsyncClient(
+            transport=transport,
+            proxy=proxy,
+            # Proxies and certificates come from settings, not from whatever the shell had set.
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=200, max_keepalive_connections=50),
+        )
 
-    def limit(self, base_url: str, policy: HttpPolicy) -> None:
-        """Give the origin of `base_url` bounds of its own; before the first call to it."""
-        self._hosts[_origin(base_url)] = _Host(policy, self._clock)
+    async def __aenter__(self) -> Self:
+        """Use as a block that closes the client at its end."""
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Close the client."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Give all connections back, within five seconds."""
+        async with asyncio.timeout(5.0):
+            await self._client.aclose()
 
     async def request(
         self,
@@ -126,113 +145,188 @@ class HttpClient:
         url: str,
         *,
         name: str,
-        headers: Mapping[str, str] | None = None,
-        retryable: bool | None = None,
-        **options: Any,  # noqa: ANN401 - passed to httpx2 as they are
+        repeat: Repeat = "if_idempotent",
+        timeout_s: float | None = None,
+        **parts: Any,  # noqa: ANN401 - content, json, data, params, headers, as httpx2 takes them
     ) -> httpx2.Response:
-        """Send and return the answer, whatever its status.
+        """Send a request and give the answer, whole, whatever its status but 429, 502, 503, 504.
 
-        Retries connection errors, 429 and 502–504, only for idempotent methods or `retryable`
-        calls, within `attempts` and `total_s`. Raises `OutsideUnavailable` when no answer came or
-        the last one still asked to wait, `BreakerOpen` without asking.
+        Those four, and a broken or slow connection, are tried again with backoff (Retry-After is
+        obeyed) when the method is idempotent or `repeat` is "always" (a POST that the other side
+        recognises by its key); a connection that never stood is always tried again. `timeout_s`
+        bounds everything together. Redirects are not followed.
+
+        Raises OutsideUnavailable when attempts or time run out, BreakerOpen without calling.
         """
-        host = self._hosts.setdefault(_origin(url), _Host(self._policy, self._clock))
-        may_retry = method.upper() in IDEMPOTENT if retryable is None else retryable
-        deadline = self._clock.monotonic() + host.policy.total_s
-        attempt = 1
+        request = self._client.build_request(method, url, **parts)
+        address = self._address(name, request.url)
+        total_s = timeout_s if timeout_s is not None else address.policy.total_timeout_s
+        call = _Call(
+            name=name,
+            request=request,
+            address=address,
+            may_repeat=repeat == "always"
+            or (repeat == "if_idempotent" and request.method in IDEMPOTENT),
+            deadline_s=self._clock.monotonic() + total_s,
+        )
         while True:
-            answer, wait_s = await self._once(host, method, url, name, headers, options)
-            if answer is not None and answer.status_code not in RETRIED:
-                return answer
-            pause_s = self._pause_s(host.policy, attempt) if wait_s is None else wait_s
-            spent = self._clock.monotonic() + pause_s > deadline
-            if not may_retry or attempt >= host.policy.attempts or spent:
-                status = "no answer" if answer is None else str(answer.status_code)
-                raise OutsideUnavailable(f"{name}: {status}", retry_after_s=wait_s)
-            attempt += 1
-            await self._sleep(pause_s)
+            await self._wait_for_turn(call)
+            outcome = await self._attempt(call)
+            if isinstance(outcome, httpx2.Response):
+                return outcome
+            await self._before_next(call, outcome)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+    async def _wait_for_turn(self, call: _Call) -> None:
+        """Wait out the rate limit and what Retry-After asked for."""
+        now_s = self._clock.monotonic()
+        wait_s = max(0.0, call.address.not_before_s - now_s)
+        if call.address.bucket is not None:
+            wait_s = max(wait_s, call.address.bucket.reserve(now_s))
+        if wait_s <= 0:
+            return
+        if now_s + wait_s >= call.deadline_s:
+            raise self._unavailable(call, _Failure(outcome="throttled", sent=False), wait_s)
+        await self._sleep(wait_s)
 
-    async def _once(
-        self,
-        host: _Host,
-        method: str,
-        url: str,
-        name: str,
-        headers: Mapping[str, str] | None,
-        options: Mapping[str, Any],
-    ) -> tuple[httpx2.Response | None, float | None]:
-        outcomes = metric("outgoing_requests_total")
-        async with host.slots:
-            rest_s = host.admit()
-            if rest_s is not None:
-                outcomes.labels(host_name=name, outcome="breaker_open").inc()
-                raise BreakerOpen(f"{name}: breaker open", retry_after_s=rest_s)
-            if (turn_in_s := host.turn_in_s()) > 0:
-                await self._sleep(turn_in_s)
-            began = self._clock.monotonic()
-            try:
-                answer = await self._opened().request(
-                    method, url, headers=headers, timeout=host.policy.timeout_s, **options
-                )
-            except (httpx2.TransportError, OSError) as error:
-                timed_out = isinstance(error, httpx2.TimeoutException)
-                outcomes.labels(
-                    host_name=name, outcome="timeout" if timed_out else "unreachable"
-                ).inc()
-                self._breaker(name, is_open=host.note(ok=False))
-                return None, None
-            metric("outgoing_request_seconds").labels(host_name=name).observe(
-                self._clock.monotonic() - began
+    async def _attempt(self, call: _Call) -> httpx2.Response | _Failure:
+        address, breaker = call.address, call.address.breaker
+        left_s = call.deadline_s - self._clock.monotonic()
+        if left_s <= 0:
+            raise self._unavailable(call, _Failure(outcome="timeout", sent=False), None)
+        wait_s = breaker.wait_s(self._clock.monotonic())
+        if wait_s is not None:
+            self._count(call.name, "breaker_open")
+            raise BreakerOpen(call.name, retry_after_s=wait_s)
+        call.attempts += 1
+        try:
+            async with asyncio.timeout(left_s), address.places:
+                outcome = await self._send(call, left_s)
+        except TimeoutError:
+            outcome = _Failure(outcome="timeout", sent=True)
+        except BaseException:
+            breaker.abandoned()
+            raise
+        self._judge(call, outcome)
+        return outcome
+
+    async def _send(self, call: _Call, left_s: float) -> httpx2.Response | _Failure:
+        policy = call.address.policy
+        call.request.extensions["timeout"] = {
+            "connect": min(policy.connect_timeout_s, left_s),
+            "pool": min(policy.connect_timeout_s, left_s),
+            "read": min(policy.read_timeout_s, left_s),
+            "write": min(policy.read_timeout_s, left_s),
+        }
+        started = self._clock.monotonic()
+        try:
+            response = await self._client.send(call.request)
+        except _NOT_SENT:
+            return _Failure(outcome="unreachable", sent=False)
+        except httpx2.TimeoutException:
+            return _Failure(outcome="timeout", sent=True)
+        except httpx2.TransportError:
+            return _Failure(outcome="unreachable", sent=True)
+        finally:
+            seconds = self._clock.monotonic() - started
+            metric("outgoing_request_seconds").labels(host_name=call.name).observe(seconds)
+        if response.status_code not in RETRY_STATUSES:
+            return response
+        return _Failure(
+            outcome="throttled" if response.status_code == 429 else "server_error",
+            # 429 says that nothing was done; a gateway's 502 or 504 says nothing of the sort.
+            sent=response.status_code != 429,
+            status=response.status_code,
+            retry_after_s=retry_after_s(
+                response.headers.get("retry-after"), now=self._clock.now()
+            ),
+        )
+
+    def _judge(self, call: _Call, outcome: httpx2.Response | _Failure) -> None:
+        """Tell the breaker and the metrics. 429 is the sign of a living system."""
+        address, now_s = call.address, self._clock.monotonic()
+        was_open = address.breaker.is_open
+        if isinstance(outcome, httpx2.Response):
+            result = _outcome_of(outcome.status_code)
+        else:
+            result = outcome.outcome
+            call.maybe_done = call.maybe_done or outcome.sent
+        if result in ("server_error", "timeout", "unreachable"):
+            address.breaker.failed(now_s)
+        else:
+            address.breaker.succeeded()
+        self._count(call.name, result)
+        if address.breaker.is_open != was_open:
+            metric("breaker_open").labels(host_name=call.name).inc(-1 if was_open else 1)
+            logger.warning("breaker_changed", outside=call.name, open=address.breaker.is_open)
+
+    async def _before_next(self, call: _Call, failure: _Failure) -> None:
+        """Wait before the next attempt, or raise when there is to be none."""
+        policy, now_s = call.address.policy, self._clock.monotonic()
+        if failure.retry_after_s is not None:
+            call.address.not_before_s = now_s + failure.retry_after_s
+        wait_s = failure.retry_after_s
+        if wait_s is None:
+            wait_s = backoff_s(policy, failures=call.attempts, chance=self._chance())
+        repeatable = call.may_repeat or (not failure.sent and failure.status is None)
+        enough = call.attempts >= policy.max_attempts or now_s + wait_s >= call.deadline_s
+        if not repeatable or enough:
+            raise self._unavailable(call, failure, failure.retry_after_s)
+        if failure.retry_after_s is None:
+            await self._sleep(wait_s)
+
+    def _unavailable(
+        self, call: _Call, failure: _Failure, wait_s: float | None
+    ) -> OutsideUnavailable:
+        logger.warning(
+            "outside_unavailable",
+            outside=call.name,
+            method=call.request.method,
+            outcome=failure.outcome,
+            status=failure.status,
+            attempts=call.attempts,
+        )
+        return OutsideUnavailable(
+            call.name,
+            cause=failure.outcome,
+            attempts=call.attempts,
+            maybe_done=call.maybe_done,
+            status=failure.status,
+            retry_after_s=wait_s,
+        )
+
+    def _count(self, name: str, outcome: str) -> None:
+        metric("outgoing_requests_total").labels(host_name=name, outcome=outcome).inc()
+
+    def _address(self, name: str, url: httpx2.URL) -> _Address:
+        key = (name, f"{url.scheme}://{url.netloc.decode('ascii')}")
+        found = self._addresses.get(key)
+        if found is None:
+            policy = self._policies.get(name, self._default)
+            found = self._addresses[key] = _Address(
+                policy=policy,
+                breaker=Breaker(failures=policy.breaker_failures, open_s=policy.breaker_open_s),
+                bucket=None
+                if policy.rate_per_s is None
+                else TokenBucket(
+                    rate_per_s=policy.rate_per_s,
+                    burst=policy.burst,
+                    now_s=self._clock.monotonic(),
+                ),
+                places=asyncio.Semaphore(policy.max_concurrency),
             )
-        outcomes.labels(host_name=name, outcome=_outcome(answer.status_code)).inc()
-        self._breaker(name, is_open=host.note(ok=answer.status_code < 500))
-        return answer, _retry_after_s(answer, self._clock)
+            self._forget_some()
+        self._addresses.move_to_end(key)
+        return found
 
-    @staticmethod
-    def _breaker(name: str, *, is_open: bool) -> None:
-        metric("breaker_open").labels(host_name=name).set(1 if is_open else 0)
-
-    def _pause_s(self, policy: HttpPolicy, attempt: int) -> float:
-        longest = min(policy.backoff_max_s, policy.backoff_first_s * 2 ** (attempt - 1))
-        return longest * (0.5 + self._chance() / 2)
-
-    def _opened(self) -> httpx2.AsyncClient:
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                transport=self._transport,
-                follow_redirects=False,
-                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=50),
-            )
-        return self._client
+    def _forget_some(self) -> None:
+        """Drop what was used longest ago, so that addresses given by others cannot fill memory."""
+        while len(self._addresses) > MAX_ADDRESSES:
+            (name, _), dropped = self._addresses.popitem(last=False)
+            if dropped.breaker.is_open:
+                metric("breaker_open").labels(host_name=name).inc(-1)
 
 
-def _origin(url: str) -> str:
-    parts = httpx2.URL(url)
-    return f"{parts.scheme}://{parts.host}:{parts.port}"
-
-
-def _outcome(status: int) -> str:
-    if status == 429:
-        return "throttled"
+def _outcome_of(status: int) -> str:
     if status >= 500:
         return "server_error"
     return "client_error" if status >= 400 else "ok"
-
-
-def _retry_after_s(answer: httpx2.Response, clock: Clock) -> float | None:
-    """Seconds from a Retry-After header (RFC 9110 §10.2.3: seconds or an HTTP date)."""
-    if answer.status_code not in RETRIED:
-        return None
-    given = answer.headers.get("retry-after", "").strip()
-    if given.isdigit():
-        return float(given)
-    try:
-        return max(0.0, (parsedate_to_datetime(given) - clock.now()).total_seconds())
-    except (TypeError, ValueError):
-        return None

@@ -221,4 +221,4 @@ def _road(error: Exception) -> Literal["retriable", "unexpected", "fatal"]:
 
 
 def _backoff_s(failures: int) -> float:
-    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(failures - 1, 10))
+    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 10))

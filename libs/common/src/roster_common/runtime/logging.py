@@ -1,142 +1,156 @@
-"""structlog for the whole process: one formatter, ids bound by context, nothing of a person.
+"""Logs: one line per unit of work, JSON on standard output, the same for our code and libraries.
 
-Event names are constants; everything else goes in keywords. Known names of personal data and
-secrets are dropped, and the text of foreign exceptions is never logged, because drivers repeat
-the values they refuse.
+The privacy rule (privacy.py) is applied to every line on its way out, so a slip at a call site
+prints no student. Event names are constants in snake_case; all else goes in keywords.
 """
 
 import logging
 import sys
-import traceback
-from collections.abc import Callable, MutableMapping
-from types import TracebackType
-from typing import Any
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
+from structlog.typing import FilteringBoundLogger, Processor
 
-from roster_common.errors import HomeroomError
+from roster_common.runtime.privacy import describe_error, without_private
 from roster_common.runtime.settings import ServiceSettings
 
-DROPPED = "(dropped)"
-_PERSONAL = frozenset(
-    {
-        "givenname", "familyname", "middlename", "preferredfirstname", "preferredlastname", "name",
-        "names", "email", "mail", "birthdate", "birthday", "username", "phone", "sms", "address",
-        "password", "token", "secret", "authorization", "cookie", "signature", "body", "payload",
-        "data", "record", "value", "row", "demographics", "sex",
-    }
-)  # fmt: skip
-_FRAMES = 8
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["json", "console"]
+Fields = MutableMapping[str, Any]
+
+# Libraries whose messages hold addresses and names of topics, never rows or inputs. All others
+# are shown by their unfilled message template.
+_PLAIN_SPOKEN = ("uvicorn", "alembic", "aiokafka", "roster_common")
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
-    return logger
+def configure(settings: ServiceSettings, *, stream: TextIO | None = None) -> None:
+    """Set up logging for this process. May run again; the last call wins."""
+    configure_logging(
+        service=settings.service,
+        level=settings.log_level,
+        style=settings.log_format,
+        stream=stream,
+    )
 
 
-def bind(**ids: str) -> None:
-    """Add ids to every line of this task from now on."""
-    structlog.contextvars.bind_contextvars(**ids)
+def configure_logging(
+    *, service: str, level: Level = "info", style: Format = "json", stream: TextIO | None = None
+) -> None:
+    """Do what `configure` does, for a process without ServiceSettings (the CLI, a script)."""
+    out = stream or sys.stdout
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _with_service(service),
+        _describe_exception,
+        _drop_private,
+    ]
+    renderer = _render_json if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    _configure_libraries(shared, renderer, out, number)
+
+
+def get_logger(name: str) -> FilteringBoundLogger:
+    """Give a logger; safe at import, before `configure`."""
+    return cast("FilteringBoundLogger", structlog.get_logger(name))
+
+
+def bind(**ids: str | int | None) -> None:
+    """Add ids to every later line of this task: district, source, delivery, event."""
+    bind_contextvars(**ids)
+
+
+@contextmanager
+def bound(**ids: str | int | None) -> Iterator[None]:
+    """Add ids to every line inside the block only."""
+    with bound_contextvars(**ids):
+        yield
 
 
 def clear() -> None:
-    """Forget what `bind` added."""
-    structlog.contextvars.clear_contextvars()
+    """Forget all ids bound in this task."""
+    clear_contextvars()
 
 
-def configure(settings: ServiceSettings) -> None:
-    """Set up structlog and the standard library's loggers. May run again."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        safe_exception,
-        redact,
-    ]
-    renderer: Callable[..., Any] = (
-        structlog.processors.JSONRenderer(serializer=_dumps)
-        if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(sys.stdout)
+def _configure_libraries(
+    shared: list[Processor], renderer: Processor, out: TextIO, number: int
+) -> None:
+    handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, _template_only, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings.log_level.upper())
-    for chatty in ("aiokafka", "kafka", "alembic", "uvicorn.access", "httpx2", "httpcore2"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    for name in ("uvicorn", "uvicorn.error"):
-        logging.getLogger(name).handlers = []
-        logging.getLogger(name).propagate = True
+    # Libraries speak at debug of every packet and row, so they never go below info.
+    root.setLevel(max(number, logging.INFO))
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "alembic"):
+        library = logging.getLogger(name)
+        library.handlers = []
+        library.propagate = True
+    # Our own line per request takes its place; this one would print raw paths.
+    logging.getLogger("uvicorn.access").disabled = True
+    for name in ("httpx2", "httpcore2", "httpx", "httpcore", "sqlalchemy.engine"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def redact(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Drop values that stand under a name of personal data or of a secret, at any depth."""
-    for key, value in event.items():
-        event[key] = _redacted(key, value)
-    return event
+def _with_service(service: str) -> Processor:
+    def add(_logger: object, _method: str, fields: Fields) -> Fields:
+        fields["service"] = service
+        return fields
+
+    return add
 
 
-def safe_exception(
-    _logger: object, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Replace `exc_info` by class names and frames; only our own errors keep their text."""
-    found = event.pop("exc_info", None)
-    error = _error_of(found)
+def _template_only(_logger: object, _method: str, fields: Fields) -> Fields:
+    """Take what a library filled into its message out again: it may hold rows and inputs."""
+    record = fields.get("_record")
+    if isinstance(record, logging.LogRecord) and not record.name.startswith(_PLAIN_SPOKEN):
+        fields["event"] = str(record.msg).partition("\n")[0]
+        fields.pop("positional_args", None)
+    return fields
+
+
+def _describe_exception(_logger: object, _method: str, fields: Fields) -> Fields:
+    found = fields.pop("exc_info", None)
+    match found:
+        case BaseException():
+            error: BaseException | None = found
+        case (_, BaseException() as inner, _):
+            error = inner
+        case None | False:
+            return fields
+        case _:
+            error = sys.exc_info()[1]
     if error is not None:
-        event["error"] = type(error).__name__
-        if isinstance(error, HomeroomError):
-            event["error_text"] = str(error)
-        event["causes"] = _causes(error)
-        event["frames"] = _frames(error.__traceback__)
-    return event
+        fields["error_chain"] = describe_error(error)
+    fields.pop("stack_info", None)
+    return fields
 
 
-def _redacted(key: str, value: object) -> object:
-    if key.replace("_", "").lower() in _PERSONAL and value is not None:
-        return DROPPED
-    if isinstance(value, dict):
-        return {str(name): _redacted(str(name), part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted("", part) for part in value]
-    return value
+def _drop_private(_logger: object, _method: str, fields: Fields) -> Fields:
+    kept = {name: fields[name] for name in ("_record", "_from_structlog") if name in fields}
+    event = fields.get("event")
+    cleaned: Fields = without_private(
+        {name: value for name, value in fields.items() if name not in kept and name != "event"}
+    )
+    cleaned["event"] = event if isinstance(event, str) else type(event).__name__
+    cleaned.update(kept)
+    return cleaned
 
 
-def _error_of(found: object) -> BaseException | None:
-    if isinstance(found, BaseException):
-        return found
-    if isinstance(found, tuple):
-        return found[1] if isinstance(found[1], BaseException) else None
-    return sys.exc_info()[1] if found else None
-
-
-def _causes(error: BaseException) -> list[str]:
-    causes, at = [], error.__cause__ or error.__context__
-    while at is not None and len(causes) < _FRAMES:
-        causes.append(type(at).__name__)
-        at = at.__cause__ or at.__context__
-    return causes
-
-
-def _frames(trace: TracebackType | None) -> list[str]:
-    frames = traceback.extract_tb(trace)[-_FRAMES:]
-    return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in frames]
-
-
-def _dumps(event: object, **_options: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+def _render_json(_logger: object, _method: str, fields: Fields) -> str:
+    return orjson.dumps(fields, default=str).decode()

@@ -1,133 +1,256 @@
-"""Runs a service's migrations: one at a time over all processes, with lock and statement time-outs.
+"""Brings one schema of the database to the state its package's migrations describe.
 
-Each package holds `versions/NNNN_pre_words.py` or `NNNN_post_words.py`; the environment and the
-template are shared. `python -m roster_common.runtime.migrations PACKAGE=SCHEMA …` runs several.
+Each package keeps only `versions/NNNN_pre_words.py` or `NNNN_post_words.py`; the environment and
+the template are shared (migration_env/). `python -m roster_common.runtime.migrations log=… a=…`.
 """
 
+import argparse
 import asyncio
-import os
+import re
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from importlib import resources
-from typing import TypeVar
+import zlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from weakref import WeakKeyDictionary
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from roster_common.errors import Fatal
+from roster_common.errors import Fatal, Retriable
+from roster_common.runtime.logging import configure_logging, get_logger
+from roster_common.runtime.settings import PREFIX, load
 
-VERSION_TABLE = "schema_version"
-LOCK_WAIT_S = 120
-_T = TypeVar("_T")
+LOCK_TIMEOUT_S = 4.0
+STATEMENT_TIMEOUT_S = 300.0
+# How long to wait for another process that migrates the same schema.
+TURN_TIMEOUT_S = 120.0
+ATTEMPTS = 5
+BACKOFF_S = 1.0
+
+_ENVIRONMENT = Path(__file__).parent / "migration_env"
+_SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_FILE = re.compile(r"\d{4}_(pre|post)_[a-z0-9_]+\.py")
+_WORDS = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")
+# Alembic keeps its context in module globals, so one event loop runs one migration at a time.
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+logger = get_logger(__name__)
 
 
-async def migrate(
-    database_url: str,
-    *,
-    schema: str,
-    script_package: str,
-    lock_timeout_s: float = 4.0,
-    statement_timeout_s: float = 300.0,
-) -> None:
-    """Bring `schema` to the newest version of `script_package`. Commits per migration.
+class MigrationSettings(BaseSettings):
+    """What the command line reads from the environment."""
 
-    Several processes may call it at once: an advisory lock lets one work and the others find
-    nothing left to do. Raises what the database raises; a failed migration leaves the last good
-    version.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
+
+    database_url: SecretStr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrated:
+    """What a run did: revisions applied now, in order, and where the schema stands."""
+
+    schema: str
+    applied: tuple[str, ...]
+    current: str | None
+
+
+async def migrate(database_url: str, *, schema: str, script_package: str) -> Migrated:
+    """Apply all pending migrations of `script_package` to `schema`; make the schema if need be.
+
+    May run twice, and in several processes at once: an advisory lock gives turns. Each migration
+    commits by itself. A lock that is not to be had within LOCK_TIMEOUT_S is tried again ATTEMPTS
+    times, then Retriable. Raises Fatal for file or schema names outside the rule.
     """
-    config = _config(script_package)
-
-    def work(connection: Connection) -> None:
-        _set(connection, "lock_timeout", LOCK_WAIT_S * 1000)
-        connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), _lock(schema))
+    config = _config(schema, script_package)
+    for attempt in range(1, ATTEMPTS + 1):
         try:
-            _set(connection, "lock_timeout", int(lock_timeout_s * 1000))
-            _set(connection, "statement_timeout", int(statement_timeout_s * 1000))
-            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
-            connection.commit()
-            config.attributes.update(connection=connection, schema=schema)
-            command.upgrade(config, "head")
-            connection.commit()
-        finally:
-            connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(hashtext(:name))"), _lock(schema))
-            connection.commit()
-
-    await _on_connection(database_url, work)
+            return await _migrate_once(database_url, config, schema)
+        except DBAPIError as error:
+            if not _is_lock_timeout(error):
+                raise
+            logger.warning("migration_lock_busy", schema=schema, attempt=attempt)
+            await asyncio.sleep(BACKOFF_S * attempt)
+    message = f"migration of {schema}: a lock was busy {ATTEMPTS} times"
+    raise Retriable(message)
 
 
 async def current(database_url: str, *, schema: str) -> str | None:
-    """Newest migration applied to `schema`, or None."""
+    """Give the revision that `schema` stands at, or None when no migration ever ran."""
+    _check_schema(schema)
+    async with _connection(database_url) as connection:
+        return await connection.run_sync(_current, schema)
 
-    def ask(connection: Connection) -> str | None:
-        context = MigrationContext.configure(
-            connection,
-            opts={"version_table": VERSION_TABLE, "version_table_schema": schema},
+
+async def pending(database_url: str, *, schema: str, script_package: str) -> list[str]:
+    """Give the revisions not applied yet, oldest first. Reads only."""
+    script = ScriptDirectory.from_config(_config(schema, script_package))
+    stands_at = await current(database_url, schema=schema)
+    found = script.iterate_revisions("heads", stands_at or "base")
+    return [revision.revision for revision in found][::-1]
+
+
+def new_migration(script_package: str, *, schema: str, stage: str, words: str) -> Path:
+    """Write an empty migration after the newest one and give its path."""
+    if stage not in ("pre", "post") or not _WORDS.fullmatch(words):
+        message = "a migration is pre or post, and named by small words"
+        raise Fatal(message)
+    config = _config(schema, script_package)
+    number = len(list(ScriptDirectory.from_config(config).walk_revisions())) + 1
+    made = command.revision(config, message=f"{stage} {words}", rev_id=f"{number:04d}")
+    if made is None or isinstance(made, list):
+        message = "alembic made no single file"
+        raise Fatal(message)
+    return Path(made.path)
+
+
+async def _migrate_once(database_url: str, config: Config, schema: str) -> Migrated:
+    turn = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    async with turn, _connection(database_url) as connection, _database_turn(connection, schema):
+        await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+        await connection.execute(text(f"SET lock_timeout = '{int(LOCK_TIMEOUT_S * 1_000)}'"))
+        await connection.execute(
+            text(f"SET statement_timeout = '{int(STATEMENT_TIMEOUT_S * 1_000)}'")
         )
-        with suppress(ProgrammingError):
-            return context.get_current_revision()
-        return None
-
-    return await _on_connection(database_url, ask)
-
-
-async def pending(database_url: str, *, schema: str, script_package: str) -> tuple[str, ...]:
-    """Migrations of `script_package` not applied yet, oldest first."""
-    at = await current(database_url, schema=schema)
-    script = ScriptDirectory.from_config(_config(script_package))
-    newest_first = [revision.revision for revision in script.walk_revisions()]
-    missing = newest_first[: newest_first.index(at)] if at in newest_first else newest_first
-    return tuple(reversed(missing))
+        await connection.execute(text(f'SET search_path = "{schema}", public'))
+        await connection.commit()
+        before = await connection.run_sync(_current, schema)
+        await connection.rollback()
+        await connection.run_sync(_upgrade, config)
+        after = await connection.run_sync(_current, schema)
+    script = ScriptDirectory.from_config(config)
+    steps = script.iterate_revisions(after or "base", before or "base")
+    applied = tuple(step.revision for step in steps)[::-1]
+    logger.info("schema_migrated", schema=schema, applied=applied, current=after)
+    return Migrated(schema=schema, applied=applied, current=after)
 
 
-def _config(script_package: str) -> Config:
-    environment = resources.files("roster_common.runtime") / "migration_env"
-    versions = resources.files(script_package) / "versions"
-    config = Config()
-    config.set_main_option("script_location", str(environment))
-    config.set_main_option("version_locations", str(versions))
-    config.set_main_option("path_separator", "os")
-    return config
+def _upgrade(connection: Connection, config: Config) -> None:
+    config.attributes["connection"] = connection
+    command.upgrade(config, "heads")
 
 
-def _lock(schema: str) -> dict[str, str]:
-    return {"name": f"homeroom.migrate.{schema}"}
+def _current(connection: Connection, schema: str) -> str | None:
+    options = {"version_table": "migrations", "version_table_schema": schema}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def _set(connection: Connection, name: str, value_ms: int) -> None:
-    connection.execute(
-        text("SELECT set_config(:name, :value, false)"), {"name": name, "value": str(value_ms)}
-    )
+@asynccontextmanager
+async def _connection(database_url: str) -> AsyncIterator[AsyncConnection]:
+    """Open one connection by asyncpg's own reading of the URL (socket folders, sslmode)."""
 
+    async def connect() -> asyncpg.Connection:
+        plain = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
+        return await asyncpg.connect(plain, timeout=10.0, command_timeout=STATEMENT_TIMEOUT_S)
 
-async def _on_connection(database_url: str, work: Callable[[Connection], _T]) -> _T:
-    engine = create_async_engine(
-        make_url(database_url).set(drivername="postgresql+asyncpg"),
-        connect_args={"timeout": 10, "server_settings": {"application_name": "homeroom-migrate"}},
-    )
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(work)
+            yield connection
     finally:
         await engine.dispose()
 
 
-async def _main(arguments: list[str]) -> None:
-    url = os.environ.get("HOMEROOM_DATABASE_URL")
-    if not url:
-        raise Fatal("HOMEROOM_DATABASE_URL is missing")
-    for argument in arguments:
-        package, _, schema = argument.partition("=")
-        await migrate(url, schema=schema, script_package=package)
-        sys.stdout.write(f"{schema}: {await current(url, schema=schema)}\n")
+@asynccontextmanager
+async def _database_turn(connection: AsyncConnection, schema: str) -> AsyncIterator[None]:
+    """Hold the advisory lock of the schema; it goes with the connection if we die."""
+    key = zlib.crc32(f"homeroom.migrations.{schema}".encode())
+    await connection.execute(text(f"SET lock_timeout = '{int(TURN_TIMEOUT_S * 1_000)}'"))
+    await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
+    await connection.commit()
+    try:
+        yield
+    finally:
+        await connection.rollback()
+        await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        await connection.commit()
+
+
+def _config(schema: str, script_package: str) -> Config:
+    _check_schema(schema)
+    package = import_module(script_package)
+    versions = Path(next(iter(package.__path__))) / "versions"
+    misnamed = sorted(
+        path.name
+        for path in versions.glob("*.py")
+        if path.name != "__init__.py" and not _FILE.fullmatch(path.name)
+    )
+    if misnamed:
+        message = f"{script_package}: migrations are NNNN_pre_words.py or NNNN_post_words.py: {misnamed}"
+        raise Fatal(message)
+    config = Config()
+    config.set_main_option("script_location", _escaped(_ENVIRONMENT))
+    config.set_main_option("version_locations", _escaped(versions))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    config.attributes["schema"] = schema
+    return config
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%%")
+
+
+def _check_schema(schema: str) -> None:
+    if not _SCHEMA.fullmatch(schema):
+        message = "a schema is named by small letters, digits and _"
+        raise Fatal(message)
+
+
+def _is_lock_timeout(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) == asyncpg.LockNotAvailableError.sqlstate
+
+
+def _pairs(given: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = [one.partition("=") for one in given]
+    return [(schema, package) for schema, _, package in pairs]
+
+
+async def _main_migrate(url: str, pairs: Sequence[tuple[str, str]]) -> int:
+    for schema, package in pairs:
+        done = await migrate(url, schema=schema, script_package=package)
+        sys.stdout.write(f"{schema}: {len(done.applied)} applied, stands at {done.current}\n")
+    return 0
+
+
+async def _main_check(url: str, pairs: Sequence[tuple[str, str]]) -> int:
+    waiting = 0
+    for schema, package in pairs:
+        missing = await pending(url, schema=schema, script_package=package)
+        sys.stdout.write(f"{schema}: {len(missing)} pending {' '.join(missing)}\n")
+        waiting += len(missing)
+    return 1 if waiting else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; give the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m roster_common.runtime.migrations")
+    parser.add_argument("schemas", nargs="+", metavar="SCHEMA=PACKAGE", help="in this order")
+    choice = parser.add_mutually_exclusive_group()
+    choice.add_argument("--check", action="store_true", help="exit 1 if anything is pending")
+    choice.add_argument("--new", nargs=2, metavar=("pre|post", "WORDS"), help="write a new file")
+    given = parser.parse_args(arguments)
+    configure_logging(service="migrations")
+    pairs = _pairs(given.schemas)
+    if given.new:
+        for schema, package in pairs:
+            made = new_migration(package, schema=schema, stage=given.new[0], words=given.new[1])
+            sys.stdout.write(f"{made}\n")
+        return 0
+    run: Callable[..., object] = _main_check if given.check else _main_migrate
+    url = load(MigrationSettings).database_url.get_secret_value()
+    return asyncio.run(run(url, pairs))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1:]))
+    sys.exit(main())

@@ -101,7 +101,8 @@ def next_review(person: Person, *, today: date) -> date | None:
 
 
 def _dates_after(person: Person, today: date) -> Iterable[date]:
-    for spell in (*person.roles, *person.seats):
+    spells: tuple[Role | Seat, ...] = (*person.roles, *person.seats)
+    for spell in spells:
         for day in (spell.begin, spell.end):
             if day is not None and day > today:
                 yield day

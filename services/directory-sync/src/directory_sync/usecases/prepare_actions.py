@@ -19,7 +19,8 @@ from directory_sync.domain.matching import MatchRefused, match_found
 from directory_sync.domain.names import NameRefused, Taken, choose, key_of, stems_of
 from directory_sync.domain.person import Person, Role, current_role
 from directory_sync.domain.plan import Action, Create, Look, plan
-from directory_sync.ports import AccountWrite, Claimed, Retry, Unit, Units, Wiring
+from directory_sync.domain.work import AccountWrite, Claimed, Retry
+from directory_sync.ports import Unit, Units, Wiring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId
 from directory_sync.domain.person import Person, RosterClass, next_review
 from directory_sync.domain.policy import Policy
-from directory_sync.ports import ClassChange, PersonChange, Unit
+from directory_sync.domain.work import ClassChange, PersonChange
+from directory_sync.ports import Unit
 
 _NO_TARGET_ZONE = "UTC"
 

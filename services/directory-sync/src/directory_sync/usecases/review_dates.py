@@ -10,7 +10,8 @@ from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId
 from directory_sync.domain.person import Person, next_review
 from directory_sync.domain.policy import Policy
-from directory_sync.ports import Review, Unit, Units
+from directory_sync.domain.work import Review
+from directory_sync.ports import Unit, Units
 
 _BATCH = 1_000
 
@@ -54,8 +55,6 @@ class ReviewDates:
 
 def _reviews(due: Sequence[tuple[Person, Cause]], *, today: date) -> list[Review]:
     return [
-        Review(
-            person_id=person.person_id, review_on=next_review(person, today=today), cause=cause
-        )
+        Review(person_id=person.person_id, review_on=next_review(person, today=today), cause=cause)
         for person, cause in due
     ]

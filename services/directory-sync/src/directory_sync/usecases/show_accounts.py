@@ -10,7 +10,8 @@ from roster_common.ports import Clock
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.person import why
 from directory_sync.domain.policy import Policy
-from directory_sync.ports import AccountRow, TargetCounts, Views
+from directory_sync.domain.view import AccountRow, TargetCounts
+from directory_sync.ports import Views
 
 MaySee = Callable[[str], bool]
 

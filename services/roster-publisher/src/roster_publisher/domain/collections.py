@@ -57,12 +57,8 @@ COLLECTIONS: Final[Mapping[str, Collection]] = {
         Collection(path="courses", entity="course", plural="courses", single="course"),
         Collection(path="classes", entity="class", plural="classes", single="class"),
         Collection(path="users", entity="user", plural="users", single="user"),
-        Collection(
-            path="students", entity="user", plural="users", single="user", subset="student"
-        ),
-        Collection(
-            path="teachers", entity="user", plural="users", single="user", subset="teacher"
-        ),
+        Collection(path="students", entity="user", plural="users", single="user", subset="student"),
+        Collection(path="teachers", entity="user", plural="users", single="user", subset="teacher"),
         Collection(
             path="enrollments", entity="enrollment", plural="enrollments", single="enrollment"
         ),

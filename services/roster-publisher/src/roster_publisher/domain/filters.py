@@ -91,9 +91,7 @@ def parse_filter(text: str, entity: str) -> Filter:
     second = _CLAUSE.fullmatch(rest[join.end() :]) if join else None
     if join is None or second is None:
         raise BadFilter("a filter has at most two clauses, joined by one ' AND ' or ' OR '")
-    return Filter(
-        clauses=(_clause(first, entity), _clause(second, entity)), any_of=join[1] == "OR"
-    )
+    return Filter(clauses=(_clause(first, entity), _clause(second, entity)), any_of=join[1] == "OR")
 
 
 def _clause(match: "re.Match[str]", entity: str) -> Clause:
@@ -117,5 +115,7 @@ def _moment(value: str, field: str) -> datetime:
     try:
         moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", value))
     except ValueError:
-        raise BadFilter(f"{field} is compared with something that is no date", field=field) from None
+        raise BadFilter(
+            f"{field} is compared with something that is no date", field=field
+        ) from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -59,9 +59,7 @@ def _with_roles(before: Standing, roles: Sequence[RoleHeld]) -> tuple[Standing, 
     if before.phase in {"none", "left"}:
         return after, Step(kind="joined", role=role, from_org_ids=(), to_org_ids=org_ids)
     if before.org_ids != org_ids:
-        return after, Step(
-            kind="moved", role=role, from_org_ids=before.org_ids, to_org_ids=org_ids
-        )
+        return after, Step(kind="moved", role=role, from_org_ids=before.org_ids, to_org_ids=org_ids)
     return after, None
 
 

@@ -176,9 +176,7 @@ def day_of(record: Record, field: str) -> date | None:
     return None if value is None else date.fromisoformat(value)
 
 
-def _roles(
-    record: Record, orgs: Mapping[str, OrgFacts], today: date
-) -> tuple[RoleHeld, ...]:
+def _roles(record: Record, orgs: Mapping[str, OrgFacts], today: date) -> tuple[RoleHeld, ...]:
     held = []
     for role in record["roles"]:
         org_id = role["org"]["sourcedId"]

@@ -21,9 +21,7 @@ from roster_publisher.domain.records import (
     references,
 )
 
-Origin: TypeAlias = Literal[
-    "webhook", "snapshot", "firstload", "republish", "operator", "schedule"
-]
+Origin: TypeAlias = Literal["webhook", "snapshot", "firstload", "republish", "operator", "schedule"]
 STAMP_STEP: Final = timedelta(milliseconds=1)
 
 
@@ -105,9 +103,7 @@ class Settled:
         return tuple(sorted(pairs))
 
 
-def draft_of(
-    key: Key, record: Record, *, status: Status, time: datetime, cause: Cause
-) -> Draft:
+def draft_of(key: Key, record: Record, *, status: Status, time: datetime, cause: Cause) -> Draft:
     """A draft with its hash and references worked out."""
     return Draft(
         key=key,
@@ -145,12 +141,8 @@ def decide(changes: Sequence[Change], stored: Mapping[Key, Stored]) -> Decided:
             else:
                 drafts[key] = _tombstone(change, before.record)
             continue
-        status: Status = (
-            "tobedeleted" if change.record.get("status") == "tobedeleted" else "active"
-        )
-        draft = draft_of(
-            key, change.record, status=status, time=change.time, cause=change.cause
-        )
+        status: Status = "tobedeleted" if change.record.get("status") == "tobedeleted" else "active"
+        draft = draft_of(key, change.record, status=status, time=change.time, cause=change.cause)
         if before and (before.content_hash, before.status) == (draft.content_hash, status):
             unchanged += 1
         else:
@@ -204,9 +196,7 @@ def scope_ids(draft: Draft, shown: frozenset[Key]) -> frozenset[str]:
 
 
 def _tombstone(change: Change, record: Record) -> Draft:
-    return draft_of(
-        change.key, record, status="tobedeleted", time=change.time, cause=change.cause
-    )
+    return draft_of(change.key, record, status="tobedeleted", time=change.time, cause=change.cause)
 
 
 def _is_stored(draft: Draft, old: Stored | None) -> bool:

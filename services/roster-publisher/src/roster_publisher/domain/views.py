@@ -31,9 +31,7 @@ def narrow(
                 del body[field]
         if "children" in body:
             body["children"] = [
-                r
-                for r in body["children"]
-                if r["type"] != "org" or r["sourcedId"] in school_ids
+                r for r in body["children"] if r["type"] != "org" or r["sourcedId"] in school_ids
             ]
         if "agents" in body:
             body["agents"] = [r for r in body["agents"] if r["sourcedId"] in visible_users]

@@ -4,10 +4,10 @@ One transaction per turn: claim marks, read what is published, compare, store, e
 harmlessly: an unchanged state emits nothing unless the mark forces it (republish).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
-from roster_publisher.domain.lifecycle import advance
+from roster_publisher.domain.lifecycle import Standing, advance
 from roster_publisher.domain.people import Person, person_of, state_hash
 from roster_publisher.domain.publication import Cause
 from roster_publisher.ports import (
@@ -18,7 +18,6 @@ from roster_publisher.ports import (
     StateUnit,
     StateUnits,
 )
-from roster_publisher.domain.lifecycle import Standing
 
 Today = Callable[[str, datetime], date]
 
@@ -51,20 +50,22 @@ class DerivePeople:
         return len(marks)
 
     async def _derive(
-        self, unit: StateUnit, district_id: str, marks: list[DirtyMark], now: datetime
+        self, unit: StateUnit, district_id: str, marks: Sequence[DirtyMark], now: datetime
     ) -> None:
         ids = sorted(mark.id for mark in marks)
         revision = await unit.revision(district_id)
         facts = await unit.people(district_id, ids)
         held = await unit.held(district_id, ids)
-        org_ids = {
-            ref["org"]["sourcedId"] for one in facts for ref in one.record["roles"]
-        } | {enrolment.school_id for one in facts for enrolment in one.enrolments}
+        org_ids = {ref["org"]["sourcedId"] for one in facts for ref in one.record["roles"]} | {
+            enrolment.school_id for one in facts for enrolment in one.enrolments
+        }
         orgs = await unit.orgs(district_id, org_ids)
         today = self._today(district_id, now)
         people = {one.person_id: person_of(one, orgs, today=today) for one in facts}
         conclusions = [
-            self._conclude(unit, district_id, mark, people[mark.id], held.get(mark.id), revision, now)
+            self._conclude(
+                unit, district_id, mark, people[mark.id], held.get(mark.id), revision, now
+            )
             for mark in marks
             if mark.id in people
         ]

@@ -99,9 +99,7 @@ class ReadCollection:
                 return await self._continue(request, known)
             _, newest = await self._reads.revisions(request.query.grant.district_id)
             return await self._continue(request, await self._start(request, newest, now))
-        first = await self._reads.current_page(
-            request.query, limit=min(request.limit, CHUNK_ROWS)
-        )
+        first = await self._reads.current_page(request.query, limit=min(request.limit, CHUNK_ROWS))
         if first.rows < min(request.limit, CHUNK_ROWS):
             opened = self._remember(request, first.revision, first.rows, now)
         else:
@@ -168,9 +166,7 @@ class ReadCollection:
         total = await self._total(request.query, revision)
         return self._remember(request, revision, total, now)
 
-    def _remember(
-        self, request: PageRequest, revision: int, total: int, now: datetime
-    ) -> _Open:
+    def _remember(self, request: PageRequest, revision: int, total: int, now: datetime) -> _Open:
         pull = Pull(revision=revision, total=total, expires_at=now + PULL_LIFE)
         opened = self._open[_key(request)] = _Open(pull=pull)
         self._open.move_to_end(_key(request))
@@ -221,5 +217,5 @@ def _key(request: PageRequest) -> tuple[str, str, bytes]:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for nothing in ():
+    for nothing in list[bytes]():
         yield nothing

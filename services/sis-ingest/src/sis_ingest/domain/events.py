@@ -55,7 +55,6 @@ class SnapshotMoved:
     """A snapshot run began or ended."""
 
     moment: Literal["started", "completed", "failed"]
-    cause: Cause
     run: Run
 
 

@@ -1,14 +1,15 @@
-"""Alembic's environment, shared by all schemas: runs on the connection that migrations.py opened."""
+"""Alembic's environment for every schema of the installation; run by runtime/migrations.py only.
+
+The connection and the schema come in through the config's attributes; nothing is read here.
+"""
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-schema = context.config.attributes["schema"]
-
+attributes = context.config.attributes
 context.configure(
-    connection=connection,
-    version_table="schema_version",
-    version_table_schema=schema,
+    connection=attributes["connection"],
+    version_table="migrations",
+    version_table_schema=attributes["schema"],
     transaction_per_migration=True,
 )
 with context.begin_transaction():

@@ -1,7 +1,8 @@
 """${message}
 
-Pre: must suit the code that is already running; post: only once no older code runs.
-A rename is add, dual write, backfill, drop, over separate releases (docs/adr/0003).
+Stage "pre": runs while the previous release still serves, so only expand (add a table, a column
+with a default or nullable, an index). Stage "post": runs when no older release is left, so it may
+contract. Indexes on filled tables go CONCURRENTLY inside `op.get_context().autocommit_block()`.
 """
 
 from alembic import op
@@ -13,4 +14,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Say here why."""
+    """Say what this adds or removes, and why."""
+    ${upgrades if upgrades else "op.execute(\"\"\"SELECT 1\"\"\")"}

@@ -9,7 +9,7 @@ from directory_sync.adapters.postgres.stored import dump, hash_of
 from directory_sync.domain.account import ActualAccount, Names, NameSource
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.names import Taken, key_of, stem_of
-from directory_sync.ports import AccountWrite
+from directory_sync.domain.work import AccountWrite
 
 # Rows: one claimed batch, by primary key. confirmed_at moves only when the target confirmed.
 _WRITE = """

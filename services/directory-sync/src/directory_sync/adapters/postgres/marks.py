@@ -11,7 +11,7 @@ from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.names import key_of
 from directory_sync.domain.person import Person
-from directory_sync.ports import Claimed, Retry
+from directory_sync.domain.work import Claimed, Retry
 
 _BULK_ORIGINS = frozenset({"firstload", "republish", "snapshot"})
 
@@ -58,8 +58,8 @@ _CLAIM = """
 """
 # Rows: one per claimed person, by primary keys.
 _FACTS = """
-    SELECT w.person_id, p.state, a.person_id IS NOT NULL AS known, a.username, a.email,
-           a.username_source, a.asked_at, a.observed
+    SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS known, a.username, a.email,
+           a.username_source, a.asked_at, a.observed::text AS observed
     FROM unnest($3::text[]) AS w(person_id)
     LEFT JOIN directory_sync.person p ON p.district_id = $1 AND p.person_id = w.person_id
     LEFT JOIN directory_sync.account a
@@ -67,7 +67,7 @@ _FACTS = """
 """
 # Rows: accounts of the first read that carry the id or the username; two index look-ups each.
 _CANDIDATES = """
-    SELECT w.person_id, f.observed
+    SELECT w.person_id, f.observed::text AS observed
     FROM unnest($3::text[], $4::text[]) AS w(person_id, username_key)
     JOIN directory_sync.found_account f ON f.district_id = $1 AND f.target_id = $2
         AND (f.external_id = w.person_id OR f.username_key = w.username_key)

@@ -9,7 +9,7 @@ from directory_sync.adapters.postgres.stored import dump, hash_of, load_person
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId
 from directory_sync.domain.person import Person
-from directory_sync.ports import ClassChange, PersonChange, Review
+from directory_sync.domain.work import ClassChange, PersonChange, Review
 
 # Rows: one batch of the log (<= 500), by primary key. Returns the persons whose content differs,
 # so that a replay marks nobody.
@@ -48,7 +48,7 @@ _PUT_CLASSES = """
 """
 # Rows: those whose date has come, <= $3, index person_review.
 _DUE = """
-    SELECT state, correlation_id, causation_id FROM directory_sync.person
+    SELECT state::text AS state, correlation_id, causation_id FROM directory_sync.person
     WHERE district_id = $1 AND review_on <= $2 AND NOT deleted
     ORDER BY review_on LIMIT $3 FOR UPDATE
 """

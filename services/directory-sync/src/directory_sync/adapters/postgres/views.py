@@ -8,16 +8,16 @@ from roster_common.runtime.database import Database
 from directory_sync.adapters.postgres.marks import record_of
 from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
-from directory_sync.ports import AccountRow, TargetCounts, Waiting
+from directory_sync.domain.view import AccountRow, TargetCounts, Waiting
 
 _TIMEOUT_S = 10.0
 
 # Rows: targets of the district; primary keys of all three tables.
 _ACCOUNTS = """
-    SELECT p.person_id, t.district_id, t.target_id, p.state,
+    SELECT p.person_id, t.district_id, t.target_id, p.state::text AS state,
            coalesce(a.correlation_id, p.correlation_id) AS correlation_id,
            a.person_id IS NOT NULL AS known, a.username, a.email, a.username_source, a.asked_at,
-           a.observed, a.confirmed_at, a.last_error_code, a.last_error_at,
+           a.observed::text AS observed, a.confirmed_at, a.last_error_code, a.last_error_at,
            d.since, d.attempts, d.next_attempt_at, d.last_error_code AS mark_error_code
     FROM unnest($1::text[], $2::text[]) AS t(district_id, target_id)
     JOIN directory_sync.person p ON p.district_id = t.district_id AND p.person_id = $3

@@ -34,8 +34,8 @@ def roster_state_handler(
 
     async def handle(tx: Tx, received: Sequence[Received]) -> None:
         events = [one.event for one in received]
-        persons = [told for event in events if (told := _person_told(event)) is not None]
-        classes = [told for event in events if (told := _class_told(event)) is not None]
+        persons = [_person_told(event) for event in events if event.type == PersonState.TYPE]
+        classes = [_class_told(event) for event in events if event.type == ClassState.TYPE]
         changed = await record(await join(tx), persons=persons, classes=classes)
         failpoint("directory.consume.before_commit")
         if changed:
@@ -44,9 +44,7 @@ def roster_state_handler(
     return handle
 
 
-def _person_told(event: Event) -> PersonTold | None:
-    if event.type != PersonState.TYPE:
-        return None
+def _person_told(event: Event) -> PersonTold:
     if isinstance(event.data, PersonState):
         person_id, person = PersonId(event.data.person_id), person_of(event.data)
     else:
@@ -59,9 +57,7 @@ def _person_told(event: Event) -> PersonTold | None:
     )
 
 
-def _class_told(event: Event) -> ClassTold | None:
-    if event.type != ClassState.TYPE:
-        return None
+def _class_told(event: Event) -> ClassTold:
     if isinstance(event.data, ClassState):
         class_id, roster_class = event.data.class_id, class_of(event.data)
     else:
@@ -83,9 +79,7 @@ def _erased_id(event: Event) -> str:
 
 
 def _cause(event: Event) -> Cause:
-    return Cause(
-        correlation_id=event.correlation_id, causation_id=event.id, origin=event.origin
-    )
+    return Cause(correlation_id=event.correlation_id, causation_id=event.id, origin=event.origin)
 
 
 def person_of(state: PersonState) -> Person:

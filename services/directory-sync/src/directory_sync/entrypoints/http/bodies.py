@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from directory_sync.ports import TargetCounts
+from directory_sync.domain.view import TargetCounts
 from directory_sync.usecases.show_accounts import ShownAccount
 
 

@@ -4,7 +4,6 @@ Pre: safe while older code runs (nothing exists before it).
 """
 
 from alembic import op
-
 from roster_common.runtime.log.positions import create_position_table
 
 revision = "0001"
@@ -32,7 +31,7 @@ _CLASS = """
         CHECK (deleted = (state IS NULL))
     )
 """
-# lane 0: single changes; lane 1: first loads, snapshots and republishing, which must not delay them.
+# Lane 0: single changes. Lane 1: first loads, snapshots, republishing, which must not delay them.
 _DIRTY = """
     CREATE TABLE directory_sync.dirty (
         district_id text NOT NULL, target_id text NOT NULL, person_id text NOT NULL,

@@ -171,9 +171,7 @@ def bulk(operations: Iterable[Create | Update | Disable | Enable]) -> dict[str, 
     """A bulk request; bulkId is the place of the operation in it."""
     return {
         "schemas": [BULK_SCHEMA],
-        "Operations": [
-            _bulk_operation(place, action) for place, action in enumerate(operations)
-        ],
+        "Operations": [_bulk_operation(place, action) for place, action in enumerate(operations)],
     }
 
 

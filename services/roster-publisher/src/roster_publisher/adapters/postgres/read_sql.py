@@ -71,8 +71,14 @@ def conditions(query: CollectionQuery, statement: Statement, *, revision: str | 
     return " AND ".join(parts)
 
 
-def at_revision(query: CollectionQuery, columns: str, after: str, limit: str | None, revision: str,
-                statement: Statement) -> str:
+def at_revision(
+    query: CollectionQuery,
+    columns: str,
+    after: str,
+    limit: str | None,
+    revision: str,
+    statement: Statement,
+) -> str:
     """Rows of `revision` behind `after`, from what is current and what was overwritten since.
 
     Both halves come ordered from an index and are merged; each half reads `limit` rows at most.
@@ -159,9 +165,7 @@ def _scope(query: CollectionQuery, statement: Statement, revision: str | None) -
 def _member(entity: str, column: str, schools: str, revision: str | None) -> str:
     when = "m.until_rev IS NULL"
     if revision is not None:
-        when = (
-            f"m.since_rev <= {revision} AND (m.until_rev IS NULL OR m.until_rev > {revision})"
-        )
+        when = f"m.since_rev <= {revision} AND (m.until_rev IS NULL OR m.until_rev > {revision})"
     return f"""EXISTS (
         SELECT 1 FROM roster_publisher.scope_member m
         WHERE m.district_id = o.district_id AND m.scope_id = ANY({schools}::text[])

@@ -158,6 +158,4 @@ class PostgresReads:
 
 
 def _page(row: asyncpg.Record, revision: int) -> Page:
-    return Page(
-        revision=revision, body=row["body"] or b"", rows=row["rows"], last=row["last"]
-    )
+    return Page(revision=revision, body=row["body"] or b"", rows=row["rows"], last=row["last"])

@@ -10,7 +10,6 @@ from typing import Final
 import asyncpg
 import orjson
 
-from roster_common.runtime.database import Tx
 from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
 from roster_publisher.adapters.postgres.dirty_marks import mark_dirty
 from roster_publisher.domain.publication import Draft, Stored
@@ -166,8 +165,7 @@ _KEEP_DANGLING: Final = """
 class PostgresRosterUnit:
     """`RosterUnit` on one transaction."""
 
-    def __init__(self, tx: Tx, driver: asyncpg.Connection) -> None:
-        self.tx = tx
+    def __init__(self, driver: asyncpg.Connection) -> None:
         self._driver = driver
 
     async def lock_district(self, district_id: str) -> DistrictState:
@@ -211,12 +209,8 @@ class PostgresRosterUnit:
         """Write the records at `revision`; what they replace goes to history; scopes follow."""
         replaced = [p.draft.key for p in publications if p.before is not None and p.before.shown]
         if replaced:
-            await self._driver.execute(
-                _ARCHIVE, district_id, *_arrays(replaced), revision, stamp
-            )
-        await self._driver.execute(
-            _PUBLISH, district_id, revision, stamp, *rows_of(publications)
-        )
+            await self._driver.execute(_ARCHIVE, district_id, *_arrays(replaced), revision, stamp)
+        await self._driver.execute(_PUBLISH, district_id, revision, stamp, *rows_of(publications))
         await self._move_scopes(district_id, publications, revision)
         await self._driver.execute(_ADVANCE, district_id, revision, stamp)
 

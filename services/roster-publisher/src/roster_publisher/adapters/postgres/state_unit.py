@@ -16,7 +16,14 @@ from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
 from roster_publisher.adapters.events import class_state, lifecycle_step, person_state
 from roster_publisher.domain.lifecycle import Standing, Step
-from roster_publisher.domain.people import Class, EnrolmentFacts, OrgFacts, Person, PersonFacts, Term
+from roster_publisher.domain.people import (
+    Class,
+    EnrolmentFacts,
+    OrgFacts,
+    Person,
+    PersonFacts,
+    Term,
+)
 from roster_publisher.domain.publication import Cause
 from roster_publisher.ports import DirtyMark, PersonConclusion, PersonHeld
 

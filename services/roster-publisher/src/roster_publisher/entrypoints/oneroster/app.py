@@ -162,9 +162,7 @@ class OneRosterApp:
         if grant.school_ids is not None:
             agents = agents_of(objects)
             users = await self._reads.visible_users(grant, agents) if agents else frozenset()
-            objects = narrow(
-                objects, school_ids=frozenset(grant.school_ids), visible_users=users
-            )
+            objects = narrow(objects, school_ids=frozenset(grant.school_ids), visible_users=users)
         if asked.fields is not None:
             objects = select(objects, asked.fields)
         return orjson.dumps(objects)[1:-1]

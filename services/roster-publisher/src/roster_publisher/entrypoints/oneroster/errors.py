@@ -65,6 +65,4 @@ def gone(description: str) -> Fault:
 
 def broken() -> Fault:
     """500, without inner text."""
-    return Fault(
-        http=500, minor="internal_server_error", description="the server could not answer"
-    )
+    return Fault(http=500, minor="internal_server_error", description="the server could not answer")

@@ -34,9 +34,7 @@ class Asked:
             limit, offset = paging(self._one("limit"), self._one("offset"))
         except BadPaging as error:
             raise bad_request(str(error)) from error
-        query = CollectionQuery(
-            grant=grant, collection=self.collection, filter=self._filter()
-        )
+        query = CollectionQuery(grant=grant, collection=self.collection, filter=self._filter())
         return PageRequest(
             query=query,
             query_hash=self._query_hash(),
@@ -68,15 +66,15 @@ class Asked:
 
 def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
     """Raises `Fault` when there is no such place or the query cannot be read."""
-    path = scope["path"].removeprefix(scope.get("root_path", "")).strip("/")
+    # The raw path, because an id may hold a slash, which the decoded path no longer tells apart.
+    raw = scope.get("raw_path") or scope["path"].encode()
+    path = raw.decode("latin-1").removeprefix(scope.get("root_path", "")).strip("/")
     name, _, rest = path.partition("/")
     collection = COLLECTIONS.get(name)
     if collection is None or "/" in rest:
         raise not_found("there is no such place in this service")
     try:
-        params = parse_qs(
-            scope["query_string"].decode(), keep_blank_values=True, errors="strict"
-        )
+        params = parse_qs(scope["query_string"].decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError) as error:
         raise bad_request("the query is not UTF-8") from error
     return Asked(

@@ -90,9 +90,7 @@ def _create_store() -> None:
             PRIMARY KEY (district_id, to_entity, to_id, from_entity, from_id)
         )
     """)
-    op.execute(
-        "CREATE INDEX ON roster_publisher.dangling (district_id, from_entity, from_id)"
-    )
+    op.execute("CREATE INDEX ON roster_publisher.dangling (district_id, from_entity, from_id)")
 
 
 def _create_scopes() -> None:
@@ -131,8 +129,7 @@ def _create_states() -> None:
         )
     """)
     op.execute(
-        "CREATE INDEX ON roster_publisher.person_state (left_due_at)"
-        " WHERE left_due_at IS NOT NULL"
+        "CREATE INDEX ON roster_publisher.person_state (left_due_at) WHERE left_due_at IS NOT NULL"
     )
     op.execute(
         "CREATE INDEX ON roster_publisher.person_state (district_id, next_date)"

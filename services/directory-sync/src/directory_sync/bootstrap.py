@@ -1,0 +1,106 @@
+"""Builds the real things and joins them. Decides nothing."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from roster_common.runtime.service import Runtime, create_app
+
+from directory_sync.adapters.events import FactToEvent
+from directory_sync.adapters.postgres.units import PostgresUnits
+from directory_sync.adapters.postgres.views import PostgresViews
+from directory_sync.adapters.transport import HttpTransport
+from directory_sync.domain.ids import DistrictId, TargetId
+from directory_sync.domain.policy import Policy
+from directory_sync.entrypoints.consumers.roster_state import GROUP, TOPICS, roster_state_handler
+from directory_sync.entrypoints.http.pages import routes
+from directory_sync.entrypoints.jobs.nudge import Nudge
+from directory_sync.entrypoints.jobs.reconciler import Reconciler
+from directory_sync.ports import Connection, Wiring
+from directory_sync.settings import SCHEMA, Settings, TargetSettings
+from directory_sync.targets import TARGETS
+from directory_sync.usecases.prepare_actions import PrepareActions
+from directory_sync.usecases.read_target import ReadTarget
+from directory_sync.usecases.reconcile_target import Pace, ReconcileTarget
+from directory_sync.usecases.record_outcomes import RecordOutcomes
+from directory_sync.usecases.record_state import RecordState
+from directory_sync.usecases.review_dates import ReviewDates
+from directory_sync.usecases.show_accounts import ShowAccounts
+
+_REVIEW_EVERY_S = 300.0
+
+
+def build(settings: Settings) -> FastAPI:
+    """The application, ready to serve; it opens no connection before its start."""
+
+    def wire(app: FastAPI, runtime: Runtime) -> None:
+        units = PostgresUnits(runtime.database, FactToEvent(runtime.new_event))
+        wirings = [_wiring(target, runtime) for target in settings.targets]
+        policies = [wiring.policy for wiring in wirings]
+        nudge = Nudge()
+        show = ShowAccounts(
+            views=PostgresViews(runtime.database), policies=policies, clock=runtime.clock
+        )
+        app.include_router(routes(show, runtime.operators.require("viewer")))
+        _add_consumer(runtime, units, policies, nudge)
+        for wiring in wirings:
+            _add_workers(settings, runtime, units, wiring, nudge)
+        review = ReviewDates(units=units, policies=policies, clock=runtime.clock)
+
+        async def review_dates() -> None:
+            if await review():
+                nudge()
+
+        runtime.every("review-dates", _REVIEW_EVERY_S, review_dates)
+
+    return create_app(settings, wire)
+
+
+def _add_consumer(
+    runtime: Runtime, units: PostgresUnits, policies: Sequence[Policy], nudge: Nudge
+) -> None:
+    handle = roster_state_handler(
+        RecordState(policies=policies, clock=runtime.clock), join=units.join, nudge=nudge
+    )
+    runtime.consume(group=GROUP, topics=TOPICS, schema=SCHEMA, handle=handle)
+
+
+def _add_workers(
+    settings: Settings, runtime: Runtime, units: PostgresUnits, wiring: Wiring, nudge: Nudge
+) -> None:
+    """Several workers per target: one plans while another waits for the target's answers."""
+    pace = Pace(batch=settings.target_batch, lease_s=settings.lease_s)
+    for number in range(settings.target_workers):
+        worker = Reconciler(
+            target_id=wiring.policy.target_id,
+            read_target=ReadTarget(units=units, wiring=wiring, clock=runtime.clock),
+            reconcile=ReconcileTarget(
+                target=wiring.target,
+                prepare=PrepareActions(
+                    units=units, wiring=wiring, clock=runtime.clock, ids=runtime.ids
+                ),
+                record=RecordOutcomes(units=units, wiring=wiring, clock=runtime.clock),
+                pace=pace,
+            ),
+            waiter=nudge.waiter(),
+        )
+        runtime.loop(f"target:{wiring.policy.target_id}:{number}", worker.run)
+
+
+def _wiring(target: TargetSettings, runtime: Runtime) -> Wiring:
+    spec = TARGETS[target.kind]
+    url = str(target.url).rstrip("/")
+    transport = HttpTransport(runtime.http, name=target.id)
+    connection = Connection(
+        target_id=TargetId(target.id),
+        url=url,
+        token=target.token.get_secret_value(),
+        concurrency=target.concurrency,
+    )
+    policy = Policy(
+        district_id=DistrictId(target.district),
+        target_id=TargetId(target.id),
+        roles=target.roles,
+        email_domain=target.email_domain,
+        time_zone=target.time_zone,
+    )
+    return Wiring(policy=policy, desired=spec.desired, target=spec.connect(connection, transport))

@@ -1,0 +1,47 @@
+"""What operators are shown of accounts and targets. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from directory_sync.domain.account import AccountRecord
+from directory_sync.domain.ids import DistrictId, TargetId
+from directory_sync.domain.person import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A mark as operators see it."""
+
+    since: datetime
+    attempts: int
+    next_attempt_at: datetime
+    error_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """What is stored about one person in one target; `record` None means no account ever."""
+
+    district_id: DistrictId
+    target_id: TargetId
+    person: Person | None
+    record: AccountRecord | None
+    confirmed_at: datetime | None
+    correlation_id: str
+    error_code: str | None
+    error_at: datetime | None
+    waiting: Waiting | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetCounts:
+    """One target in numbers. `waiting` counts marks, `failing` those that failed, by code."""
+
+    district_id: DistrictId
+    target_id: TargetId
+    first_read_at: datetime | None
+    accounts: Mapping[str, int]
+    waiting: int
+    oldest_waiting_since: datetime | None
+    failing: Mapping[str, int]

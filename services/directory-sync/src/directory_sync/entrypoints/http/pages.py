@@ -1,0 +1,42 @@
+"""Operators' pages: one person's accounts, and targets in numbers. A viewer's token opens them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+from roster_common.runtime.problems import Problem
+from roster_common.runtime.tokens import Operator
+
+from directory_sync.entrypoints.http.bodies import (
+    AccountsBody,
+    StatusBody,
+    account_body,
+    target_body,
+)
+from directory_sync.usecases.show_accounts import ShowAccounts
+
+RequireViewer = Callable[..., Awaitable[Operator]]
+
+
+def routes(show: ShowAccounts, require_viewer: RequireViewer) -> APIRouter:
+    """The router; it reads only."""
+    router = APIRouter(tags=["accounts"])
+
+    @router.get("/accounts/{person_id}")
+    async def accounts(
+        person_id: Annotated[str, Path(min_length=1, max_length=255)],
+        operator: Annotated[Operator, Depends(require_viewer)],
+    ) -> AccountsBody:
+        """A person's account in every target, with the reason for it and what still waits."""
+        shown = await show.of_person(person_id, may_see=operator.may_see)
+        if not shown:
+            raise Problem(404, "person_not_known", "No such person in a district you may see")
+        return AccountsBody(person_id=person_id, accounts=[account_body(one) for one in shown])
+
+    @router.get("/status")
+    async def status(operator: Annotated[Operator, Depends(require_viewer)]) -> StatusBody:
+        """Accounts by state and waiting work, per target."""
+        counts = await show.counts(may_see=operator.may_see)
+        return StatusBody(targets=[target_body(one) for one in counts])
+
+    return router

@@ -1,0 +1,58 @@
+"""What this service is told from outside. Read once, by __main__ and bootstrap only."""
+
+from typing import Literal
+
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic.alias_generators import to_camel
+from roster_common.runtime.settings import ServiceSettings
+
+from directory_sync.targets import TARGETS
+
+SCHEMA = "directory_sync"
+
+
+class TargetSettings(BaseModel):
+    """One directory. `id` is unique over the installation and binds one district.
+
+    `roles`: OneRoster roles that give an account. `emailDomain`: where addresses are allocated for
+    people without one; left out, they get none. `timeZone`: the district's IANA zone.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"
+    )
+
+    id: str = Field(min_length=1, max_length=100)
+    district: str = Field(min_length=1, max_length=100)
+    kind: str
+    url: AnyHttpUrl
+    token: SecretStr
+    roles: frozenset[str] = Field(min_length=1)
+    email_domain: str | None = None
+    time_zone: str = "UTC"
+    concurrency: int = Field(default=8, ge=1, le=100)
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        if kind not in TARGETS:
+            raise ValueError("no target room has this kind")
+        return kind
+
+
+class Settings(ServiceSettings):
+    """Environment, prefix HOMEROOM_. `HOMEROOM_TARGETS` is a JSON list of targets."""
+
+    service: Literal["directory-sync"] = "directory-sync"
+    port: int = 8103
+    targets: tuple[TargetSettings, ...] = ()
+    target_workers: int = Field(default=2, ge=1, le=16)
+    target_batch: int = Field(default=200, ge=1, le=2_000)
+    lease_s: float = Field(default=30.0, gt=0)
+
+    @field_validator("targets")
+    @classmethod
+    def _distinct(cls, targets: tuple[TargetSettings, ...]) -> tuple[TargetSettings, ...]:
+        if len({target.id for target in targets}) != len(targets):
+            raise ValueError("two targets have the same id")
+        return targets

@@ -1,0 +1,138 @@
+"""The only room that builds real things and joins them. Decides nothing."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+from fastapi import FastAPI
+
+from roster_common.runtime.database import Tx
+from roster_common.runtime.lifecycle import Stopping
+from roster_common.runtime.service import Runtime, create_app
+from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
+from roster_publisher.adapters.postgres.pulls import PostgresPulls
+from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
+from roster_publisher.adapters.postgres.reads import PostgresReads
+from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
+from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
+from roster_publisher.adapters.postgres.vendors import PostgresVendors
+from roster_publisher.adapters.secrets import SecretDigests
+from roster_publisher.domain.access import Grant
+from roster_publisher.domain.collections import known_scopes
+from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
+from roster_publisher.entrypoints.http.operators import operator_routes
+from roster_publisher.entrypoints.http.token import token_routes
+from roster_publisher.entrypoints.jobs.derive import derive_loop
+from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.settings import ClientSetting, Settings
+from roster_publisher.usecases.apply_changes import ApplyChanges
+from roster_publisher.usecases.derive_classes import DeriveClasses
+from roster_publisher.usecases.derive_people import DerivePeople
+from roster_publisher.usecases.mark_due import MarkDue
+from roster_publisher.usecases.read_collection import ReadCollection
+from roster_publisher.usecases.republish import Republish
+from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
+from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
+
+SCHEMA: Final = "roster_publisher"
+MIGRATIONS: Final = "roster_publisher.migrations"
+BASE_PATH: Final = "/ims/oneroster/rostering/v1p2"
+_DATES_EVERY_S: Final = 60.0
+_PURGE_EVERY_S: Final = 600.0
+_LEFT_EVERY_S: Final = 1.0
+
+
+def build(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; opens no connection."""
+
+    def wire(app: FastAPI, runtime: Runtime) -> None:
+        _publish(settings, runtime)
+        _serve(settings, app, runtime)
+
+    return create_app(settings, wire)
+
+
+def _publish(settings: Settings, runtime: Runtime) -> None:
+    """Consumer, derivers and the jobs around them."""
+    database, clock = runtime.database, runtime.clock
+    queue = PostgresDirtyQueue(database)
+    units = PostgresStateUnits(database, runtime.new_event)
+    today = DistrictDays(settings.time_zone, settings.time_zones)
+    due = MarkDue(queue, clock, today=today, new_id=runtime.ids.new_id)
+    housekeeping = PostgresHousekeeping(database)
+
+    async def unit_of(tx: Tx) -> PostgresRosterUnit:
+        driver: asyncpg.Connection = await tx.driver()
+        return PostgresRosterUnit(driver)
+
+    async def purge() -> None:
+        await housekeeping.purge(now=clock.now(), keep_history=settings.keep_history)
+
+    runtime.consume(
+        group=settings.service,
+        topics=[TOPIC],
+        schema=SCHEMA,
+        handle=ChangesDoor(ApplyChanges(clock), unit_of, queue.ring),
+        batch=settings.apply_batch,
+        critical=False,
+    )
+    runtime.loop(
+        "derive",
+        derive_loop(
+            DerivePeople(units, clock, today=today, settle=settings.settle),
+            DeriveClasses(units, clock),
+            queue.bell,
+        ),
+    )
+    runtime.every("left-due", _LEFT_EVERY_S, due.left)
+    runtime.every("dates-due", _DATES_EVERY_S, due.dates)
+    runtime.every("purge", _PURGE_EVERY_S, purge, timeout_s=_PURGE_EVERY_S)
+
+
+def _serve(settings: Settings, app: FastAPI, runtime: Runtime) -> None:
+    """What vendors and operators reach."""
+    database, clock = runtime.database, runtime.clock
+    vendors, digests = PostgresVendors(database), SecretDigests()
+    reads, pulls = PostgresReads(database), PostgresPulls(database)
+    seed = SeedClients(vendors, digests, clock)
+    clients = _configured(settings.clients)
+
+    async def seed_once(_stopping: Stopping) -> None:
+        await seed(clients)
+
+    runtime.loop("seed-clients", seed_once)
+    runtime.loop("save-pulls", pulls.run)
+    app.include_router(token_routes(IssueToken(vendors, digests, clock)))
+    app.include_router(
+        operator_routes(
+            runtime.operators,
+            PostgresStatus(database),
+            Republish(PostgresDirtyQueue(database), clock),
+        )
+    )
+    app.mount(
+        BASE_PATH,
+        OneRosterApp(
+            recognise=RecogniseToken(vendors, clock),
+            collections=ReadCollection(reads, pulls, clock),
+            reads=reads,
+            clock=clock,
+            public_url=settings.public_url,
+        ),
+    )
+
+
+def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
+    return [
+        ConfiguredClient(
+            secret=client.secret.get_secret_value(),
+            grant=Grant(
+                district_id=client.district,
+                client_id=client.id,
+                token_scopes=known_scopes(" ".join(client.scopes)),
+                school_ids=client.schools,
+            ),
+        )
+        for client in clients
+    ]

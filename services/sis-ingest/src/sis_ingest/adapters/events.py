@@ -1,0 +1,114 @@
+"""Domain events to contracts: the only place of this service that knows both."""
+
+from typing import assert_never
+
+from roster_common.contracts.envelope import Event, EventData
+from roster_common.contracts.record_tobedeleted_v1 import TOBEDELETED
+from roster_common.contracts.record_upserted_v1 import UPSERTED
+from roster_common.contracts.sis_runs_v1 import (
+    ChangeReceived as ChangeReceivedV1,
+)
+from roster_common.contracts.sis_runs_v1 import (
+    RunCounts,
+    SnapshotCompleted,
+    SnapshotFailed,
+    SnapshotRun,
+    SnapshotStarted,
+)
+from roster_common.runtime.service import Runtime
+from sis_ingest.domain.events import (
+    ChangeReceived,
+    DomainEvent,
+    RecordToBeDeleted,
+    RecordUpserted,
+    SnapshotMoved,
+)
+from sis_ingest.domain.runs import Counts
+
+_MOMENTS = {
+    "started": SnapshotStarted,
+    "completed": SnapshotCompleted,
+    "failed": SnapshotFailed,
+}
+
+
+class EventMapper:
+    """Turns what happened here into events of the house."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def __call__(self, event: DomainEvent) -> Event:
+        """The event, stamped now, under the ids of its cause."""
+        if isinstance(event, SnapshotMoved):
+            run = event.run
+            return self._runtime.new_event(
+                _snapshot(event),
+                district_id=run.place.district_id,
+                origin=run.origin or "snapshot",
+                correlation_id=run.correlation_id,
+                causation_id=run.delivery_id,
+            )
+        return self._runtime.new_event(
+            to_data(event),
+            district_id=event.district_id,
+            origin=event.cause.origin,
+            correlation_id=event.cause.correlation_id,
+            causation_id=event.cause.delivery_id,
+        )
+
+
+def to_data(event: DomainEvent) -> EventData:
+    """The event's body. Pure."""
+    match event:
+        case RecordUpserted():
+            return UPSERTED[event.entity].model_validate(
+                {
+                    "record": event.record,
+                    "changed": event.changed,
+                    "beforeHash": None if event.before_hash is None else event.before_hash.hex(),
+                }
+            )
+        case RecordToBeDeleted():
+            return TOBEDELETED[event.entity](sourced_id=event.entity_id, reason=event.reason)
+        case ChangeReceived():
+            return _received(event)
+        case SnapshotMoved():
+            return _snapshot(event)
+        case _:
+            assert_never(event)
+
+
+def _received(event: ChangeReceived) -> ChangeReceivedV1:
+    return ChangeReceivedV1(
+        connector=event.source_id,
+        resource=event.entity,
+        external_id=event.external_id,
+        change_type="delete" if event.deleted else "update",
+        delivery_id=event.cause.delivery_id,
+        received_at=event.received_at,
+        verified="hmac",
+        source_version=None if event.version is None else str(event.version),
+    )
+
+
+def _snapshot(event: SnapshotMoved) -> SnapshotRun:
+    run = event.run
+    return _MOMENTS[event.moment](
+        run_id=run.run_id,
+        source_id=run.place.source_id,
+        collections={entity: _counts(c) for entity, c in run.report.collections.items()},
+        complete=event.moment == "completed",
+        sha256=run.sha256,
+        reason=run.reason,
+    )
+
+
+def _counts(counts: Counts) -> RunCounts:
+    return RunCounts(
+        read=counts.read,
+        changed=counts.changed,
+        unchanged=counts.unchanged,
+        refused=counts.refused,
+        missing=counts.missing,
+    )

@@ -1,0 +1,86 @@
+"""Raw bulk files on disk: written once, synced, kept by name."""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from roster_common.runtime.failpoints import failpoint
+from sis_ingest.ports import StoredFile, TooLarge
+
+_NAME: Final = re.compile(r"[0-9a-f-]{36}")
+_BUFFER_BYTES: Final = 1024 * 1024
+
+
+class DiskSnapshotFiles:
+    """`ports.SnapshotFiles` in one folder, made on first use. The folder must outlive a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def store(
+        self, name: str, chunks: AsyncIterator[bytes], *, limit_bytes: int
+    ) -> StoredFile:
+        """See the port. Disk work runs in threads, so that no request waits for it."""
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        part = self._folder / f"{name}.part"
+        digest = hashlib.sha256()
+        size = 0
+        with part.open("wb") as file:  # noqa: ASYNC230 - opens only; what blocks runs in threads
+            try:
+                async for buffer in _buffered(chunks):
+                    size += len(buffer)
+                    if size > limit_bytes:
+                        raise TooLarge("too_large")
+                    await asyncio.to_thread(_write, file, digest, buffer)
+                await asyncio.to_thread(_sync, file, part, self._path(name))
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+        failpoint("ingest.snapshot.file_synced")
+        return StoredFile(name=name, size_bytes=size, sha256=digest.hexdigest())
+
+    def path(self, name: str) -> Path | None:
+        """See the port."""
+        path = self._path(name)
+        return path if path.is_file() else None
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            message = "file names are run ids"
+            raise ValueError(message)
+        return self._folder / f"{name}.zip"
+
+
+async def _buffered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in larger pieces: one trip to a thread per megabyte, not per packet."""
+    pieces: list[bytes] = []
+    held = 0
+    async for chunk in chunks:
+        pieces.append(chunk)
+        held += len(chunk)
+        if held >= _BUFFER_BYTES:
+            yield b"".join(pieces)
+            pieces, held = [], 0
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _write(file: BinaryIO, digest: "hashlib._Hash", buffer: bytes) -> None:
+    digest.update(buffer)
+    file.write(buffer)
+
+
+def _sync(file: BinaryIO, part: Path, final: Path) -> None:
+    """Bytes first, then the name, then the folder: after this a power cut loses nothing."""
+    file.flush()
+    os.fsync(file.fileno())
+    part.replace(final)
+    folder = os.open(final.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,157 @@
+"""Source records and resolved records in PostgreSQL. Runs in the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from sis_ingest.domain.changes import ChangeKey, Known, Write
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.entities import ENTITIES, Entity
+from sis_ingest.domain.publish import Resolved, ResolvedKey
+from sis_ingest.domain.records import to_bytes
+
+# Purpose: what we hold of a batch. Rows: up to one per key. Index: primary key.
+_KNOWN: Final = """
+SELECT r.entity, r.external_id, r.content_hash, r.deleted, r.version, r.occurred_at
+FROM unnest($3::text[], $4::text[]) AS k(entity, external_id)
+JOIN sis_ingest.source_record r
+  ON r.district_id = $1 AND r.source_id = $2 AND r.entity = k.entity
+ AND r.external_id = k.external_id
+"""
+
+# Purpose: when collections were last stated as a whole. Rows: up to 7. Index: primary key.
+_AS_OF: Final = """
+SELECT entity, as_of FROM sis_ingest.source_statement WHERE district_id = $1 AND source_id = $2
+"""
+
+# Purpose: store what the source said. Rows: one per record. Index: primary key.
+_WRITE: Final = """
+INSERT INTO sis_ingest.source_record AS r
+    (district_id, source_id, entity, external_id, data, content_hash, version, occurred_at,
+     deleted, delivery_id)
+SELECT $1, $2, w.* FROM unnest($3::text[], $4::text[], $5::jsonb[], $6::bytea[], $7::bigint[],
+    $8::timestamptz[], $9::boolean[], $10::uuid[])
+    AS w(entity, external_id, data, content_hash, version, occurred_at, deleted, delivery_id)
+ON CONFLICT (district_id, source_id, entity, external_id) DO UPDATE SET
+    data = coalesce(excluded.data, r.data), content_hash = excluded.content_hash,
+    version = excluded.version, occurred_at = excluded.occurred_at,
+    deleted = excluded.deleted, delivery_id = excluded.delivery_id
+"""
+
+# Purpose: the resolved records before a batch. Rows: up to one per key. Index: primary key.
+_RESOLVED: Final = """
+SELECT r.entity, r.entity_id, r.data, r.content_hash, r.deleted
+FROM unnest($2::text[], $3::text[]) AS k(entity, entity_id)
+JOIN sis_ingest.resolved_record r
+  ON r.district_id = $1 AND r.entity = k.entity AND r.entity_id = k.entity_id
+"""
+
+# Purpose: store resolved records that changed. Rows: one per record. Index: primary key.
+_WRITE_RESOLVED: Final = """
+INSERT INTO sis_ingest.resolved_record AS r
+    (district_id, entity, entity_id, data, content_hash, deleted, revision)
+SELECT $1, w.*, 1
+FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::bytea[], $6::boolean[])
+    AS w(entity, entity_id, data, content_hash, deleted)
+ON CONFLICT (district_id, entity, entity_id) DO UPDATE SET
+    data = excluded.data, content_hash = excluded.content_hash,
+    deleted = excluded.deleted, revision = r.revision + 1
+"""
+
+# Purpose: walk a district's resolved records by key. Rows: one page. Index: primary key.
+_RESOLVED_AFTER: Final = """
+SELECT entity, entity_id, data, content_hash, deleted FROM sis_ingest.resolved_record
+WHERE district_id = $1 AND (entity, entity_id) > ($2, $3)
+ORDER BY entity, entity_id LIMIT $4
+"""
+
+
+class PostgresRecords:
+    """`ports.Records`."""
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self._driver = driver
+
+    async def known(self, place: Place, keys: Sequence[ChangeKey]) -> Mapping[ChangeKey, Known]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _KNOWN, place.district_id, place.source_id, [k[0] for k in keys], [k[1] for k in keys]
+        )
+        return {
+            (ENTITIES[row["entity"]], row["external_id"]): Known(
+                content_hash=row["content_hash"],
+                deleted=row["deleted"],
+                version=row["version"],
+                occurred_at=row["occurred_at"],
+            )
+            for row in rows
+        }
+
+    async def stated_as_of(self, place: Place) -> Mapping[Entity, datetime]:
+        """See the port."""
+        rows = await self._driver.fetch(_AS_OF, place.district_id, place.source_id)
+        return {ENTITIES[row["entity"]]: row["as_of"] for row in rows}
+
+    async def write(self, place: Place, writes: Sequence[Write]) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _WRITE,
+            place.district_id,
+            place.source_id,
+            [w.change.entity for w in writes],
+            [w.change.external_id for w in writes],
+            [
+                None if w.change.record is None else to_bytes(w.change.record).decode()
+                for w in writes
+            ],
+            [w.known.content_hash for w in writes],
+            [w.known.version for w in writes],
+            [w.known.occurred_at for w in writes],
+            [w.known.deleted for w in writes],
+            [w.change.cause.delivery_id for w in writes],
+        )
+
+    async def resolved(
+        self, district_id: str, keys: Sequence[ResolvedKey]
+    ) -> Mapping[ResolvedKey, Resolved]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _RESOLVED, district_id, [k[0] for k in keys], [k[1] for k in keys]
+        )
+        records = [_record(row) for row in rows]
+        return {(record.entity, record.entity_id): record for record in records}
+
+    async def write_resolved(self, district_id: str, records: Sequence[Resolved]) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _WRITE_RESOLVED,
+            district_id,
+            [r.entity for r in records],
+            [r.entity_id for r in records],
+            [r.body.decode() for r in records],
+            [r.content_hash for r in records],
+            [r.deleted for r in records],
+        )
+
+    async def resolved_after(
+        self, district_id: str, after: ResolvedKey | None, *, limit: int
+    ) -> Sequence[Resolved]:
+        """See the port."""
+        entity, entity_id = after or ("", "")
+        rows = await self._driver.fetch(_RESOLVED_AFTER, district_id, entity, entity_id, limit)
+        return [_record(row) for row in rows]
+
+
+def _record(row: Any) -> Resolved:  # noqa: ANN401 - asyncpg's record
+    body = row["data"].encode()
+    return Resolved(
+        entity=ENTITIES[row["entity"]],
+        entity_id=row["entity_id"],
+        record=orjson.loads(body),
+        body=body,
+        content_hash=row["content_hash"],
+        deleted=row["deleted"],
+    )

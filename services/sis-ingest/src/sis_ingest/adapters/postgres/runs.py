@@ -1,0 +1,169 @@
+"""Snapshot runs in PostgreSQL: writes in the caller's transaction, reads on their own."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+import orjson
+
+from roster_common.runtime.database import Database
+from sis_ingest.adapters.postgres.reports import from_json, to_json
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.runs import Run
+
+# Purpose: keep a new run. Rows: 1.
+_ADD: Final = """
+INSERT INTO sis_ingest.run (district_id, run_id, source_id, delivery_id, correlation_id, state,
+    file_name, file_bytes, sha256, received_at, as_of)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+
+# Purpose: overwrite what moves. Rows: 1. Index: primary key.
+_SAVE: Final = """
+UPDATE sis_ingest.run SET state = $3, origin = $4, started_at = $5, finished_at = $6,
+    attempts = $7, percent = $8, reason = $9, report = $10::jsonb
+WHERE district_id = $1 AND run_id = $2
+"""
+
+# Purpose: was a snapshot of the source ever completed. Rows: 1. Small table.
+_COMPLETED: Final = """
+SELECT EXISTS (SELECT FROM sis_ingest.run
+    WHERE district_id = $1 AND source_id = $2 AND state = 'completed')
+"""
+
+# Purpose: remember which collections were stated as a whole. Rows: up to 7. Index: primary key.
+_STATED: Final = """
+INSERT INTO sis_ingest.source_statement AS s (district_id, source_id, entity, as_of, run_id)
+SELECT $1, $2, e, $3, $4 FROM unnest($5::text[]) AS e
+ON CONFLICT (district_id, source_id, entity) DO UPDATE
+SET as_of = excluded.as_of, run_id = excluded.run_id WHERE s.as_of < excluded.as_of
+"""
+
+# Purpose: one run by its id, which is unique over all districts. Rows: 0 or 1. Index: run_id.
+_GET: Final = "SELECT * FROM sis_ingest.run WHERE run_id = $1"
+
+# Purpose: the run to work on next. Rows: 0 or 1. Index: run_open.
+_NEXT_OPEN: Final = """
+SELECT * FROM sis_ingest.run WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[])
+ORDER BY received_at LIMIT 1
+"""
+
+# Purpose: which sources have webhooks waiting. Rows: few. Index: delivery_waiting.
+_SOURCES_WAITING: Final = """
+SELECT DISTINCT source_id FROM sis_ingest.delivery WHERE state = 'waiting' AND kind = 'webhook'
+"""
+
+# Purpose: how much waits, for readiness. Rows: 1. Index: delivery_waiting.
+_BACKLOG: Final = """
+SELECT count(*) AS deliveries,
+       coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8 AS oldest_s
+FROM sis_ingest.delivery WHERE state = 'waiting' AND kind = 'webhook'
+"""
+
+
+class PostgresRuns:
+    """`ports.Runs`."""
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self._driver = driver
+
+    async def add(self, run: Run) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _ADD,
+            run.place.district_id,
+            run.run_id,
+            run.place.source_id,
+            run.delivery_id,
+            run.correlation_id,
+            run.state,
+            run.file_name,
+            run.file_bytes,
+            run.sha256,
+            run.received_at,
+            run.as_of,
+        )
+
+    async def save(self, run: Run) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _SAVE,
+            run.place.district_id,
+            run.run_id,
+            run.state,
+            run.origin,
+            run.started_at,
+            run.finished_at,
+            run.attempts,
+            run.percent,
+            run.reason,
+            orjson.dumps(to_json(run.report)).decode(),
+        )
+
+    async def completed_before(self, place: Place) -> bool:
+        """See the port."""
+        return bool(
+            await self._driver.fetchval(_COMPLETED, place.district_id, place.source_id)
+        )
+
+    async def stated(self, run: Run, entities: Sequence[Entity]) -> None:
+        """See the port."""
+        place = run.place
+        await self._driver.execute(
+            _STATED, place.district_id, place.source_id, run.as_of, run.run_id, list(entities)
+        )
+
+
+class PostgresRunDesk:
+    """`ports.RunDesk`, on the raw read pool."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, run_id: str) -> Run | None:
+        """See the port."""
+        try:
+            wanted = uuid.UUID(run_id)
+        except ValueError:
+            return None
+        row = await (await self._database.pool()).fetchrow(_GET, wanted)
+        return None if row is None else _run(row)
+
+    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
+        """See the port."""
+        row = await (await self._database.pool()).fetchrow(_NEXT_OPEN, list(source_ids))
+        return None if row is None else _run(row)
+
+    async def sources_waiting(self) -> Sequence[str]:
+        """See the port."""
+        rows = await (await self._database.pool()).fetch(_SOURCES_WAITING)
+        return [row["source_id"] for row in rows]
+
+    async def backlog(self) -> Mapping[str, float]:
+        """Webhooks waiting and the age of the oldest in seconds, for readiness."""
+        row = await (await self._database.pool()).fetchrow(_BACKLOG)
+        return {"waiting": row["deliveries"], "oldestSeconds": round(row["oldest_s"], 3)}
+
+
+def _run(row: Any) -> Run:  # noqa: ANN401 - asyncpg's record
+    return Run(
+        run_id=str(row["run_id"]),
+        delivery_id=str(row["delivery_id"]),
+        correlation_id=row["correlation_id"],
+        place=Place(district_id=row["district_id"], source_id=row["source_id"]),
+        state=row["state"],
+        origin=row["origin"],
+        file_name=row["file_name"],
+        file_bytes=row["file_bytes"],
+        sha256=row["sha256"],
+        received_at=row["received_at"],
+        as_of=row["as_of"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        attempts=row["attempts"],
+        percent=row["percent"],
+        reason=row["reason"],
+        report=from_json(orjson.loads(row["report"])),
+    )

@@ -1,0 +1,103 @@
+"""Transactions of this service: one connection, the stores on it, the events it will tell.
+
+Maps the driver's "not there" to `Retriable`; everything else passes as it is.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from roster_common.contracts.envelope import Event
+from roster_common.errors import Retriable
+from roster_common.runtime.database import Database, Tx
+from roster_common.runtime.failpoints import failpoint
+from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
+from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
+from sis_ingest.adapters.postgres.records import PostgresRecords
+from sis_ingest.adapters.postgres.runs import PostgresRuns
+from sis_ingest.adapters.postgres.staging import PostgresStaging
+from sis_ingest.domain.events import DomainEvent
+from sis_ingest.ports import Work
+
+# Custom plans: a generic one made while a table was small would scan it whole as it grows.
+_LOCK: Final = """
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+       pg_advisory_xact_lock(hashtextextended('sis_ingest/' || $1, 0))
+"""
+
+_BEFORE_COMMIT: Final = {
+    "accept": "ingest.accept.before_commit",
+    "apply": "ingest.apply.before_commit",
+}
+_AFTER_COMMIT: Final = {
+    "accept": "ingest.accept.after_commit",
+    "apply": "ingest.apply.after_commit",
+    "snapshot_batch": "ingest.snapshot.after_batch",
+}
+
+_AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.QueryCanceledError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.TooManyConnectionsError,
+    DBAPIError,
+    PoolTimeout,
+    OSError,
+)
+
+
+class DatabaseAway(Retriable):
+    """The database did not answer in time, or is not there."""
+
+
+class PostgresUnit:
+    """One open transaction with this service's stores on it."""
+
+    def __init__(
+        self, tx: Tx, driver: asyncpg.Connection, to_event: Callable[[DomainEvent], Event]
+    ) -> None:
+        self._tx = tx
+        self._driver = driver
+        self._to_event = to_event
+        self.deliveries = PostgresDeliveries(driver)
+        self.records = PostgresRecords(driver)
+        self.crosswalk = PostgresCrosswalk(driver)
+        self.runs = PostgresRuns(driver)
+        self.staging = PostgresStaging(driver)
+
+    async def lock_district(self, district_id: str) -> None:
+        """See `ports.Unit`; the lock ends with the transaction."""
+        await self._driver.execute(_LOCK, district_id)
+
+    def emit(self, event: DomainEvent) -> None:
+        """See `ports.Unit`."""
+        self._tx.emit(self._to_event(event))
+
+
+class PostgresUnits:
+    """`ports.Units` on one service database."""
+
+    def __init__(self, database: Database, to_event: Callable[[DomainEvent], Event]) -> None:
+        self._database = database
+        self._to_event = to_event
+
+    @asynccontextmanager
+    async def begin(self, work: Work) -> AsyncIterator[PostgresUnit]:
+        """Open a transaction. Raises `DatabaseAway`, also when the block met it."""
+        try:
+            async with self._database.begin() as tx:
+                yield PostgresUnit(tx, await tx.driver(), self._to_event)
+                if work in _BEFORE_COMMIT:
+                    failpoint(_BEFORE_COMMIT[work])
+        except _AWAY as error:
+            raise DatabaseAway("database") from error
+        if work in _AFTER_COMMIT:
+            failpoint(_AFTER_COMMIT[work])

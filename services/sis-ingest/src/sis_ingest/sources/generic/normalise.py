@@ -1,0 +1,66 @@
+"""From the generic envelope to a change: collection, verb, validated and canonical record. Pure."""
+
+from datetime import UTC
+from typing import Final
+
+from roster_common.contracts.oneroster import OBJECTS, to_record
+from roster_common.contracts.validation import read_object
+from roster_common.contracts.values import SourcedId
+from roster_common.errors import Invalid
+from pydantic import BaseModel, ConfigDict
+
+from sis_ingest.domain.deliveries import Incoming
+from sis_ingest.domain.entities import COLLECTIONS
+from sis_ingest.domain.records import canonical, content_hash, to_bytes
+from sis_ingest.sources.generic.wire import Envelope
+
+_VERBS: Final = ("upserted", "deleted")
+
+
+class _Deleted(BaseModel):
+    """All that a deletion must carry."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    sourcedId: SourcedId  # noqa: N815 - the wire's own name, shown in errors
+
+
+def to_incoming(envelope: Envelope) -> Incoming:
+    """What the envelope says. Raises `Invalid` with the path from the body's root.
+
+    A record whose status is `tobedeleted` is a deletion that brings its last content along.
+    """
+    collection, _, verb = envelope.type.partition(".")
+    entity = COLLECTIONS.get(collection)
+    if entity is None or verb not in _VERBS:
+        raise Invalid("unknown_type", field="type")
+    occurred_at = envelope.occurredAt.astimezone(UTC)
+    try:
+        if verb == "deleted":
+            gone = read_object(_Deleted, envelope.data)
+            return Incoming(
+                entity=entity,
+                external_id=gone.sourcedId,
+                record=None,
+                content_hash=b"",
+                deleted=True,
+                version=envelope.version,
+                occurred_at=occurred_at,
+            )
+        read = read_object(OBJECTS[entity], envelope.data)
+    except Invalid as error:
+        raise Invalid(error.reason, field=_inside("data", error.field)) from None
+    record = canonical(to_record(read))
+    return Incoming(
+        entity=entity,
+        external_id=read.sourced_id,
+        record=record,
+        content_hash=content_hash(to_bytes(record)),
+        deleted=read.status == "tobedeleted",
+        version=envelope.version,
+        occurred_at=occurred_at,
+    )
+
+
+def _inside(outer: str, inner: str | None) -> str:
+    return outer if inner is None else f"{outer}.{inner}"

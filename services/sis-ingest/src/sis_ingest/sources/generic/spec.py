@@ -1,0 +1,28 @@
+"""What the generic source can do: Standard Webhooks with OneRoster 1.2 objects."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sis_ingest.domain.deliveries import Incoming
+from sis_ingest.ports import SourceSpec
+from sis_ingest.sources.generic.normalise import to_incoming
+from sis_ingest.sources.generic.verify import verify
+from sis_ingest.sources.generic.wire import read_envelope
+
+
+class GenericWebhook:
+    """`ports.WebhookReader`."""
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
+    ) -> str:
+        """The `webhook-id` of a delivery whose signature holds. Raises `NotVerified`."""
+        return verify(headers, body, secrets=secrets, now=now)
+
+    def read(self, body: bytes) -> Incoming:
+        """What the body says. Raises `Invalid` naming the field."""
+        return to_incoming(read_envelope(body))
+
+
+SPEC: Final = SourceSpec(kind="generic", title="Generic webhook", webhook=GenericWebhook())

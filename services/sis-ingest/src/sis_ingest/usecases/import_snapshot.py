@@ -1,0 +1,125 @@
+"""Import a snapshot: read all of it, judge the file, and only then apply what differs.
+
+Reading stages rows and writes nothing else, so a refused run leaves no trace in the truth. A run
+cut off at any moment is read again: what was applied by then no longer differs.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sis_ingest.domain.deliveries import DeliveryEnd
+from sis_ingest.domain.events import SnapshotMoved
+from sis_ingest.domain.runs import MAX_ATTEMPTS, Problem, Run, RunState, too_many_bad
+from sis_ingest.ports import (
+    Clock,
+    OpenSnapshot,
+    SnapshotFiles,
+    SnapshotLimits,
+    SnapshotReader,
+    SnapshotRefused,
+    Source,
+    Units,
+)
+from sis_ingest.usecases.apply_snapshot import ApplySnapshot
+from sis_ingest.usecases.stage_snapshot import StageSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSnapshot:
+    """Carries one run from waiting (or left running) to its end."""
+
+    units: Units
+    files: SnapshotFiles
+    clock: Clock
+    limits: SnapshotLimits
+    stage: StageSnapshot
+    apply: ApplySnapshot
+
+    async def __call__(self, source: Source, run: Run) -> Run:
+        """The ended run. Commits many times. May run twice for a run that was cut off.
+
+        Rows that the snapshot lacks are counted as missing and never removed here. Raises
+        `Retriable` when the store is away: the run stays open and is taken up again.
+        """
+        if run.attempts >= MAX_ATTEMPTS:
+            return await self._end(run, "failed", (Problem(code="gave_up"),))
+        run = await self._start(run)
+        if source.snapshot is None:
+            return await self._end(run, "failed", (Problem(code="no_snapshots"),))
+        try:
+            snapshot = await self._open(source.snapshot, run)
+        except SnapshotRefused as refused:
+            return await self._end(run, "refused", refused.problems)
+        try:
+            return await self._import(run, snapshot)
+        finally:
+            await asyncio.to_thread(snapshot.close)
+
+    async def _open(self, reader: SnapshotReader, run: Run) -> OpenSnapshot:
+        path = self.files.path(run.file_name)
+        if path is None:
+            raise SnapshotRefused([Problem(code="file_missing")])
+        return await asyncio.to_thread(reader.open, path, limits=self.limits)
+
+    async def _import(self, run: Run, snapshot: OpenSnapshot) -> Run:
+        applied = {entity: c.changed for entity, c in run.report.collections.items()}
+        run = replace(run, report=replace(run.report, warnings=tuple(snapshot.warnings)))
+        run = await self.stage(run, snapshot)
+        problems = run.report.problems + _broken_files(run, snapshot)
+        if problems:
+            return await self._end(run, "refused", problems)
+        run = await self.apply(run, snapshot.collections, applied)
+        bulk = [c.entity for c in snapshot.collections if c.mode == "bulk"]
+        async with self.units.begin("run") as unit:
+            await unit.runs.stated(run, bulk)
+        return await self._end(run, "completed", ())
+
+    async def _start(self, run: Run) -> Run:
+        async with self.units.begin("run") as unit:
+            before = await unit.runs.completed_before(run.place)
+            started = replace(
+                run,
+                state="running",
+                # Kept over a restart: half a first load must not become an ordinary snapshot.
+                origin=run.origin or ("snapshot" if before else "firstload"),
+                started_at=run.started_at or self.clock.now(),
+                attempts=run.attempts + 1,
+            )
+            await unit.staging.clear(run)
+            await unit.runs.save(started)
+            if run.state == "waiting":
+                unit.emit(SnapshotMoved(moment="started", run=started))
+        return started
+
+    async def _end(self, run: Run, state: RunState, problems: Sequence[Problem]) -> Run:
+        done = sum(counts.changed for counts in run.report.collections.values())
+        reason = problems[0].code if problems else None if done else "nothing_changed"
+        ended = replace(
+            run,
+            state=state,
+            finished_at=self.clock.now(),
+            percent=100,
+            reason=reason,
+            report=replace(run.report, problems=tuple(problems)),
+        )
+        async with self.units.begin("run") as unit:
+            await unit.staging.clear(run)
+            await unit.runs.save(ended)
+            good = ended.state == "completed"
+            end = DeliveryEnd(
+                delivery_id=run.delivery_id,
+                state="applied" if good else "refused",
+                outcome=reason or "changed",
+            )
+            await unit.deliveries.finish(run.place, [end], now=self.clock.now())
+            unit.emit(SnapshotMoved(moment="completed" if good else "failed", run=ended))
+        return ended
+
+
+def _broken_files(run: Run, snapshot: OpenSnapshot) -> tuple[Problem, ...]:
+    return tuple(
+        Problem(code="too_many_bad_rows", file=collection.file)
+        for collection in snapshot.collections
+        if too_many_bad(run.report.counts(collection.entity))
+    )

@@ -1,0 +1,1 @@
+"""ticket-events: turns roster and desk events into ticket and device events."""

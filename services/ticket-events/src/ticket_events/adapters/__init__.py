@@ -1,0 +1,1 @@
+"""Our side of the outside: PostgreSQL and events."""

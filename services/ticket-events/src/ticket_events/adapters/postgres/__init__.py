@@ -1,0 +1,1 @@
+"""Raw SQL of this service's schema, one module per port."""

@@ -1,0 +1,1 @@
+"""Vendor rooms: one folder per help desk. See README.md here for what a room holds."""

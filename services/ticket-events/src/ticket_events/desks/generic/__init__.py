@@ -1,0 +1,1 @@
+"""The generic signed desk webhook. See README.md here for its state."""

@@ -1,0 +1,1 @@
+"""Rules of this service: pure, synchronous, no clock and no I/O."""

@@ -1,0 +1,65 @@
+"""A student joined: ask for a device. A person left: stop asking. The caller's transaction."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from roster_common.ports import Clock, IdSource
+
+from ticket_events.domain.device_request import (
+    REASON,
+    DeviceRequest,
+    Joined,
+    Left,
+    RequestState,
+    needs_device,
+    school_for,
+)
+from ticket_events.domain.ids import RequestId
+from ticket_events.ports import Unit
+
+
+class RequestDevices:
+    """Row and event commit together; a replayed event finds its row and does nothing."""
+
+    def __init__(self, *, clock: Clock, ids: IdSource) -> None:
+        self._clock = clock
+        self._ids = ids
+
+    async def __call__(self, unit: Unit, steps: Sequence[Joined | Left]) -> int:
+        """In the order of the log. Returns how many requests are new. Does not commit."""
+        new = 0
+        # Runs of one kind, so that joining and leaving within a batch keep their order.
+        for kind, run in groupby(steps, key=type):
+            if kind is Left:
+                await unit.requests.cancel([step for step in run if isinstance(step, Left)])
+            else:
+                new += await self._request(unit, (s for s in run if isinstance(s, Joined)))
+        return new
+
+    async def _request(self, unit: Unit, joined: Iterable[Joined]) -> int:
+        wanted = [step for step in joined if needs_device(step)]
+        if not wanted:
+            return 0
+        schools = await unit.people.schools([(j.district_id, j.person_id) for j in wanted])
+        now = self._clock.now()
+        requests = [
+            DeviceRequest(
+                district_id=step.district_id,
+                request_id=RequestId(self._ids.new_id()),
+                person_id=step.person_id,
+                school_id=school_for(
+                    step.to_org_ids,
+                    known_school_id=schools.get((step.district_id, step.person_id)),
+                ),
+                role=step.role,
+                reason=REASON,
+                state=RequestState.OPEN,
+                requested_at=now,
+                cause=step.cause,
+            )
+            for step in wanted
+        ]
+        added = await unit.requests.add(requests)
+        for request in added:
+            unit.emit(request)
+        return len(added)

@@ -1,0 +1,294 @@
+"""States of people and classes, and who joined, moved and left, on a real PostgreSQL."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from tests.support.oneroster_records import (
+    class_,
+    course,
+    enrollment,
+    org,
+    ref,
+    role,
+    school_world,
+    session,
+    user,
+)
+from tests.support.publishing import Publishing
+
+
+async def kinds(publishing: Publishing) -> list[str]:
+    """Lifecycle facts on the log, in order."""
+    return [
+        one.type.split(".")[3]
+        for one in await publishing.emitted()
+        if one.type.endswith((".joined.v1", ".moved.v1", ".left.v1"))
+    ]
+
+
+async def test_a_person_is_emitted_whole(publishing: Publishing) -> None:
+    await publishing.publish(
+        *school_world(),
+        (
+            "user",
+            user("u1", role(beginDate="2026-08-01"), primaryOrg=ref("org", "s1"), grades=["05"]),
+        ),
+        ("enrollment", enrollment("e1", user="u1", primary=False)),
+    )
+
+    await publishing.derive()
+
+    (event,) = await publishing.emitted("person.v1")
+    assert event.correlation_id == "corr"
+    assert event.data == {
+        "personId": "u1",
+        "status": "active",
+        "enabled": True,
+        "givenName": "Ada",
+        "familyName": "Byron",
+        "revision": 1,
+        "grades": ["05"],
+        "roles": [
+            {
+                "role": "student",
+                "roleType": "primary",
+                "orgId": "s1",
+                "orgName": "School s1",
+                "orgType": "school",
+                "beginDate": "2026-08-01",
+            }
+        ],
+        "primaryOrgId": "s1",
+        "classes": [
+            {
+                "classId": "k1",
+                "role": "student",
+                "schoolId": "s1",
+                "title": "Class k1",
+                "schoolName": "School s1",
+                "termIds": ["t1"],
+                "primary": False,
+            }
+        ],
+    }
+
+
+async def test_a_class_is_emitted_whole(publishing: Publishing) -> None:
+    await publishing.publish(*school_world())
+
+    await publishing.derive()
+
+    (event,) = await publishing.emitted("class.v1")
+    assert event.data == {
+        "classId": "k1",
+        "status": "active",
+        "title": "Class k1",
+        "revision": 1,
+        "courseId": "c1",
+        "courseTitle": "Algebra",
+        "schoolId": "s1",
+        "schoolName": "School s1",
+        "terms": [
+            {
+                "id": "t1",
+                "title": "Autumn",
+                "beginDate": "2026-08-01",
+                "endDate": "2027-01-15",
+            }
+        ],
+        "grades": [],
+        "subjects": [],
+        "periods": [],
+    }
+
+
+async def test_an_unchanged_state_is_not_emitted_again(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=1))
+    await publishing.derive()
+
+    await publishing.publish(("user", user("u000", sms="555")))
+    await publishing.derive()
+
+    assert len(await publishing.emitted("person.v1")) == 1
+
+
+async def test_a_renamed_school_reaches_its_people_and_classes(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=2))
+    await publishing.derive()
+
+    await publishing.publish(("org", org("s1", name="New Name")))
+    await publishing.derive()
+
+    people = (await publishing.emitted("person.v1"))[2:]
+    assert {one.data["personId"] for one in people} == {"u000", "u001"}
+    assert {one.data["roles"][0]["orgName"] for one in people} == {"New Name"}
+    assert (await publishing.emitted("class.v1"))[-1].data["schoolName"] == "New Name"
+
+
+async def test_a_changed_class_course_or_term_reaches_who_depends_on_it(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(*school_world(users=1), ("enrollment", enrollment("e1", user="u000")))
+    await publishing.derive()
+
+    await publishing.publish(
+        ("class", class_("k1", title="Renamed")),
+        ("course", course("c1", title="Geometry")),
+        ("academicSession", session("t1", title="Fall")),
+    )
+    await publishing.derive()
+
+    person = (await publishing.emitted("person.v1"))[-1].data
+    assert person["classes"][0]["title"] == "Renamed"
+    state = (await publishing.emitted("class.v1"))[-1].data
+    assert (state["courseTitle"], state["terms"][0]["title"]) == ("Geometry", "Fall")
+
+
+async def test_a_class_move_shows_in_the_state_of_the_person(publishing: Publishing) -> None:
+    await publishing.publish(
+        *school_world(users=1),
+        ("class", class_("k2")),
+        ("enrollment", enrollment("e1", user="u000")),
+    )
+    await publishing.derive()
+
+    await publishing.publish(("enrollment", enrollment("e1", user="u000", class_id="k2")))
+    await publishing.derive()
+
+    person = (await publishing.emitted("person.v1"))[-1].data
+    assert [one["classId"] for one in person["classes"]] == ["k2"]
+
+
+async def test_an_enrolment_that_changes_hands_reaches_both_people(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(*school_world(users=2), ("enrollment", enrollment("e1", user="u000")))
+    await publishing.derive()
+
+    await publishing.publish(("enrollment", enrollment("e1", user="u001")))
+    await publishing.derive()
+
+    last = {one.data["personId"]: one.data for one in await publishing.emitted("person.v1")}
+    assert [len(last[who]["classes"]) for who in ("u000", "u001")] == [0, 1]
+
+
+async def test_first_load_joins_carry_their_origin(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=1), origin="firstload")
+    await publishing.derive()
+    await publishing.publish(("user", user("new")), origin="webhook")
+    await publishing.derive()
+
+    joined = await publishing.emitted("joined.v1")
+    assert [(one.data["personId"], one.origin) for one in joined] == [
+        ("u000", "firstload"),
+        ("new", "webhook"),
+    ]
+
+
+async def test_a_live_cause_wins_over_a_first_load(publishing: Publishing) -> None:
+    await publishing.publish(*school_world())
+    await publishing.publish(("user", user("u1")), origin="webhook", correlation_id="live")
+    await publishing.publish(
+        ("user", user("u1", sms="1")), origin="firstload", correlation_id="load"
+    )
+
+    await publishing.derive()
+
+    (joined,) = await publishing.emitted("joined.v1")
+    assert (joined.origin, joined.correlation_id) == ("webhook", "live")
+
+
+async def test_a_school_move_is_a_move_and_never_a_leaver(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=1), ("org", org("s2")))
+    await publishing.derive()
+    await publishing.publish(("user", user("u000", role(endDate="2026-08-31"))))
+    await publishing.derive()
+    await publishing.publish(("user", user("u000", role("s2"))))
+    await publishing.derive()
+
+    assert await kinds(publishing) == ["joined", "moved"]
+    moved = (await publishing.emitted("moved.v1"))[0].data
+    assert (moved["fromOrgIds"], moved["toOrgIds"]) == (["s1"], ["s2"])
+
+
+async def test_who_has_no_role_left_leaves_after_the_settle_time(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=1))
+    await publishing.derive()
+    await publishing.publish(("user", "u000"), correlation_id="withdrawal")
+    await publishing.derive()
+    assert await kinds(publishing) == ["joined"]
+
+    publishing.clock.advance(15 * 60)
+    await publishing.due.left()
+    await publishing.derive()
+
+    (left,) = await publishing.emitted("left.v1")
+    assert left.correlation_id == "withdrawal"
+    assert (left.data["role"], left.data["fromOrgIds"]) == ("student", ["s1"])
+    await publishing.due.left()
+    await publishing.derive()
+    assert await kinds(publishing) == ["joined", "left"]
+
+
+async def test_without_a_settle_time_a_leaver_leaves_at_once(publishing: Publishing) -> None:
+    publishing.settle = timedelta(0)
+    await publishing.publish(*school_world(users=1))
+    await publishing.derive()
+
+    await publishing.publish(("user", "u000"))
+    await publishing.derive()
+
+    assert await kinds(publishing) == ["joined", "left"]
+
+
+async def test_roles_begin_and_end_by_the_calendar(publishing: Publishing) -> None:
+    publishing.settle = timedelta(0)
+    await publishing.publish(
+        *school_world(),
+        ("user", user("u1", role(beginDate="2026-09-02", endDate="2026-09-04"))),
+    )
+    await publishing.derive()
+    assert await kinds(publishing) == []
+
+    found = []
+    for _ in range(4):
+        publishing.clock.advance(24 * 3600)
+        await publishing.due.dates()
+        await publishing.derive()
+        found.append(await kinds(publishing))
+
+    assert found == [["joined"], ["joined"], ["joined", "left"], ["joined", "left"]]
+    assert (await publishing.emitted("left.v1"))[0].origin == "schedule"
+
+
+async def test_the_date_is_that_of_the_district(publishing: Publishing) -> None:
+    moment = datetime(2026, 9, 2, 3, 0, tzinfo=UTC)
+
+    assert publishing.today("d1", moment) == date(2026, 9, 2)
+
+
+async def test_a_republish_emits_every_state_again_and_no_lifecycle(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(*school_world(users=3))
+    await publishing.derive()
+
+    marked = await publishing.queue.mark_all(
+        "d1", correlation_id="again", now=publishing.clock.now()
+    )
+    await publishing.derive()
+
+    assert marked == 4
+    again = [one for one in await publishing.emitted() if one.correlation_id == "again"]
+    assert (
+        sorted(one.type for one in again) == ["k12.roster.class.v1"] + ["k12.roster.person.v1"] * 3
+    )
+    assert {one.origin for one in again} == {"republish"}
+    assert await kinds(publishing) == ["joined"] * 3
+
+
+async def test_people_nobody_may_see_yet_have_no_state(publishing: Publishing) -> None:
+    await publishing.publish(("user", user("u1")))
+
+    await publishing.derive()
+
+    assert await publishing.emitted() == []

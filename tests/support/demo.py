@@ -1,0 +1,48 @@
+"""Runs `homeroom demo` as an operating-system process, on ports of its own."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from homeroom.layout import SCIM_OFFSET
+
+PROCESSES = 5
+TAIL = 3_000
+
+
+def free_port_base() -> int:
+    """A first port whose followers, and the directory's, are free at the moment."""
+    for base in range(21_001, 29_000, 100):
+        wanted = [*range(base, base + PROCESSES), base + SCIM_OFFSET]
+        if all(map(_is_free, wanted)):
+            return base
+    raise AssertionError("no free range of ports")
+
+
+def run_demo(folder: Path, *options: str, within_s: float = 240) -> dict[str, Any]:
+    """Run it to its end, assert exit code 0, and return the evidence."""
+    home = folder / "demo"
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "homeroom", "demo"),
+            *("--folder", str(home), "--port-base", str(free_port_base())),
+            *options,
+        ],
+        env={**os.environ, "CI": "true"},
+        capture_output=True,
+        text=True,
+        timeout=within_s,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout[-TAIL:] + ended.stderr[-TAIL:]
+    evidence: dict[str, Any] = json.loads((home / "evidence.json").read_text(encoding="utf-8"))
+    return evidence
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,186 @@
+"""roster-publisher on a real database, without its loops: tests turn each step by hand."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import orjson
+
+from roster_common.contracts.envelope import new_event
+from roster_common.runtime.clock import Uuid7Ids
+from roster_common.runtime.database import Database
+from roster_common.testkit.clock import FixedClock
+from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
+from roster_publisher.adapters.postgres.pulls import PostgresPulls
+from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
+from roster_publisher.adapters.postgres.reads import PostgresReads
+from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
+from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
+from roster_publisher.adapters.postgres.vendors import PostgresVendors
+from roster_publisher.adapters.secrets import SecretDigests
+from roster_publisher.domain.access import Grant
+from roster_publisher.domain.collections import KNOWN_SCOPES
+from roster_publisher.domain.publication import Cause, Change
+from roster_publisher.domain.records import Key
+from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
+from roster_publisher.usecases.derive_classes import DeriveClasses
+from roster_publisher.usecases.derive_people import DerivePeople
+from roster_publisher.usecases.mark_due import MarkDue
+from roster_publisher.usecases.read_collection import ReadCollection
+from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
+from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken
+
+BASE = "http://roster.test"
+_AFTER_QUIET = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emitted:
+    """An event as it stands on the log."""
+
+    type: str
+    origin: str
+    correlation_id: str
+    data: dict[str, Any]
+
+
+@dataclass
+class Publishing:
+    """The service's use cases on one database and a clock that stands still."""
+
+    database: Database
+    clock: FixedClock = field(default_factory=FixedClock)
+    settle: timedelta = timedelta(minutes=15)
+    ids: Uuid7Ids = field(default_factory=Uuid7Ids)
+
+    def __post_init__(self) -> None:
+        self.today = DistrictDays("UTC", {})
+        self.queue = PostgresDirtyQueue(self.database)
+        self.reads = PostgresReads(self.database)
+        self.status = PostgresStatus(self.database)
+        self.housekeeping = PostgresHousekeeping(self.database)
+        self.due = MarkDue(self.queue, self.clock, today=self.today, new_id=self.ids.new_id)
+        self._apply = ApplyChanges(self.clock)
+
+    def change(
+        self,
+        entity: Any,
+        record: dict[str, Any] | str,
+        *,
+        origin: Any = "webhook",
+        correlation_id: str = "corr",
+    ) -> Change:
+        """A change now; a bare id instead of a record is a deletion."""
+        deleted = isinstance(record, str)
+        sourced_id = record if isinstance(record, str) else record["sourcedId"]
+        return Change(
+            key=Key(entity, sourced_id),
+            record=None if deleted else record,  # type: ignore[arg-type]
+            time=self.clock.now(),
+            cause=Cause(event_id=self.ids.new_id(), correlation_id=correlation_id, origin=origin),
+        )
+
+    async def publish(
+        self, *facts: tuple[Any, dict[str, Any] | str], district: str = "d1", **how: Any
+    ) -> Applied:
+        """Apply facts as one batch, a second after the last."""
+        self.clock.advance(1)
+        return await self.apply([self.change(e, r, **how) for e, r in facts], district=district)
+
+    async def apply(self, changes: Sequence[Change], *, district: str = "d1") -> Applied:
+        """One batch, one transaction."""
+        async with self.database.begin() as tx:
+            unit = PostgresRosterUnit(await tx.driver())
+            return await self._apply(unit, district, changes)
+
+    async def derive(self) -> None:
+        """Work out every state that is marked."""
+        self.clock.advance(_AFTER_QUIET.total_seconds())
+        units = PostgresStateUnits(self.database, self._new_event)
+        people = DerivePeople(units, self.clock, today=self.today, settle=self.settle)
+        classes = DeriveClasses(units, self.clock)
+        while await people() + await classes():
+            pass
+
+    async def emitted(self, kind: str | None = None) -> list[Emitted]:
+        """Everything on the log in order, or what ends in `kind`."""
+        async with self.database.begin() as tx:
+            rows = await (await tx.driver()).fetch(
+                'SELECT headers::text, value FROM log.event ORDER BY topic, partition, "offset"'
+            )
+        found = [_emitted(orjson.loads(row[0]), orjson.loads(row[1])) for row in rows]
+        return [one for one in found if kind is None or one.type.endswith(kind)]
+
+    async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """A look into the tables."""
+        async with self.database.begin() as tx:
+            return [dict(row) for row in await (await tx.driver()).fetch(sql, *values)]
+
+    @asynccontextmanager
+    async def vendor(
+        self,
+        client_id: str = "vendor",
+        *,
+        scopes: frozenset[str] = KNOWN_SCOPES,
+        schools: tuple[str, ...] | None = None,
+        district: str = "d1",
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        """An HTTP client that carries a token of a fresh grant."""
+        vendors, digests = PostgresVendors(self.database), SecretDigests()
+        grant = Grant(
+            district_id=district, client_id=client_id, token_scopes=scopes, school_ids=schools
+        )
+        await SeedClients(vendors, digests, self.clock)(
+            [ConfiguredClient(secret=f"hrs_{'a' * 43}", grant=grant)]
+        )
+        issued = await IssueToken(vendors, digests, self.clock)(
+            client_id=client_id, secret=f"hrs_{'a' * 43}", scope=None
+        )
+        assert isinstance(issued, Issued)
+        async with self.http(headers={"Authorization": f"Bearer {issued.token}"}) as client:
+            yield client
+
+    @asynccontextmanager
+    async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
+        """An HTTP client on the OneRoster app, without a token unless given."""
+        pulls = PostgresPulls(self.database)
+        app = OneRosterApp(
+            recognise=RecogniseToken(PostgresVendors(self.database), self.clock),
+            collections=ReadCollection(self.reads, pulls, self.clock),
+            reads=self.reads,
+            clock=self.clock,
+            public_url=None,
+        )
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE, **more) as client:
+            yield client
+        await pulls.flush()
+
+    def _new_event(self, data: Any, **attributes: Any) -> Any:
+        return new_event(
+            data,
+            event_id=self.ids.new_id(),
+            time=self.clock.now(),
+            service="roster-publisher",
+            **attributes,
+        )
+
+
+def _emitted(headers: dict[str, str], data: dict[str, Any]) -> Emitted:
+    return Emitted(
+        type=headers["ce_type"],
+        origin=headers["ce_origin"],
+        correlation_id=headers["ce_correlationid"],
+        data=data,
+    )
+
+
+def digest_of(rows: Sequence[object]) -> str:
+    """One word that changes when any row does."""
+    return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()
