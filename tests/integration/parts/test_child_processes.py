@@ -2,7 +2,9 @@
 
 import os
 import signal
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -85,3 +87,12 @@ def test_a_child_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     parent.kill()
 
     eventually_sync(lambda: not psutil.pid_exists(inner), within_s=20.0)
+
+
+def test_a_child_outlives_the_thread_that_asked_for_it(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(max_workers=1) as brief:
+        child = brief.submit(started, POLITE, tmp_path).result()
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.process.wait(timeout=0.3)
+    child.stop()

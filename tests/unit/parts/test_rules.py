@@ -25,7 +25,7 @@ def test_a_jar_with_other_bytes_is_named(tmp_path: Path) -> None:
 
 
 def test_a_java_home_without_java_is_named(tmp_path: Path) -> None:
-    answer = kafka_jars.find_java(PartsSettings(JAVA_HOME=tmp_path))
+    answer = kafka_jars.find_java(PartsSettings(java_home=tmp_path))
 
     assert isinstance(answer, Missing)
     assert str(answer).startswith("Kafka is not available: ")

@@ -6,7 +6,7 @@ children end with the thread that started them.
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -44,6 +44,7 @@ class Supervisor:
 
     layout: Layout
     ports: Ports
+    processes: Sequence[Service] = PROCESSES
     _lives: dict[str, _Life] = field(default_factory=dict)
     _environment: dict[str, Mapping[str, str]] = field(default_factory=dict)
     _http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=READY_ANSWER_S))
@@ -52,7 +53,7 @@ class Supervisor:
         """Start every process at once; returns before they are ready."""
         inherited = inherited_environment()
         shared = installation.variables()
-        for service in PROCESSES:
+        for service in self.processes:
             own = installation.variables_of(service)
             self._environment[service.name] = {**inherited, **shared, **own}
             self._launch(service)
@@ -87,7 +88,7 @@ class Supervisor:
         """
         restarted: list[str] = []
         now = time.monotonic()
-        for service in PROCESSES:
+        for service in self.processes:
             life = self._lives[service.name]
             if life.child.alive():
                 if now - life.since > STEADY_AFTER_S:

@@ -86,6 +86,17 @@ class Marks(Protocol):
         """Take due marks under a lease; live ones alone while there are any."""
         ...
 
+    async def renew(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        *,
+        token: str,
+        lease_until: datetime,
+    ) -> None:
+        """Keep what is still under this lease for longer."""
+        ...
+
     async def held(
         self, district_id: DistrictId, target_id: TargetId, *, token: str
     ) -> frozenset[PersonId]:

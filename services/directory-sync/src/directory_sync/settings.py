@@ -48,7 +48,7 @@ class Settings(ServiceSettings):
     targets: tuple[TargetSettings, ...] = ()
     target_workers: int = Field(default=2, ge=1, le=16)
     target_batch: int = Field(default=200, ge=1, le=2_000)
-    lease_s: float = Field(default=30.0, gt=0)
+    lease_s: float = Field(default=10.0, gt=0)
 
     @field_validator("targets")
     @classmethod

@@ -55,7 +55,7 @@ def start_postgres(
 
     `folder` keeps the cluster between runs and serves one process at a time. `durable=False`
     switches fsync off. `docker` also allows an official container where an engine answers (tests
-    only). Call it from the main thread: on Linux the server ends with the calling thread.
+    only). On Linux the server ends with this process, however that ends.
     """
     settings = settings or PartsSettings()
     if settings.database_url is not None:

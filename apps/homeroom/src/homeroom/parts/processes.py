@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from homeroom.parts.owner import Owner
 
 POLL_S = 0.02
 LOG_TAIL_BYTES = 2_000
+
+# Linux tells a child of the end of the thread that made it, so one thread makes them all and
+# lives as long as the process; a thread of an event loop's pool would end with its loop.
+SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 class ChildFailed(Exception):
@@ -108,15 +113,16 @@ def start_child(
 ) -> Child:
     """Starts `argv` (its first item an absolute path) with its output appended to `log`.
 
-    On Linux the child gets `stop_signal` when the thread that called this ends, so call it from
-    the main thread or one that lives as long. `env` replaces the whole environment. `stdin` is
-    written and closed at once: the way for a secret that must not stand on a command line.
+    On Linux the child gets `stop_signal` when this process ends, however it ends. `env` replaces
+    the whole environment. `stdin` is written and closed at once: the way for a secret that must
+    not stand on a command line.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     uid, gid = (-1, -1) if owner is None or owner.uid is None else (owner.uid, owner.gid)
     prefix = [sys.executable, "-I", "-S", leash.__file__]
     with log.open("ab") as output:
-        process = subprocess.Popen(
+        process = SPAWNER.submit(
+            subprocess.Popen[bytes],
             [*prefix, str(os.getpid()), str(int(stop_signal)), str(uid), str(gid), *argv],
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=output,
@@ -124,7 +130,7 @@ def start_child(
             env=None if env is None else dict(env),
             cwd=cwd,
             start_new_session=True,
-        )
+        ).result()
     if process.stdin is not None and stdin is not None:
         with process.stdin as pipe:
             pipe.write(stdin)

@@ -22,7 +22,7 @@ ANSWER_TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningScim:
-    """The directory at `url` (`http://…/v2`); every request needs `token` as bearer. `stop` may run twice."""
+    """The directory at `url` (`http://…/v2`); every request needs `token` as its bearer."""
 
     url: str
     token: str
@@ -33,7 +33,7 @@ class RunningScim:
         return f"{PART} {self.version} from its wheel"
 
     def stop(self) -> None:
-        """Stops it; what it held is gone, as it keeps everything in memory."""
+        """Stops it; what it held is gone, as it keeps all in memory. May run twice."""
         self.child.stop()
 
 

@@ -12,7 +12,9 @@ class PartsSettings(BaseSettings):
     `cache` is the folder of Kafka's jars; a relative path counts from the working directory.
     """
 
-    model_config = SettingsConfigDict(env_prefix="HOMEROOM_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HOMEROOM_", extra="ignore", frozen=True, populate_by_name=True
+    )
 
     database_url: SecretStr | None = None
     kafka_bootstrap: str | None = None

@@ -99,6 +99,17 @@ class PrepareActions:
             prepared=prepared,
         )
 
+    async def renew(self, work: Work, *, lease_s: float) -> None:
+        """Hold the lease for another `lease_s` seconds. Commits."""
+        policy = self._wiring.policy
+        async with self._units.begin() as unit:
+            await unit.marks.renew(
+                policy.district_id,
+                policy.target_id,
+                token=work.token,
+                lease_until=self._clock.now() + timedelta(seconds=lease_s),
+            )
+
     async def _plan_all(
         self, unit: Unit, claimed: Sequence[Claimed], *, now: datetime
     ) -> Sequence[Prepared | _Settled | _Refused]:

@@ -3,22 +3,23 @@
 Whether an event, a date or a full reconcile set the mark makes no difference here.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from directory_sync.domain.backoff import transient_wait_s
 from directory_sync.domain.outcome import Order, Outcome, Unavailable
 from directory_sync.ports import Target
-from directory_sync.usecases.prepare_actions import PrepareActions
+from directory_sync.usecases.prepare_actions import PrepareActions, Work
 from directory_sync.usecases.record_outcomes import RecordOutcomes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How much a round takes on. The lease must outlast the target's slowest answer."""
+    """How much a round takes on, and how soon another process takes over from a dead one."""
 
     batch: int = 200
-    lease_s: float = 30.0
+    lease_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class ReconcileTarget:
                 Order(person_id=item.claimed.person_id, action=item.action)
                 for item in work.prepared
             ]
-            outcomes = await self._target.apply(orders)
+            outcomes = await self._apply(work, orders)
             counts = await self._record(work, outcomes)
             pause_s = self._pause_s(outcomes)
         return Round(
@@ -64,6 +65,17 @@ class ReconcileTarget:
             counts=counts,
             pause_s=pause_s,
         )
+
+    async def _apply(self, work: Work, orders: Sequence[Order]) -> Sequence[Outcome]:
+        """Apply, and keep the lease for as long as the target takes."""
+        async with asyncio.TaskGroup() as group:
+            applying = group.create_task(self._apply_orders(orders))
+            while not (await asyncio.wait({applying}, timeout=self._pace.lease_s / 3))[0]:
+                await self._prepare.renew(work, lease_s=self._pace.lease_s)
+        return applying.result()
+
+    async def _apply_orders(self, orders: Sequence[Order]) -> Sequence[Outcome]:
+        return await self._target.apply(orders)
 
     def _pause_s(self, outcomes: Sequence[Outcome]) -> float:
         """Nothing while the target answers; else what it asks for, or longer each time."""

@@ -1,6 +1,6 @@
 """The consumer every service uses: effects, events, dead letters and position in one transaction.
 
-Three roads (docs/adr/0005): `Retriable` and database trouble back off and try again; `Invalid`
+Three roads (docs/adr/0009): `Retriable` and database trouble back off and try again; `Invalid`
 sets one event aside, with its reason and without its body; anything unexpected is tried alone a
 few times and then set aside. Too many dead letters stop the consumer: bad code must not empty a
 topic.

@@ -1,6 +1,6 @@
 """Where a consumer group stands: a table in the consumer's own schema, fenced by a generation.
 
-The position moves in the same transaction as the effects (docs/adr/0005). Kafka's own commits and
+The position moves in the same transaction as the effects (docs/adr/0009). Kafka's own commits and
 log.progress only feed lag tools and retention.
 """
 

@@ -1,7 +1,7 @@
 """Carries the log from PostgreSQL to Kafka, in order, at least once.
 
 Reads as one more consumer group of the log schema; each record goes out with its sequence as a
-header, so a repetition after a crash is dropped by the readers (docs/adr/0005).
+header, so a repetition after a crash is dropped by the readers (docs/adr/0009).
 """
 
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ async def ensure_topics(driver: asyncpg.Connection, *, now: datetime) -> None:
     """Create missing counter rows and the day partitions from today on. May run any time, twice.
 
     A topic's number of partitions never shrinks and must not grow without a plan: a district
-    would change its partition (docs/adr/0005).
+    would change its partition (docs/adr/0009).
     """
     lanes = [
         (spec.name, partition)

@@ -72,6 +72,10 @@ _CANDIDATES = """
     JOIN directory_sync.found_account f ON f.district_id = $1 AND f.target_id = $2
         AND (f.external_id = w.person_id OR f.username_key = w.username_key)
 """
+_RENEW = """
+    UPDATE directory_sync.dirty SET lease_until = $4
+    WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
+"""
 _HELD = """
     SELECT person_id FROM directory_sync.dirty
     WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
@@ -192,6 +196,17 @@ class PostgresMarks:
         for row in rows:
             found.setdefault(row["person_id"], []).append(load_actual(row["observed"]))
         return found
+
+    async def renew(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        *,
+        token: str,
+        lease_until: datetime,
+    ) -> None:
+        """Keep what is still under this lease for longer."""
+        await self._driver.execute(_RENEW, district_id, target_id, token, lease_until)
 
     async def held(
         self, district_id: DistrictId, target_id: TargetId, *, token: str

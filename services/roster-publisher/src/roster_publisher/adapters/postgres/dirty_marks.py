@@ -54,19 +54,27 @@ _PEOPLE: Final = _upsert("dirty_person", "person_id", "SELECT w.* FROM w")
 _PEOPLE_OF_CLASSES: Final = _upsert(
     "dirty_person",
     "person_id",
-    f"""SELECT e.user_id AS id, {_REST}
-        FROM w JOIN roster_publisher.object e ON e.district_id = $1 AND e.class_id = w.id
-        WHERE e.entity = 'enrollment' AND e.shown""",
+    f"""SELECT e.user_id AS id, {_REST} FROM w CROSS JOIN LATERAL (
+            SELECT user_id FROM roster_publisher.object
+            WHERE district_id = $1 AND class_id = w.id AND entity = 'enrollment' AND shown
+            OFFSET 0) AS e""",
 )
-# Everybody with a role or class at orgs that changed: up to all of a school; scope_member's key.
+# Everybody with a role at orgs that changed: up to all of a school; scope_member's key.
 _PEOPLE_OF_ORGS: Final = _upsert(
     "dirty_person",
     "person_id",
-    f"""SELECT CASE m.entity WHEN 'user' THEN m.sourced_id ELSE e.user_id END AS id, {_REST}
-        FROM w JOIN roster_publisher.scope_member m ON m.district_id = $1 AND m.scope_id = w.id
-         AND m.entity IN ('user', 'enrollment') AND m.until_rev IS NULL
-        LEFT JOIN roster_publisher.object e ON m.entity = 'enrollment' AND e.district_id = $1
-         AND e.entity = 'enrollment' AND e.sourced_id = m.sourced_id""",
+    f"""SELECT m.sourced_id AS id, {_REST} FROM w CROSS JOIN LATERAL (
+            SELECT sourced_id FROM roster_publisher.scope_member
+            WHERE district_id = $1 AND scope_id = w.id AND entity = 'user' AND until_rev IS NULL
+            OFFSET 0) AS m""",
+)
+# Everybody in classes of orgs that changed: rare, so the district's enrolments are read through.
+_PUPILS_OF_ORGS: Final = _upsert(
+    "dirty_person",
+    "person_id",
+    f"""SELECT e.user_id AS id, {_REST}
+        FROM w JOIN roster_publisher.object e ON e.district_id = $1 AND e.entity = 'enrollment'
+         AND e.school_id = w.id AND e.shown""",
 )
 # The classes named. A row per class.
 _CLASSES: Final = _upsert("dirty_class", "class_id", "SELECT w.* FROM w")
@@ -74,30 +82,30 @@ _CLASSES: Final = _upsert("dirty_class", "class_id", "SELECT w.* FROM w")
 _CLASSES_OF_COURSES: Final = _upsert(
     "dirty_class",
     "class_id",
-    f"""SELECT c.sourced_id AS id, {_REST}
-        FROM w JOIN roster_publisher.object c ON c.district_id = $1 AND c.course_id = w.id
-        WHERE c.entity = 'class' AND c.shown""",
+    f"""SELECT c.sourced_id AS id, {_REST} FROM w CROSS JOIN LATERAL (
+            SELECT sourced_id FROM roster_publisher.object
+            WHERE district_id = $1 AND course_id = w.id AND entity = 'class' AND shown
+            OFFSET 0) AS c""",
 )
-# Classes at orgs that changed: up to all of a school; scope_member's key.
+# Classes at orgs or in sessions that changed: rare, so the district's classes are read through.
 _CLASSES_OF_ORGS: Final = _upsert(
     "dirty_class",
     "class_id",
-    f"""SELECT m.sourced_id AS id, {_REST}
-        FROM w JOIN roster_publisher.scope_member m ON m.district_id = $1 AND m.scope_id = w.id
-         AND m.entity = 'class' AND m.until_rev IS NULL""",
+    f"""SELECT c.sourced_id AS id, {_REST}
+        FROM w JOIN roster_publisher.object c ON c.district_id = $1 AND c.entity = 'class'
+         AND c.school_id = w.id AND c.shown""",
 )
-# Classes in sessions that changed: rare, so the district's classes are read through.
 _CLASSES_OF_SESSIONS: Final = _upsert(
     "dirty_class",
     "class_id",
     f"""SELECT c.sourced_id AS id, {_REST}
         FROM w JOIN roster_publisher.object c ON c.district_id = $1 AND c.entity = 'class'
-         AND c.term_ids @> ARRAY[w.id::text]
-        WHERE c.shown""",
+         AND c.term_ids @> ARRAY[w.id::text] AND c.shown""",
 )
 _SPREAD: Final[tuple[tuple[str, Entity], ...]] = (
     (_PEOPLE_OF_CLASSES, "class"),
     (_PEOPLE_OF_ORGS, "org"),
+    (_PUPILS_OF_ORGS, "org"),
     (_CLASSES_OF_COURSES, "course"),
     (_CLASSES_OF_ORGS, "org"),
     (_CLASSES_OF_SESSIONS, "academicSession"),

@@ -153,13 +153,19 @@ def _scope(query: CollectionQuery, statement: Statement, revision: str | None) -
     if entity == "academicSession":
         return []
     schools = statement.bind(list(query.grant.school_ids or ()))
-    if entity == "demographics":
-        return [_member("user", "o.sourced_id", schools, revision)]
-    parts = [_member(entity, "o.sourced_id", schools, revision)]
-    if entity == "enrollment":
-        # Otherwise the reference would name a person whom the grant does not see.
-        parts.append(_member("user", "o.user_id", schools, revision))
-    return parts
+    match entity:
+        case "org":
+            return [f"o.sourced_id = ANY({schools}::text[])"]
+        case "demographics":
+            return [_member("user", "o.sourced_id", schools, revision)]
+        case "class":
+            return [f"o.school_id = ANY({schools}::text[])"]
+        case "enrollment":
+            # Without its person the reference would name somebody whom the grant does not see.
+            person = _member("user", "o.user_id", schools, revision)
+            return [f"o.school_id = ANY({schools}::text[])", person]
+        case _:
+            return [_member(entity, "o.sourced_id", schools, revision)]
 
 
 def _member(entity: str, column: str, schools: str, revision: str | None) -> str:

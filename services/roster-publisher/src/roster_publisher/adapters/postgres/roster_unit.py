@@ -1,6 +1,8 @@
 """The roster store inside one transaction, written as sets: one statement per step and batch.
 
-Every statement filters by district first. Nothing here commits.
+Every statement filters by district first. Nothing here commits. Rows are found by a LATERAL select
+with a bound, never by a plain join: the driver keeps plans, and one made while a table was small
+would read all of it for ever.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,6 +22,11 @@ _KEYS: Final = """
     SELECT t.entity, t.sourced_id COLLATE "C" AS sourced_id
     FROM unnest($2::text[], $3::text[]) AS t(entity, sourced_id)
 """
+_OBJECT: Final = """
+    CROSS JOIN LATERAL (
+        SELECT * FROM roster_publisher.object
+        WHERE district_id = $1 AND entity = w.entity AND sourced_id = w.sourced_id LIMIT 1) AS o
+"""
 
 # Locks one row; at first use it makes it. At most one row.
 _LOCK_DISTRICT: Final = """
@@ -35,8 +42,7 @@ _STORED: Final = f"""
            o.scope_ids, o.user_id,
            CASE WHEN o.entity || '/' || o.sourced_id = ANY($4::text[])
                 THEN o.record::text END AS record
-    FROM w JOIN roster_publisher.object o
-      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+    FROM w {_OBJECT}
 """
 
 # The newest record of those that waited, shown or not. Few rows; primary key.
@@ -46,25 +52,22 @@ _NEWEST: Final = f"""
            CASE WHEN o.pending IS NULL THEN o.status
                 ELSE coalesce(o.pending ->> 'status', 'active') END AS status,
            coalesce(o.pending, o.record)::text AS record
-    FROM w JOIN roster_publisher.object o
-      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+    FROM w {_OBJECT}
 """
 
 # Which targets are published. A row per target shown; primary key.
 _SHOWN: Final = f"""
     WITH w AS ({_KEYS})
-    SELECT o.entity, o.sourced_id
-    FROM w JOIN roster_publisher.object o
-      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
-    WHERE o.shown
+    SELECT o.entity, o.sourced_id FROM w {_OBJECT} WHERE o.shown
 """
 
 # Who waits for what has arrived. Few rows, none as a rule; primary key.
 _WAITING: Final = f"""
     WITH w AS ({_KEYS})
     SELECT DISTINCT d.from_entity, d.from_id
-    FROM w JOIN roster_publisher.dangling d
-      ON d.district_id = $1 AND d.to_entity = w.entity AND d.to_id = w.sourced_id
+    FROM w CROSS JOIN LATERAL (
+        SELECT from_entity, from_id FROM roster_publisher.dangling
+        WHERE district_id = $1 AND to_entity = w.entity AND to_id = w.sourced_id OFFSET 0) AS d
 """
 
 # Keeps what is about to be overwritten, for pulls that began before. A row per changed record.
@@ -75,9 +78,7 @@ _ARCHIVE: Final = f"""
          rev_from, rev_to, archived_at)
     SELECT o.district_id, o.entity, o.sourced_id, o.stamp,
            {", ".join(f"o.{name}" for name in PUBLISHED)}, o.revision, $4, $5
-    FROM w JOIN roster_publisher.object o
-      ON o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
-    WHERE o.shown
+    FROM w {_OBJECT} WHERE o.shown
 """
 
 _WANTED: Final = ", ".join(
@@ -121,10 +122,13 @@ _ADVANCE: Final = """
 
 # Ends memberships that a record has lost. Few rows; primary key.
 _LEAVE_SCOPES: Final = """
-    UPDATE roster_publisher.scope_member m SET until_rev = $5
-    FROM unnest($2::text[], $3::text[], $4::text[]) AS w(entity, sourced_id, scope_id)
-    WHERE m.district_id = $1 AND m.scope_id = w.scope_id COLLATE "C" AND m.entity = w.entity
-      AND m.sourced_id = w.sourced_id COLLATE "C" AND m.until_rev IS NULL
+    UPDATE roster_publisher.scope_member SET until_rev = $5 WHERE ctid = ANY (ARRAY(
+        SELECT m.ctid
+        FROM unnest($2::text[], $3::text[], $4::text[]) AS w(entity, sourced_id, scope_id)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM roster_publisher.scope_member
+            WHERE district_id = $1 AND scope_id = w.scope_id COLLATE "C" AND entity = w.entity
+              AND sourced_id = w.sourced_id COLLATE "C" AND until_rev IS NULL LIMIT 1) AS m))
 """
 
 # Begins memberships. A row per new (record, org); primary key.
@@ -151,8 +155,11 @@ _ENTER_COURSES: Final = """
 
 _FORGET_DANGLING: Final = f"""
     WITH w AS ({_KEYS})
-    DELETE FROM roster_publisher.dangling d USING w
-    WHERE d.district_id = $1 AND d.from_entity = w.entity AND d.from_id = w.sourced_id
+    DELETE FROM roster_publisher.dangling WHERE ctid = ANY (ARRAY(
+        SELECT d.ctid FROM w CROSS JOIN LATERAL (
+            SELECT ctid FROM roster_publisher.dangling
+            WHERE district_id = $1 AND from_entity = w.entity AND from_id = w.sourced_id
+            OFFSET 0) AS d))
 """
 
 _KEEP_DANGLING: Final = """
@@ -256,10 +263,11 @@ class PostgresRosterUnit:
         courses: list[tuple[str, str]] = []
         for one in publications:
             before = one.before.scope_ids if one.before is not None else frozenset()
-            entered += [(*one.draft.key, scope) for scope in one.scope_ids - before]
-            if one.draft.key.entity != "course":
+            if one.draft.key.entity in {"user", "course"}:
+                entered += [(*one.draft.key, scope) for scope in one.scope_ids - before]
+            if one.draft.key.entity == "user":
                 left += [(*one.draft.key, scope) for scope in before - one.scope_ids]
-            if one.draft.key.entity == "class":
+            elif one.draft.key.entity == "class":
                 course = one.draft.record["course"]["sourcedId"]
                 courses += [(course, scope) for scope in one.scope_ids]
         if left:

@@ -56,19 +56,27 @@ _REVISION: Final = """
 
 # Shown users of a batch. A row per person; primary key.
 _USERS: Final = """
-    SELECT sourced_id, status, record::text AS record FROM roster_publisher.object
-    WHERE district_id = $1 AND entity = 'user' AND sourced_id = ANY($2::text[]) AND shown
+    SELECT u.sourced_id, u.status, u.record::text AS record
+    FROM unnest($2::text[]) AS w(id)
+    CROSS JOIN LATERAL (
+        SELECT sourced_id, status, record FROM roster_publisher.object
+        WHERE district_id = $1 AND entity = 'user' AND sourced_id = w.id COLLATE "C" AND shown
+        LIMIT 1) AS u
 """
 
 # Active enrolments of a batch with their active classes. About six rows a student; user_id.
 _ENROLMENTS: Final = """
     SELECT e.user_id, e.class_id, e.school_id, e.kind, e.record::text AS record,
            c.record ->> 'title' AS title, c.record ->> 'classCode' AS class_code, c.term_ids
-    FROM roster_publisher.object e
-    JOIN roster_publisher.object c ON c.district_id = $1 AND c.entity = 'class'
-     AND c.sourced_id = e.class_id AND c.shown AND c.status = 'active'
-    WHERE e.district_id = $1 AND e.user_id = ANY($2::text[])
-      AND e.entity = 'enrollment' AND e.shown AND e.status = 'active'
+    FROM unnest($2::text[]) AS w(id)
+    CROSS JOIN LATERAL (
+        SELECT user_id, class_id, school_id, kind, record FROM roster_publisher.object
+        WHERE district_id = $1 AND user_id = w.id COLLATE "C"
+          AND entity = 'enrollment' AND shown AND status = 'active' OFFSET 0) AS e
+    CROSS JOIN LATERAL (
+        SELECT record, term_ids FROM roster_publisher.object
+        WHERE district_id = $1 AND entity = 'class' AND sourced_id = e.class_id
+          AND shown AND status = 'active' LIMIT 1) AS c
 """
 
 _ORGS: Final = """
@@ -78,8 +86,10 @@ _ORGS: Final = """
 
 # What was concluded about a batch. Locked, so that a conclusion is drawn once. Primary key.
 _HELD: Final = """
-    SELECT * FROM roster_publisher.person_state
-    WHERE district_id = $1 AND person_id = ANY($2::text[]) ORDER BY person_id FOR UPDATE
+    SELECT p.* FROM unnest($2::text[]) AS w(id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM roster_publisher.person_state
+        WHERE district_id = $1 AND person_id = w.id COLLATE "C" LIMIT 1 FOR UPDATE) AS p
 """
 
 _KEEP_PEOPLE: Final = """
