@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from homeroom.parts import kafka_version
 from homeroom.parts.processes import free_port
+from roster_common.errors import HomeroomError
 
 POSTGRES_IMAGE = "postgres:15"
 KAFKA_IMAGE = "apache/kafka:4.3.1"
@@ -46,7 +47,7 @@ class Container:
     stop: Callable[[], None]
 
 
-class ContainerFailed(Exception):
+class ContainerFailed(HomeroomError):
     """An engine answers, but the container did not come up (image not to be had, no start)."""
 
 

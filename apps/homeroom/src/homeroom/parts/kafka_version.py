@@ -10,6 +10,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from roster_common.errors import HomeroomError
+
 TIMEOUT_S = 3.0
 API_VERSIONS = 18
 FEATURE = "metadata.version"
@@ -22,7 +24,7 @@ LAST_LEVEL = {
 }  # fmt: skip
 
 
-class NotKafka(Exception):
+class NotKafka(HomeroomError):
     """What answered there does not speak ApiVersions version 3."""
 
 

@@ -23,6 +23,7 @@ from homeroom.parts import postgres_admin
 from homeroom.parts.owner import Owner
 from homeroom.parts.postgres_programs import Programs
 from homeroom.parts.processes import Child, ChildFailed, free_port, start_child
+from roster_common.errors import HomeroomError
 
 USER = "homeroom"
 DATABASE = "homeroom"
@@ -46,7 +47,7 @@ SERVER_SETTINGS = {
 FORGETFUL_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-class ClusterBusy(Exception):
+class ClusterBusy(HomeroomError):
     """Another process of ours holds this folder."""
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from homeroom.parts import leash
 from homeroom.parts.owner import Owner
+from roster_common.errors import HomeroomError
 
 POLL_S = 0.02
 LOG_TAIL_BYTES = 2_000
@@ -26,7 +27,7 @@ LOG_TAIL_BYTES = 2_000
 SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
-class ChildFailed(Exception):
+class ChildFailed(HomeroomError):
     """The child ended early or did not become ready in time; `tail` is the end of its log."""
 
     def __init__(self, name: str, what: str, *, tail: str) -> None:
