@@ -326,7 +326,7 @@ def _district_of_other_partition() -> str:
     return next(f"d{n}" for n in range(99) if partition_of(f"d{n}", 4) != own)
 
 
-async def _true(value: bool) -> bool:  # noqa: FBT001
+async def _true(value: bool) -> bool:
     return value
 
 

@@ -64,7 +64,7 @@ async def test_a_state_topic_keeps_the_newest_of_each_key_and_forgets_erased_one
     now = datetime.now(UTC)
 
     soon: RetentionReport = await run_retention(direct.database, now=now + timedelta(hours=1))
-    rows = await direct.fetch("SELECT key, value FROM log.event_compact ORDER BY \"offset\"")
+    rows = await direct.fetch('SELECT key, value FROM log.event_compact ORDER BY "offset"')
 
     assert soon.compacted == 5
     assert [(r["key"], r["value"] is None) for r in rows] == [
@@ -74,9 +74,9 @@ async def test_a_state_topic_keeps_the_newest_of_each_key_and_forgets_erased_one
     assert b"third" in rows[0]["value"]
 
     await run_retention(direct.database, now=now + timedelta(days=2))
-    assert [
-        r["key"] for r in await direct.fetch("SELECT key FROM log.event_compact")
-    ] == ["demo/class/c1"]
+    assert [r["key"] for r in await direct.fetch("SELECT key FROM log.event_compact")] == [
+        "demo/class/c1"
+    ]
 
 
 async def test_events_of_a_day_nobody_prepared_are_kept_and_reported(direct: World) -> None:

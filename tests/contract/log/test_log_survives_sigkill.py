@@ -165,9 +165,7 @@ async def _effects(world: World, wanted: int) -> bool:
 
 
 async def _letters(world: World, wanted: int) -> bool:
-    rows = await world.fetch(
-        "SELECT 1 FROM log.event WHERE topic = 'deadletter.ticket-events'"
-    )
+    rows = await world.fetch("SELECT 1 FROM log.event WHERE topic = 'deadletter.ticket-events'")
     return len(rows) >= wanted
 
 

@@ -132,10 +132,9 @@ async def test_a_broker_that_lost_its_data_is_read_again_from_the_log(
 ) -> None:
     """Another cluster, or new topics: the relay is told to begin again, readers drop what they
     had."""
-    async with kafka_world(log_url, kafka.bootstrap) as before:
-        async with running(before.consumer()):
-            await before.publish(joined("p0"), joined("p1"))
-            await eventually(lambda: _effects(before, 2))
+    async with kafka_world(log_url, kafka.bootstrap) as before, running(before.consumer()):
+        await before.publish(joined("p0"), joined("p1"))
+        await eventually(lambda: _effects(before, 2))
     await direct.fetch("UPDATE log.consumer_position SET next_sequence = 0, next_offset = 0")
     async with kafka_world(log_url, kafka.bootstrap) as after:
         await after.publish(joined("p2"))

@@ -179,18 +179,14 @@ async def postgres_world(url: str) -> AsyncIterator[World]:
     """Consumers read the log schema directly."""
 
     def reader(database: Database, group: str, topics: Sequence[str], member: str) -> LogReader:
-        return PostgresReader(
-            database, group=group, member_id=member, topics=topics, lease_s=2.0
-        )
+        return PostgresReader(database, group=group, member_id=member, topics=topics, lease_s=2.0)
 
     async with _world(World("postgres", url, Database(url, name="test"), reader)) as world:
         yield world
 
 
 @asynccontextmanager
-async def kafka_world(
-    url: str, bootstrap: str, *, relaying: bool = True
-) -> AsyncIterator[World]:
+async def kafka_world(url: str, bootstrap: str, *, relaying: bool = True) -> AsyncIterator[World]:
     """The relay carries the log to a real broker; consumers read from there.
 
     A prefix of its own keeps each test's topics apart on the session's broker.

@@ -8,10 +8,10 @@ from tests.support.eventually import eventually
 async def test_students_who_join_get_one_request_each_and_nobody_else_does(world, say):
     program = world.start()
     joined = say.joined("ada")
+    await world.tell(say.state("ada", school_id="hill"), say.state("ben", school_id="dale"))
+    await eventually(lambda: _persons(world, program, 2))
 
     await world.tell(
-        say.state("ada", school_id="hill"),
-        say.state("ben", school_id="dale"),
         joined,
         say.joined("ben", to_org_ids=("hill", "dale")),
         say.joined("loaded", origin="firstload"),
@@ -104,3 +104,8 @@ async def test_killed_around_its_commit_it_asks_once_for_each(world, say, tmp_pa
     await eventually(lambda: world.requests(program, "ben"), within_s=60)
     assert len(await world.requests(program, "ada")) == 1
     assert sorted(body["personId"] for body in await world.events()) == ["ada", "ben"]
+
+
+async def _persons(world, program, wanted):
+    districts = (await world.page(program, "/status")).json()["districts"]
+    return bool(districts) and districts[0]["persons"] == wanted

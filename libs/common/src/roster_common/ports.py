@@ -61,7 +61,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartAt:
-    """Where to begin reading: `sequence` is always right; `offset` only on the log it was read from."""
+    """Where to begin reading: `sequence` always holds, `offset` only on the log it came from."""
 
     sequence: int
     offset: int | None

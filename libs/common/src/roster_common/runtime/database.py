@@ -39,7 +39,8 @@ class Tx:
 
     async def driver(self) -> asyncpg.Connection:
         """The raw asyncpg connection. JSON goes in as text and comes out parsed; cast to text in
-        the statement where it is only passed on."""
+        the statement where it is only passed on.
+        """
         return self._driver
 
     def emit(self, event: Event) -> None:
@@ -48,7 +49,8 @@ class Tx:
 
     async def flush_events(self) -> frozenset[str]:
         """Append what is staged and return the topics touched. Called by `Database.begin` only:
-        the log's counter rows stay locked from here to the commit."""
+        the log's counter rows stay locked from here to the commit.
+        """
         await append(self._driver, self._staged)
         return frozenset(outgoing.topic for outgoing in self._staged)
 

@@ -82,7 +82,7 @@ def lifecycle_step(person_id: str, step: Step, *, at: datetime) -> PersonLifecyc
 def _role(role: RoleHeld) -> PersonRole:
     return PersonRole(
         role=role.role,
-        role_type=role.role_type,  # type: ignore[arg-type]  # validated when it was read
+        role_type=role.role_type,
         org_id=role.org_id,
         org_name=role.org_name,
         org_type=role.org_type,

@@ -6,7 +6,7 @@ prepare. What points at something not shown is left out. Source: blueprint, "who
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -166,7 +166,7 @@ def person_of(facts: PersonFacts, orgs: Mapping[str, OrgFacts], *, today: date) 
 def state_hash(state: Person | Class) -> bytes:
     """16 bytes over everything the state says."""
     return hashlib.blake2b(
-        orjson.dumps(asdict(state), option=orjson.OPT_SORT_KEYS), digest_size=16
+        orjson.dumps(state, option=orjson.OPT_SORT_KEYS), digest_size=16
     ).digest()
 
 

@@ -43,7 +43,9 @@ def upgrade() -> None:
         CREATE TABLE log.event_delete PARTITION OF log.event FOR VALUES IN ('delete')
         PARTITION BY RANGE (appended_at)
     """)
-    op.execute("CREATE INDEX event_delete_offset ON log.event_delete (topic, partition, \"offset\")")
+    op.execute("""
+        CREATE INDEX event_delete_offset ON log.event_delete (topic, partition, "offset")
+    """)
     op.execute("CREATE TABLE log.event_delete_default PARTITION OF log.event_delete DEFAULT")
     op.execute("""
         CREATE TABLE log.member (

@@ -1,4 +1,4 @@
-"""The log's keeper: one small process that relays to Kafka, where there is one, and keeps the log small.
+"""The log's keeper: a small process that relays to Kafka, if there is one, and drops old days.
 
 `python -m roster_common.runtime.log`
 """

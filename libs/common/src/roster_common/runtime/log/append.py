@@ -9,16 +9,18 @@ from collections.abc import Sequence
 import asyncpg
 import orjson
 
-from roster_common.contracts.envelope import Outgoing
 from roster_common.contracts import registry
+from roster_common.contracts.envelope import Outgoing
 from roster_common.errors import Fatal
 
 # Purpose: lock the counters of several partitions in one order, so two writers never deadlock.
 # Rows: one per partition touched. Index: primary key of log.head.
 _LOCK = """
 SELECT 1 FROM log.head h
-JOIN (SELECT DISTINCT t.topic, t.partition FROM unnest($1::text[], $2::int[]) AS t(topic, partition)) w
-  ON h.topic = w.topic AND h.partition = w.partition
+JOIN (
+    SELECT DISTINCT t.topic, t.partition
+    FROM unnest($1::text[], $2::int[]) AS t(topic, partition)
+) w ON h.topic = w.topic AND h.partition = w.partition
 ORDER BY h.topic, h.partition
 FOR UPDATE OF h
 """
@@ -65,4 +67,4 @@ async def append(driver: asyncpg.Connection, batch: Sequence[Outgoing]) -> None:
         [registry.topic(topic).cleanup for topic in topics],
     )
     if status != f"INSERT 0 {len(batch)}":
-        raise Fatal(f"the log does not know one of the topics {sorted(set(topics))}: run migrations")
+        raise Fatal(f"the log misses one of the topics {sorted(set(topics))}: run migrations")

@@ -67,11 +67,10 @@ def _origin(headers: Mapping[str, str]) -> Origin:
     return cast("Origin", found) if found in get_args(Origin) else "schedule"
 
 
-async def recent_dead_letters(
-    driver: asyncpg.Connection, *, service: str, since: datetime
-) -> int:
+async def recent_dead_letters(driver: asyncpg.Connection, *, service: str, since: datetime) -> int:
     """How many events the service set aside since then. Read from the log, so that a restart
-    does not forget them."""
+    does not forget them.
+    """
     count = await driver.fetchval(
         "SELECT count(*) FROM log.event"
         " WHERE cleanup = 'delete' AND topic = $1 AND appended_at > $2",

@@ -64,7 +64,8 @@ class KafkaLog:
 
     async def publish(self, batch: Sequence[Outgoing]) -> None:
         """Return when all in-sync replicas have the batch. On `Retriable` some of it may stand,
-        now or a little later; publish it again in the same order."""
+        now or a little later; publish it again in the same order.
+        """
         producer = await self._ready()
         try:
             await bounded(self._send(producer, batch), within_s=self._send_timeout_s, doing="send")
@@ -136,7 +137,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         try:
             if assigned:
                 await self._seek(assigned)
-        except Exception as error:  # aiokafka would only log it and read on from anywhere
+        except Exception as error:  # noqa: BLE001 - aiokafka would log it and read on anyhow
             self.failed = error
 
     async def _seek(self, assigned: frozenset[KafkaLane]) -> None:
@@ -197,9 +198,7 @@ class KafkaReader:
     async def start(self, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
         """Join the group, or raise `Retriable` within about `_START_S`."""
         self._log_id = f"kafka:{await cluster_id(self._bootstrap)}"
-        self._listener = _Listener(
-            self._consumer, on_assigned, on_revoked, prefix=self._prefix
-        )
+        self._listener = _Listener(self._consumer, on_assigned, on_revoked, prefix=self._prefix)
         await bounded(self._consumer.start(), within_s=_START_S, doing="consumer start")
         self._consumer.subscribe(topics=self._topics, listener=self._listener)
 
@@ -255,7 +254,7 @@ def _our_lane(lane: KafkaLane, prefix: str) -> TopicPartition:
     return TopicPartition(lane.topic.removeprefix(prefix), lane.partition)
 
 
-def _record(message: Any, prefix: str) -> Record:  # noqa: ANN401 - aiokafka ships no types
+def _record(message: Any, prefix: str) -> Record:
     headers = {name: value.decode() for name, value in message.headers}
     sequence = headers.pop(SEQUENCE_HEADER)
     return Record(

@@ -134,14 +134,11 @@ class GroupMember:
                 return
             fresh = [record for record in records if record.sequence >= claim.next_sequence]
             if not fresh:
-                await self._skip_repetition(lane, claim, records[-1])
+                # The relay repeated itself: remember the transport's offset, in memory only.
+                claim.next_offset = records[-1].offset + 1
                 return
             await self._refuse_gap(lane, claim, fresh)
             await self._apply(lane, claim, fresh)
-
-    async def _skip_repetition(self, lane: TopicPartition, claim: Claim, last: Record) -> None:
-        """The relay repeated itself: remember the transport's offset only, in memory."""
-        claim.next_offset = last.offset + 1
 
     async def _refuse_gap(
         self, lane: TopicPartition, claim: Claim, fresh: Sequence[Record]
@@ -154,9 +151,7 @@ class GroupMember:
                 await self._gap(lane, claim, expected, record)
             expected = record.sequence + 1
 
-    async def _gap(
-        self, lane: TopicPartition, claim: Claim, expected: int, found: Record
-    ) -> None:
+    async def _gap(self, lane: TopicPartition, claim: Claim, expected: int, found: Record) -> None:
         """First read the transport from its beginning; missing there too means lost."""
         logger.error(
             "log_gap",
@@ -175,9 +170,7 @@ class GroupMember:
             await self.positions.forget_offset(await tx.driver(), lane)
         raise LogGap(f"{self._group}: gap in {lane.topic}/{lane.partition}")
 
-    async def _assigned(
-        self, lanes: frozenset[TopicPartition]
-    ) -> Mapping[TopicPartition, StartAt]:
+    async def _assigned(self, lanes: frozenset[TopicPartition]) -> Mapping[TopicPartition, StartAt]:
         async with self._database.begin() as tx:
             claims = await self.positions.claim(await tx.driver(), lanes)
         self._claims.update(claims)

@@ -35,7 +35,7 @@ class Claim:
         return StartAt(sequence=self.next_sequence, offset=self.next_offset)
 
 
-def create_position_table(op: Any, *, schema: str) -> None:  # noqa: ANN401 - alembic's op module
+def create_position_table(op: Any, *, schema: str) -> None:
     """Create `<schema>.consumer_position`; called from a service's migration."""
     op.execute(f"""
         CREATE TABLE {schema}.consumer_position (

@@ -57,7 +57,8 @@ class PostgresLog:
 
     async def publish(self, batch: Sequence[Outgoing]) -> None:
         """Append and commit `batch`; on `Retriable` nothing of it stands, unless the answer to
-        the commit itself was lost."""
+        the commit itself was lost.
+        """
         try:
             async with self._database.begin() as tx:
                 await append(await tx.driver(), batch)

@@ -51,7 +51,8 @@ async def group_lag(
     database: Database, *, group: str, schema: str, topics: tuple[str, ...]
 ) -> tuple[TopicLag, ...]:
     """Events behind the log's counters and the age of the oldest, per topic; same on every
-    transport, because positions are sequences of the log schema."""
+    transport, because positions are sequences of the log schema.
+    """
     async with database.begin() as tx:
         rows = await (await tx.driver()).fetch(
             f"""

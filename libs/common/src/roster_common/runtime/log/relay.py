@@ -22,7 +22,8 @@ SCHEMA = "log"
 
 class Relay:
     """Publishes everything on the log schema through `writer`. One relay works at a time per
-    partition; a second one stands by."""
+    partition; a second one stands by.
+    """
 
     def __init__(
         self,

@@ -27,7 +27,8 @@ _COMPACT_ROWS = 10_000
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionReport:
     """What one run did: names of days dropped, days held back with the group that holds them,
-    rows compacted away, and rows that fell outside the prepared days."""
+    rows compacted away, and rows that fell outside the prepared days.
+    """
 
     dropped: tuple[str, ...]
     held_back: tuple[tuple[str, str], ...]
