@@ -4,23 +4,25 @@
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := libs/common services/sis-ingest services/roster-publisher services/directory-sync \
-	services/ticket-events apps/homeroom
-MANIFESTS := pyproject.toml constraints.txt $(MEMBERS:%=%/pyproject.toml)
+SERVED := libs/common services/sis-ingest services/roster-publisher services/directory-sync \
+	services/ticket-events
+MANIFESTS := pyproject.toml constraints.txt apps/homeroom/pyproject.toml \
+	$(SERVED:%=%/pyproject.toml)
 CANDIDATES := python3 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --only-binary :all: -c constraints.txt
 
 # PYTHON=python3.12 chooses one; else the first candidate that is new enough.
-PYTHON ?= $(shell for p in $(CANDIDATES); do \
+ifndef PYTHON
+PYTHON := $(shell for p in $(CANDIDATES); do \
 	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+endif
 
-export KAFKA DISTRICT
 # Trust what the machine trusts, as pip does: many districts read TLS through a proxy of their own.
 export UV_SYSTEM_CERTS ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: setup demo up test unit integration check lint types bench guards fmt lock clean help python
+.PHONY: setup demo up test unit integration check lint types bench guards fmt lock clean help
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.stamp-dev ## make the environment with all tools (others do it by themselves)
@@ -79,21 +81,19 @@ clean: ## remove the environment, caches and the demo's data
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-python:
+# The environment for running: light, so that the demo is quick on a fresh machine.
+$(VENV)/.stamp: $(MANIFESTS)
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer is needed and none of" \
 		"$(CANDIDATES) is; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "make: $(PYTHON) is older than 3.11 or does not" \
 		"run; name another: make PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv" \
 		"module; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-
-# The environment for running: light, so that the demo is quick on a fresh machine.
-$(VENV)/.stamp: $(MANIFESTS) | python
 	@echo "making the environment in $(VENV) with $(PYTHON)"
 	@$(BIN)/python -c '$(NEW_ENOUGH)' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/uv --version 2>/dev/null | grep -q " $(UV_VERSION)\b" || $(BIN)/python -m pip install \
 		--quiet --disable-pip-version-check --only-binary :all: uv==$(UV_VERSION)
-	@$(INSTALL) $(filter-out -e apps/homeroom,$(MEMBERS:%=-e %)) -e 'apps/homeroom[demo]'
+	@$(INSTALL) $(SERVED:%=-e %) -e 'apps/homeroom[demo]'
 	@touch $@
 
 # The tools on top.

@@ -61,7 +61,7 @@ BREACHES: dict[str, tuple[Breach, ...]] = {
         _breach("roster_common.helpers"),
     ),
     "rooms inside a service": (
-        _breach("sis_ingest.usecases.breach", "sis_ingest.sources"),
+        _breach("sis_ingest.usecases.breach", "sis_ingest.entrypoints"),
         _breach("roster_publisher.domain.breach", "roster_publisher.ports"),
         _breach("directory_sync.entrypoints.breach", "directory_sync.adapters"),
         _breach("ticket_events.desks.generic.breach", "ticket_events.adapters"),

@@ -62,8 +62,7 @@ def start_program(
     `folder`. On Linux it dies with the test run.
     """
     port = int(env.get("HOMEROOM_PORT", "0")) or free_port()
-    ours = os.environ  # noqa: TID251 - a child's environment is made from it
-    bare = {name: ours[name] for name in INHERITED if name in ours}
+    bare = {name: os.environ[name] for name in INHERITED if name in os.environ}
     child = start_child(
         module,
         [sys.executable, "-m", module, *arguments],

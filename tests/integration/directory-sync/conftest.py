@@ -61,7 +61,7 @@ def scim(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningScim
     started.stop()
 
 
-def person(person_id: str, **fields: Any) -> PersonState:  # noqa: ANN401 - a builder
+def person(person_id: str, **fields: Any) -> PersonState:
     """A student of Hill School, unless `fields` say otherwise."""
     student = PersonRole(role="student", role_type="primary", org_id="hill")
     values: dict[str, Any] = {
@@ -76,9 +76,7 @@ def person(person_id: str, **fields: Any) -> PersonState:  # noqa: ANN401 - a bu
     return PersonState(**(values | fields))
 
 
-def told(
-    state: PersonState, *, origin: Origin = "webhook", correlation_id: str = "why-1"
-) -> Event:
+def told(state: PersonState, *, origin: Origin = "webhook", correlation_id: str = "why-1") -> Event:
     """The event that tells of a person."""
     return new_event(
         state,
@@ -145,17 +143,13 @@ class World:
 
     def start(self, **more: str) -> Program:
         """Start the service; returns when it is ready."""
-        program = start_service(
-            "directory_sync", folder=self.folder, env=self.environment(**more)
-        )
+        program = start_service("directory_sync", folder=self.folder, env=self.environment(**more))
         self.programs.append(program)
         return program
 
     def start_doomed(self, failpoint: str, marker: Path) -> Program:
         """Start the service so that it kills itself at a fail point; does not wait."""
-        env = self.environment(
-            HOMEROOM_FAILPOINT=failpoint, HOMEROOM_FAILPOINT_FILE=str(marker)
-        )
+        env = self.environment(HOMEROOM_FAILPOINT=failpoint, HOMEROOM_FAILPOINT_FILE=str(marker))
         program = start_program("directory_sync", folder=self.folder, env=env)
         self.programs.append(program)
         return program
@@ -178,7 +172,7 @@ class World:
         assert len(mine) <= 1, "two accounts for one person"
         return mine[0] if mine else None
 
-    async def scim_request(self, method: str, path: str, **parts: Any) -> httpx2.Response:  # noqa: ANN401
+    async def scim_request(self, method: str, path: str, **parts: Any) -> httpx2.Response:
         """Speak to the directory as somebody else would."""
         return await self.http.request(
             method,
@@ -198,9 +192,7 @@ class World:
             districts=list(districts),
             now=SystemClock().now(),
         )
-        return await self.http.get(
-            program.url + path, headers={"Authorization": f"Bearer {token}"}
-        )
+        return await self.http.get(program.url + path, headers={"Authorization": f"Bearer {token}"})
 
     async def query(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Look into the database."""
@@ -216,9 +208,7 @@ class World:
             'SELECT headers, value FROM log.event WHERE topic = $1 ORDER BY partition, "offset"',
             topic,
         )
-        return [
-            (json.loads(row["headers"])["ce_type"], json.loads(row["value"])) for row in rows
-        ]
+        return [(json.loads(row["headers"])["ce_type"], json.loads(row["value"])) for row in rows]
 
     async def waiting(self) -> int:
         """Marks not worked off yet."""

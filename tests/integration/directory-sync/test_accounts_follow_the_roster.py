@@ -2,6 +2,7 @@
 
 import re
 
+from homeroom.parts.scim import start_scim
 from tests.support.eventually import eventually
 
 
@@ -14,9 +15,7 @@ async def test_a_new_person_gets_an_account_with_allocated_names(world, a_person
     assert user["userName"] == "alovelace"
     assert user["active"] is True
     assert user["name"] == {"givenName": "Ada", "familyName": "Lovelace"}
-    assert user["emails"] == [
-        {"value": "alovelace@north.example", "type": "work", "primary": True}
-    ]
+    assert user["emails"] == [{"value": "alovelace@north.example", "type": "work", "primary": True}]
     await eventually(lambda: _none_waiting(world))
     events = await world.events()
     assert [name for name, _ in events] == [
@@ -130,9 +129,7 @@ async def test_a_person_without_a_wanted_role_gets_no_account(world, a_person, a
 async def test_names_that_the_roster_gives_are_kept_and_not_told_back(world, a_person, an_event):
     world.start()
 
-    await world.tell(
-        an_event(a_person("p1", username="ada.l", email="ada@school.example"))
-    )
+    await world.tell(an_event(a_person("p1", username="ada.l", email="ada@school.example")))
 
     user = await eventually(lambda: world.user("p1"))
     assert user["userName"] == "ada.l"
@@ -252,6 +249,28 @@ async def test_an_account_deleted_by_hand_is_made_again_with_the_same_name(
     user = await eventually(lambda: world.user("p1"))
     assert user["userName"] == "alovelace"
     assert user["id"] != gone["id"]
+
+
+async def test_a_target_that_is_away_is_waited_for_and_then_brought_right(
+    world, a_person, an_event, tmp_path
+):
+    away = world.scim
+    away.stop()
+    program = world.start()
+    await world.tell(an_event(a_person("p1")))
+    await eventually(world.waiting)
+    status = (await world.page(program, "/status")).json()
+
+    back = start_scim(
+        tmp_path, port=int(away.url.rpartition(":")[2].partition("/")[0]), token=away.token
+    )
+
+    try:
+        assert status["targets"][0]["waiting"] == 1
+        assert status["targets"][0]["firstReadAt"] is None
+        assert await eventually(lambda: world.user("p1"), within_s=60)
+    finally:
+        back.stop()
 
 
 async def test_pages_need_a_token_and_show_no_other_district(world, a_person, an_event):

@@ -51,7 +51,7 @@ def tickets_database_url(databases: Databases, tickets_template: str) -> Iterato
 class Say:
     """Builds events of the roster."""
 
-    def state(self, person_id: str, *, school_id: str, **more: Any) -> Event:  # noqa: ANN401
+    def state(self, person_id: str, *, school_id: str, **more: Any) -> Event:
         """A student's state."""
         role = PersonRole(role="student", role_type="primary", org_id=school_id)
         data = PersonState(
@@ -72,7 +72,7 @@ class Say:
         *,
         role: str = "student",
         to_org_ids: Sequence[str] = ("hill",),
-        **more: Any,  # noqa: ANN401
+        **more: Any,
     ) -> Event:
         """A person's first active role."""
         data = PersonJoined(
@@ -80,7 +80,7 @@ class Say:
         )
         return self._event(data, **more)
 
-    def left(self, person_id: str, **more: Any) -> Event:  # noqa: ANN401
+    def left(self, person_id: str, **more: Any) -> Event:
         """A person's last active role is gone."""
         data = PersonLeft(
             person_id=person_id, role="student", from_org_ids=("hill",), effective_at=NOW
@@ -134,9 +134,7 @@ class World:
 
     def start_doomed(self, failpoint: str, marker: Path) -> Program:
         """Start the service so that it kills itself at a fail point; does not wait."""
-        env = self.environment(
-            HOMEROOM_FAILPOINT=failpoint, HOMEROOM_FAILPOINT_FILE=str(marker)
-        )
+        env = self.environment(HOMEROOM_FAILPOINT=failpoint, HOMEROOM_FAILPOINT_FILE=str(marker))
         program = start_program("ticket_events", folder=self.folder, env=env)
         self.programs.append(program)
         return program
@@ -152,9 +150,7 @@ class World:
             districts=list(districts),
             now=SystemClock().now(),
         )
-        return await self.http.get(
-            program.url + path, headers={"Authorization": f"Bearer {token}"}
-        )
+        return await self.http.get(program.url + path, headers={"Authorization": f"Bearer {token}"})
 
     async def requests(self, program: Program, person_id: str) -> list[dict[str, Any]]:
         """The device requests of a person, as an operator sees them."""

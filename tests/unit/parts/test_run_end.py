@@ -17,16 +17,34 @@ def test_skips(): pytest.skip("no broker here")
 """
 
 
-def run(folder: Path, *, ci: str) -> subprocess.CompletedProcess[str]:
-    """A pytest run of its own, with the plugins under test, over `ONE_SKIPPED`."""
-    (folder / "test_sample.py").write_text(ONE_SKIPPED, "utf-8")
+def run(folder: Path, *, ci: str, whole: bool = False) -> subprocess.CompletedProcess[str]:
+    """A pytest run of its own, with the plugins under test, over `ONE_SKIPPED`.
+
+    `whole` names no path, so that `testpaths` decides, as `make test` does.
+    """
+    (folder / "only").mkdir()
+    (folder / "only" / "test_sample.py").write_text(ONE_SKIPPED, "utf-8")
+    (folder / "pytest.ini").write_text("[pytest]\ntestpaths = only\n", "utf-8")
     plugins = ["-p", "tests.support.used_parts", "-p", "tests.support.run_end"]
-    ours = os.environ  # noqa: TID251 - a child's environment is made from it
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins, str(folder)],
+        [
+            sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins,
+            *([] if whole else ["only/test_sample.py"]),
+        ],
         capture_output=True, text=True, timeout=60, check=False, cwd=folder,
-        env={**ours, "PYTHONPATH": str(ROOT), "CI": ci},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CI": ci},
     )  # fmt: skip
+
+
+def test_a_whole_run_in_ci_without_kafka_fails_and_a_narrowed_one_does_not(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "narrowed").mkdir()
+
+    whole = run(tmp_path / "whole", ci="true", whole=True)
+    narrowed = run(tmp_path / "narrowed", ci="true")
+
+    assert "CI: no Kafka broker named its version in this run" in whole.stdout
+    assert "no Kafka broker" not in narrowed.stdout
 
 
 def test_the_last_line_counts_passed_failed_and_skipped(tmp_path: Path) -> None:

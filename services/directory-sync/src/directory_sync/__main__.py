@@ -3,13 +3,12 @@
 import asyncio
 import sys
 
+from directory_sync.bootstrap import build
+from directory_sync.settings import SCHEMA, Settings
 from roster_common.errors import Fatal
 from roster_common.runtime.migrations import migrate, pending
 from roster_common.runtime.service import serve
 from roster_common.runtime.settings import load
-
-from directory_sync.bootstrap import build
-from directory_sync.settings import SCHEMA, Settings
 
 _MIGRATIONS = "directory_sync.migrations"
 _USAGE = "usage: python -m directory_sync [serve|migrate]"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from fastapi import FastAPI
-from roster_common.runtime.service import Runtime, create_app
 
 from directory_sync.adapters.events import FactToEvent
 from directory_sync.adapters.postgres.units import PostgresUnits
@@ -25,6 +24,7 @@ from directory_sync.usecases.record_outcomes import RecordOutcomes
 from directory_sync.usecases.record_state import RecordState
 from directory_sync.usecases.review_dates import ReviewDates
 from directory_sync.usecases.show_accounts import ShowAccounts
+from roster_common.runtime.service import Runtime, create_app
 
 _REVIEW_EVERY_S = 300.0
 
@@ -68,11 +68,12 @@ def _add_workers(
     settings: Settings, runtime: Runtime, units: PostgresUnits, wiring: Wiring, nudge: Nudge
 ) -> None:
     """Several workers per target: one plans while another waits for the target's answers."""
+    read_target = ReadTarget(units=units, wiring=wiring, clock=runtime.clock)
     pace = Pace(batch=settings.target_batch, lease_s=settings.lease_s)
     for number in range(settings.target_workers):
         worker = Reconciler(
             target_id=wiring.policy.target_id,
-            read_target=ReadTarget(units=units, wiring=wiring, clock=runtime.clock),
+            read_target=read_target,
             reconcile=ReconcileTarget(
                 target=wiring.target,
                 prepare=PrepareActions(

@@ -73,7 +73,7 @@ class Marks(Protocol):
         """Mark every person of the district that is not marked yet, with its last cause."""
         ...
 
-    async def claim(  # noqa: PLR0913 - a lease needs all of these
+    async def claim(
         self,
         district_id: DistrictId,
         target_id: TargetId,
@@ -291,7 +291,7 @@ class Answer:
 class Transport(Protocol):
     """HTTP as a target room needs it; time-outs, breaker and rate are the implementation's."""
 
-    async def send(  # noqa: PLR0913 - one request has these parts
+    async def send(
         self,
         method: str,
         url: str,
@@ -305,7 +305,7 @@ class Transport(Protocol):
         ...
 
 
-class NotReached(Exception):  # noqa: N818 - named by what happened, like the four roads
+class NotReached(Exception):
     """No answer came. `maybe_done`: the request may have been carried out all the same."""
 
     def __init__(self, code: str, *, maybe_done: bool, retry_after_s: float | None = None) -> None:

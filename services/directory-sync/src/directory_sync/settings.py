@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic.alias_generators import to_camel
-from roster_common.runtime.settings import ServiceSettings
 
 from directory_sync.targets import TARGETS
+from roster_common.runtime.settings import ServiceSettings
 
 SCHEMA = "directory_sync"
 

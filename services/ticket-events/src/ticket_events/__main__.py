@@ -7,7 +7,6 @@ from roster_common.errors import Fatal
 from roster_common.runtime.migrations import migrate, pending
 from roster_common.runtime.service import serve
 from roster_common.runtime.settings import load
-
 from ticket_events.bootstrap import build
 from ticket_events.settings import SCHEMA, Settings
 

@@ -1,8 +1,8 @@
 """Builds the real things and joins them. Decides nothing."""
 
 from fastapi import FastAPI
-from roster_common.runtime.service import Runtime, create_app
 
+from roster_common.runtime.service import Runtime, create_app
 from ticket_events.adapters.events import RequestToEvent
 from ticket_events.adapters.postgres.unit import joining
 from ticket_events.adapters.postgres.views import PostgresViews

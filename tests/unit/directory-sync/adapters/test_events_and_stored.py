@@ -29,9 +29,13 @@ def test_a_stored_person_reads_back_as_it_was():
         email="z@x.example",
         primary_org_id="hill",
         roles=(
-            Role(role="student", role_type="primary", org_id="hill", begin=date(2026, 9, 1), end=None),
+            Role(
+                role="student", role_type="primary", org_id="hill", begin=date(2026, 9, 1), end=None
+            ),
         ),
-        seats=(Seat(class_id="c", role="student", school_id="hill", begin=None, end=date(2027, 1, 1)),),
+        seats=(
+            Seat(class_id="c", role="student", school_id="hill", begin=None, end=date(2027, 1, 1)),
+        ),
     )
 
     assert load_person(dump(person)) == person

@@ -91,9 +91,7 @@ def test_without_an_email_domain_nobody_is_given_an_address():
     assert _choose(_person("Ada", "Lovelace"), domain=None).email is None
 
 
-@given(
-    st.lists(st.tuples(st.text(max_size=4), st.text(max_size=30)), min_size=1, max_size=40)
-)
+@given(st.lists(st.tuples(st.text(max_size=4), st.text(max_size=30)), min_size=1, max_size=40))
 def test_no_two_persons_get_one_name_and_what_is_looked_up_covers_all_candidates(full_names):
     usernames: dict[str, PersonId | None] = {}
     for number, (given_name, family_name) in enumerate(full_names):

@@ -12,7 +12,26 @@ attributes = st.dictionaries(
     st.text(min_size=1, max_size=3),
     max_size=4,
 )
-desired_accounts = st.none() | attributes.map(lambda values: _desired(values))
+
+
+def _desired(values: dict[str, str]) -> DesiredAccount:
+    return DesiredAccount(
+        person_id=PersonId("p"), username=values.get("userName", "u"), email=None, attributes=values
+    )
+
+
+def _actual(values: dict[str, str], *, enabled: bool) -> ActualAccount:
+    return ActualAccount(
+        account_id="a",
+        external_id=None,
+        username=values.get("userName", "u"),
+        email=None,
+        enabled=enabled,
+        attributes=values,
+    )
+
+
+desired_accounts = st.none() | attributes.map(_desired)
 actual_accounts = st.none() | st.builds(
     lambda values, enabled: _actual(values, enabled=enabled), attributes, st.booleans()
 )
@@ -67,23 +86,6 @@ def test_a_disabled_account_is_enabled_again_and_brought_up_to_date():
 
 def test_a_disabled_account_of_somebody_who_is_gone_is_left_as_it_is():
     assert plan(None, _actual({"userName": "old"}, enabled=False)) is None
-
-
-def _desired(values: dict[str, str]) -> DesiredAccount:
-    return DesiredAccount(
-        person_id=PersonId("p"), username=values.get("userName", "u"), email=None, attributes=values
-    )
-
-
-def _actual(values: dict[str, str], *, enabled: bool) -> ActualAccount:
-    return ActualAccount(
-        account_id="a",
-        external_id=None,
-        username=values.get("userName", "u"),
-        email=None,
-        enabled=enabled,
-        attributes=values,
-    )
 
 
 def _apply(action: Action) -> ActualAccount:

@@ -190,4 +190,6 @@ class KafkaNode:
 
 def new_cluster_id() -> str:
     """A fresh cluster id: 16 random bytes in URL-safe base64, as Kafka writes it."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode("ascii").rstrip("=")
+    first, *rest = secrets.token_bytes(16)
+    # A high first byte could give a leading dash, which the command takes for an option.
+    return base64.urlsafe_b64encode(bytes([first & 0x7F, *rest])).decode("ascii").rstrip("=")

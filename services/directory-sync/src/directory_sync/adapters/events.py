@@ -5,6 +5,7 @@ domain word must not change the wire unseen (tests/unit/directory-sync compares 
 from collections.abc import Mapping
 from typing import Protocol, get_args
 
+from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep, Fact
 from roster_common.contracts.directory_account_v1 import (
     AccountAction,
     AccountCreated,
@@ -16,8 +17,6 @@ from roster_common.contracts.directory_account_v1 import (
 from roster_common.contracts.directory_account_v1 import AccountNamed as AccountNamedV1
 from roster_common.contracts.envelope import Event, EventData, Origin
 from roster_common.errors import Fatal
-
-from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep, Fact
 
 STEPS: Mapping[AccountStep, type[AccountAction]] = {
     AccountStep.CREATED: AccountCreated,

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from roster_common.runtime.http import BreakerOpen, HttpClient, OutsideUnavailable
-
 from directory_sync.ports import Answer, NotReached
+from roster_common.runtime.http import BreakerOpen, HttpClient, OutsideUnavailable
 
 
 class HttpTransport:
@@ -18,7 +17,7 @@ class HttpTransport:
         self._http = http
         self._name = name
 
-    async def send(  # noqa: PLR0913 - one request has these parts
+    async def send(
         self,
         method: str,
         url: str,

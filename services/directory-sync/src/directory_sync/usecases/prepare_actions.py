@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from roster_common.ports import Clock, IdSource
-
 from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
 from directory_sync.domain.backoff import parked_wait_s
 from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep
@@ -21,6 +19,7 @@ from directory_sync.domain.person import Person, Role, current_role
 from directory_sync.domain.plan import Action, Create, Look, plan
 from directory_sync.domain.work import AccountWrite, Claimed, Retry
 from directory_sync.ports import Unit, Units, Wiring
+from roster_common.ports import Clock, IdSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,9 @@ Until this is done no account is created there, because an account that exists w
 
 from dataclasses import dataclass
 
+from directory_sync.ports import Units, Wiring
 from roster_common.errors import Retriable
 from roster_common.ports import Clock
-
-from directory_sync.ports import Units, Wiring
 
 
 class TargetReadIncomplete(Retriable):
@@ -30,12 +29,18 @@ class ReadTarget:
         self._units = units
         self._wiring = wiring
         self._clock = clock
+        self._one_at_a_time = asyncio.Lock()
 
     async def __call__(self) -> FirstRead:
         """Commits page by page; a crash half-way starts again and writes the same rows.
 
-        Raises Retriable when the target is not ready or the list was cut.
+        Workers of one process share this object and wait for one another. Raises Retriable when
+        the target is not ready or the list was cut.
         """
+        async with self._one_at_a_time:
+            return await self._read()
+
+    async def _read(self) -> FirstRead:
         policy = self._wiring.policy
         async with self._units.begin() as unit:
             if await unit.accounts.first_read_done(policy.district_id, policy.target_id):

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from roster_common.ports import Clock
-
 from directory_sync.domain.account import ActualAccount, Names, NameSource
 from directory_sync.domain.backoff import parked_wait_s, transient_wait_s
 from directory_sync.domain.fact import AccountFact, AccountStep, Fact
@@ -28,6 +26,7 @@ from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Up
 from directory_sync.domain.work import AccountWrite, Retry
 from directory_sync.ports import Units, Wiring
 from directory_sync.usecases.prepare_actions import Prepared, Work, failed_fact, named_fact
+from roster_common.ports import Clock
 
 
 @dataclass(slots=True, kw_only=True)

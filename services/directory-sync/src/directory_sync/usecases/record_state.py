@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from roster_common.ports import Clock
-
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId
 from directory_sync.domain.person import Person, RosterClass, next_review
 from directory_sync.domain.policy import Policy
 from directory_sync.domain.work import ClassChange, PersonChange
 from directory_sync.ports import Unit
+from roster_common.ports import Clock
 
 _NO_TARGET_ZONE = "UTC"
 

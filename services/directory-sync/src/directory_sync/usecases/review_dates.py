@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from roster_common.ports import Clock
-
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId
 from directory_sync.domain.person import Person, next_review
 from directory_sync.domain.policy import Policy
 from directory_sync.domain.work import Review
 from directory_sync.ports import Unit, Units
+from roster_common.ports import Clock
 
 _BATCH = 1_000
 

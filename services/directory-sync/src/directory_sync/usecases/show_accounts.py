@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from roster_common.ports import Clock
-
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.person import why
 from directory_sync.domain.policy import Policy
 from directory_sync.domain.view import AccountRow, TargetCounts
 from directory_sync.ports import Views
+from roster_common.ports import Clock
 
 MaySee = Callable[[str], bool]
 

@@ -9,6 +9,7 @@ Source: OneRoster 1.2 rostering OpenAPI file (closed objects, no nulls, booleans
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -129,15 +130,18 @@ def render(
     record: Record,
     *,
     status: Status,
-    stamp: datetime,
+    stamp: str,
     is_shown: Callable[[Key], bool],
 ) -> Fragments:
-    """Texts of `record`; references whose target is not shown are left out."""
+    """Texts of `record`; references whose target is not shown are left out.
+
+    `stamp` is as `stamp_text` gives it.
+    """
     entity = key.entity
     head: dict[str, Any] = {
         "sourcedId": key.sourced_id,
         "status": status,
-        "dateLastModified": stamp_text(stamp),
+        "dateLastModified": stamp,
     }
     metadata = record.get("metadata")
     user = entity == "user"
@@ -186,8 +190,9 @@ def _refs(entity: Entity, record: Record, is_shown: Callable[[Key], bool]) -> di
     return refs
 
 
+@lru_cache(maxsize=100_000)
 def guid_ref(entity: Entity, sourced_id: str) -> orjson.Fragment:
-    """A OneRoster GUIDRef whose `href` starts with the host mark."""
+    """A OneRoster GUIDRef whose `href` starts with the host mark. Kept: schools come up often."""
     href = f"{HOST_MARK}/{_PATHS[entity]}/{quote(sourced_id, safe='')}"
     name = orjson.dumps(sourced_id).decode()
     return orjson.Fragment(f'{{"href":"{href}","sourcedId":{name},"type":"{entity}"}}')

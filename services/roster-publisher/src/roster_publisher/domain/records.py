@@ -113,7 +113,9 @@ def references(key: Key, record: Record) -> Iterator[Reference]:
 
 def content_hash(record: Record) -> bytes:
     """16 bytes over what the source said; status and date are publication's own."""
-    body = {name: value for name, value in record.items() if name not in _STAMPED}
+    body = record
+    if not _STAMPED.isdisjoint(record):
+        body = {name: value for name, value in record.items() if name not in _STAMPED}
     return hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 

@@ -7,7 +7,7 @@ already, or older than what is stored, writes nothing and takes no revision.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from roster_publisher.domain.fragments import render
+from roster_publisher.domain.fragments import render, stamp_text
 from roster_publisher.domain.publication import (
     Change,
     Draft,
@@ -56,6 +56,7 @@ class ApplyChanges:
             await unit.park(district_id, settled.wait)
         if settled.publish:
             stamp = next_stamp(now, district.stamp)
+            text = stamp_text(stamp)
             publications = [
                 Publication(
                     draft=draft,
@@ -63,7 +64,7 @@ class ApplyChanges:
                         draft.key,
                         draft.record,
                         status=draft.status,
-                        stamp=stamp,
+                        stamp=text,
                         is_shown=settled.shown.__contains__,
                     ),
                     scope_ids=scope_ids(draft, settled.shown),

@@ -6,7 +6,6 @@ from typing import Protocol, get_args
 from roster_common.contracts.asset_v1 import AssetRequested
 from roster_common.contracts.envelope import Event, EventData, Origin
 from roster_common.errors import Fatal
-
 from ticket_events.domain.device_request import DeviceRequest
 
 _ORIGINS: Mapping[str, Origin] = {origin: origin for origin in get_args(Origin)}

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from roster_common.ports import Clock
-
 from ticket_events.domain.ids import DistrictId, PersonId
 from ticket_events.domain.person import KnownPerson
 from ticket_events.ports import Unit

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from roster_common.ports import Clock, IdSource
-
 from ticket_events.domain.device_request import (
     REASON,
     DeviceRequest,

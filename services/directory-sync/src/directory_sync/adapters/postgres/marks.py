@@ -58,8 +58,8 @@ _CLAIM = """
 """
 # Rows: one per claimed person, by primary keys.
 _FACTS = """
-    SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS known, a.username, a.email,
-           a.username_source, a.asked_at, a.observed::text AS observed
+    SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS known,
+           a.username, a.email, a.username_source, a.asked_at, a.observed::text AS observed
     FROM unnest($3::text[]) AS w(person_id)
     LEFT JOIN directory_sync.person p ON p.district_id = $1 AND p.person_id = w.person_id
     LEFT JOIN directory_sync.account a
@@ -135,7 +135,7 @@ class PostgresMarks:
         """Mark every person of the district that is not marked yet."""
         await self._driver.execute(_SET_EVERYONE, district_id, target_id, now)
 
-    async def claim(  # noqa: PLR0913 - a lease needs all of these
+    async def claim(
         self,
         district_id: DistrictId,
         target_id: TargetId,

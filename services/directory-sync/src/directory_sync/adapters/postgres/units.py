@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
-from roster_common.contracts.envelope import Event
-from roster_common.runtime.database import Database, Tx
-from roster_common.runtime.failpoints import failpoint
 
 from directory_sync.adapters.postgres.accounts import PostgresAccounts
 from directory_sync.adapters.postgres.marks import PostgresMarks
 from directory_sync.adapters.postgres.people import PostgresPeople
 from directory_sync.domain.fact import Fact
+from roster_common.contracts.envelope import Event
+from roster_common.runtime.database import Database, Tx
+from roster_common.runtime.failpoints import failpoint
 
 ToEvent = Callable[[Fact], Event]
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import asyncpg
-from roster_common.runtime.database import Database
 
 from directory_sync.adapters.postgres.marks import record_of
 from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.view import AccountRow, TargetCounts, Waiting
+from roster_common.runtime.database import Database
 
 _TIMEOUT_S = 10.0
 

@@ -5,6 +5,11 @@ Effects commit with the consumer's position; this door opens and closes no trans
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from directory_sync.domain.fact import Cause
+from directory_sync.domain.ids import DistrictId, PersonId
+from directory_sync.domain.person import Person, Role, RosterClass, Seat
+from directory_sync.ports import Unit
+from directory_sync.usecases.record_state import ClassTold, PersonTold, RecordState
 from roster_common.contracts.envelope import Event
 from roster_common.contracts.roster_class_v1 import ClassState
 from roster_common.contracts.roster_person_v1 import PersonState
@@ -12,12 +17,6 @@ from roster_common.errors import Invalid
 from roster_common.runtime.database import Tx
 from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.consumer import Handler, Received
-
-from directory_sync.domain.fact import Cause
-from directory_sync.domain.ids import DistrictId, PersonId
-from directory_sync.domain.person import Person, Role, RosterClass, Seat
-from directory_sync.ports import Unit
-from directory_sync.usecases.record_state import ClassTold, PersonTold, RecordState
 
 GROUP = "directory-sync"
 TOPICS = ("roster.state",)

@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
-from roster_common.runtime.problems import Problem
-from roster_common.runtime.tokens import Operator
 
 from directory_sync.entrypoints.http.bodies import (
     AccountsBody,
@@ -14,6 +12,8 @@ from directory_sync.entrypoints.http.bodies import (
     target_body,
 )
 from directory_sync.usecases.show_accounts import ShowAccounts
+from roster_common.runtime.problems import Problem
+from roster_common.runtime.tokens import Operator
 
 RequireViewer = Callable[..., Awaitable[Operator]]
 

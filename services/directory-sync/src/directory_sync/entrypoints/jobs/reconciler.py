@@ -1,12 +1,13 @@
 """The loop that keeps one target right: a first read, then rounds for as long as there is work."""
 
-from roster_common.runtime.lifecycle import Stopping
-from roster_common.runtime.logging import get_logger
-from roster_common.runtime.metrics import metric
-
+from directory_sync.domain.backoff import transient_wait_s
 from directory_sync.entrypoints.jobs.nudge import Waiter
 from directory_sync.usecases.read_target import ReadTarget
 from directory_sync.usecases.reconcile_target import ReconcileTarget, Round
+from roster_common.errors import Retriable
+from roster_common.runtime.lifecycle import Stopping
+from roster_common.runtime.logging import get_logger
+from roster_common.runtime.metrics import metric
 
 logger = get_logger(__name__)
 
@@ -30,10 +31,8 @@ class Reconciler:
         self._waiter = waiter
 
     async def run(self, stopping: Stopping) -> None:
-        """Until stopped. Raises Retriable when the first read fails: the caller backs off."""
-        read = await self._read_target()
-        if not read.done_before:
-            logger.info("target_read", target=self._target_id, accounts=read.accounts)
+        """Until stopped. A target that is away is waited for; trouble of our own is raised."""
+        await self._first_read(stopping)
         while not stopping.is_set():
             done = await self._reconcile()
             self._tell(done)
@@ -41,6 +40,23 @@ class Reconciler:
                 await stopping.wait(min(done.pause_s, _LONGEST_PAUSE_S))
             elif not done.claimed:
                 await self._waiter.wait(stopping)
+
+    async def _first_read(self, stopping: Stopping) -> None:
+        """Returns when the target was read whole once, or on stopping."""
+        failures = 0
+        while not stopping.is_set():
+            try:
+                read = await self._read_target()
+            except Retriable as error:
+                failures += 1
+                logger.warning(
+                    "target_not_read", target=self._target_id, reason=type(error).__name__
+                )
+                await stopping.wait(transient_wait_s(failures))
+                continue
+            if not read.done_before:
+                logger.info("target_read", target=self._target_id, accounts=read.accounts)
+            return
 
     def _tell(self, done: Round) -> None:
         """One line and the counters for a round that did something."""

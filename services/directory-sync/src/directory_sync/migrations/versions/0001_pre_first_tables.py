@@ -4,6 +4,7 @@ Pre: safe while older code runs (nothing exists before it).
 """
 
 from alembic import op
+
 from roster_common.runtime.log.positions import create_position_table
 
 revision = "0001"
@@ -85,20 +86,30 @@ _TARGET = """
     )
 """
 _INDEXES = (
-    "CREATE INDEX person_review ON directory_sync.person (district_id, review_on)"
-    " WHERE review_on IS NOT NULL",
-    "CREATE INDEX dirty_due ON directory_sync.dirty"
-    " (district_id, target_id, lane, next_attempt_at)",
+    """
+    CREATE INDEX person_review ON directory_sync.person (district_id, review_on)
+        WHERE review_on IS NOT NULL
+    """,
+    """
+    CREATE INDEX dirty_due ON directory_sync.dirty
+        (district_id, target_id, lane, next_attempt_at)
+    """,
     "CREATE INDEX dirty_lease ON directory_sync.dirty (lease_token) WHERE lease_token IS NOT NULL",
     # One anchor, one person.
-    "CREATE UNIQUE INDEX account_anchor ON directory_sync.account"
-    " (district_id, target_id, account_id) WHERE account_id IS NOT NULL",
+    """
+    CREATE UNIQUE INDEX account_anchor ON directory_sync.account
+        (district_id, target_id, account_id) WHERE account_id IS NOT NULL
+    """,
     "CREATE INDEX account_person ON directory_sync.account (person_id)",
     "CREATE INDEX name_stem ON directory_sync.name (district_id, target_id, stem)",
-    "CREATE INDEX found_external ON directory_sync.found_account"
-    " (district_id, target_id, external_id)",
-    "CREATE INDEX found_username ON directory_sync.found_account"
-    " (district_id, target_id, username_key)",
+    """
+    CREATE INDEX found_external ON directory_sync.found_account
+        (district_id, target_id, external_id)
+    """,
+    """
+    CREATE INDEX found_username ON directory_sync.found_account
+        (district_id, target_id, username_key)
+    """,
 )
 
 

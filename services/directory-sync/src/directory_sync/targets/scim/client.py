@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from roster_common.errors import Retriable
-from roster_common.runtime.failpoints import failpoint
 
 from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.ids import PersonId
@@ -26,6 +24,8 @@ from directory_sync.domain.outcome import (
 from directory_sync.domain.plan import Create, Disable, Enable, Look, Update
 from directory_sync.ports import Answer, Connection, NotReached, Page, Transport
 from directory_sync.targets.scim import wire
+from roster_common.errors import Retriable
+from roster_common.runtime.failpoints import failpoint
 
 _REQUEST_TIMEOUT_S: Final = 10.0
 _BULK_TIMEOUT_S: Final = 25.0

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from roster_common.errors import Retriable
 
 from directory_sync.domain.account import ActualAccount, Attributes, DesiredAccount
 from directory_sync.domain.plan import Change, Create, Disable, Enable, Update
@@ -20,6 +19,7 @@ from directory_sync.targets.scim.desired import (
     USER_TYPE,
     WORK_EMAIL,
 )
+from roster_common.errors import Retriable
 
 USER_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:User"
 PATCH_SCHEMA: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+
 from roster_common.contracts.envelope import Event
 from roster_common.runtime.database import Tx
-
 from ticket_events.adapters.postgres.people import PostgresPeople
 from ticket_events.adapters.postgres.requests import PostgresRequests
 from ticket_events.domain.device_request import DeviceRequest

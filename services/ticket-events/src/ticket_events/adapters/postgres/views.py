@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from roster_common.runtime.database import Database
-
 from ticket_events.adapters.postgres.requests import request_of
 from ticket_events.domain.ids import DistrictId
 from ticket_events.ports import DistrictCounts, RequestPage

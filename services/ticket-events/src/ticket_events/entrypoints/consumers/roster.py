@@ -12,7 +12,6 @@ from roster_common.errors import Invalid
 from roster_common.runtime.database import Tx
 from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.consumer import Handler, Received
-
 from ticket_events.domain.device_request import Cause, Joined, Left
 from ticket_events.domain.ids import DistrictId, PersonId
 from ticket_events.domain.person import HeldRole, KnownPerson, main_role

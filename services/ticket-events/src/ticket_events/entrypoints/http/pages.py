@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from roster_common.runtime.tokens import Operator
 
+from roster_common.runtime.tokens import Operator
 from ticket_events.entrypoints.http.bodies import (
     DeviceRequestsBody,
     StatusBody,

@@ -4,6 +4,7 @@ Pre: safe while older code runs (nothing exists before it).
 """
 
 from alembic import op
+
 from roster_common.runtime.log.positions import create_position_table
 
 revision = "0001"
@@ -30,12 +31,18 @@ _DEVICE_REQUEST = """
     )
 """
 _INDEXES = (
-    "CREATE UNIQUE INDEX device_request_cause ON ticket_events.device_request"
-    " (district_id, causation_id)",
-    "CREATE UNIQUE INDEX device_request_open ON ticket_events.device_request"
-    " (district_id, person_id) WHERE state = 'open'",
-    "CREATE INDEX device_request_newest ON ticket_events.device_request"
-    " (district_id, requested_at DESC, request_id DESC)",
+    """
+    CREATE UNIQUE INDEX device_request_cause ON ticket_events.device_request
+        (district_id, causation_id)
+    """,
+    """
+    CREATE UNIQUE INDEX device_request_open ON ticket_events.device_request
+        (district_id, person_id) WHERE state = 'open'
+    """,
+    """
+    CREATE INDEX device_request_newest ON ticket_events.device_request
+        (district_id, requested_at DESC, request_id DESC)
+    """,
 )
 
 

@@ -1,0 +1,97 @@
+"""Every row of the table: its name in the file, its words, its unit and what stands beside it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """`beside` names the raw figure of the same run that `key` is divided by."""
+
+    key: str
+    title: str
+    unit: str
+    beside: str | None = None
+    beside_title: str = ""
+
+
+def _append() -> list[Row]:
+    rows = []
+    for writers, words in ((1, "1 writer"), (4, "4 writers")):
+        rows += [
+            Row(
+                key=f"append.single.{writers}",
+                title=f"append, a commit per event, {words}",
+                unit="events/s",
+                beside=f"copy.single.{writers}",
+                beside_title="COPY, a commit per row",
+            ),
+            Row(
+                key=f"append.batch.{writers}",
+                title=f"append, commits of 100, {words}",
+                unit="events/s",
+                beside=f"copy.batch.{writers}",
+                beside_title="COPY, commits of 100",
+            ),
+        ]
+    return [
+        *rows,
+        Row(
+            key="append.single.4.hot",
+            title="append, a commit per event, 4 writers, one district",
+            unit="events/s",
+            beside="copy.single.4",
+            beside_title="COPY, a commit per row",
+        ),
+        Row(key="copy.bulk", title="(COPY, commits of 10,000)", unit="rows/s"),
+    ]
+
+
+def _latency() -> list[Row]:
+    rows = []
+    for road, words in (("postgres", "PostgreSQL"), ("kafka", "Kafka")):
+        rows.append(
+            Row(
+                key=f"latency.{road}.rate",
+                title=f"produce to consume, {words}: kept up",
+                unit="events/s",
+            )
+        )
+        for what, until in (("handled", "handler called"), ("committed", "effects committed")):
+            rows += [
+                Row(
+                    key=f"latency.{road}.{what}.p{percent}",
+                    title=f"produce to consume, {words}: {until}, p{percent}",
+                    unit="ms",
+                )
+                for percent in (50, 99)
+            ]
+    return rows
+
+
+ROWS = (
+    *_append(),
+    Row(
+        key="consume.postgres",
+        title="consume, PostgreSQL, batches of 500",
+        unit="events/s",
+        beside="select",
+        beside_title="bare SELECT of 500",
+    ),
+    Row(
+        key="consume.kafka",
+        title="consume, Kafka, batches of 500",
+        unit="events/s",
+        beside="getmany",
+        beside_title="aiokafka getmany and commit",
+    ),
+    Row(
+        key="relay",
+        title="relay, PostgreSQL to Kafka",
+        unit="events/s",
+        beside="producer",
+        beside_title="aiokafka idempotent producer",
+    ),
+    *_latency(),
+    Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),
+    Row(key="http.yardstick.8", title="bare ASGI yardstick, 8 connections", unit="requests/s"),
+)

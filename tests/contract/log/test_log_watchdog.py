@@ -1,0 +1,60 @@
+"""A reader that is alive, assigned and does nothing (aiokafka issue 1037) is replaced."""
+
+from collections.abc import Mapping, Sequence
+
+from roster_common.ports import LogReader, OnAssigned, OnRevoked, Record, TopicPartition
+from tests.contract.log.worlds import World, eventually, joined, running
+
+
+class SilentReader:
+    """A real reader behind a fault: it joins, is assigned, and hands nothing over."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+        self.stopped = False
+
+    @property
+    def log_id(self) -> str:
+        return self._reader.log_id
+
+    async def start(self, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
+        await self._reader.start(on_assigned, on_revoked)
+
+    async def poll(
+        self, *, max_records: int, timeout_s: float
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        await self._reader.poll(max_records=max_records, timeout_s=timeout_s)
+        return {}
+
+    async def report(self, positions: Mapping[TopicPartition, int]) -> None:
+        await self._reader.report(positions)
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        return {TopicPartition("roster.lifecycle", 0): 1}
+
+    async def stop(self) -> None:
+        self.stopped = True
+        await self._reader.stop()
+
+
+async def test_a_reader_with_lag_and_no_progress_is_replaced(world: World) -> None:
+    real, silent = world.reader, []
+
+    def first_one_silent(database, group, topics, member):  # type: ignore[no-untyped-def]
+        reader = real(database, group, topics, member)
+        if not silent:
+            silent.append(SilentReader(reader))
+            return silent[0]
+        return reader
+
+    world.reader = first_one_silent
+    async with running(world.consumer(stall_s=1.0)):
+        await world.publish(joined("p0"), joined("p1"))
+        await eventually(lambda: _both(world), within_s=60)
+
+    assert silent[0].stopped
+    assert await world.effects() == ["p0", "p1"]
+
+
+async def _both(world: World) -> bool:
+    return len(await world.effects()) == 2
