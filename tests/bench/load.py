@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import cast
 
 from roster_common.errors import Retriable
 from tests.bench.measuring import percentile
@@ -79,8 +80,7 @@ class _Connection(asyncio.Protocol):
         self._whole: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
         self._ask()
 
     def data_received(self, data: bytes) -> None:

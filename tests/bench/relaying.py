@@ -8,8 +8,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic, perf_counter
+from typing import Any
 
 import asyncpg
+import orjson
 from aiokafka import AIOKafkaProducer
 
 from roster_common.contracts.envelope import Outgoing
@@ -25,6 +27,10 @@ from tests.bench.servers import give_back
 from tests.contract.log.worlds import CLOCK, running
 
 DATABASE = "homeroom_bench_relay"
+SELECT = """
+SELECT topic, partition, "offset", key, headers::text AS headers, value FROM log.event
+ORDER BY topic, partition, "offset"
+"""
 
 
 @asynccontextmanager
@@ -95,22 +101,31 @@ def _relay(ground: Backlog, bootstrap: str, prefix: str) -> Sample:
     return sample
 
 
-def _producer(ground: Backlog, bootstrap: str, prefix: str) -> Sample:
-    records = [
+async def _records(url: str, prefix: str) -> list[tuple[Any, ...]]:
+    """The log's own bytes, as the arguments of a send; read before the clock starts."""
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        rows = await connection.fetch(SELECT, timeout=30)
+    finally:
+        await connection.close(timeout=5)
+    return [
         (
-            prefix + outgoing.topic,
-            outgoing.value,
-            outgoing.key.encode(),
-            outgoing.partition,
+            prefix + row["topic"],
+            row["value"],
+            row["key"].encode(),
+            row["partition"],
             [
-                *((name, text.encode()) for name, text in outgoing.headers.items()),
-                (SEQUENCE_HEADER, b"0"),
+                *((name, text.encode()) for name, text in orjson.loads(row["headers"]).items()),
+                (SEQUENCE_HEADER, str(row["offset"]).encode()),
             ],
         )
-        for outgoing in ground.outgoing
+        for row in rows
     ]
 
+
+def _producer(ground: Backlog, bootstrap: str, prefix: str) -> Sample:
     async def sample() -> Figures:
+        records = await _records(ground.url, prefix)
         producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             enable_idempotence=True,

@@ -1,16 +1,14 @@
 """The demo itself, run as a person would: a command, an exit code, and evidence on disk."""
 
 import json
-import os
-import subprocess
-import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from homeroom.parts.kafka import RunningKafka
-from tests.support.demo import free_port_base, run_demo
+from tests.support.demo import run_demo, start_demo
 
 STUDENTS = 120
 # Two at a time would fight for two cores and make each other late.
@@ -69,25 +67,18 @@ def test_the_same_story_over_a_real_kafka(tmp_path: Path, kafka: RunningKafka) -
     assert_whole_story(evidence)
 
 
-def test_a_failed_step_is_named_with_a_reason_and_exit_code_one(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.zip"
-    broken.write_bytes(b"this is no zip")
+def test_a_refused_file_ends_the_demo_at_its_step_with_the_place_in_the_file(
+    tmp_path: Path,
+) -> None:
+    broken, home = tmp_path / "broken.zip", tmp_path / "demo"
+    with zipfile.ZipFile(broken, "w") as archive:
+        archive.writestr("manifest.csv", "propertyName,value\noneroster.version,1.2\n")
+        archive.writestr("orgs.csv", "sourcedId,colour\n1,red\n")
 
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-m", "homeroom", "demo"),
-            *("--folder", str(tmp_path / "demo"), "--port-base", str(free_port_base())),
-            *("--zip", str(broken)),
-        ],
-        env={**os.environ, "CI": "true"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    ended = start_demo(home, "--zip", str(broken))
 
     assert ended.returncode == 1
-    assert "FAILED at step: post the zip" in ended.stdout
-    evidence = json.loads((tmp_path / "demo" / "evidence.json").read_text(encoding="utf-8"))
-    assert evidence["outcome"] == "failed"
-    assert evidence["failedStep"] == "post the zip"
+    assert "FAILED at step: read the zip" in ended.stdout
+    assert "orgs.csv" in ended.stdout
+    evidence = json.loads((home / "evidence.json").read_text(encoding="utf-8"))
+    assert (evidence["outcome"], evidence["failedStep"]) == ("failed", "read the zip")

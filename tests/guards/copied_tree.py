@@ -36,7 +36,7 @@ class Verdict:
     why: str
 
 
-class NotTheCopy(Exception):  # noqa: N818 - says what was not true
+class NotTheCopy(Exception):
     """Something other than the copy was imported: what the tests say would mean nothing."""
 
 

@@ -13,7 +13,7 @@ FILE: Final = "tests/guards.toml"
 _KEYS: Final = {"name", "file", "search", "replace", "tests"}
 
 
-class GuardFault(Exception):  # noqa: N818 - a fault of the list, told by name
+class GuardFault(Exception):
     """The list of guards does not fit the tree."""
 
 

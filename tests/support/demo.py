@@ -23,10 +23,11 @@ def free_port_base() -> int:
     raise AssertionError("no free range of ports")
 
 
-def run_demo(folder: Path, *options: str, within_s: float = 240) -> dict[str, Any]:
-    """Run it to its end, assert exit code 0, and return the evidence."""
-    home = folder / "demo"
-    ended = subprocess.run(
+def start_demo(
+    home: Path, *options: str, within_s: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end in the folder `home`, whatever the end is."""
+    return subprocess.run(
         [
             *(sys.executable, "-m", "homeroom", "demo"),
             *("--folder", str(home), "--port-base", str(free_port_base())),
@@ -38,6 +39,12 @@ def run_demo(folder: Path, *options: str, within_s: float = 240) -> dict[str, An
         timeout=within_s,
         check=False,
     )
+
+
+def run_demo(folder: Path, *options: str, within_s: float = 240) -> dict[str, Any]:
+    """Run it below `folder`, assert exit code 0, and return the evidence."""
+    home = folder / "demo"
+    ended = start_demo(home, *options, within_s=within_s)
     assert ended.returncode == 0, ended.stdout[-TAIL:] + ended.stderr[-TAIL:]
     evidence: dict[str, Any] = json.loads((home / "evidence.json").read_text(encoding="utf-8"))
     return evidence

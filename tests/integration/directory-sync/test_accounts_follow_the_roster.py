@@ -281,8 +281,10 @@ async def test_pages_need_a_token_and_show_no_other_district(world, a_person, an
     without = await world.http.get(f"{program.url}/accounts/p1")
     other = await world.page(program, "/accounts/p1", districts=["south"])
     own = await world.page(program, "/accounts/p1")
+    elsewhere = await world.page(program, "/status?district=south")
 
     assert without.status_code == 401
+    assert elsewhere.json() == {"targets": []}
     assert other.status_code == 404
     assert own.json()["accounts"][0]["username"] == "alovelace"
     assert own.json()["accounts"][0]["reason"] == "role:student"

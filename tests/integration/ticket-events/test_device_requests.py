@@ -76,7 +76,9 @@ async def test_pages_need_a_token_show_no_other_district_and_go_page_by_page(wor
     second = (await world.page(program, "/device-requests?limit=3&offset=3")).json()
     too_many = await world.page(program, "/device-requests?limit=1001")
     status = (await world.page(program, "/status")).json()
+    elsewhere = (await world.page(program, "/status?district=south")).json()
 
+    assert elsewhere == {"districts": []}
     assert without.status_code == 401
     assert other.json() == {"total": 0, "deviceRequests": []}
     assert first["total"] == second["total"] == 5

@@ -93,6 +93,9 @@ class Box:
         with self.journal.step("migrations") as step:
             done: list[str] = []
             migrate.migrate_all(self.started().database_url, on_schema=done.append)
+            if self.kafka is not None:
+                migrate.declare_on_kafka(self.kafka.bootstrap)
+                done.append("topics on Kafka")
             step.detail = ", ".join(done)
 
     def _start_services(self) -> None:

@@ -6,6 +6,7 @@ The runner and its locks are libs/common's; here stands only which packages ther
 import asyncio
 from collections.abc import Callable
 
+from roster_common.runtime.log.kafka_topics import declare_topics
 from roster_common.runtime.log.prepare import SCHEMA as LOG_SCHEMA
 from roster_common.runtime.log.prepare import prepare_log
 from roster_common.runtime.migrations import migrate
@@ -19,6 +20,14 @@ def migrate_all(database_url: str, *, on_schema: Callable[[str], None]) -> None:
     Raises what the runner raises; the database stays usable at the last migration that ended well.
     """
     asyncio.run(_migrate_all(database_url, on_schema))
+
+
+def declare_on_kafka(bootstrap: str) -> None:
+    """Make the log's topics on a broker, before the first consumer asks for them. May run twice.
+
+    A consumer that comes before its topics would not look again for minutes.
+    """
+    asyncio.run(declare_topics(bootstrap))
 
 
 async def _migrate_all(database_url: str, on_schema: Callable[[str], None]) -> None:

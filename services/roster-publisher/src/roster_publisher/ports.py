@@ -231,7 +231,7 @@ class Housekeeping(Protocol):
 
 
 class RosterReads(Protocol):
-    """Reads for vendors. Bodies are OneRoster JSON in UTF-8 whose `href`s start with the host mark."""
+    """Reads for vendors. Bodies are JSON in UTF-8 whose `href`s start with the host mark."""
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page:
         """The first page of the newest revision, which it names."""

@@ -200,9 +200,7 @@ class Deliveries(Protocol):
 class Records(Protocol):
     """What each source said, and the resolved records."""
 
-    async def known(
-        self, place: Place, keys: Sequence[ChangeKey]
-    ) -> Mapping[ChangeKey, Known]:
+    async def known(self, place: Place, keys: Sequence[ChangeKey]) -> Mapping[ChangeKey, Known]:
         """What we hold of these records; absent ones are left out."""
         ...
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from homeroom.commands.options import FolderOption, PortOption, display, operator_client
-from homeroom.demo.archive import count_rows
 from homeroom.operator_client import Page
 from homeroom.waiting import wait_for
 
@@ -29,19 +28,14 @@ def snapshot(
         size = file.stat().st_size
         with screen.bar("uploaded bytes") as advance:
             run = client.upload(source, file, on_bytes=lambda sent: advance(sent, size))
-        rows = sum(count_rows(file).values())
-        with screen.bar("records read") as advance:
+        with screen.bar("percent") as advance:
 
             def look() -> Page | None:
                 report = client.run(run["runId"])
-                advance(_records_read(report), rows)
+                advance(int(report["percent"]), 100)
                 return report if report["state"] in ENDED else None
 
             report = wait_for("the end of the run", look, within_s=within_s, every_s=POLL_S)
     screen.say(json.dumps(report, indent=2))
     if report["state"] != "completed":
         raise typer.Exit(1)
-
-
-def _records_read(report: Page) -> int:
-    return sum(int(entity.get("read", 0)) for entity in (report.get("counts") or {}).values())

@@ -28,15 +28,22 @@ RUN_ENDED = frozenset({"completed", "failed", "refused"})
 
 def load_district(outside: Outside, file: Path) -> None:
     """Post `file` and follow it to its end. Raises CommandFailed where something is not as told."""
-    expected = count_rows(file)
-    outside.found["file"] = dict(expected)
+    expected = _count(outside, file)
     run_id = _upload(outside, file)
-    _wait_for_run(outside, run_id, rows=sum(expected.values()) - expected["manifest"])
+    _wait_for_run(outside, run_id)
     _wait_for_roster(outside, expected)
     _read_all_pages(outside, expected)
     _wait_for_directory(outside, expected["users"])
     _compare_samples(outside)
     _no_device_requests(outside)
+
+
+def _count(outside: Outside, file: Path) -> Mapping[str, int]:
+    with outside.journal.step("count the file's rows") as step:
+        expected = count_rows(file)
+        outside.found["file"] = dict(expected)
+        step.detail = f"{sum(expected.values()):,} in {len(expected)} files"
+    return expected
 
 
 def _upload(outside: Outside, file: Path) -> str:
@@ -49,19 +56,19 @@ def _upload(outside: Outside, file: Path) -> str:
     return str(run["runId"])
 
 
-def _wait_for_run(outside: Outside, run_id: str, *, rows: int) -> None:
+def _wait_for_run(outside: Outside, run_id: str) -> None:
     with outside.journal.step("read the zip", owner=SIS_INGEST.name) as step:
-        with outside.journal.display.bar("records read") as advance:
+        with outside.journal.display.bar("percent") as advance:
             report = wait_for(
                 "the end of the snapshot run",
-                lambda: _ended(outside.operator.run(run_id), advance, rows=rows),
+                lambda: _ended(outside.operator.run(run_id), advance),
                 within_s=LOAD_WITHIN_S,
                 every_s=LOAD_POLL_S,
                 check=outside.check,
             )
         outside.found["run"]["report"] = report
         if report["state"] != "completed":
-            raise CommandFailed(f"the snapshot run ended as {report['state']}")
+            raise CommandFailed(f"the snapshot run ended as {report['state']}: {why(report)}")
         step.detail = "every record is stored and on the log"
 
 
@@ -141,9 +148,16 @@ def _no_device_requests(outside: Outside) -> None:
         step.detail = "0 after the first load"
 
 
-def _ended(report: Page, advance: Advance, *, rows: int) -> Page | None:
-    counts = (report.get("counts") or {}).values()
-    advance(sum(int(entity.get("read", 0)) for entity in counts), rows)
+def why(report: Page) -> str:
+    """Say in one line why a run did not complete: codes and places in the file, no values."""
+    places = [
+        " ".join(str(part) for part in problem.values()) for problem in report["problems"][:SAMPLES]
+    ]
+    return "; ".join(places) or str(report["reason"])
+
+
+def _ended(report: Page, advance: Advance) -> Page | None:
+    advance(int(report["percent"]), 100)
     return report if report["state"] in RUN_ENDED else None
 
 

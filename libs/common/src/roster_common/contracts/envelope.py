@@ -91,7 +91,7 @@ class Event:
             raise Invalid("naive_time", field="time")
         if (self.data is None) == (self.tombstone_key is None):
             raise Invalid("data_or_tombstone_key", field="data")
-        if self.data is not None and self.data.TYPE != self.type:
+        if self.data is not None and self.type != self.data.TYPE:
             raise Invalid("type_is_not_of_data", field="type")
 
     @property

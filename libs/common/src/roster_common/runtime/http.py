@@ -147,7 +147,7 @@ class HttpClient:
         name: str,
         repeat: Repeat = "if_idempotent",
         timeout_s: float | None = None,
-        **parts: Any,  # noqa: ANN401 - content, json, data, params, headers, as httpx2 takes them
+        **parts: Any,
     ) -> httpx2.Response:
         """Send a request and give the answer, whole, whatever its status but 429, 502, 503, 504.
 

@@ -3,6 +3,7 @@
 Until this is done no account is created there, because an account that exists would be made twice.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from directory_sync.ports import Units, Wiring

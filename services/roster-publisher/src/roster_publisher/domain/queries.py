@@ -33,7 +33,7 @@ class CollectionQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Rows of one revision: `body` is UTF-8, `rows` objects joined by commas; `last` the last id."""
+    """Rows of one revision: `body` is UTF-8, `rows` objects joined by commas; `last` their last."""
 
     revision: int
     body: bytes

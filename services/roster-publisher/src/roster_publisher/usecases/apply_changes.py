@@ -132,9 +132,10 @@ def _woken(
 ) -> Iterable[Draft]:
     """Drafts of records that were waiting; what they waited for is their cause."""
     for waiter in waiters:
-        if waiter.record is None:
+        wanted = references(waiter.key, waiter.record) if waiter.record is not None else ()
+        came = next((r.target for r in wanted if r.target in arrived), None)
+        if waiter.record is None or came is None:
             continue
-        came = next(r.target for r in references(waiter.key, waiter.record) if r.target in arrived)
         yield draft_of(
             waiter.key,
             waiter.record,

@@ -5,6 +5,7 @@ harmlessly: an unchanged state emits nothing unless the mark forces it (republis
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from roster_publisher.domain.lifecycle import Standing, advance
@@ -53,57 +54,62 @@ class DerivePeople:
         self, unit: StateUnit, district_id: str, marks: Sequence[DirtyMark], now: datetime
     ) -> None:
         ids = sorted(mark.id for mark in marks)
-        revision = await unit.revision(district_id)
+        turn = _Turn(
+            unit=unit,
+            district_id=district_id,
+            revision=await unit.revision(district_id),
+            now=now,
+            today=self._today(district_id, now),
+        )
         facts = await unit.people(district_id, ids)
         held = await unit.held(district_id, ids)
-        org_ids = {ref["org"]["sourcedId"] for one in facts for ref in one.record["roles"]} | {
-            enrolment.school_id for one in facts for enrolment in one.enrolments
-        }
+        org_ids = {ref["org"]["sourcedId"] for one in facts for ref in one.record["roles"]}
+        org_ids |= {enrolment.school_id for one in facts for enrolment in one.enrolments}
         orgs = await unit.orgs(district_id, org_ids)
-        today = self._today(district_id, now)
-        people = {one.person_id: person_of(one, orgs, today=today) for one in facts}
+        people = {one.person_id: person_of(one, orgs, today=turn.today) for one in facts}
         conclusions = [
-            self._conclude(
-                unit, district_id, mark, people[mark.id], held.get(mark.id), revision, now
-            )
+            self._conclude(turn, mark, people[mark.id], held.get(mark.id))
             for mark in marks
             if mark.id in people
         ]
-        await unit.keep_people(district_id, conclusions, revision=revision)
+        await unit.keep_people(district_id, conclusions, revision=turn.revision)
 
     def _conclude(
-        self,
-        unit: StateUnit,
-        district_id: str,
-        mark: DirtyMark,
-        person: Person,
-        before: PersonHeld | None,
-        revision: int,
-        now: datetime,
+        self, turn: "_Turn", mark: DirtyMark, person: Person, before: PersonHeld | None
     ) -> PersonConclusion:
-        today = self._today(district_id, now)
         digest = state_hash(person)
         if before is None or before.state_hash != digest or mark.force:
-            unit.emit_person(district_id, person, revision=revision, cause=mark.cause)
+            turn.unit.emit_person(
+                turn.district_id, person, revision=turn.revision, cause=mark.cause
+            )
         standing, step = advance(
             before.standing if before else Standing(),
-            person.roles_on(today),
-            now=now,
+            person.roles_on(turn.today),
+            now=turn.now,
             settle=self._settle,
         )
         left_cause = before.left_cause if before else None
-        cause = mark.cause
         if step is not None:
-            if step.kind == "left" and left_cause is not None:
-                cause = left_cause
-            unit.emit_step(district_id, person.person_id, step, at=now, cause=cause)
+            cause = (step.kind == "left" and left_cause) or mark.cause
+            turn.unit.emit_step(turn.district_id, person.person_id, step, at=turn.now, cause=cause)
         return PersonConclusion(
             person_id=person.person_id,
             state_hash=digest,
             standing=standing,
             left_cause=_left_cause(standing, left_cause, mark.cause),
-            next_date=person.next_date_after(today),
+            next_date=person.next_date_after(turn.today),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """What one batch has in common."""
+
+    unit: StateUnit
+    district_id: str
+    revision: int
+    now: datetime
+    today: date
 
 
 def _left_cause(standing: Standing, before: Cause | None, now: Cause) -> Cause | None:

@@ -29,7 +29,7 @@ class DiskSnapshotFiles:
         part = self._folder / f"{name}.part"
         digest = hashlib.sha256()
         size = 0
-        with part.open("wb") as file:  # noqa: ASYNC230 - opens only; what blocks runs in threads
+        with part.open("wb") as file:
             try:
                 async for buffer in _buffered(chunks):
                     size += len(buffer)

@@ -1,6 +1,6 @@
 """References inside a record: finding them, and giving them other ids. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from sis_ingest.domain.entities import REFERENCES, Entity, id_space
@@ -24,8 +24,7 @@ def with_ids(entity: Entity, record: Record, ids: Mapping[IdKey, str]) -> Record
     for reference in REFERENCES[entity]:
         head, rest = reference.path[0], reference.path[1:]
         if head in result:
-            space = reference.entity
-            result[head] = _swapped(result[head], rest, lambda old, s=space: ids[s, old])
+            result[head] = _swapped(result[head], rest, reference.entity, ids)
     return result
 
 
@@ -39,11 +38,11 @@ def _at(value: Any, path: tuple[str, ...]) -> Iterator[str]:
         yield from _at(value[path[0]], path[1:])
 
 
-def _swapped(value: Any, path: tuple[str, ...], swap: Callable[[str], str]) -> Any:
+def _swapped(value: Any, path: tuple[str, ...], space: Entity, ids: Mapping[IdKey, str]) -> Any:
     if isinstance(value, list):
-        return [_swapped(item, path, swap) for item in value]
+        return [_swapped(item, path, space, ids) for item in value]
     if not path:
-        return {**value, "sourcedId": swap(value["sourcedId"])}
+        return {**value, "sourcedId": ids[space, value["sourcedId"]]}
     if path[0] not in value:
         return value
-    return {**value, path[0]: _swapped(value[path[0]], path[1:], swap)}
+    return {**value, path[0]: _swapped(value[path[0]], path[1:], space, ids)}

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from sis_ingest.ports import SourceSpec
-from sis_ingest.sources.generic import spec as generic
-from sis_ingest.sources.oneroster_csv import spec as oneroster_csv
+from sis_ingest.sources.generic.spec import SPEC as GENERIC
+from sis_ingest.sources.oneroster_csv.spec import SPEC as ONEROSTER_CSV
 
 KINDS: Final[Mapping[str, SourceSpec]] = {
     spec.kind: spec
     for spec in (
-        generic.SPEC,
-        oneroster_csv.SPEC,
+        GENERIC,
+        ONEROSTER_CSV,
     )
 }

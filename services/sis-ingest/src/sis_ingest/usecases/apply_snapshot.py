@@ -57,9 +57,7 @@ class ApplySnapshot:
                 left -= len(rows)
         return run
 
-    async def _sieve(
-        self, run: Run, collections: Sequence[Collection]
-    ) -> Mapping[Entity, Sieve]:
+    async def _sieve(self, run: Run, collections: Sequence[Collection]) -> Mapping[Entity, Sieve]:
         async with self.units.begin("stage") as unit:
             return {c.entity: await unit.staging.sieve(run, c.entity) for c in collections}
 

@@ -52,9 +52,7 @@ class Republish:
             after = (page[-1].entity, page[-1].entity_id)
 
 
-def _event(
-    district_id: str, cause: Cause, record: Resolved
-) -> RecordUpserted | RecordToBeDeleted:
+def _event(district_id: str, cause: Cause, record: Resolved) -> RecordUpserted | RecordToBeDeleted:
     if record.deleted:
         return RecordToBeDeleted(
             district_id=district_id,

@@ -40,9 +40,7 @@ class StageSnapshot:
             report = await self._without_repeated(run, collection, report)
         return replace(run, report=report, percent=READ_PERCENT)
 
-    async def _without_repeated(
-        self, run: Run, collection: Collection, report: Report
-    ) -> Report:
+    async def _without_repeated(self, run: Run, collection: Collection, report: Report) -> Report:
         async with self.units.begin("stage") as unit:
             repeated = await unit.staging.drop_repeated(run, collection.entity)
         refused = [
@@ -59,9 +57,7 @@ class StageSnapshot:
 
 def _counted(report: Report, collection: Collection, chunk: Chunk) -> Report:
     before = report.counts(collection.entity)
-    counts = Counts(
-        read=before.read + chunk.read, refused=before.refused + len(chunk.refused)
-    )
+    counts = Counts(read=before.read + chunk.read, refused=before.refused + len(chunk.refused))
     return replace(
         report.with_counts(collection.entity, counts),
         refusals=tally(report.refusals, chunk.refused),

@@ -34,9 +34,13 @@ def routes(show: ShowAccounts, require_viewer: RequireViewer) -> APIRouter:
         return AccountsBody(person_id=person_id, accounts=[account_body(one) for one in shown])
 
     @router.get("/status")
-    async def status(operator: Annotated[Operator, Depends(require_viewer)]) -> StatusBody:
-        """Accounts by state and waiting work, per target."""
-        counts = await show.counts(may_see=operator.may_see)
+    async def status(
+        operator: Annotated[Operator, Depends(require_viewer)], district: str | None = None
+    ) -> StatusBody:
+        """Accounts by state and waiting work, per target; of one district if asked so."""
+        counts = await show.counts(
+            may_see=lambda one: operator.may_see(one) and district in (None, one)
+        )
         return StatusBody(targets=[target_body(one) for one in counts])
 
     return router

@@ -38,10 +38,10 @@ _LIKE: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 class Statement:
     """Collects binds while text is put together; `bind` gives the placeholder."""
 
-    def __init__(self, *values: Any) -> None:  # noqa: ANN401 - whatever the driver binds
+    def __init__(self, *values: Any) -> None:
         self.values: list[Any] = list(values)
 
-    def bind(self, value: Any) -> str:  # noqa: ANN401 - whatever the driver binds
+    def bind(self, value: Any) -> str:
         """Add a value; returns its placeholder."""
         self.values.append(value)
         return f"${len(self.values)}"
@@ -77,6 +77,7 @@ def conditions(query: CollectionQuery, statement: Statement, *, revision: str | 
 def at_revision(
     query: CollectionQuery,
     columns: str,
+    *,
     after: str,
     limit: str | None,
     revision: str,

@@ -17,14 +17,14 @@ _CLIENT: Final = """
     WHERE c.client_id = $1
 """
 
-_KEEP_TOKEN: Final = """
+_KEEP_ACCESS: Final = """
     INSERT INTO roster_publisher.access_token
         (district_id, token_hash, client_id, token_scopes, expires_at)
     VALUES ($1, $2, $3, $4, $5)
 """
 
 # A token is 256 random bits, so its hash alone finds it and its district. One row; unique index.
-_TOKEN: Final = """
+_ACCESS: Final = """
     SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at,
            g.token_scopes, g.school_ids, g.agreement, g.expires_at AS grant_expires_at
     FROM roster_publisher.access_token t
@@ -64,7 +64,7 @@ class PostgresVendors:
         """Store a token; committed when this returns."""
         async with self._database.begin() as tx:
             await (await tx.driver()).execute(
-                _KEEP_TOKEN,
+                _KEEP_ACCESS,
                 token.grant.district_id,
                 token_hash,
                 token.grant.client_id,
@@ -75,7 +75,7 @@ class PostgresVendors:
     async def token(self, token_hash: bytes, *, now: datetime) -> AccessToken | None:
         """The live token with its grant as it stands now."""
         async with self._database.begin() as tx:
-            row = await (await tx.driver()).fetchrow(_TOKEN, token_hash, now)
+            row = await (await tx.driver()).fetchrow(_ACCESS, token_hash, now)
         if row is None:
             return None
         return AccessToken(

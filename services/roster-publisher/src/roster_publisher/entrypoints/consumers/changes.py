@@ -1,4 +1,4 @@
-"""Door of topic `sis.changes`: contract events in, domain changes out, one use case per district."""
+"""Door of topic `sis.changes`: contract events in, domain changes out, one district at a time."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -30,7 +30,7 @@ class ChangesDoor:
         self._ring = ring
 
     async def __call__(self, tx: Tx, events: Sequence[Received]) -> None:
-        """Apply a batch inside `tx`; several districts are taken in order, so none waits crosswise."""
+        """Apply a batch inside `tx`; districts are taken in order, so that none waits crosswise."""
         unit = await self._unit_of(tx)
         by_district: dict[str, list[Change]] = {}
         for received in events:

@@ -64,7 +64,7 @@ class OneRosterApp:
         self._clock = clock
         self._public_url = public_url
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request; an error before the body is a status object, later it cuts off."""
         if scope["type"] != "http":
             return

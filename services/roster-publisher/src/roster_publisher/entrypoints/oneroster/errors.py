@@ -6,7 +6,7 @@ import orjson
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault(Exception):  # noqa: N818 - an answer, not an accident
+class Fault(Exception):
     """An error answer. `description` is ours and never holds a value of the roster."""
 
     http: int

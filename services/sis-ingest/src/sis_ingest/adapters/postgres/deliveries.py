@@ -72,7 +72,7 @@ class PostgresDeliveries:
                 correlation_id=delivery.correlation_id,
                 fresh=True,
             )
-        row = await self._driver.fetchrow(
+        (row,) = await self._driver.fetch(
             _FIRST, place.district_id, place.source_id, delivery.external_id
         )
         return StoredDelivery(

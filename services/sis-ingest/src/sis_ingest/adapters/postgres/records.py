@@ -145,7 +145,7 @@ class PostgresRecords:
         return [_record(row) for row in rows]
 
 
-def _record(row: Any) -> Resolved:  # noqa: ANN401 - asyncpg's record
+def _record(row: Any) -> Resolved:
     body = row["data"].encode()
     return Resolved(
         entity=ENTITIES[row["entity"]],

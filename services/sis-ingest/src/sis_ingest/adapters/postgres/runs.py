@@ -62,6 +62,13 @@ SELECT count(*) AS deliveries,
 FROM sis_ingest.delivery WHERE state = 'waiting' AND kind = 'webhook'
 """
 
+# Purpose: resolved records of a district, by entity. Rows: up to 7. Index: primary key.
+_COUNTS: Final = """
+SELECT entity, count(*) FILTER (WHERE NOT deleted) AS active,
+       count(*) FILTER (WHERE deleted) AS deleted
+FROM sis_ingest.resolved_record WHERE district_id = $1 GROUP BY entity
+"""
+
 
 class PostgresRuns:
     """`ports.Runs`."""
@@ -104,9 +111,7 @@ class PostgresRuns:
 
     async def completed_before(self, place: Place) -> bool:
         """See the port."""
-        return bool(
-            await self._driver.fetchval(_COMPLETED, place.district_id, place.source_id)
-        )
+        return bool(await self._driver.fetchval(_COMPLETED, place.district_id, place.source_id))
 
     async def stated(self, run: Run, entities: Sequence[Entity]) -> None:
         """See the port."""
@@ -141,13 +146,23 @@ class PostgresRunDesk:
         rows = await (await self._database.pool()).fetch(_SOURCES_WAITING)
         return [row["source_id"] for row in rows]
 
+    async def counts(self, district_id: str) -> Mapping[str, Any]:
+        """A district's resolved records by entity, for the status page."""
+        rows = await (await self._database.pool()).fetch(_COUNTS, district_id)
+        return {
+            "districtId": district_id,
+            "records": {
+                row["entity"]: {"active": row["active"], "deleted": row["deleted"]} for row in rows
+            },
+        }
+
     async def backlog(self) -> Mapping[str, float]:
         """Webhooks waiting and the age of the oldest in seconds, for readiness."""
-        row = await (await self._database.pool()).fetchrow(_BACKLOG)
+        (row,) = await (await self._database.pool()).fetch(_BACKLOG)
         return {"waiting": row["deliveries"], "oldestSeconds": round(row["oldest_s"], 3)}
 
 
-def _run(row: Any) -> Run:  # noqa: ANN401 - asyncpg's record
+def _run(row: Any) -> Run:
     return Run(
         run_id=str(row["run_id"]),
         delivery_id=str(row["delivery_id"]),

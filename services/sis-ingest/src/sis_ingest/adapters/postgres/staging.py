@@ -118,7 +118,7 @@ class PostgresStaging:
     async def sieve(self, run: Run, entity: Entity) -> Sieve:
         """See the port."""
         place = run.place
-        row = await self._driver.fetchrow(
+        (row,) = await self._driver.fetch(
             _SIEVE, place.district_id, run.run_id, place.source_id, entity
         )
         return Sieve(

@@ -3,12 +3,12 @@
 from datetime import UTC
 from typing import Final
 
+from pydantic import BaseModel, ConfigDict
+
 from roster_common.contracts.oneroster import OBJECTS, to_record
 from roster_common.contracts.validation import read_object
 from roster_common.contracts.values import SourcedId
 from roster_common.errors import Invalid
-from pydantic import BaseModel, ConfigDict
-
 from sis_ingest.domain.deliveries import Incoming
 from sis_ingest.domain.entities import COLLECTIONS
 from sis_ingest.domain.records import canonical, content_hash, to_bytes

@@ -38,9 +38,14 @@ def routes(views: Views, require_viewer: RequireViewer) -> APIRouter:
         )
 
     @router.get("/status")
-    async def status(operator: Annotated[Operator, Depends(require_viewer)]) -> StatusBody:
-        """Persons and requests per district that the token carries."""
-        counts = await views.counts(districts=_districts(operator))
+    async def status(
+        operator: Annotated[Operator, Depends(require_viewer)], district: str | None = None
+    ) -> StatusBody:
+        """Persons and requests per district that the token carries; of one if asked so."""
+        wanted = _districts(operator)
+        if district is not None:
+            wanted = [district] if operator.may_see(district) else []
+        counts = await views.counts(districts=wanted)
         return StatusBody(districts=[district_body(one) for one in counts])
 
     return router

@@ -1,0 +1,141 @@
+"""Builds the real things and joins them. Decides nothing."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+
+from roster_common.runtime.health import Check
+from roster_common.runtime.service import Runtime, create_app
+from sis_ingest.adapters.events import EventMapper
+from sis_ingest.adapters.files import DiskSnapshotFiles
+from sis_ingest.adapters.postgres.runs import PostgresRunDesk
+from sis_ingest.adapters.postgres.units import PostgresUnits
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.entrypoints.http.operations import operation_routes
+from sis_ingest.entrypoints.http.snapshots import snapshot_routes
+from sis_ingest.entrypoints.http.webhooks import webhook_routes
+from sis_ingest.entrypoints.jobs.appliers import Bell, DeliveryApplier, SnapshotImporter
+from sis_ingest.ports import SnapshotLimits, Source
+from sis_ingest.settings import Settings, SourceSettings
+from sis_ingest.sources import KINDS
+from sis_ingest.usecases.accept_delivery import AcceptDelivery
+from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
+from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
+from sis_ingest.usecases.apply_snapshot import ApplySnapshot
+from sis_ingest.usecases.import_snapshot import ImportSnapshot
+from sis_ingest.usecases.record_changes import RecordChanges
+from sis_ingest.usecases.republish import Republish
+from sis_ingest.usecases.stage_snapshot import StageSnapshot
+
+_OLDEST_WAITING_LIMIT_S = 60.0
+
+
+class ConfiguredSources:
+    """`ports.Sources` from settings."""
+
+    def __init__(self, settings: Iterable[SourceSettings]) -> None:
+        self._sources = {source.id: _source(source) for source in settings}
+
+    def get(self, source_id: str) -> Source | None:
+        """See the port."""
+        return self._sources.get(source_id)
+
+    def all(self) -> Iterable[Source]:
+        """See the port."""
+        return self._sources.values()
+
+
+def build(settings: Settings) -> FastAPI:
+    """The application, ready to serve; it opens no connection before its start."""
+
+    def wire(app: FastAPI, runtime: Runtime) -> None:
+        sources = ConfiguredSources(settings.sources)
+        units = PostgresUnits(runtime.database, EventMapper(runtime))
+        runs = PostgresRunDesk(runtime.database)
+        record = RecordChanges(clock=runtime.clock, ids=runtime.ids)
+        _add_webhooks(settings, app, runtime, units, sources, runs, record)
+        _add_snapshots(settings, app, runtime, units, sources, runs, record)
+        app.include_router(
+            operation_routes(
+                Republish(units=units, ids=runtime.ids),
+                runs.counts,
+                admin=runtime.operators.require("admin"),
+                viewer=runtime.operators.require("viewer"),
+            )
+        )
+
+        async def inbox() -> Check:
+            backlog: Mapping[str, Any] = await runs.backlog()
+            return Check(
+                ok=backlog["oldestSeconds"] < _OLDEST_WAITING_LIMIT_S, detail=dict(backlog)
+            )
+
+        runtime.health.add("inbox", inbox, critical=False)
+
+    return create_app(settings, wire)
+
+
+def _add_webhooks(
+    settings: Settings,
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    runs: PostgresRunDesk,
+    record: RecordChanges,
+) -> None:
+    bell = Bell()
+    accept = AcceptDelivery(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell)
+    app.include_router(webhook_routes(accept, sources, limit_bytes=settings.webhook_limit_bytes))
+    apply = ApplyDeliveries(units=units, clock=runtime.clock, record_changes=record)
+    runtime.loop("apply-deliveries", DeliveryApplier(apply, sources, runs, bell).run)
+
+
+def _add_snapshots(
+    settings: Settings,
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    runs: PostgresRunDesk,
+    record: RecordChanges,
+) -> None:
+    bell = Bell()
+    files = DiskSnapshotFiles(settings.data_dir / "snapshots")
+    accept = AcceptSnapshot(
+        units=units,
+        files=files,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        limit_bytes=settings.snapshot_limit_bytes,
+        poke=bell,
+    )
+    app.include_router(
+        snapshot_routes(
+            accept,
+            sources,
+            runs,
+            operator=runtime.operators.require("operator"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
+    importer = ImportSnapshot(
+        units=units,
+        files=files,
+        clock=runtime.clock,
+        limits=SnapshotLimits(),
+        stage=StageSnapshot(units=units),
+        apply=ApplySnapshot(units=units, record_changes=record),
+    )
+    runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell).run)
+
+
+def _source(settings: SourceSettings) -> Source:
+    return Source(
+        place=Place(district_id=settings.district, source_id=settings.id),
+        kind=settings.kind,
+        secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
+        webhook=KINDS[settings.kind].webhook if settings.secrets else None,
+        snapshot=KINDS[settings.files].snapshot,
+    )

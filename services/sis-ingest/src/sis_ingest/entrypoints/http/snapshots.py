@@ -1,0 +1,129 @@
+"""`POST /snapshots/{source}` and `GET /snapshots/{id}`: files in, reports out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse
+
+from roster_common.errors import Invalid
+from roster_common.runtime.correlation import current_correlation_id
+from roster_common.runtime.problems import FieldError, Problem
+from roster_common.runtime.tokens import Operator
+from sis_ingest.domain.runs import Problem as RunProblem
+from sis_ingest.domain.runs import Run
+from sis_ingest.entrypoints.http.bodies import body_pieces, too_large
+from sis_ingest.ports import RunDesk, Source, Sources, TooLarge
+from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
+
+Gate = Callable[[Request], Awaitable[Operator]]
+
+
+def snapshot_routes(
+    accept: AcceptSnapshot, sources: Sources, runs: RunDesk, *, operator: Gate, viewer: Gate
+) -> APIRouter:
+    """The door for files; `operator` and `viewer` are the gates of the two pages."""
+    router = APIRouter(tags=["snapshots"])
+
+    @router.post("/snapshots/{source}", status_code=202, summary="A file set of a source (zip)")
+    async def take(
+        source: str,
+        request: Request,
+        who: Annotated[Operator, Depends(operator)],
+        as_of: Annotated[datetime | None, Query(alias="asOf")] = None,
+    ) -> JSONResponse:
+        found = _source(sources, source, who)
+        try:
+            run = await accept(
+                found, body_pieces(request), correlation_id=current_correlation_id(), as_of=as_of
+            )
+        except TooLarge:
+            raise too_large(accept.limit_bytes) from None
+        except Invalid as error:
+            raise Problem(
+                422,
+                "invalid-snapshot",
+                "The file cannot be taken",
+                errors=[FieldError(field=error.field or "body", message=error.reason)],
+            ) from None
+        return JSONResponse(
+            {
+                "runId": run.run_id,
+                "correlationId": run.correlation_id,
+                "deliveryId": run.delivery_id,
+            },
+            202,
+            headers={"Location": f"/snapshots/{run.run_id}"},
+        )
+
+    @router.get("/snapshots/{run_id}", summary="How far a run is, and what it found")
+    async def report(run_id: str, who: Annotated[Operator, Depends(viewer)]) -> JSONResponse:
+        run = await runs.get(run_id)
+        if run is None or not who.may_see(run.place.district_id):
+            raise Problem(404, "unknown-run", "There is no such run here")
+        return JSONResponse(run_page(run))
+
+    return router
+
+
+def _source(sources: Sources, source_id: str, who: Operator) -> Source:
+    found = sources.get(source_id)
+    if found is None or found.snapshot is None or not who.may_see(found.place.district_id):
+        raise Problem(404, "unknown-source", "There is no such source here")
+    return found
+
+
+def run_page(run: Run) -> Mapping[str, Any]:
+    """A run as JSON. Codes, file names, columns and counts; never a value of a row."""
+    report = run.report
+    return {
+        "runId": run.run_id,
+        "sourceId": run.place.source_id,
+        "districtId": run.place.district_id,
+        "correlationId": run.correlation_id,
+        "state": run.state,
+        "origin": run.origin,
+        "percent": run.percent,
+        "reason": run.reason,
+        "asOf": run.as_of.isoformat(),
+        "receivedAt": run.received_at.isoformat(),
+        "startedAt": None if run.started_at is None else run.started_at.isoformat(),
+        "finishedAt": None if run.finished_at is None else run.finished_at.isoformat(),
+        "bytes": run.file_bytes,
+        "sha256": run.sha256,
+        "counts": {
+            entity: {
+                "read": counts.read,
+                "changed": counts.changed,
+                "unchanged": counts.unchanged,
+                "refused": counts.refused,
+                "missing": counts.missing,
+            }
+            for entity, counts in report.collections.items()
+        },
+        # Absence removes nothing until removals are guarded (docs/adr/0008).
+        "removals": {"missing": report.missing(), "applied": 0},
+        "problems": [_problem(problem) for problem in report.problems],
+        "warnings": [_problem(warning) for warning in report.warnings],
+        "refusals": [
+            {
+                "file": refused.file,
+                "reason": refused.reason,
+                "field": refused.field,
+                "count": refused.count,
+                "firstRow": refused.first_row,
+            }
+            for refused in report.refusals
+        ],
+    }
+
+
+def _problem(problem: RunProblem) -> Mapping[str, Any]:
+    page = {
+        "code": problem.code,
+        "file": problem.file,
+        "row": problem.row,
+        "column": problem.column,
+    }
+    return {name: value for name, value in page.items() if value is not None}

@@ -1,0 +1,76 @@
+"""`POST /webhooks/{source}`: parse, call one use case, answer."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from roster_common.errors import Invalid
+from roster_common.runtime.correlation import current_correlation_id
+from roster_common.runtime.metrics import metric
+from roster_common.runtime.problems import FieldError, Problem
+from sis_ingest.entrypoints.http.bodies import read_body
+from sis_ingest.ports import NotVerified, Source, Sources
+from sis_ingest.usecases.accept_delivery import AcceptDelivery
+
+_UNKNOWN: Final = "unknown"
+
+
+def webhook_routes(accept: AcceptDelivery, sources: Sources, *, limit_bytes: int) -> APIRouter:
+    """The door for signed webhooks."""
+    router = APIRouter(tags=["webhooks"])
+
+    @router.post(
+        "/webhooks/{source}",
+        status_code=202,
+        summary="A signed change of one record (Standard Webhooks)",
+    )
+    async def take(source: str, request: Request) -> JSONResponse:
+        found = _source(sources, source)
+        body = await read_body(request, limit_bytes=limit_bytes)
+        try:
+            stored = await accept(
+                found, request.headers, body, correlation_id=current_correlation_id()
+            )
+        except NotVerified as error:
+            _count(source, "unauthenticated")
+            raise _not_verified(error) from None
+        except Invalid as error:
+            _count(source, "invalid")
+            raise _invalid(error) from None
+        _count(source, "accepted" if stored.fresh else "duplicate")
+        return JSONResponse(
+            {"deliveryId": stored.delivery_id, "correlationId": stored.correlation_id}, 202
+        )
+
+    return router
+
+
+def _source(sources: Sources, source_id: str) -> Source:
+    found = sources.get(source_id)
+    if found is None or found.webhook is None:
+        _count(_UNKNOWN, "refused")
+        raise Problem(404, "unknown-source", "There is no such source here")
+    return found
+
+
+def _not_verified(error: NotVerified) -> Problem:
+    return Problem(
+        401,
+        "not-verified",
+        "The sender could not be proved",
+        errors=[FieldError(field=error.field or "webhook-signature", message=error.reason)],
+    )
+
+
+def _invalid(error: Invalid) -> Problem:
+    return Problem(
+        422 if error.field else 400,
+        "invalid-delivery",
+        "The body is not what this source may send",
+        errors=[FieldError(field=error.field or "body", message=error.reason)],
+    )
+
+
+def _count(source_id: str, outcome: str) -> None:
+    metric("deliveries_total").labels(source=source_id, outcome=outcome).inc()

@@ -1,0 +1,60 @@
+"""What this service is told from outside. Read by __main__ and bootstrap only."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from roster_common.runtime.settings import ServiceSettings
+from sis_ingest.sources import KINDS
+
+SCHEMA = "sis_ingest"
+
+
+class SourceSettings(BaseModel):
+    """One source. `id` is unique over the installation and binds one district.
+
+    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots.
+    Two `secrets` may be valid at once while one is being changed; without any it takes no
+    webhooks, because an empty secret is one that everybody has.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    district: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    kind: str = "generic"
+    files: str = "oneroster_csv"
+    secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
+
+    @field_validator("kind", "files")
+    @classmethod
+    def _known_kind(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError("no source room has this kind")
+        return kind
+
+    @field_validator("secrets")
+    @classmethod
+    def _filled(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(secret.get_secret_value()) < 8 for secret in secrets):
+            raise ValueError("a webhook secret has at least 8 characters")
+        return secrets
+
+
+class Settings(ServiceSettings):
+    """Environment, prefix HOMEROOM_. `HOMEROOM_SOURCES` is a JSON list of sources."""
+
+    service: Literal["sis-ingest"] = "sis-ingest"
+    port: int = 8101
+    sources: tuple[SourceSettings, ...] = ()
+    data_dir: Path = Path("data/sis-ingest")
+    webhook_limit_bytes: int = Field(default=1024 * 1024, ge=1)
+    snapshot_limit_bytes: int = Field(default=2 * 1024**3, ge=1)
+
+    @field_validator("sources")
+    @classmethod
+    def _distinct(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        if len({source.id for source in sources}) != len(sources):
+            raise ValueError("two sources have the same id")
+        return sources

@@ -1,0 +1,217 @@
+"""Reads a OneRoster CSV package: manifest, headers, then rows in chunks, never a file at once.
+
+Faults of the file (a problem) are told from faults of a row (a refusal). Blocking; runs in a
+thread.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from roster_common.errors import Invalid
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.records import content_hash, to_bytes
+from sis_ingest.domain.runs import Problem, RowRefusal
+from sis_ingest.domain.snapshots import Chunk, Collection, StagedRow
+from sis_ingest.ports import SnapshotLimits, SnapshotRefused
+from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv
+from sis_ingest.sources.oneroster_csv.layout import FILES, ROLES, File
+from sis_ingest.sources.oneroster_csv.manifest import Manifest, read_manifest
+from sis_ingest.sources.oneroster_csv.normalise import Context, Row, is_deleted, to_object, to_role
+
+_REFERRING: Final[Entity] = "enrollment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One data row: its number, the bytes read up to its end, its cells by column."""
+
+    number: int
+    read_to: int
+    cells: Row
+
+
+class OneRosterPackage:
+    """`ports.OpenSnapshot` over one zip."""
+
+    def __init__(self, path: Path, *, limits: SnapshotLimits) -> None:
+        """Checks archive, manifest and headers; raises `SnapshotRefused` with all it found."""
+        self._archive = Archive(path, limits=limits)
+        try:
+            manifest = read_manifest(self._archive)
+            self._files = _stated(manifest)
+            self._headers, self.warnings = self._read_headers(manifest)
+            self._context = self._read_context(manifest)
+        except BaseException:
+            self._archive.close()
+            raise
+        self.collections = tuple(
+            Collection(entity=file.entity, file=file.file, mode=manifest.modes[file.name])
+            for file in self._files
+        )
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """Bytes of all collections, unpacked."""
+        return sum(self._archive.size(file.file) for file in self._files)
+
+    def chunks(self, collection: Collection, *, rows: int) -> Iterator[Chunk]:
+        """The collection's rows, `rows` at a time. A fault of the file ends it with a problem."""
+        file = next(f for f in self._files if f.entity == collection.entity)
+        lines = self._lines(file)
+        before, seen = 0, 0
+        while True:
+            batch: list[_Line] = []
+            problem: Problem | None = None
+            try:
+                batch.extend(islice(lines, rows))
+            except BadCsv as error:
+                problem = Problem(code=error.code, file=file.file, row=error.row)
+            seen += len(batch)
+            if not batch and problem is None:
+                if seen == 0 and file.needed and collection.mode == "bulk":
+                    yield _empty(file)
+                return
+            read_to = batch[-1].read_to if batch else before
+            yield self._chunk(file, batch, problem, read_to - before)
+            before = read_to
+            if problem is not None:
+                return
+
+    def close(self) -> None:
+        """Gives the file back. May run twice."""
+        self._archive.close()
+
+    def _chunk(
+        self, file: File, lines: Sequence[_Line], problem: Problem | None, size: int
+    ) -> Chunk:
+        rows: list[StagedRow] = []
+        refused: list[RowRefusal] = []
+        for line in lines:
+            try:
+                rows.append(self._row(file, line))
+            except Invalid as error:
+                refused.append(
+                    RowRefusal(
+                        file=file.file, row=line.number, reason=error.reason, field=error.field
+                    )
+                )
+        return Chunk(
+            rows=tuple(rows),
+            refused=tuple(refused),
+            problems=() if problem is None else (problem,),
+            read=len(lines),
+            bytes_read=size,
+        )
+
+    def _row(self, file: File, line: _Line) -> StagedRow:
+        deleted = is_deleted(line.cells)
+        record = to_object(file.entity, line.cells, self._context)
+        body = to_bytes(record)
+        together = record["user"]["sourcedId"] if file.entity == _REFERRING else ""
+        return StagedRow(
+            row=line.number,
+            external_id=record["sourcedId"],
+            sort_key=together,
+            content_hash=content_hash(body),
+            deleted=deleted,
+            body=body,
+        )
+
+    def _lines(self, file: File) -> Iterator[_Line]:
+        header = self._headers[file.name]
+        rows = self._archive.rows(file.file)
+        next(rows, None)
+        for number, read_to, cells in rows:
+            if len(cells) != len(header):
+                raise BadCsv("ragged_row", row=number)
+            yield _Line(number=number, read_to=read_to, cells=dict(zip(header, cells, strict=True)))
+
+    def _read_headers(
+        self, manifest: Manifest
+    ) -> tuple[Mapping[str, Sequence[str]], Sequence[Problem]]:
+        headers: dict[str, Sequence[str]] = {}
+        problems: list[Problem] = []
+        warnings: list[Problem] = []
+        wanted = (*self._files, ROLES) if manifest.states(ROLES.name) else self._files
+        for file in wanted:
+            try:
+                first = next(self._archive.rows(file.file), None)
+            except BadCsv as error:
+                problems.append(Problem(code=error.code, file=file.file, row=error.row))
+                continue
+            if first is None:
+                problems.append(Problem(code="empty_file", file=file.file))
+                continue
+            header = [name.strip() for name in first[2]]
+            headers[file.name] = header
+            problems += _missing_columns(file, header)
+            warnings += _odd_columns(file, header)
+        if problems:
+            raise SnapshotRefused(problems)
+        return headers, tuple(warnings)
+
+    def _read_context(self, manifest: Manifest) -> Context:
+        types: dict[str, str] = {}
+        roles: dict[str, list[Mapping[str, Any]]] | None = None
+        at = ""
+        try:
+            for file in self._files:
+                if file.entity == "org":
+                    at = file.file
+                    types = {
+                        line.cells["sourcedId"].strip(): line.cells["type"].strip()
+                        for line in self._lines(file)
+                    }
+            if manifest.version == "1.2":
+                at = ROLES.file
+                roles = self._read_roles() if manifest.states(ROLES.name) else {}
+        except BadCsv as error:
+            raise SnapshotRefused([Problem(code=error.code, file=at, row=error.row)]) from None
+        return Context(org_types=types, roles=roles)
+
+    def _read_roles(self) -> dict[str, list[Mapping[str, Any]]]:
+        """All roles by user: the one join that needs memory, a few hundred bytes a role."""
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for line in self._lines(ROLES):
+            try:
+                if is_deleted(line.cells):
+                    continue
+                user, role = to_role(line.cells)
+            except Invalid:
+                continue  # its user lacks a role then, and is refused with that reason
+            found.setdefault(user, []).append(role)
+        return found
+
+
+def _stated(manifest: Manifest) -> tuple[File, ...]:
+    return tuple(file for file in FILES[manifest.version] if manifest.states(file.name))
+
+
+def _missing_columns(file: File, header: Sequence[str]) -> list[Problem]:
+    names = (*(() if file is ROLES else ("sourcedId",)), *file.required)
+    missing = [name for name in names if name not in header]
+    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    return [Problem(code="missing_column", file=file.file, row=1, column=n) for n in missing] + [
+        Problem(code="repeated_column", file=file.file, row=1, column=n[:100]) for n in repeated
+    ]
+
+
+def _odd_columns(file: File, header: Sequence[str]) -> list[Problem]:
+    return [
+        Problem(code="unknown_column", file=file.file, row=1, column=name[:100])
+        for name in header
+        if name not in file.known and not name.startswith("metadata.")
+    ]
+
+
+def _empty(file: File) -> Chunk:
+    return Chunk(
+        rows=(),
+        refused=(),
+        problems=(Problem(code="empty_collection", file=file.file),),
+        read=0,
+        bytes_read=0,
+    )

@@ -1,0 +1,112 @@
+"""Records as OneRoster text, and views of it, without any I/O."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from roster_common.contracts.oneroster import OBJECTS
+from roster_publisher.adapters.secrets import SecretDigests
+from roster_publisher.domain.fragments import FIELDS, GROUPS, HOST_MARK, render, stamp_text
+from roster_publisher.domain.publication import Origin
+from roster_publisher.domain.records import PUBLISH_ORDER, Key
+from roster_publisher.domain.views import narrow
+from tests.support.oneroster_records import demographics, org, ref, role, user
+
+STAMP = "2026-09-01T08:00:00.000Z"
+
+
+def text_of(entity: Any, record: dict[str, Any], *, hidden: frozenset[Key] = frozenset()) -> str:
+    """The whole object, as a reader puts it together."""
+    fragments = render(
+        Key(entity, record["sourcedId"]),
+        record,
+        status="active",
+        stamp=STAMP,
+        is_shown=lambda key: key not in hidden,
+    )
+    return "{" + "".join(getattr(fragments, group) for group in GROUPS) + "}"
+
+
+def test_booleans_are_words_and_nothing_is_null() -> None:
+    body = json.loads(text_of("demographics", demographics("u1", asian=True, white=False)))
+
+    assert body == {
+        "sourcedId": "u1",
+        "status": "active",
+        "dateLastModified": STAMP,
+        "birthDate": "2012-03-04",
+        "asian": "true",
+        "white": "false",
+    }
+
+
+def test_an_id_is_escaped_in_its_address_and_plain_beside_it() -> None:
+    text = text_of("user", user("u1", role('a/b "ü"')))
+
+    body = json.loads(text.replace(HOST_MARK, "http://h"))
+    assert body["roles"][0]["org"] == {
+        "href": "http://h/orgs/a%2Fb%20%22%C3%BC%22",
+        "sourcedId": 'a/b "ü"',
+        "type": "org",
+    }
+
+
+def test_the_host_mark_cannot_come_from_a_record() -> None:
+    text = text_of("org", org("s1", name=f"x{HOST_MARK}y"))
+
+    assert HOST_MARK not in text
+    assert json.loads(text)["name"] == f"x{HOST_MARK}y"
+
+
+def test_what_is_not_shown_is_not_referred_to() -> None:
+    record = user("u1", role("s1"), role("s2"), agents=[ref("user", "mum"), ref("user", "dad")])
+    hidden = frozenset({Key("org", "s2"), Key("user", "dad")})
+
+    body = json.loads(text_of("user", record, hidden=hidden).replace(HOST_MARK, ""))
+
+    assert [one["org"]["sourcedId"] for one in body["roles"]] == ["s1"]
+    assert [one["sourcedId"] for one in body["agents"]] == ["mum"]
+
+
+def test_a_stamp_is_written_with_milliseconds_and_a_z() -> None:
+    assert stamp_text(datetime(2026, 9, 1, 8, 0, 0, 7000, tzinfo=UTC)) == (
+        "2026-09-01T08:00:00.007Z"
+    )
+
+
+@pytest.mark.parametrize("entity", PUBLISH_ORDER)
+def test_every_field_of_the_contract_has_a_place(entity: Any) -> None:
+    names = {field.alias or name for name, field in OBJECTS[entity].model_fields.items()}
+    contract = {name.rstrip("_") for name in names}
+
+    assert contract == FIELDS[entity]
+
+
+def test_a_view_of_schools_names_no_other() -> None:
+    body = {
+        "roles": [{"org": {"sourcedId": "s1"}}, {"org": {"sourcedId": "s2"}}],
+        "primaryOrg": {"sourcedId": "s2", "type": "org"},
+        "agents": [{"sourcedId": "mum"}, {"sourcedId": "stranger"}],
+    }
+
+    (seen,) = narrow([body], school_ids=frozenset({"s1"}), visible_users=frozenset({"mum"}))
+
+    assert seen == {"roles": [{"org": {"sourcedId": "s1"}}], "agents": [{"sourcedId": "mum"}]}
+
+
+async def test_a_secret_is_known_again_and_kept_as_a_hash() -> None:
+    digests = SecretDigests()
+    for secret, kind in (("chosen", "scrypt$"), (f"hrs_{'a' * 43}", "blake2b$")):
+        stored = await digests.digest(secret)
+        assert stored.startswith(kind)
+        assert secret not in stored
+        assert await digests.matches(secret, stored)
+        assert not await digests.matches("another", stored)
+
+
+def test_origins_are_those_of_the_contract() -> None:
+    from roster_common.contracts import envelope
+
+    assert Origin.__args__ == envelope.Origin.__args__  # type: ignore[attr-defined]
