@@ -124,7 +124,7 @@ def test_what_was_applied_changes_nothing_when_it_comes_again(
 ) -> None:
     ordered = sorted(events, key=lambda event: event[0])
     # One moment, one event: two at the same moment are taken in log order each time.
-    unique = {at: name for at, name in ordered}
+    unique = dict(ordered)
     changes = [
         change("user", None if name is None else user("u1", givenName=name), at=at)
         for at, name in unique.items()

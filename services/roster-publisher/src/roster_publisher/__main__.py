@@ -2,9 +2,9 @@
 
 import sys
 
+from roster_common.runtime.entry import run_service
 from roster_publisher.bootstrap import SCHEMA, build
 from roster_publisher.settings import Settings
-from roster_common.runtime.entry import run_service
 
 
 def main(arguments: list[str]) -> int:

@@ -36,7 +36,6 @@ from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 
 SCHEMA: Final = "roster_publisher"
-MIGRATIONS: Final = "roster_publisher.migrations"
 BASE_PATH: Final = "/ims/oneroster/rostering/v1p2"
 _DATES_EVERY_S: Final = 60.0
 _PURGE_EVERY_S: Final = 600.0

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
-import orjson
 
 from sis_ingest.domain.changes import ChangeKey, Known, Write
 from sis_ingest.domain.deliveries import Place
@@ -146,12 +145,12 @@ class PostgresRecords:
 
 
 def _record(row: Any) -> Resolved:
-    body = row["data"].encode()
+    record = row["data"]
     return Resolved(
         entity=ENTITIES[row["entity"]],
         entity_id=row["entity_id"],
-        record=orjson.loads(body),
-        body=body,
+        record=record,
+        body=to_bytes(record),
         content_hash=row["content_hash"],
         deleted=row["deleted"],
     )

@@ -1,0 +1,49 @@
+"""A webhook counts when a secret of its source signed it, just now; signed here by the library."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from standardwebhooks import Webhook
+
+from sis_ingest.ports import NotVerified
+from sis_ingest.sources.generic.verify import verify
+
+NOW = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
+BODY = b'{"id": "s-1"}'
+OURS, OTHERS = (
+    "whsec_" + base64.b64encode(text).decode()
+    for text in (b"a-secret-of-ours-for-a-test", b"a-secret-of-somebody-else!!")
+)
+
+
+def _headers(secret: str, *, at: datetime = NOW) -> dict[str, str]:
+    return {
+        "webhook-id": "msg-1",
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(secret).sign("msg-1", at, BODY.decode()),
+    }
+
+
+def test_a_webhook_signed_by_the_library_with_any_of_our_secrets_counts() -> None:
+    assert verify(_headers(OURS), BODY, secrets=[OTHERS, OURS], now=NOW) == "msg-1"
+
+
+@pytest.mark.parametrize(
+    ("signer", "body"),
+    [(OTHERS, BODY), (OURS, BODY + b" ")],
+    ids=["signed_by_another", "changed_on_its_way"],
+)
+def test_a_webhook_that_nobody_we_know_signed_does_not_count(signer: str, body: bytes) -> None:
+    with pytest.raises(NotVerified) as refused:
+        verify(_headers(signer), body, secrets=[OURS], now=NOW)
+
+    assert refused.value.reason == "signature_mismatch"
+
+
+@pytest.mark.parametrize("away", [timedelta(minutes=-6), timedelta(minutes=6)])
+def test_a_webhook_played_again_later_does_not_count(away: timedelta) -> None:
+    with pytest.raises(NotVerified) as refused:
+        verify(_headers(OURS, at=NOW + away), BODY, secrets=[OURS], now=NOW)
+
+    assert refused.value.reason == "timestamp_outside_window"
