@@ -35,17 +35,17 @@ DEFAULT_JSON = ROOT / ".bench" / "latest.json"
 WITH_KAFKA = {"consume", "relay", "latency"}
 QUIET_LOAD_PER_CORE = 0.5
 FILE_WIDTH = 132
-OUT_OF_TIME = "the time of this run was over"
+OUT_OF_TIME = "not all of it, the time of this run was over"
 COULD_NOT_MEASURE = 1
 NO_PARTS = 3
 
 Section = Callable[[Bench], AbstractAsyncContextManager[Lineup]]
 SECTIONS: Mapping[str, Section] = {
     "append": appending,
+    "http": serving,
     "consume": consuming,
     "relay": relaying,
     "latency": latency,
-    "http": serving,
 }
 
 
@@ -143,9 +143,10 @@ class _Run:
         if left <= 0:
             self.not_measured[section] = OUT_OF_TIME
             return
+        stalls: list[str] = []
         try:
             async with asyncio.timeout(left), SECTIONS[section](bench) as lineup:
-                self.figures.update(await interleave(lineup, plan=bench.plan))
+                await interleave(lineup, plan=bench.plan, found=self.figures, stalls=stalls)
         except Exception as error:  # noqa: BLE001 - said in the report; the next section may do
             if perf_counter() >= self._ends_at:
                 self.not_measured[section] = OUT_OF_TIME
@@ -153,3 +154,6 @@ class _Run:
             self.failed = True
             self.not_measured[section] = type(error).__name__
             traceback.print_exc(file=sys.stderr)
+        if stalls:
+            self.failed = True
+            self.not_measured[f"{section}, {len(stalls)} samples"] = "; ".join(sorted(set(stalls)))

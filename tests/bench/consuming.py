@@ -75,7 +75,7 @@ def _kafka_reader(bootstrap: str, prefix: str) -> MakeReader:
 
 def _consumer(ground: Backlog, row: str, make_reader: MakeReader) -> Sample:
     async def sample() -> Figures:
-        progress = Progress(ground.size)
+        progress = Progress(row, ground.size)
 
         def committed(stamp: Stamp) -> None:
             progress.add(len(stamp.events), at=stamp.committed_at)
@@ -99,8 +99,8 @@ def _consumer(ground: Backlog, row: str, make_reader: MakeReader) -> Sample:
             batch=BATCH,
         )
         try:
-            async with running(consumer):
-                await progress.whole.wait()
+            async with running(consumer) as tasks:
+                await progress.finish(tasks)
         finally:
             await give_back(database)
         return {row: progress.rate()}
@@ -110,11 +110,11 @@ def _consumer(ground: Backlog, row: str, make_reader: MakeReader) -> Sample:
 
 def _select_loop(ground: Backlog, row: str) -> Sample:
     async def sample() -> Figures:
-        progress = Progress(ground.size)
+        progress = Progress(row, ground.size)
         connection = await asyncpg.connect(ground.url, timeout=10)
         try:
             starts = [0] * ground.partitions
-            while not progress.whole.is_set():
+            while not progress.whole:
                 for partition, start in enumerate(starts):
                     rows = await connection.fetch(
                         SELECT, TOPIC, partition, start, BATCH, timeout=30
@@ -131,7 +131,7 @@ def _select_loop(ground: Backlog, row: str) -> Sample:
 
 def _getmany(ground: Backlog, row: str, bootstrap: str, prefix: str) -> Sample:
     async def sample() -> Figures:
-        progress = Progress(ground.size)
+        progress = Progress(row, ground.size)
         consumer = AIOKafkaConsumer(
             prefix + TOPIC,
             bootstrap_servers=bootstrap,
@@ -144,7 +144,7 @@ def _getmany(ground: Backlog, row: str, bootstrap: str, prefix: str) -> Sample:
         )
         await asyncio.wait_for(consumer.start(), timeout=20)
         try:
-            while not progress.whole.is_set():
+            while not progress.whole:
                 fetched = await asyncio.wait_for(
                     consumer.getmany(timeout_ms=500, max_records=BATCH), timeout=30
                 )

@@ -20,13 +20,14 @@ from roster_common.runtime.database import Database
 from roster_common.runtime.log.kafka_topics import declare_topics
 from tests.bench.events import IDS, districts, made_up
 from tests.bench.follower import Orders
-from tests.bench.measuring import Bench, Figures, Lineup, Sample, percentile
+from tests.bench.measuring import Bench, Figures, Lineup, Sample, Stalled, percentile
 from tests.bench.servers import drop_database, fresh_database, give_back
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS_PER_S = 200
 WRITERS = 4
 ROUNDS = 2
+WITHIN_S = 65.0
 WARM_UP_S = 1.5
 ARRIVAL_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
@@ -45,6 +46,7 @@ async def latency(bench: Bench) -> AsyncIterator[Lineup]:
             samples=[_sample(road, bench.plan.latency_s) for road in roads],
             warm_up=[_sample(road, WARM_UP_S) for road in roads],
             rounds=1 if bench.plan.quick else ROUNDS,
+            within_s=WITHIN_S,
         )
 
 
@@ -135,8 +137,14 @@ def _sample(road: _Road, seconds: float) -> Sample:
         events = made_up(int(EVENTS_PER_S * seconds), of=districts())
         road.arrivals.expect([event.id for event in events])
         written = await _write(road.database, events)
-        async with asyncio.timeout(ARRIVAL_TIMEOUT_S):
-            await road.arrivals.all_in.wait()
+        try:
+            async with asyncio.timeout(ARRIVAL_TIMEOUT_S):
+                await road.arrivals.all_in.wait()
+        except TimeoutError:
+            missing = len(road.arrivals.missing)
+            raise Stalled(
+                f"latency.{road.name}: {missing} of {len(events)} events did not come"
+            ) from None
         return _figures(road, written)
 
     return sample

@@ -7,9 +7,13 @@ import asyncio
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
+
+from roster_common.errors import HomeroomError
 
 SAMPLE_TIMEOUT_S = 60.0
+STALL_S = 15.0
+LOOK_S = 0.02
 
 Figures = Mapping[str, float]
 Sample = Callable[[], Awaitable[Figures]]
@@ -30,7 +34,7 @@ class Plan:
 
 
 FULL = Plan(
-    quick=False, rounds=5, writing_s=0.8, backlog=20_000, latency_s=10.0, section_s=50, total_s=225
+    quick=False, rounds=5, writing_s=0.8, backlog=20_000, latency_s=10.0, section_s=40, total_s=225
 )
 QUICK = Plan(
     quick=True, rounds=1, writing_s=0.25, backlog=4_000, latency_s=3.0, section_s=10, total_s=54
@@ -48,38 +52,53 @@ class Bench:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineup:
-    """Samples to interleave; `warm_up` stands in for them in the round that is thrown away."""
+    """Samples to interleave; `warm_up` stands in for them in the round that is thrown away.
+
+    `rounds` and `within_s` replace the plan's where a section needs its own.
+    """
 
     samples: Sequence[Sample]
     warm_up: Sequence[Sample] | None = None
     rounds: int | None = None
+    within_s: float | None = None
 
 
-async def interleave(lineup: Lineup, *, plan: Plan) -> dict[str, list[float]]:
-    """Take every sample once a round, in turn from either end, and return figures by row.
+class Stalled(HomeroomError):
+    """Events that should have come did not, so there is no figure; says how many came."""
 
-    At least one round is taken; another only if it is likely to end within `plan.section_s`.
-    Raises `TimeoutError` when a single sample takes longer than a minute.
+
+async def interleave(
+    lineup: Lineup, *, plan: Plan, found: dict[str, list[float]], stalls: list[str]
+) -> None:
+    """Take every sample once a round, in turn from either end.
+
+    Adds figures by row to `found`, and to `stalls` what kept a sample from giving one; both hold
+    what was measured so far when this is cancelled. At least one round is taken; another only if
+    it is likely to end in time. Raises `TimeoutError` when a sample takes longer than a minute.
     """
     began = perf_counter()
     for sample in lineup.samples if lineup.warm_up is None else lineup.warm_up:
-        await _bounded(sample)
-    found: dict[str, list[float]] = {}
+        await _take(sample, into={}, stalls=stalls)
+    within_s = plan.section_s if lineup.within_s is None else lineup.within_s
     longest = 0.0
     for number in range(plan.rounds if lineup.rounds is None else lineup.rounds):
-        if number and perf_counter() - began + longest > plan.section_s:
+        if number and perf_counter() - began + longest > within_s:
             break
         round_began = perf_counter()
         for sample in lineup.samples if number % 2 == 0 else reversed(lineup.samples):
-            for row, figure in (await _bounded(sample)).items():
-                found.setdefault(row, []).append(figure)
+            await _take(sample, into=found, stalls=stalls)
         longest = max(longest, perf_counter() - round_began)
-    return found
 
 
-async def _bounded(sample: Sample) -> Figures:
-    async with asyncio.timeout(SAMPLE_TIMEOUT_S):
-        return await sample()
+async def _take(sample: Sample, *, into: dict[str, list[float]], stalls: list[str]) -> None:
+    try:
+        async with asyncio.timeout(SAMPLE_TIMEOUT_S):
+            figures = await sample()
+    except Stalled as stalled:
+        stalls.append(str(stalled))
+        return
+    for row, figure in figures.items():
+        into.setdefault(row, []).append(figure)
 
 
 def median(figures: Sequence[float]) -> float:
@@ -97,21 +116,35 @@ def percentile(values: Sequence[float], percent: int) -> float:
 class Progress:
     """Counts batches up to `size`; the rate runs from the end of the first to the last."""
 
-    def __init__(self, size: int) -> None:
-        self.whole = asyncio.Event()
+    def __init__(self, row: str, size: int) -> None:
+        self._row = row
         self._size = size
         self._seen = 0
         self._first: tuple[int, float] | None = None
-        self._last_at = 0.0
+        self._last_at = monotonic()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of them came."""
+        return self._seen >= self._size
 
     def add(self, events: int, *, at: float) -> None:
-        """A batch is done."""
+        """A batch is done; `at` by the monotonic clock."""
         self._seen += events
         self._last_at = at
         if self._first is None:
             self._first = (events, at)
-        if self._seen >= self._size:
-            self.whole.set()
+
+    async def finish(self, workers: Sequence[asyncio.Task[None]]) -> None:
+        """Return when all is counted. Raises what ended a worker before that, or `Stalled`."""
+        while not self.whole:
+            done, _ = await asyncio.wait(
+                workers, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            for worker in done:
+                worker.result()
+            if done or monotonic() - self._last_at > STALL_S:
+                raise Stalled(f"{self._row}: only {self._seen} of {self._size} events came")
 
     def rate(self) -> float:
         """Events per second after the first batch."""

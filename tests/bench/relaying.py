@@ -53,7 +53,7 @@ async def relaying(bench: Bench) -> AsyncIterator[Lineup]:
 async def relay_all(ground: Backlog, bootstrap: str, *, prefix: str) -> float:
     """Carry the whole backlog to topics with `prefix`; events per second."""
     await _forget_position(ground.url)
-    progress = Progress(ground.size)
+    progress = Progress("relay", ground.size)
     database = Database(ground.url, name="bench-relay", pool_size=4)
     relay = Relay(
         database=database,
@@ -62,8 +62,8 @@ async def relay_all(ground: Backlog, bootstrap: str, *, prefix: str) -> float:
         ids=IDS,
     )
     try:
-        async with running(relay):
-            await progress.whole.wait()
+        async with running(relay) as tasks:
+            await progress.finish(tasks)
     finally:
         await give_back(database)
     return progress.rate()

@@ -20,10 +20,10 @@ def _append() -> list[Row]:
         rows += [
             Row(
                 key=f"append.single.{writers}",
-                title=f"append, a commit per event, {words}",
+                title=f"append, single commits, {words}",
                 unit="events/s",
                 beside=f"copy.single.{writers}",
-                beside_title="COPY, a commit per row",
+                beside_title="COPY, single",
             ),
             Row(
                 key=f"append.batch.{writers}",
@@ -37,10 +37,10 @@ def _append() -> list[Row]:
         *rows,
         Row(
             key="append.single.4.hot",
-            title="append, a commit per event, 4 writers, one district",
+            title="same, 4 writers of one district",
             unit="events/s",
             beside="copy.single.4",
-            beside_title="COPY, a commit per row",
+            beside_title="COPY, single",
         ),
         Row(key="copy.bulk", title="(COPY, commits of 10,000)", unit="rows/s"),
     ]
@@ -52,15 +52,15 @@ def _latency() -> list[Row]:
         rows.append(
             Row(
                 key=f"latency.{road}.rate",
-                title=f"produce to consume, {words}: kept up",
+                title=f"latency, {words}: kept up",
                 unit="events/s",
             )
         )
-        for what, until in (("handled", "handler called"), ("committed", "effects committed")):
+        for what, until in (("handled", "handled"), ("committed", "committed")):
             rows += [
                 Row(
                     key=f"latency.{road}.{what}.p{percent}",
-                    title=f"produce to consume, {words}: {until}, p{percent}",
+                    title=f"latency, {words}: {until} p{percent}",
                     unit="ms",
                 )
                 for percent in (50, 99)
@@ -82,14 +82,14 @@ ROWS = (
         title="consume, Kafka, batches of 500",
         unit="events/s",
         beside="getmany",
-        beside_title="aiokafka getmany and commit",
+        beside_title="getmany, commit",
     ),
     Row(
         key="relay",
         title="relay, PostgreSQL to Kafka",
         unit="events/s",
         beside="producer",
-        beside_title="aiokafka idempotent producer",
+        beside_title="idempotent producer",
     ),
     *_latency(),
     Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),

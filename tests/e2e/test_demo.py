@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from homeroom.demo.archive import write_archive
+from homeroom.demo.district import District
 from homeroom.parts.kafka import RunningKafka
 from tests.support.demo import run_demo, start_demo
 
@@ -70,15 +72,20 @@ def test_the_same_story_over_a_real_kafka(tmp_path: Path, kafka: RunningKafka) -
 def test_a_refused_file_ends_the_demo_at_its_step_with_the_place_in_the_file(
     tmp_path: Path,
 ) -> None:
-    broken, home = tmp_path / "broken.zip", tmp_path / "demo"
-    with zipfile.ZipFile(broken, "w") as archive:
-        archive.writestr("manifest.csv", "propertyName,value\noneroster.version,1.2\n")
-        archive.writestr("orgs.csv", "sourcedId,colour\n1,red\n")
+    whole, broken, home = tmp_path / "whole.zip", tmp_path / "broken.zip", tmp_path / "demo"
+    write_archive(District(students=26, seed=1, school_year=2027), whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(broken, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            wrong = name == "users.csv"
+            fixed = content.replace(b"givenName", b"firstName", 1) if wrong else content
+            target.writestr(name, fixed)
 
     ended = start_demo(home, "--zip", str(broken))
 
     assert ended.returncode == 1
     assert "FAILED at step: read the zip" in ended.stdout
-    assert "orgs.csv" in ended.stdout
+    assert "users.csv" in ended.stdout
+    assert "givenName" in ended.stdout
     evidence = json.loads((home / "evidence.json").read_text(encoding="utf-8"))
     assert (evidence["outcome"], evidence["failedStep"]) == ("failed", "read the zip")

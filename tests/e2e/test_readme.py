@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer.main
-from homeroom.__main__ import app
 from typer.core import TyperGroup
+
+from homeroom.__main__ import app
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -1,6 +1,5 @@
 """roster-publisher on a real database, without its loops: tests turn each step by hand."""
 
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -179,8 +178,3 @@ def _emitted(headers: dict[str, str], data: dict[str, Any]) -> Emitted:
         correlation_id=headers["ce_correlationid"],
         data=data,
     )
-
-
-def digest_of(rows: Sequence[object]) -> str:
-    """One word that changes when any row does."""
-    return hashlib.blake2b(repr(rows).encode(), digest_size=8).hexdigest()

@@ -13,7 +13,7 @@ def test_every_type_in_the_manifest_has_a_class_and_every_class_stands_in_it() -
 
 @pytest.mark.parametrize("event_type", sorted(registry.event_types))
 def test_class_and_manifest_name_the_same_topic(event_type: str) -> None:
-    assert registry.event_type(event_type).TOPIC == TYPES[event_type].topic
+    assert TYPES[event_type].topic == registry.event_type(event_type).TOPIC
 
 
 def test_the_topics_are_those_the_services_were_agreed_on() -> None:

@@ -4,13 +4,13 @@ import sys
 
 import httpx2
 import typer
-from roster_common.errors import HomeroomError
-from roster_common.runtime.logging import configure_logging
 
 from homeroom.commands import demo, doctor, migrate, republish, snapshot, status, token, up
 from homeroom.display import Display
 from homeroom.errors import CommandFailed
 from homeroom.failure import describe
+from roster_common.errors import HomeroomError
+from roster_common.runtime.logging import configure_logging
 
 app = typer.Typer(
     no_args_is_help=True,

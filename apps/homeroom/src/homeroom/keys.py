@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from roster_common.runtime.clock import SystemClock
-from roster_common.runtime.tokens import MAX_LIFETIME, Role, mint, new_keypair, public_key_of
-
 from homeroom.errors import CommandFailed
 from homeroom.layout import Layout
+from roster_common.runtime.clock import SystemClock
+from roster_common.runtime.tokens import MAX_LIFETIME, Role, mint, new_keypair, public_key_of
 
 OWNER_ONLY = 0o600
 LONGEST_HOURS = MAX_LIFETIME.total_seconds() / 3600

@@ -6,12 +6,11 @@ The runner and its locks are libs/common's; here stands only which packages ther
 import asyncio
 from collections.abc import Callable
 
+from homeroom.services import SERVICES
 from roster_common.runtime.log.kafka_topics import declare_topics
 from roster_common.runtime.log.prepare import SCHEMA as LOG_SCHEMA
 from roster_common.runtime.log.prepare import prepare_log
 from roster_common.runtime.migrations import migrate
-
-from homeroom.services import SERVICES
 
 
 def migrate_all(database_url: str, *, on_schema: Callable[[str], None]) -> None:

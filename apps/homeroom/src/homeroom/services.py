@@ -24,9 +24,7 @@ TICKET_EVENTS = Service(
     name="ticket-events", module="ticket_events", offset=3, schema="ticket_events"
 )
 # Relays the log to Kafka and drops what is older than its retention.
-LOG_KEEPER = Service(
-    name="log-keeper", module="roster_common.runtime.log", offset=4, schema=None
-)
+LOG_KEEPER = Service(name="log-keeper", module="roster_common.runtime.log", offset=4, schema=None)
 
 SERVICES = (SIS_INGEST, ROSTER_PUBLISHER, DIRECTORY_SYNC, TICKET_EVENTS)
 PROCESSES = (LOG_KEEPER, *SERVICES)

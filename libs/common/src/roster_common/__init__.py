@@ -1,0 +1,1 @@
+"""What every Homeroom service stands on: contracts, ports, runtime."""

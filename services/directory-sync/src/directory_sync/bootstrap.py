@@ -12,7 +12,6 @@ from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.policy import Policy
 from directory_sync.entrypoints.consumers.roster_state import GROUP, TOPICS, roster_state_handler
 from directory_sync.entrypoints.http.pages import routes
-from directory_sync.entrypoints.jobs.nudge import Nudge
 from directory_sync.entrypoints.jobs.reconciler import Reconciler
 from directory_sync.ports import Connection, Wiring
 from directory_sync.settings import SCHEMA, Settings, TargetSettings
@@ -24,6 +23,7 @@ from directory_sync.usecases.record_outcomes import RecordOutcomes
 from directory_sync.usecases.record_state import RecordState
 from directory_sync.usecases.review_dates import ReviewDates
 from directory_sync.usecases.show_accounts import ShowAccounts
+from roster_common.runtime.bell import Bell
 from roster_common.runtime.service import Runtime, create_app
 
 _REVIEW_EVERY_S = 300.0
@@ -36,19 +36,19 @@ def build(settings: Settings) -> FastAPI:
         units = PostgresUnits(runtime.database, FactToEvent(runtime.new_event))
         wirings = [_wiring(target, runtime) for target in settings.targets]
         policies = [wiring.policy for wiring in wirings]
-        nudge = Nudge()
+        bell = Bell()
         show = ShowAccounts(
             views=PostgresViews(runtime.database), policies=policies, clock=runtime.clock
         )
         app.include_router(routes(show, runtime.operators.require("viewer")))
-        _add_consumer(runtime, units, policies, nudge)
+        _add_consumer(runtime, units, policies, bell)
         for wiring in wirings:
-            _add_workers(settings, runtime, units, wiring, nudge)
+            _add_workers(settings, runtime, units, wiring, bell)
         review = ReviewDates(units=units, policies=policies, clock=runtime.clock)
 
         async def review_dates() -> None:
             if await review():
-                nudge()
+                bell.ring()
 
         runtime.every("review-dates", _REVIEW_EVERY_S, review_dates)
 
@@ -56,16 +56,16 @@ def build(settings: Settings) -> FastAPI:
 
 
 def _add_consumer(
-    runtime: Runtime, units: PostgresUnits, policies: Sequence[Policy], nudge: Nudge
+    runtime: Runtime, units: PostgresUnits, policies: Sequence[Policy], bell: Bell
 ) -> None:
     handle = roster_state_handler(
-        RecordState(policies=policies, clock=runtime.clock), join=units.join, nudge=nudge
+        RecordState(policies=policies, clock=runtime.clock), join=units.join, ring=bell.ring
     )
     runtime.consume(group=GROUP, topics=TOPICS, schema=SCHEMA, handle=handle)
 
 
 def _add_workers(
-    settings: Settings, runtime: Runtime, units: PostgresUnits, wiring: Wiring, nudge: Nudge
+    settings: Settings, runtime: Runtime, units: PostgresUnits, wiring: Wiring, bell: Bell
 ) -> None:
     """Several workers per target: one plans while another waits for the target's answers."""
     read_target = ReadTarget(units=units, wiring=wiring, clock=runtime.clock)
@@ -82,7 +82,7 @@ def _add_workers(
                 record=RecordOutcomes(units=units, wiring=wiring, clock=runtime.clock),
                 pace=pace,
             ),
-            waiter=nudge.waiter(),
+            ear=bell.ear(),
         )
         runtime.loop(f"target:{wiring.policy.target_id}:{number}", worker.run)
 

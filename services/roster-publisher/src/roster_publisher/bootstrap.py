@@ -81,7 +81,7 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
         derive_loop(
             DerivePeople(units, clock, today=today, settle=settings.settle),
             DeriveClasses(units, clock),
-            queue.bell,
+            queue.bell.ear(),
         ),
     )
     runtime.every("left-due", _LEFT_EVERY_S, due.left)

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
 from roster_common.runtime.service import Runtime, create_app
 from sis_ingest.adapters.events import EventMapper
@@ -15,7 +16,7 @@ from sis_ingest.domain.deliveries import Place
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
-from sis_ingest.entrypoints.jobs.appliers import Bell, DeliveryApplier, SnapshotImporter
+from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.ports import SnapshotLimits, Source
 from sis_ingest.settings import Settings, SourceSettings
 from sis_ingest.sources import KINDS
@@ -86,10 +87,10 @@ def _add_webhooks(
     record: RecordChanges,
 ) -> None:
     bell = Bell()
-    accept = AcceptDelivery(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell)
+    accept = AcceptDelivery(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell.ring)
     app.include_router(webhook_routes(accept, sources, limit_bytes=settings.webhook_limit_bytes))
     apply = ApplyDeliveries(units=units, clock=runtime.clock, record_changes=record)
-    runtime.loop("apply-deliveries", DeliveryApplier(apply, sources, runs, bell).run)
+    runtime.loop("apply-deliveries", DeliveryApplier(apply, sources, runs, bell.ear()).run)
 
 
 def _add_snapshots(
@@ -109,7 +110,7 @@ def _add_snapshots(
         clock=runtime.clock,
         ids=runtime.ids,
         limit_bytes=settings.snapshot_limit_bytes,
-        poke=bell,
+        poke=bell.ring,
     )
     app.include_router(
         snapshot_routes(
@@ -128,7 +129,7 @@ def _add_snapshots(
         stage=StageSnapshot(units=units),
         apply=ApplySnapshot(units=units, record_changes=record),
     )
-    runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell).run)
+    runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell.ear()).run)
 
 
 def _source(settings: SourceSettings) -> Source:

@@ -2,9 +2,9 @@
 
 import sys
 
+from roster_common.runtime.entry import run_service
 from ticket_events.bootstrap import build
 from ticket_events.settings import SCHEMA, Settings
-from roster_common.runtime.entry import run_service
 
 
 def main(arguments: list[str]) -> int:

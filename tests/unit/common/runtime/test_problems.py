@@ -1,5 +1,7 @@
 """Answers to errors have a stable code and never repeat the input."""
 
+from typing import Annotated
+
 import httpx2
 import pytest
 from fastapi import Body, FastAPI, HTTPException
@@ -32,7 +34,9 @@ def _app() -> FastAPI:
     @app.get("/teapot")
     async def teapot() -> None:
         errors = [FieldError(field="a.b", message="missing", location="body")]
-        raise Problem(418, "teapot", "A teapot", "Short and stout", errors=errors, headers={"x-a": "1"})
+        raise Problem(
+            418, "teapot", "A teapot", "Short and stout", errors=errors, headers={"x-a": "1"}
+        )
 
     @app.get("/busy")
     async def busy() -> None:
@@ -43,7 +47,7 @@ def _app() -> FastAPI:
         raise HTTPException(403, "Zacharias may not")
 
     @app.post("/many")
-    async def many(items: list[int] = Body()) -> int:  # noqa: B008
+    async def many(items: Annotated[list[int], Body()]) -> int:
         return len(items)
 
     return app
@@ -91,7 +95,10 @@ async def test_a_fault_of_the_input_is_told_by_field_and_code_only(body, field, 
 
 async def test_a_body_that_is_no_json_is_not_repeated():
     answer = await _call(
-        "POST", "/people", content=b'{"age": Zacharias', headers={"content-type": "application/json"}
+        "POST",
+        "/people",
+        content=b'{"age": Zacharias',
+        headers={"content-type": "application/json"},
     )
 
     assert answer.json()["errors"][0]["message"] == "json_invalid"

@@ -148,7 +148,9 @@ def test_no_token_is_minted_for_longer_than_12_hours_or_for_nothing(lifetime):
 
 def test_a_public_key_may_be_given_as_pem():
     der = SPKI_PREFIX + base64.b64decode(PUBLIC)
-    pem = f"-----BEGIN PUBLIC KEY-----\n{base64.b64encode(der).decode()}\n-----END PUBLIC KEY-----\n"
+    pem = (
+        f"-----BEGIN PUBLIC KEY-----\n{base64.b64encode(der).decode()}\n-----END PUBLIC KEY-----\n"
+    )
 
     assert isinstance(_verify(_token(), key=pem), Operator)
     assert public_key_of(PRIVATE) == PUBLIC

@@ -135,7 +135,9 @@ async def test_the_log_and_the_metrics_name_the_route_and_not_the_path(client, l
 @pytest.mark.parametrize(
     ("path", "route"), [("/plain/9", "/plain/{id}"), ("/no/such/page", "unmatched")]
 )
-async def test_plain_applications_and_unknown_paths_have_a_route_label_too(client, path, route, lines):
+async def test_plain_applications_and_unknown_paths_have_a_route_label_too(
+    client, path, route, lines
+):
     await client.get(path)
 
     (line,) = (json.loads(line) for line in lines.getvalue().splitlines())
@@ -143,7 +145,10 @@ async def test_plain_applications_and_unknown_paths_have_a_route_label_too(clien
 
 
 def test_a_span_is_marked_by_the_class_of_an_error_only(spans):
-    with pytest.raises(ValueError, match="Zacharias"), tracing.start_span("work", email="Zacharias"):
+    with (
+        pytest.raises(ValueError, match="Zacharias"),
+        tracing.start_span("work", email="Zacharias"),
+    ):
         raise ValueError("Zacharias")
 
     (span,) = spans.get_finished_spans()

@@ -18,9 +18,7 @@ FolderOption = Annotated[
 ]
 PortOption = Annotated[
     int | None,
-    typer.Option(
-        "--port-base", help="First of the ports; the others follow.", show_default="8101"
-    ),
+    typer.Option("--port-base", help="First of the ports; the others follow.", show_default="8101"),
 ]
 
 

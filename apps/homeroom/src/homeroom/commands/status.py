@@ -27,9 +27,7 @@ def status(
         raise typer.Exit(1)
 
 
-def _row(
-    client: OperatorClient, service: Service, district: str
-) -> tuple[str, str, str, str]:
+def _row(client: OperatorClient, service: Service, district: str) -> tuple[str, str, str, str]:
     try:
         ready, page = client.ready(service)
     except httpx2.HTTPError:

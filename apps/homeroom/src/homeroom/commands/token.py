@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from roster_common.runtime.tokens import Role
 
 from homeroom import keys
 from homeroom.commands.options import FolderOption, layout_of
 from homeroom.installation import DISTRICT
 from homeroom.keys import LONGEST_HOURS
+from roster_common.runtime.tokens import Role
 
 app = typer.Typer(
     help="Mint an operator token on standard output, or make the keys.",

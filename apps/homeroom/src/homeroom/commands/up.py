@@ -50,9 +50,12 @@ def up(
     screen = display()
     journal = Journal(display=screen)
     try:
-        with stoppable(), running_box(
-            layout=options.layout, ports=options.ports, journal=journal, with_kafka=kafka
-        ) as box:
+        with (
+            stoppable(),
+            running_box(
+                layout=options.layout, ports=options.ports, journal=journal, with_kafka=kafka
+            ) as box,
+        ):
             if students or file is not None:
                 _load(box, options)
             _addresses(box, screen)

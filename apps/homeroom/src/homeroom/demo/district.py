@@ -94,9 +94,7 @@ class District:
                 for index in range(count):
                     number += 1
                     group, seat = group_of(groups, index)
-                    yield Student(
-                        number=number, school=school, grade=grade, group=group, seat=seat
-                    )
+                    yield Student(number=number, school=school, grade=grade, group=group, seat=seat)
 
     def lessons_of(self, student: Student) -> tuple[Lesson, ...]:
         return self.timetables[student.school.number].of_pupil(student.group, student.seat)

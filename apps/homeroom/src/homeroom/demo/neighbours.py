@@ -1,7 +1,5 @@
 """Makes the neighbours of a running box: the only room that knows their published secrets."""
 
-from roster_common.runtime.clock import SystemClock, Uuid7Ids
-
 from homeroom.box import Box
 from homeroom.demo.outside import Outside
 from homeroom.demo.outsiders.directory import Directory
@@ -11,6 +9,7 @@ from homeroom.installation import SOURCE, VENDOR, VENDOR_SECRET, WEBHOOK_SECRET
 from homeroom.layout import local_url
 from homeroom.operator_client import OperatorClient
 from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST
+from roster_common.runtime.clock import SystemClock, Uuid7Ids
 
 
 def outside_of(box: Box) -> Outside:

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from roster_common.ports import Clock, IdSource
-
 from homeroom.demo.outsiders.directory import Account, Directory
 from homeroom.demo.outsiders.sis import Sis
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
 from homeroom.journal import Journal
 from homeroom.operator_client import OperatorClient
+from roster_common.ports import Clock, IdSource
 
 
 @dataclass(slots=True, kw_only=True)

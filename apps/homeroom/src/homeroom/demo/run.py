@@ -7,8 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from roster_common.runtime.clock import SystemClock
-
 from homeroom.box import Box, running_box
 from homeroom.demo.district import school_year_of
 from homeroom.demo.evidence import Evidence
@@ -19,6 +17,7 @@ from homeroom.failure import explain
 from homeroom.journal import Journal
 from homeroom.layout import Layout, Ports
 from homeroom.signals import Stopped, stoppable
+from roster_common.runtime.clock import SystemClock
 
 INTERRUPTED = 130
 
@@ -39,12 +38,15 @@ def run_demo(options: DemoOptions, display: Display) -> int:
     journal = Journal(display=display)
     evidence = Evidence(file=options.layout.evidence, began=SystemClock().now())
     try:
-        with stoppable(), running_box(
-            layout=options.layout,
-            ports=options.ports,
-            journal=journal,
-            with_kafka=options.with_kafka,
-        ) as box:
+        with (
+            stoppable(),
+            running_box(
+                layout=options.layout,
+                ports=options.ports,
+                journal=journal,
+                with_kafka=options.with_kafka,
+            ) as box,
+        ):
             _tell(box, options, evidence)
     except Stopped:
         display.bad("interrupted")

@@ -1,0 +1,1 @@
+"""I/O that knows no domain: database, log, HTTP, settings, health, lifecycle."""

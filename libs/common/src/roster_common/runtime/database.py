@@ -5,7 +5,7 @@ only if the change it tells of is committed (docs/adr/0004).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -25,6 +25,10 @@ logger = structlog.get_logger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 
 
+async def _no_reset(_connection: object) -> None:
+    """Readers of the raw pool leave no state behind; the default reset costs a round trip a read."""
+
+
 class Tx:
     """One open transaction. Made by `Database.begin`; never kept beyond its block.
 
@@ -36,6 +40,7 @@ class Tx:
         self.connection = connection
         self._driver = driver
         self._staged: list[Outgoing] = []
+        self._afterwards: list[Callable[[], None]] = []
 
     async def driver(self) -> asyncpg.Connection:
         """The raw asyncpg connection. JSON goes in as text and comes out parsed; cast to text in
@@ -46,6 +51,17 @@ class Tx:
     def emit(self, event: Event) -> None:
         """Stage `event`; it is appended to the log as the last statement before the commit."""
         self._staged.append(encode(event))
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Run `call` once the commit is through, and never after a rollback. It must not fail and
+        not block: a wake-up of a loop in this process, nothing that anything rests on.
+        """
+        self._afterwards.append(call)
+
+    def committed(self) -> None:
+        """Run what `after_commit` was given. Called by `Database.begin` only."""
+        for call in self._afterwards:
+            call()
 
     async def flush_events(self) -> frozenset[str]:
         """Append what is staged and return the topics touched. Called by `Database.begin` only:
@@ -117,6 +133,7 @@ class Database:
                     await transaction.rollback()
                 raise
             await transaction.commit()
+        tx.committed()
         if topics:
             failpoint("log.append.after_commit")
             self.poke(topics)
@@ -135,6 +152,7 @@ class Database:
                     max_size=self._pool_size,
                     server_settings=self._settings,
                     timeout=CONNECT_TIMEOUT_S,
+                    reset=_no_reset,
                 )
             return self._pool
 
@@ -149,7 +167,8 @@ class Database:
         await self.wake.close()
         if self._pool is not None:
             try:
-                await asyncio.wait_for(self._pool.close(), timeout=5)
+                async with asyncio.timeout(5):
+                    await self._pool.close()
             except TimeoutError:
                 self._pool.terminate()
         await self.engine.dispose()

@@ -72,8 +72,10 @@ def parse(spec: str, marker_path: str | None = None) -> _Armed:
 
 
 def _armed_by_environment() -> _Armed | None:
-    spec = os.environ.get("HOMEROOM_FAILPOINT")
-    return parse(spec, os.environ.get("HOMEROOM_FAILPOINT_FILE")) if spec else None
+    # Not through settings: a point must be able to kill before and without any settings.
+    given = os.environ
+    spec = given.get("HOMEROOM_FAILPOINT")
+    return parse(spec, given.get("HOMEROOM_FAILPOINT_FILE")) if spec else None
 
 
 _ARMED = _armed_by_environment()

@@ -47,9 +47,12 @@ class Readiness:
 class Health:
     """The state behind the pages of one service."""
 
-    def __init__(self, *, service: str, clock: Clock) -> None:
+    def __init__(
+        self, *, service: str, clock: Clock, check_timeout_s: float = CHECK_TIMEOUT_S
+    ) -> None:
         self._service = service
         self._clock = clock
+        self._check_timeout_s = check_timeout_s
         self._checks: dict[str, _Named] = {}
         self._stopping = False
         self._failed: str | None = None
@@ -70,7 +73,7 @@ class Health:
         self._failed = reason
 
     async def readiness(self) -> Readiness:
-        """Run all checks at once, each within CHECK_TIMEOUT_S; a recent answer is given again."""
+        """Run all checks at once, each within the bound; a recent answer is given again."""
         async with self._lock:
             age_s = self._clock.monotonic() - self._last_at
             if self._last is None or age_s >= READY_CACHE_S:
@@ -85,7 +88,7 @@ class Health:
     async def _ask_all(self) -> Readiness:
         checks = dict(self._checks)
         async with asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(_ask(one.run)) for name, one in checks.items()}
+            tasks = {name: group.create_task(self._ask(one.run)) for name, one in checks.items()}
         answers = {name: task.result() for name, task in tasks.items()}
         broken = [name for name, answer in answers.items() if not answer.ok]
         ready = not any(checks[name].critical for name in broken)
@@ -98,6 +101,15 @@ class Health:
             },
         }
         return Readiness(ready=ready, page=page)
+
+    async def _ask(self, run: RunCheck) -> Check:
+        try:
+            async with asyncio.timeout(self._check_timeout_s):
+                return await run()
+        except TimeoutError:
+            return Check(ok=False, detail={"error": "timeout"})
+        except Exception as error:  # noqa: BLE001 - a check that breaks is an answer; text may hold values
+            return Check(ok=False, detail={"error": type(error).__name__})
 
     def router(self) -> APIRouter:
         """Give the three pages."""
@@ -120,13 +132,3 @@ class Health:
             return Response(body, headers={"content-type": media_type})
 
         return router
-
-
-async def _ask(run: RunCheck) -> Check:
-    try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
-            return await run()
-    except TimeoutError:
-        return Check(ok=False, detail={"error": "timeout"})
-    except Exception as error:  # noqa: BLE001 - a check that breaks is an answer; text may hold values
-        return Check(ok=False, detail={"error": type(error).__name__})

@@ -193,21 +193,34 @@ class HttpClient:
         left_s = call.deadline_s - self._clock.monotonic()
         if left_s <= 0:
             raise self._unavailable(call, _Failure(outcome="timeout", sent=False), None)
-        wait_s = breaker.wait_s(self._clock.monotonic())
-        if wait_s is not None:
-            self._count(call.name, "breaker_open")
-            raise BreakerOpen(call.name, retry_after_s=wait_s)
-        call.attempts += 1
         try:
-            async with asyncio.timeout(left_s), address.places:
-                outcome = await self._send(call, left_s)
+            async with asyncio.timeout(left_s):
+                await address.places.acquire()
         except TimeoutError:
-            outcome = _Failure(outcome="timeout", sent=True)
-        except BaseException:
-            breaker.abandoned()
-            raise
+            # Our own queue was too long, which says nothing of the address.
+            raise self._unavailable(call, _Failure(outcome="throttled", sent=False), None) from None
+        try:
+            wait_s = breaker.wait_s(self._clock.monotonic())
+            if wait_s is not None:
+                self._count(call.name, "breaker_open")
+                raise BreakerOpen(call.name, retry_after_s=wait_s)
+            call.attempts += 1
+            outcome = await self._send_in_time(call)
+        finally:
+            address.places.release()
         self._judge(call, outcome)
         return outcome
+
+    async def _send_in_time(self, call: _Call) -> httpx2.Response | _Failure:
+        left_s = max(0.0, call.deadline_s - self._clock.monotonic())
+        try:
+            async with asyncio.timeout(left_s):
+                return await self._send(call, left_s)
+        except TimeoutError:
+            return _Failure(outcome="timeout", sent=True)
+        except BaseException:
+            call.address.breaker.abandoned()
+            raise
 
     async def _send(self, call: _Call, left_s: float) -> httpx2.Response | _Failure:
         policy = call.address.policy
@@ -236,9 +249,7 @@ class HttpClient:
             # 429 says that nothing was done; a gateway's 502 or 504 says nothing of the sort.
             sent=response.status_code != 429,
             status=response.status_code,
-            retry_after_s=retry_after_s(
-                response.headers.get("retry-after"), now=self._clock.now()
-            ),
+            retry_after_s=retry_after_s(response.headers.get("retry-after"), now=self._clock.now()),
         )
 
     def _judge(self, call: _Call, outcome: httpx2.Response | _Failure) -> None:

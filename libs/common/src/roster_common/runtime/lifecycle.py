@@ -87,7 +87,9 @@ class Lifecycle:
         cancel_timeout_s: float = 5.0,
         on_fatal: OnFatal | None = None,
         clock: Clock | None = None,
+        backoff_first_s: float = BACKOFF_FIRST_S,
     ) -> None:
+        self._backoff_first_s = backoff_first_s
         self.stopping = Stopping()
         self._drain_timeout_s = drain_timeout_s
         self._cancel_timeout_s = cancel_timeout_s
@@ -145,7 +147,7 @@ class Lifecycle:
         return report
 
     async def check(self) -> Check:
-        """Say for the readiness page which loops run; a failed or waiting-to-retry one is not ok."""
+        """Say for the readiness page which loops run; one that failed is not ok."""
         ok = all(loop.state in ("running", "ended", "waiting") for loop in self._loops.values())
         return Check(
             ok=ok,
@@ -195,7 +197,10 @@ class Lifecycle:
                 return
             finally:
                 gauge.set(0)
-            await self.stopping.wait(_backoff_s(failures_in_a_row))
+            await self.stopping.wait(self._backoff_s(failures_in_a_row))
+
+    def _backoff_s(self, failures: int) -> float:
+        return min(BACKOFF_MAX_S, self._backoff_first_s * 2.0 ** min(failures - 1, 10))
 
     def _note(self, loop: _Loop, error: Exception, road: str) -> None:
         loop.state = "backing_off"
@@ -213,12 +218,10 @@ class Lifecycle:
 def _road(error: Exception) -> Literal["retriable", "unexpected", "fatal"]:
     if isinstance(error, ExceptionGroup):
         roads = {_road(inner) for inner in error.exceptions}
-        return "fatal" if "fatal" in roads else "unexpected" if "unexpected" in roads else "retriable"
+        return (
+            "fatal" if "fatal" in roads else "unexpected" if "unexpected" in roads else "retriable"
+        )
     if isinstance(error, Fatal):
         return "fatal"
     # The network and the clock are the outside: OSError covers refused and reset connections.
     return "retriable" if isinstance(error, Retriable | OSError | TimeoutError) else "unexpected"
-
-
-def _backoff_s(failures: int) -> float:
-    return min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 10))

@@ -158,7 +158,9 @@ METRICS: tuple[MetricSpec, ...] = (
         meaning="Deliveries from outside, by what became of them",
         labels={
             "source": _BY_CODE,
-            "outcome": frozenset({"accepted", "duplicate", "refused", "invalid", "unauthenticated"}),
+            "outcome": frozenset(
+                {"accepted", "duplicate", "refused", "invalid", "unauthenticated"}
+            ),
         },
     ),
     MetricSpec(
@@ -232,7 +234,7 @@ _WRONG_KIND = "this kind of metric cannot do that"
 
 
 class Metric:
-    """One metric of the list. `labels` keeps what it made: the sets are closed, so this is small."""
+    """One metric of the list. `labels` keeps what it made, which is little: the sets are closed."""
 
     def __init__(self, spec: MetricSpec, registry: CollectorRegistry) -> None:
         self.spec = spec

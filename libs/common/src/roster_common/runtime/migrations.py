@@ -36,7 +36,6 @@ STATEMENT_TIMEOUT_S = 300.0
 # How long to wait for another process that migrates the same schema.
 TURN_TIMEOUT_S = 120.0
 ATTEMPTS = 5
-BACKOFF_S = 1.0
 
 _ENVIRONMENT = Path(__file__).parent / "migration_env"
 _SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -65,23 +64,30 @@ class Migrated:
     current: str | None
 
 
-async def migrate(database_url: str, *, schema: str, script_package: str) -> Migrated:
+async def migrate(
+    database_url: str,
+    *,
+    schema: str,
+    script_package: str,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+    attempts: int = ATTEMPTS,
+) -> Migrated:
     """Apply all pending migrations of `script_package` to `schema`; make the schema if need be.
 
     May run twice, and in several processes at once: an advisory lock gives turns. Each migration
-    commits by itself. A lock that is not to be had within LOCK_TIMEOUT_S is tried again ATTEMPTS
-    times, then Retriable. Raises Fatal for file or schema names outside the rule.
+    commits by itself. A lock that is not to be had within `lock_timeout_s` is tried for `attempts`
+    times in all, then Retriable. Raises Fatal for file or schema names outside the rule.
     """
     config = _config(schema, script_package)
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, attempts + 1):
         try:
-            return await _migrate_once(database_url, config, schema)
+            return await _migrate_once(database_url, config, schema, lock_timeout_s)
         except DBAPIError as error:
             if not _is_lock_timeout(error):
                 raise
             logger.warning("migration_lock_busy", schema=schema, attempt=attempt)
-            await asyncio.sleep(BACKOFF_S * attempt)
-    message = f"migration of {schema}: a lock was busy {ATTEMPTS} times"
+            await asyncio.sleep(lock_timeout_s * attempt / 2)
+    message = f"migration of {schema}: a lock was busy {attempts} times"
     raise Retriable(message)
 
 
@@ -114,11 +120,13 @@ def new_migration(script_package: str, *, schema: str, stage: str, words: str) -
     return Path(made.path)
 
 
-async def _migrate_once(database_url: str, config: Config, schema: str) -> Migrated:
+async def _migrate_once(
+    database_url: str, config: Config, schema: str, lock_timeout_s: float
+) -> Migrated:
     turn = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     async with turn, _connection(database_url) as connection, _database_turn(connection, schema):
         await connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
-        await connection.execute(text(f"SET lock_timeout = '{int(LOCK_TIMEOUT_S * 1_000)}'"))
+        await connection.execute(text(f"SET lock_timeout = '{int(lock_timeout_s * 1_000)}'"))
         await connection.execute(
             text(f"SET statement_timeout = '{int(STATEMENT_TIMEOUT_S * 1_000)}'")
         )
@@ -186,7 +194,9 @@ def _config(schema: str, script_package: str) -> Config:
         if path.name != "__init__.py" and not _FILE.fullmatch(path.name)
     )
     if misnamed:
-        message = f"{script_package}: migrations are NNNN_pre_words.py or NNNN_post_words.py: {misnamed}"
+        message = (
+            f"{script_package}: migrations are NNNN_pre_words.py or NNNN_post_words.py: {misnamed}"
+        )
         raise Fatal(message)
     config = Config()
     config.set_main_option("script_location", _escaped(_ENVIRONMENT))

@@ -51,7 +51,7 @@ def is_private(field: str) -> bool:
 
 
 def without_private(fields: Mapping[str, object]) -> dict[str, object]:
-    """Give a copy in which each private field, at any depth, holds "[dropped]" in place of itself."""
+    """Give a copy in which each private field, at any depth, holds "[dropped]" instead."""
     return {
         name: DROPPED if is_private(name) else _clean(value, 1) for name, value in fields.items()
     }
@@ -124,7 +124,7 @@ def _describe_one(error: BaseException) -> dict[str, object]:
 
 
 def _places(trace: TracebackType | None) -> list[str]:
-    """Give `package/module.py:line function` for our frames, and for the last one whosever it is."""
+    """Give `package/module.py:line function` for our frames, and for the last one in any case."""
     frames = list(traceback.walk_tb(trace))
     last = len(frames) - 1
     places = [

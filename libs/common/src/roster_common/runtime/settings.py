@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Literal, Self, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -89,7 +89,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def base_url(self) -> str:
-        """Where others reach this service: `public_url`, else what it listens on. No final slash."""
+        """Where others reach this service: `public_url`, else its own address; no final slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     def redacted(self) -> dict[str, object]:
@@ -161,7 +161,9 @@ def _texts(value: object) -> list[str]:
         case SecretStr():
             return [value.get_secret_value()]
         case BaseModel():
-            return [text for name in type(value).model_fields for text in _texts(getattr(value, name))]
+            return [
+                text for name in type(value).model_fields for text in _texts(getattr(value, name))
+            ]
         case Mapping():
             return [text for pair in value.items() for part in pair for text in _texts(part)]
         case list() | tuple() | set() | frozenset():
@@ -187,7 +189,9 @@ def _redact(name: str, value: object) -> object:
         case str() if "://" in value:
             return _redact_url(value)
         case BaseModel():
-            return {field: _redact(field, getattr(value, field)) for field in type(value).model_fields}
+            return {
+                field: _redact(field, getattr(value, field)) for field in type(value).model_fields
+            }
         case Mapping():
             return {str(key): _redact(str(key), part) for key, part in value.items()}
         case list() | tuple() | set() | frozenset():
@@ -215,4 +219,5 @@ def _redact_url(url: str) -> str:
         ],
         safe="/*",
     )
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    # By hand: urlunsplit drops the slashes of a URL without a host, as socket folders have.
+    return f"{parts.scheme}://{netloc}{parts.path}{query and '?' + query}"

@@ -40,7 +40,7 @@ _BEARER = HTTPBearer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """Who asks. `districts` None means all of them. `subject` names a member of staff: audit only."""
+    """Who asks. `districts` None means all of them. `subject` is for the audit, not for logs."""
 
     subject: str
     role: Role

@@ -1,0 +1,1 @@
+"""Fakes of our ports for tests; never imported by a service."""

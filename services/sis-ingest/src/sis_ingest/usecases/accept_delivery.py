@@ -21,7 +21,7 @@ class AcceptDelivery:
     units: Units
     clock: Clock
     ids: Ids
-    poke: Callable[[str], None]
+    poke: Callable[[], None]
 
     async def __call__(
         self, source: Source, headers: Mapping[str, str], body: bytes, *, correlation_id: str
@@ -48,5 +48,5 @@ class AcceptDelivery:
         )
         async with self.units.begin("accept") as unit:
             stored = await unit.deliveries.put(delivery)
-        self.poke(source.place.source_id)
+        self.poke()
         return stored

@@ -18,7 +18,7 @@ class AcceptSnapshot:
     clock: Clock
     ids: Ids
     limit_bytes: int
-    poke: Callable[[str], None]
+    poke: Callable[[], None]
 
     async def __call__(
         self,
@@ -54,5 +54,5 @@ class AcceptSnapshot:
         async with self.units.begin("store_snapshot") as unit:
             await unit.deliveries.put_file(run)
             await unit.runs.add(run)
-        self.poke(source.place.source_id)
+        self.poke()
         return run

@@ -35,7 +35,8 @@ _T = TypeVar("_T")
 async def bounded(call: Awaitable[_T], *, within_s: float, doing: str) -> _T:
     """Await a client call for at most `within_s`; its own errors and time-outs are `Retriable`."""
     try:
-        return await asyncio.wait_for(call, within_s)
+        async with asyncio.timeout(within_s):
+            return await call
     except (KafkaError, OSError, TimeoutError) as error:
         raise Retriable(f"Kafka: {doing} failed: {type(error).__name__}") from error
 
@@ -43,7 +44,8 @@ async def bounded(call: Awaitable[_T], *, within_s: float, doing: str) -> _T:
 async def _give_up(stop: Awaitable[None], *, what: str) -> None:
     """Stop a client that may hang; what does not stop in time is left to the garbage collector."""
     try:
-        await asyncio.wait_for(stop, _STOP_S)
+        async with asyncio.timeout(_STOP_S):
+            await stop
     except (KafkaError, OSError, TimeoutError) as error:
         logger.warning("kafka_client_abandoned", client=what, error=type(error).__name__)
 

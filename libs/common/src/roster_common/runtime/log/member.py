@@ -132,7 +132,7 @@ class GroupMember:
             claim = self._claims.get(lane)
             if claim is None:  # revoked between the poll and now
                 return
-            fresh = [record for record in records if record.sequence >= claim.next_sequence]
+            fresh = _without_repetitions(records, claim.next_sequence)
             if not fresh:
                 # The relay repeated itself: remember the transport's offset, in memory only.
                 claim.next_offset = records[-1].offset + 1
@@ -206,6 +206,17 @@ class GroupMember:
 
     async def _leave(self, reader: LogReader) -> None:
         try:
-            await asyncio.wait_for(reader.stop(), timeout=_LEAVE_S)
+            async with asyncio.timeout(_LEAVE_S):
+                await reader.stop()
         except TimeoutError:
             logger.warning("log_reader_left_hanging", group=self._group)
+
+
+def _without_repetitions(records: Sequence[Record], expected: int) -> list[Record]:
+    """Records not seen before, in order. A relay that sent twice may stand twice in one poll."""
+    fresh = []
+    for record in records:
+        if record.sequence >= expected:
+            fresh.append(record)
+            expected = record.sequence + 1
+    return fresh

@@ -119,7 +119,8 @@ class PostgresReader:
                 if batches or left <= 0:
                     return batches
                 try:
-                    await asyncio.wait_for(self._news.wait(), min(left, _SAFETY_POLL_S))
+                    async with asyncio.timeout(min(left, _SAFETY_POLL_S)):
+                        await self._news.wait()
                 except TimeoutError:
                     continue
         except _DRIVER_ERRORS as error:
@@ -138,7 +139,8 @@ class PostgresReader:
         """Give leases back, so the next member starts at once. Bounded; errors are only logged."""
         self._database.wake.forget(self._news)
         try:
-            await asyncio.wait_for(self._membership.leave(), timeout=5)
+            async with asyncio.timeout(5):
+                await self._membership.leave()
         except _DRIVER_ERRORS:
             logger.warning("log_group_leave_failed", group=self._group)
 

@@ -84,8 +84,10 @@ class Wake:
 
     async def _send_until_lost(self, connection: asyncpg.Connection) -> None:
         while not connection.is_closed():
+            # asyncio.timeout, not wait_for: on Python 3.11 that one can swallow a cancellation.
             try:
-                await asyncio.wait_for(self._work.wait(), timeout=_RETRY_S)
+                async with asyncio.timeout(_RETRY_S):
+                    await self._work.wait()
             except TimeoutError:
                 continue
             self._work.clear()

@@ -27,9 +27,9 @@ def roster_state_handler(
     record: RecordState,
     *,
     join: Callable[[Tx], Awaitable[Unit]],
-    nudge: Callable[[], None],
+    ring: Callable[[], None],
 ) -> Handler:
-    """The handler for the consumer. `nudge` tells the reconcilers that a commit is near."""
+    """The handler for the consumer. `ring` tells the reconcilers of new marks, after the commit."""
 
     async def handle(tx: Tx, received: Sequence[Received]) -> None:
         events = [one.event for one in received]
@@ -38,7 +38,7 @@ def roster_state_handler(
         changed = await record(await join(tx), persons=persons, classes=classes)
         failpoint("directory.consume.before_commit")
         if changed:
-            nudge()
+            tx.after_commit(ring)
 
     return handle
 

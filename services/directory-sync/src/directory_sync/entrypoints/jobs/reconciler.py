@@ -1,10 +1,10 @@
 """The loop that keeps one target right: a first read, then rounds for as long as there is work."""
 
 from directory_sync.domain.backoff import transient_wait_s
-from directory_sync.entrypoints.jobs.nudge import Waiter
 from directory_sync.usecases.read_target import ReadTarget
 from directory_sync.usecases.reconcile_target import ReconcileTarget, Round
 from roster_common.errors import Retriable
+from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.logging import get_logger
 from roster_common.runtime.metrics import metric
@@ -12,6 +12,7 @@ from roster_common.runtime.metrics import metric
 logger = get_logger(__name__)
 
 _LONGEST_PAUSE_S = 60.0
+_IDLE_S = 0.5
 
 
 class Reconciler:
@@ -23,12 +24,12 @@ class Reconciler:
         target_id: str,
         read_target: ReadTarget,
         reconcile: ReconcileTarget,
-        waiter: Waiter,
+        ear: Ear,
     ) -> None:
         self._target_id = target_id
         self._read_target = read_target
         self._reconcile = reconcile
-        self._waiter = waiter
+        self._ear = ear
 
     async def run(self, stopping: Stopping) -> None:
         """Until stopped. A target that is away is waited for; trouble of our own is raised."""
@@ -39,7 +40,7 @@ class Reconciler:
             if done.pause_s:
                 await stopping.wait(min(done.pause_s, _LONGEST_PAUSE_S))
             elif not done.claimed:
-                await self._waiter.wait(stopping)
+                await self._ear.wait(_IDLE_S)
 
     async def _first_read(self, stopping: Stopping) -> None:
         """Returns when the target was read whole once, or on stopping."""

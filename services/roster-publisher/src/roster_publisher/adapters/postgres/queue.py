@@ -3,11 +3,11 @@
 Each call is one transaction. Statements are sets and may run twice.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
+from roster_common.runtime.bell import Bell
 from roster_common.runtime.database import Database
 
 _KEEP: Final = """
@@ -53,11 +53,11 @@ _DATES_DUE: Final = """
 
 
 class PostgresDirtyQueue:
-    """Marks in the database; `bell` is set whenever this process knows of new marks."""
+    """Marks in the database; `bell` rings whenever this process knows of new marks."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.bell = asyncio.Event()
+        self.bell = Bell()
 
     async def mark_all(self, district_id: str, *, correlation_id: str, now: datetime) -> int:
         """Mark every person and class of the district; returns how many."""
@@ -94,7 +94,7 @@ class PostgresDirtyQueue:
 
     def ring(self) -> None:
         """Tell the deriver that there may be work."""
-        self.bell.set()
+        self.bell.ring()
 
     def _rung(self, status: str) -> int:
         marked = rows_in(status)

@@ -49,8 +49,12 @@ class ChangesDoor:
                 late=applied.late,
                 unknown=applied.unknown,
             )
-        self._ring()
+        tx.after_commit(self._committed)
         failpoint("publisher.apply.before_commit")
+
+    def _committed(self) -> None:
+        failpoint("publisher.apply.after_commit")
+        self._ring()
 
 
 def change_of(received: Received) -> Change | None:

@@ -3,10 +3,10 @@
 The poke spares waiting; the look makes sure that nothing waits for ever after a crash.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import metric
 from sis_ingest.ports import RunDesk, Source, Sources
@@ -16,37 +16,14 @@ from sis_ingest.usecases.import_snapshot import ImportSnapshot
 _LOOK_EVERY_S: Final = 0.5
 
 
-class Bell:
-    """Rung by doors after their commit; wakes one waiting loop."""
-
-    def __init__(self) -> None:
-        self._rung = asyncio.Event()
-
-    def __call__(self, _source_id: str) -> None:
-        """Ring."""
-        self._rung.set()
-
-    async def wait(self, stopping: Stopping) -> None:
-        """Return when rung, when it is time to look, or when the process stops."""
-        ring = asyncio.create_task(self._rung.wait())
-        stop = asyncio.create_task(stopping.wait(_LOOK_EVERY_S))
-        try:
-            await asyncio.wait({ring, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (ring, stop):
-                task.cancel()
-            await asyncio.gather(ring, stop, return_exceptions=True)
-        self._rung.clear()
-
-
 class DeliveryApplier:
     """The loop behind the webhook door."""
 
-    def __init__(self, apply: ApplyDeliveries, sources: Sources, runs: RunDesk, bell: Bell) -> None:
+    def __init__(self, apply: ApplyDeliveries, sources: Sources, runs: RunDesk, ear: Ear) -> None:
         self._apply = apply
         self._sources = sources
         self._runs = runs
-        self._bell = bell
+        self._ear = ear
 
     async def run(self, stopping: Stopping) -> None:
         """Apply until stopped."""
@@ -54,7 +31,7 @@ class DeliveryApplier:
             for source in self._of(await self._runs.sources_waiting()):
                 while not stopping.is_set() and await self._apply(source):
                     pass
-            await self._bell.wait(stopping)
+            await self._ear.wait(_LOOK_EVERY_S)
 
     def _of(self, source_ids: Sequence[str]) -> list[Source]:
         found = (self._sources.get(source_id) for source_id in source_ids)
@@ -65,12 +42,12 @@ class SnapshotImporter:
     """The loop behind the file door: one run at a time, oldest first."""
 
     def __init__(
-        self, import_snapshot: ImportSnapshot, sources: Sources, runs: RunDesk, bell: Bell
+        self, import_snapshot: ImportSnapshot, sources: Sources, runs: RunDesk, ear: Ear
     ) -> None:
         self._import = import_snapshot
         self._sources = sources
         self._runs = runs
-        self._bell = bell
+        self._ear = ear
 
     async def run(self, stopping: Stopping) -> None:
         """Import until stopped; a run cut off is taken up again at the next start."""
@@ -79,7 +56,7 @@ class SnapshotImporter:
             run = await self._runs.next_open(ids)
             source = None if run is None else self._sources.get(run.place.source_id)
             if run is None or source is None:
-                await self._bell.wait(stopping)
+                await self._ear.wait(_LOOK_EVERY_S)
                 continue
             ended = await self._import(source, run)
             for entity, counts in ended.report.collections.items():
