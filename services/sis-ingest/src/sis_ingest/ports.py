@@ -281,13 +281,13 @@ class Staging(Protocol):
         ...
 
     async def sieve(self, run: Run, entity: Entity) -> Sieve:
-        """Compares by content hash, in one statement each."""
+        """Compares by content hash as sets, and forgets the rows that say nothing new."""
         ...
 
     async def differing(
         self, run: Run, entity: Entity, *, after: tuple[str, int], limit: int
     ) -> Sequence[StagedRow]:
-        """The next rows that differ, by (sort key, row)."""
+        """The next rows the sieve left, by (sort key, row)."""
         ...
 
 

@@ -12,7 +12,7 @@ from roster_common.contracts.envelope import EventData
 class _PlainNames(GenerateJsonSchema):
     """Leaves out the titles pydantic makes of field names: they only repeat the name."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - the base asks so
         return False
 
 

@@ -5,6 +5,7 @@ only if the change it tells of is committed (docs/adr/0004).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -19,6 +20,7 @@ from roster_common.contracts.envelope import Event, Outgoing
 from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.append import append
 from roster_common.runtime.log.wake import Wake
+from roster_common.runtime.metrics import metric
 
 logger = structlog.get_logger(__name__)
 
@@ -26,7 +28,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 
 async def _no_reset(_connection: object) -> None:
-    """Readers of the raw pool leave no state behind; the default reset costs a round trip a read."""
+    """Readers of the raw pool leave no state behind; the default reset costs a round trip."""
 
 
 class Tx:
@@ -63,12 +65,12 @@ class Tx:
         for call in self._afterwards:
             call()
 
-    async def flush_events(self) -> frozenset[str]:
-        """Append what is staged and return the topics touched. Called by `Database.begin` only:
+    async def flush_events(self) -> Counter[str]:
+        """Append what is staged and count it by topic. Called by `Database.begin` only:
         the log's counter rows stay locked from here to the commit.
         """
         await append(self._driver, self._staged)
-        return frozenset(outgoing.topic for outgoing in self._staged)
+        return Counter(outgoing.topic for outgoing in self._staged)
 
 
 class Database:
@@ -137,6 +139,8 @@ class Database:
         if topics:
             failpoint("log.append.after_commit")
             self.poke(topics)
+            for topic, events in topics.items():
+                metric("log_append_events_total").labels(topic=topic).inc(events)
 
     def poke(self, topics: Iterable[str]) -> None:
         """Tell readers, here and in other processes, that `topics` have news. Best effort."""

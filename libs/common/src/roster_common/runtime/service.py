@@ -4,6 +4,7 @@ A service's bootstrap calls `create_app` with a `wire` function that adds its ro
 loops to a `Runtime`. Nothing here knows what a service is for.
 """
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -176,6 +177,7 @@ class Runtime:
         self.health.begin_stop()
         await self.lifecycle.stop()
         await self.http.close()
+        await asyncio.to_thread(tracing.shutdown)
         await self.database.close()
 
     def _reader(self, group: str, member_id: str, topics: Sequence[str]) -> LogReader:

@@ -28,7 +28,7 @@ class AcceptSnapshot:
         correlation_id: str,
         as_of: datetime | None = None,
     ) -> Run:
-        """The waiting run. Commits. Every call is a run of its own; a repeated file finds no change.
+        """The waiting run. Commits. Each call is a run of its own; a repeated file changes nothing.
 
         `as_of` is the moment the file speaks of, by default now. Raises `TooLarge`, or `Invalid`
         naming the parameter. A crash between file and row leaves a file that nothing refers to.

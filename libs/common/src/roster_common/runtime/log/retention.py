@@ -47,7 +47,7 @@ async def run_retention(database: Database, *, now: datetime) -> RetentionReport
     for day, group in held_back:
         logger.error("log_day_held_back", day=day, group=group)
     if unprepared:
-        logger.error("log_days_were_not_prepared", rows=unprepared)
+        logger.error("log_days_were_not_prepared", events_outside=unprepared)
     return RetentionReport(
         dropped=tuple(dropped),
         held_back=tuple(held_back),

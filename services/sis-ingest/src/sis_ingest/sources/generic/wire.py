@@ -26,7 +26,7 @@ class Envelope(BaseModel):
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """The body's envelope. Raises `Invalid`: malformed_json, not_an_object, or the field's fault."""
+    """The body's envelope. Raises `Invalid`: malformed_json, not_an_object, a field's fault."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
