@@ -137,9 +137,11 @@ def test_the_directory_is_counted_without_fetching_accounts(url: str) -> None:
 
 
 def test_two_accounts_of_one_person_are_an_error(url: str) -> None:
-    with closing(Directory(url=url, token="t")) as directory:
-        with pytest.raises(ValueError, match="2 accounts carry one externalId"):
-            directory.by_external_id("twice")
+    with (
+        closing(Directory(url=url, token="t")) as directory,
+        pytest.raises(ValueError, match="2 accounts carry one externalId"),
+    ):
+        directory.by_external_id("twice")
 
 
 def test_requests_are_counted_from_the_directorys_own_log(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def up(
             _stay(box, screen)
     except Stopped:
         screen.say("stopped")
-    except Exception as error:  # the outermost room: named, with its log, and an exit code
+    except Exception as error:  # noqa: BLE001 - the outermost room: named, with an exit code
         explain(screen, journal, error)
         raise typer.Exit(1) from None
 

@@ -43,7 +43,8 @@ FAMILY_NAMES = (
 
 SCHOOL_NAMES = (
     "Alder Creek", "Bayberry", "Beacon Hill", "Birch Lane", "Bluff View", "Canyon Rim",
-    "Cedar Park", "Clearwater", "Copper Ridge", "Cottonwood", "Crescent Lake", "Dogwood", "Eagle Point",
+    "Cedar Park", "Clearwater", "Copper Ridge", "Cottonwood", "Crescent Lake", "Dogwood",
+    "Eagle Point",
     "Elm Street", "Fern Hollow", "Foxglove", "Garnet Valley", "Granite Falls", "Harbor Light",
     "Hawthorn", "Heron Marsh", "Hickory Grove", "Horizon", "Ironwood", "Juniper", "Kestrel",
     "Lakeshore", "Larkspur", "Lighthouse", "Linden", "Magnolia", "Maple Glen", "Meadowlark",

@@ -51,7 +51,7 @@ def run_demo(options: DemoOptions, display: Display) -> int:
     except Stopped:
         display.bad("interrupted")
         return INTERRUPTED
-    except Exception as error:  # the outermost room: named, with its log, and an exit code
+    except Exception as error:  # noqa: BLE001 - the outermost room: named, with an exit code
         explain(display, journal, error)
         return 1
     finally:

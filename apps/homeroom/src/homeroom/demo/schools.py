@@ -1,6 +1,6 @@
 """How many schools a made-up district has, and which grades go where. Pure; no I/O, no chance.
 
-Sizes follow an ordinary United States district: elementary KG to 05, middle 06 to 08, high 09 to 12.
+Sizes follow an ordinary United States district: elementary KG to 05, middle 06 to 08, high 09 up.
 """
 
 from dataclasses import dataclass
