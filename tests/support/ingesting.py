@@ -151,10 +151,10 @@ def enrollment_row(sourced_id: str, user_id: str) -> Sequence[str]:
 
 
 def district(
-    users: Rows = (), enrollments: Rows = (), **replaced: bytes | None
+    people: Rows = (), enrolled: Rows = (), **replaced: bytes | None
 ) -> bytes:
     """A 1.1 package of one small school; `replaced` swaps a whole file, None leaves it out."""
-    people = users or [user_row("u1"), user_row("u2")]
+    people = people or [user_row("u1"), user_row("u2")]
     files: dict[str, bytes | None] = {
         "orgs": csv(ORGS, org_row("district-1", "district"), org_row("school-1")),
         "academicSessions": csv(
@@ -174,7 +174,7 @@ def district(
         "users": csv(USERS, *people),
         "enrollments": csv(
             ENROLLMENTS,
-            *(enrollments or [enrollment_row(f"e-{row[0]}", row[0]) for row in people]),
+            *(enrolled or [enrollment_row(f"e-{row[0]}", row[0]) for row in people]),
         ),
     }  # fmt: skip
     modes = {name: "bulk" for name in files} | {"demographics": "absent"}

@@ -14,6 +14,8 @@ from pathlib import Path
 from homeroom.parts.processes import Child, free_port, start_child
 
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
+# A killed member's partitions move after its lease: soon enough for a test to wait for.
+DEFAULTS = {"PYTHONUNBUFFERED": "1", "HOMEROOM_LOG_LEASE_S": "2"}
 READY_TIMEOUT_S = 30.0
 EXIT_TIMEOUT_S = 20.0
 
@@ -67,7 +69,7 @@ def start_program(
         module,
         [sys.executable, "-m", module, *arguments],
         log=folder / f"{module}-{port}.log",
-        env={**bare, "PYTHONUNBUFFERED": "1", **env, "HOMEROOM_PORT": str(port)},
+        env={**bare, **DEFAULTS, **env, "HOMEROOM_PORT": str(port)},
     )
     return Program(child=child, port=port)
 

@@ -101,7 +101,7 @@ def test_capital_values_and_a_date_behind_which_a_time_stands_are_taken(tmp_path
     row = list(enrollment_row("e1", "u1"))
     row[7], row[8] = "FALSE", "2026-08-17T00:00:00.000Z"
 
-    objects, refused, _ = read(tmp_path, district(enrollments=[row]))
+    objects, refused, _ = read(tmp_path, district(enrolled=[row]))
 
     assert refused == []
     assert record(objects["enrollment"][0])["beginDate"] == "2026-08-17"
@@ -204,7 +204,7 @@ def test_a_bad_date_is_left_out_with_its_field(tmp_path: Path, given: str) -> No
     bad = list(enrollment_row("e1", "u1"))
     bad[8] = given
 
-    _, refused, _ = read(tmp_path, district(enrollments=[bad, enrollment_row("e2", "u2")]))
+    _, refused, _ = read(tmp_path, district(enrolled=[bad, enrollment_row("e2", "u2")]))
 
     assert [(file, row, where) for file, row, _, where in refused] == [
         ("enrollments.csv", 2, "beginDate")

@@ -182,7 +182,13 @@ class Runtime:
 
     def _reader(self, group: str, member_id: str, topics: Sequence[str]) -> LogReader:
         if self.settings.kafka_bootstrap is None:
-            return PostgresReader(self.database, group=group, member_id=member_id, topics=topics)
+            return PostgresReader(
+                self.database,
+                group=group,
+                member_id=member_id,
+                topics=topics,
+                lease_s=self.settings.log_lease_s,
+            )
         return KafkaReader(
             self.settings.kafka_bootstrap,
             group=group,

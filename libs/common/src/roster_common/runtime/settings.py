@@ -63,6 +63,8 @@ class ServiceSettings(BaseSettings):
     lock_timeout_s: float = Field(default=4.0, gt=0)
     kafka_bootstrap: str | None = None
     kafka_topic_prefix: str = ""
+    # How long a group member without a broker may be silent before others take its partitions.
+    log_lease_s: float = Field(default=10.0, ge=1)
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"

@@ -42,6 +42,7 @@ def wire(settings: KeeperSettings, runtime: Runtime) -> None:
         writer=KafkaLog(bootstrap, prefix=settings.kafka_topic_prefix),
         clock=runtime.clock,
         ids=runtime.ids,
+        lease_s=settings.log_lease_s,
     )
 
     async def run_relay(stopping: Stopping) -> None:

@@ -5,7 +5,9 @@ Knows nothing of OneRoster. Blocking; runs in a thread.
 
 import csv
 import io
+import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,9 @@ from sis_ingest.ports import SnapshotLimits, SnapshotRefused
 # A short file of equal rows packs better than any bomb: only large ones are judged by ratio.
 _SMALL_BYTES: Final = 16 * 1024 * 1024
 _ENCRYPTED: Final = 0x1
+_PACKINGS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+# What a spreadsheet's machine leaves beside the files.
+_LITTER: Final = ("__MACOSX/", ".DS_Store")
 
 
 class BadCsv(Exception):
@@ -34,13 +39,14 @@ class Archive:
         """Raises `SnapshotRefused` naming each entry that is not acceptable."""
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError):
+        except (zipfile.BadZipFile, NotImplementedError, OSError):
             raise SnapshotRefused([Problem(code="not_a_zip")]) from None
-        problems = _judge(self._zip.infolist(), limits)
+        entries = [e for e in self._zip.infolist() if not e.filename.startswith(_LITTER)]
+        problems = _judge(entries, limits)
         if problems:
             self._zip.close()
             raise SnapshotRefused(problems)
-        self._entries = {info.filename: info for info in self._zip.infolist()}
+        self._entries = {info.filename: info for info in entries}
 
     def __contains__(self, name: str) -> bool:
         return name in self._entries
@@ -70,7 +76,7 @@ class Archive:
             raise BadCsv("not_utf8", row=row + 1) from None
         except csv.Error:
             raise BadCsv("not_csv", row=row + 1) from None
-        except (zipfile.BadZipFile, OSError, EOFError):
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError):
             raise BadCsv("damaged", row=row + 1) from None
 
     def close(self) -> None:
@@ -101,8 +107,13 @@ def _fault(info: zipfile.ZipInfo, seen: set[str], limits: SnapshotLimits) -> str
         return "not_flat"
     if name in seen:
         return "repeated_file"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        return "not_a_file"
     if info.flag_bits & _ENCRYPTED:
         return "encrypted"
+    if info.compress_type not in _PACKINGS:
+        return "unknown_packing"
     packed = max(info.compress_size, 1)
     if info.file_size > _SMALL_BYTES and info.file_size / packed > limits.ratio:
         return "packed_too_well"
