@@ -34,7 +34,7 @@ up: $(VENV)/.stamp ## start everything on this machine and stay until Ctrl-C
 	$(BIN)/homeroom up
 
 test: $(VENV)/.stamp-dev ## every test, with real PostgreSQL and Kafka where they can be had
-	$(BIN)/pytest $(T)
+	$(BIN)/pytest -n 2 --dist loadfile $(T)
 
 unit: $(VENV)/.stamp-dev ## the inner loop: no services (T=path narrows it)
 	$(BIN)/pytest $(or $(T),tests/unit)

@@ -30,7 +30,7 @@ COLUMNS = ["topic", "partition", "offset", "key", "headers", "value", "appended_
 PLAIN = """
 CREATE TABLE plain (
     topic text NOT NULL, partition integer NOT NULL, "offset" bigint NOT NULL,
-    key text NOT NULL, headers jsonb NOT NULL, value bytea, appended_at timestamptz NOT NULL
+    key text NOT NULL, headers json NOT NULL, value bytea, appended_at timestamptz NOT NULL
 )
 """
 STATEMENT_TIMEOUT_S = 30.0

@@ -18,6 +18,19 @@ def used(config: pytest.Config) -> dict[str, str]:
     return config.stash.setdefault(PARTS, {})
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of a parallel run hands its lines to the run it belongs to."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["used_parts"] = used(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object, error: object) -> None:
+    """The run takes over what its worker used."""
+    for part, line in getattr(node, "workeroutput", {}).get("used_parts", {}).items():
+        note_part(node.config, part=part, line=line)  # type: ignore[attr-defined]
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:

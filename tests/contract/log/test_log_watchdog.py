@@ -1,5 +1,6 @@
 """A reader that is alive, assigned and does nothing (aiokafka issue 1037) is replaced."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from roster_common.ports import LogReader, OnAssigned, OnRevoked, Record, TopicPartition
@@ -58,3 +59,52 @@ async def test_a_reader_with_lag_and_no_progress_is_replaced(world: World) -> No
 
 async def _both(world: World) -> bool:
     return len(await world.effects()) == 2
+
+
+async def test_records_handed_over_before_the_claim_are_read_again(quiet_kafka: World) -> None:
+    """aiokafka fetches from the moment of assignment; nothing before our seek may count."""
+    world = quiet_kafka
+    wanted = [f"p{number}" for number in range(60)]
+    await world.publish(*(joined(person) for person in wanted))
+    real, slowed = world.reader, []
+
+    def slow_to_claim(database, group, topics, member):  # type: ignore[no-untyped-def]
+        reader = SlowClaim(real(database, group, topics, member))
+        slowed.append(reader)
+        return reader
+
+    world.reader = slow_to_claim
+    async with running(world.relay(), world.consumer(batch=5)):
+        await eventually(lambda: _at_least(world, 60), within_s=60)
+
+    assert slowed[0].polled_before_the_claim
+    assert await world.effects() == wanted
+
+
+class SlowClaim(SilentReader):
+    """A real reader whose owner takes its time over the claim, while it goes on polling."""
+
+    polls = 0
+    polled_before_the_claim = False
+
+    async def start(self, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
+        async def later(lanes):  # type: ignore[no-untyped-def]
+            before = self.polls
+            async with asyncio.timeout(10):
+                while self.polls < before + 3:
+                    await asyncio.sleep(0.01)
+            self.polled_before_the_claim = True
+            return await on_assigned(lanes)
+
+        await self._reader.start(later, on_revoked)
+
+    async def poll(
+        self, *, max_records: int, timeout_s: float
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        found = await self._reader.poll(max_records=max_records, timeout_s=0.2)
+        self.polls += 1
+        return found
+
+
+async def _at_least(world: World, wanted: int) -> bool:
+    return len(await world.effects()) >= wanted

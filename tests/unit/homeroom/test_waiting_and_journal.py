@@ -1,7 +1,12 @@
 """Waiting gives up by name; the journal knows what ended and what was under way."""
 
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
 
+from homeroom.demo.evidence import Evidence
 from homeroom.display import Display
 from homeroom.errors import CommandFailed, TookTooLong
 from homeroom.failure import describe, explain
@@ -83,3 +88,28 @@ def test_square_brackets_are_printed_and_not_read_as_markup(
     Display(plain=True).say("a [list] of [red]things[/red]")
 
     assert capsys.readouterr().out == "a [list] of [red]things[/red]\n"
+
+
+def test_a_run_that_could_not_begin_leaves_the_evidence_of_another_alone(tmp_path: Path) -> None:
+    file = tmp_path / "evidence.json"
+    file.write_text("another run's", encoding="utf-8")
+    journal = Journal(display=Display(plain=True))
+    with pytest.raises(CommandFailed), journal.step("folder and ports are free"):
+        raise CommandFailed("taken")
+
+    Evidence(file=file, began=datetime(2026, 11, 22, tzinfo=UTC)).write(journal)
+
+    assert file.read_text(encoding="utf-8") == "another run's"
+
+
+def test_an_interrupted_run_is_not_told_as_a_success(tmp_path: Path) -> None:
+    file = tmp_path / "evidence.json"
+    journal = Journal(display=Display(plain=True))
+    with journal.step("first"):
+        pass
+
+    Evidence(file=file, began=datetime(2026, 11, 22, tzinfo=UTC)).write(journal)
+
+    evidence = json.loads(file.read_text(encoding="utf-8"))
+    assert evidence["outcome"] == "failed"
+    assert [step["name"] for step in evidence["steps"]] == ["first"]

@@ -130,6 +130,16 @@ def test_an_administrator_of_1_1_becomes_what_the_org_makes_of_them(tmp_path: Pa
     assert roles == ["siteAdministrator", "districtAdministrator"]
 
 
+def test_a_class_role_that_only_1_1_has_lives_on_as_an_extension(tmp_path: Path) -> None:
+    aide = list(enrollment_row("e1", "u1"))
+    aide[6] = "aide"
+
+    objects, refused, _ = read(tmp_path, district(enrolled=[aide]))
+
+    assert refused == []
+    assert record(objects["enrollment"][0])["role"] == "ext:aide"
+
+
 def test_metadata_columns_are_kept_and_others_are_named(tmp_path: Path) -> None:
     orgs = csv(
         (*ORGS, "metadata.kana", "ext_color"), (*org_row("school-1"), "カナ", "red")

@@ -44,7 +44,7 @@ class Box:
 
     def start(self, *, with_kafka: bool) -> None:
         """Start all of it from nothing, one step of the journal each."""
-        with self.journal.step("keys and folders") as step:
+        with self.journal.step("clean folder, keys") as step:
             ownership.clear(self.layout)
             self.operator_token = keys.prepare(self.layout, districts=[DISTRICT])
             step.detail = str(self.layout.folder)
@@ -119,7 +119,8 @@ def running_box(
     *, layout: Layout, ports: Ports, journal: Journal, with_kafka: bool
 ) -> Iterator[Box]:
     """Start an installation, give it, and stop it whatever happens inside."""
-    ownership.claim(layout, ports)
+    with journal.step("folder and ports are free"):
+        ownership.claim(layout, ports)
     box = Box(layout=layout, ports=ports, journal=journal)
     try:
         box.start(with_kafka=with_kafka)
@@ -131,4 +132,5 @@ def running_box(
     finally:
         ignore_signals()
         box.stop()
+        ownership.forget_cluster(layout)
         ownership.release(layout)

@@ -35,7 +35,7 @@ class Display:
         self.console.print(text, style="bold red", markup=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table; columns whose name ends in `ms` or begins with a capital N stand right."""
+        """Print a table; a column whose name ends in `ms` holds numbers and stands right."""
         table = Table(title=title, title_justify="left")
         for column in columns:
             table.add_column(column, justify="right" if column.endswith("ms") else "left")

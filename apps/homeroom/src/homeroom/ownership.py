@@ -61,17 +61,23 @@ def read_running(layout: Layout) -> Note | None:
 
 
 def clear(layout: Layout) -> None:
-    """Throw away the data and logs of an earlier run, also a cluster that had to live elsewhere."""
-    pointer = layout.data / "postgres" / POINTER
-    if pointer.exists():
-        home = Path(pointer.read_text(encoding="utf-8").strip())
-        # Only what the parts made: a pointer that somebody edited removes nothing.
-        if home.parent == Path(tempfile.gettempdir()) and home.name.startswith(CLUSTER_PREFIX):
-            shutil.rmtree(home, ignore_errors=True)
+    """Throw away the data and logs of an earlier run. Nothing may run in the folder."""
+    forget_cluster(layout)
     for folder in (layout.data, layout.logs):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     layout.evidence.unlink(missing_ok=True)
+
+
+def forget_cluster(layout: Layout) -> None:
+    """Remove a cluster that had to live outside the folder: every start makes a new one."""
+    pointer = layout.data / "postgres" / POINTER
+    if not pointer.exists():
+        return
+    home = Path(pointer.read_text(encoding="utf-8").strip())
+    # Only what the parts made: a pointer that somebody edited removes nothing.
+    if home.parent == Path(tempfile.gettempdir()) and home.name.startswith(CLUSTER_PREFIX):
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _is_ours(note: Note) -> bool:

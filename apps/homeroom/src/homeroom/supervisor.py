@@ -19,7 +19,8 @@ from homeroom.parts.processes import Child, ChildFailed, start_child
 from homeroom.services import PROCESSES, Service
 from homeroom.settings import inherited_environment
 
-READY_TIMEOUT_S = 60.0
+# The first start after an installation compiles every module, five processes at once.
+READY_TIMEOUT_S = 120.0
 READY_ANSWER_S = 5.0
 STOP_TIMEOUT_S = 20.0
 WATCH_S = 0.5

@@ -50,11 +50,11 @@ def _counts(client: OperatorClient, service: Service, district: str) -> str:
 
 
 def _flat(prefix: str, value: object) -> list[str]:
-    """Write nested counts as `name.part value`, in the order they came; lists by their items."""
+    """Write nested counts as `name.part value`, without zeros; lists by their items."""
     if isinstance(value, list):
         return [text for part in value for text in _flat(prefix, part)]
     if not isinstance(value, dict):
-        return [f"{prefix} {value}"] if isinstance(value, int | float) else []
+        return [f"{prefix} {value}"] if value and isinstance(value, int | float) else []
     return [
         text
         for key, part in value.items()

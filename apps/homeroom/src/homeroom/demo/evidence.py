@@ -24,6 +24,7 @@ class Evidence:
     began: datetime
     counterparts: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
+    ended_well: bool = False
 
     def add_parts(self, box: Box) -> None:
         """Describe what was real in this run."""
@@ -43,12 +44,15 @@ class Evidence:
             about["requestsInItsLog"] = requests_by_method(box.scim.child.log)
 
     def write(self, journal: Journal) -> None:
-        """Write the file; `failedStep` is the step that was under way, if any."""
-        if not self.file.parent.is_dir():
+        """Write the file; `failedStep` is the step that was under way.
+
+        Writes nothing where even the first step failed: the folder belongs to another run.
+        """
+        if not journal.done:
             return
         evidence = {
             "began": self.began.isoformat(timespec="milliseconds"),
-            "outcome": "ok" if journal.current is None else "failed",
+            "outcome": "ok" if self.ended_well else "failed",
             "failedStep": journal.current.name if journal.current else None,
             "transport": "kafka" if "kafka" in self.counterparts else "postgresql",
             "counterparts": self.counterparts,

@@ -48,6 +48,7 @@ def run_demo(options: DemoOptions, display: Display) -> int:
             ) as box,
         ):
             _tell(box, options, evidence)
+        evidence.ended_well = True
     except Stopped:
         display.bad("interrupted")
         return INTERRUPTED

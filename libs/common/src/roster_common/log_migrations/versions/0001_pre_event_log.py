@@ -26,7 +26,7 @@ def upgrade() -> None:
         CREATE TABLE log.event (
             cleanup text NOT NULL CHECK (cleanup IN ('delete', 'compact')),
             topic text NOT NULL, partition integer NOT NULL, "offset" bigint NOT NULL,
-            key text NOT NULL, headers jsonb NOT NULL, value bytea,
+            key text NOT NULL, headers json NOT NULL, value bytea,
             appended_at timestamptz NOT NULL
         ) PARTITION BY LIST (cleanup)
     """)

@@ -28,7 +28,7 @@ FOR UPDATE OF h
 # Purpose: number and store a batch. Rows: one per event. Index: primary key of log.head.
 _APPEND = """
 WITH wanted AS (
-    SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::jsonb[], $5::bytea[], $6::text[])
+    SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::json[], $5::bytea[], $6::text[])
         WITH ORDINALITY AS t(topic, partition, key, headers, value, cleanup, place)
 ), counted AS (
     SELECT topic, partition, count(*) AS events FROM wanted GROUP BY topic, partition

@@ -130,8 +130,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self.failed: BaseException | None = None
+        # aiokafka hands records out from the moment of assignment, before our claim and seek are
+        # done: what comes from a lane that is not here is from the wrong place and thrown away.
+        self.ready: set[KafkaLane] = set()
 
     async def on_partitions_revoked(self, revoked: frozenset[KafkaLane]) -> None:
+        self.ready -= revoked
         if revoked:
             await self._on_revoked(self._ours(revoked))
 
@@ -153,6 +157,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
                 self._consumer.seek(lane, start.offset)
         if unknown:
             await self._consumer.seek_to_beginning(*unknown)
+        self.ready |= assigned
 
     def _ours(self, lanes: frozenset[KafkaLane]) -> frozenset[TopicPartition]:
         return frozenset(_our_lane(lane, self._prefix) for lane in lanes)
@@ -213,11 +218,15 @@ class KafkaReader:
             within_s=timeout_s + _START_S,
             doing="fetch",
         )
-        if self._listener is not None and self._listener.failed is not None:
-            raise Retriable("claiming the assigned partitions failed") from self._listener.failed
+        listener = self._listener
+        if listener is None:
+            return {}
+        if listener.failed is not None:
+            raise Retriable("claiming the assigned partitions failed") from listener.failed
         return {
             _our_lane(lane, self._prefix): [_record(message, self._prefix) for message in messages]
             for lane, messages in fetched.items()
+            if lane in listener.ready
         }
 
     async def report(self, positions: Mapping[TopicPartition, int]) -> None:

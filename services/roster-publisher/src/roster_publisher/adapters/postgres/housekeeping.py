@@ -19,13 +19,16 @@ _RAISE_FLOOR: Final = """
 """
 
 # Bounded, so that one turn never holds long; index on archived_at.
+# house: no-district — age alone decides, in every district alike
 _PURGE_HISTORY: Final = f"""
     DELETE FROM roster_publisher.object_history WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM roster_publisher.object_history WHERE archived_at < $1
         LIMIT {_ROWS_AT_ONCE}))
 """
 
+# house: no-district — age alone decides, in every district alike
 _PURGE_TOKENS: Final = "DELETE FROM roster_publisher.access_token WHERE expires_at < $1"
+# house: no-district — age alone decides, in every district alike
 _PURGE_PULLS: Final = "DELETE FROM roster_publisher.pull WHERE expires_at < $1"
 
 # Counts of one district; reads its part of the primary key.

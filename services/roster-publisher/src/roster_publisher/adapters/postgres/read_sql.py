@@ -91,6 +91,7 @@ def at_revision(
     tail = f"AND o.sourced_id > {after} ORDER BY o.sourced_id"
     if limit is not None:
         tail += f" LIMIT {limit}"
+    # house: no-district — `conditions` begins with it
     return f"""
         (SELECT {columns} FROM roster_publisher.object o
          WHERE {where} AND o.shown AND o.revision <= {revision} {tail})

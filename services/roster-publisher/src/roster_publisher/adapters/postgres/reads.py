@@ -102,6 +102,7 @@ class PostgresReads:
         """Rows of the query at `revision`, counted in one snapshot."""
         statement = Statement(revision)
         where = conditions(query, statement, revision="$1")
+        # house: no-district — `conditions` begins with it
         row = await self._row(
             f"""
             SELECT (SELECT count(*) FROM roster_publisher.object o
@@ -119,6 +120,7 @@ class PostgresReads:
         where = conditions(query, statement, revision=None)
         pool = await self._database.pool()
         async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+            # house: no-district — `conditions` begins with it
             body = await connection.fetchval(
                 f"""
                 SELECT convert_to({body_of(query)}, 'UTF8') FROM roster_publisher.object o

@@ -41,21 +41,25 @@ ON CONFLICT (district_id, source_id, entity) DO UPDATE
 SET as_of = excluded.as_of, run_id = excluded.run_id WHERE s.as_of < excluded.as_of
 """
 
-# Purpose: one run by its id, which is unique over all districts. Rows: 0 or 1. Index: run_id.
+# Purpose: one run by its id. Rows: 0 or 1. Index: run_id.
+# house: no-district — a run id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.run WHERE run_id = $1"
 
 # Purpose: the run to work on next. Rows: 0 or 1. Index: run_open.
+# house: no-district — one worker serves every district, in the order in which files came
 _NEXT_OPEN: Final = """
 SELECT * FROM sis_ingest.run WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[])
 ORDER BY received_at LIMIT 1
 """
 
 # Purpose: which sources have webhooks waiting. Rows: few. Index: delivery_waiting.
+# house: no-district — one worker serves every district; what it reads next names its own
 _SOURCES_WAITING: Final = """
 SELECT DISTINCT source_id FROM sis_ingest.delivery WHERE state = 'waiting' AND kind = 'webhook'
 """
 
 # Purpose: how much waits, for readiness. Rows: 1. Index: delivery_waiting.
+# house: no-district — readiness is of the whole process
 _BACKLOG: Final = """
 SELECT count(*) AS deliveries,
        coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8 AS oldest_s

@@ -1,11 +1,11 @@
 """`POST /snapshots/{source}` and `GET /snapshots/{id}`: files in, reports out."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime
 
 from roster_common.errors import Invalid
 from roster_common.runtime.correlation import current_correlation_id
@@ -31,7 +31,7 @@ def snapshot_routes(
         source: str,
         request: Request,
         who: Annotated[Operator, Depends(operator)],
-        as_of: Annotated[datetime | None, Query(alias="asOf")] = None,
+        as_of: Annotated[AwareDatetime | None, Query(alias="asOf")] = None,
     ) -> JSONResponse:
         found = _source(sources, source, who)
         try:

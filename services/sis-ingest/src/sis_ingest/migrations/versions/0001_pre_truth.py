@@ -26,6 +26,8 @@ def upgrade() -> None:
 
 
 def _inbox() -> None:
+    # delivery_once without the district: a source id is unique over the installation and binds one
+    # district (settings), and the sender's own id of a delivery is a fact about the source alone.
     op.execute("""
         CREATE TABLE sis_ingest.delivery (
             district_id text NOT NULL, delivery_id uuid NOT NULL,

@@ -27,6 +27,8 @@ _NO_USER_IDS: Final = frozenset({"", "[]", "{}"})
 # 1.1 knows one administrator; 1.2 asks where. The type of the org decides.
 _ADMINISTRATOR_AT: Final = {"school": "siteAdministrator", "district": "districtAdministrator"}
 _ANY_ADMINISTRATOR: Final = "siteAdministrator"
+# 1.1 has eight roles in a class, 1.2 four; the others live on as extensions of the open list.
+_ONLY_IN_1_1: Final = frozenset({"aide", "guardian", "parent", "relative"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,11 +231,12 @@ def _demographics(row: Row, _context: Context) -> dict[str, Any]:
 
 
 def _enrollment(row: Row, _context: Context) -> dict[str, Any]:
+    role = _text(row, "role")
     return {
         "class": _ref(row, "classSourcedId"),
         "school": _ref(row, "schoolSourcedId"),
         "user": _ref(row, "userSourcedId"),
-        "role": _text(row, "role"),
+        "role": f"ext:{role}" if role in _ONLY_IN_1_1 else role,
         "primary": _truth(row, "primary"),
         "beginDate": _day(row, "beginDate"),
         "endDate": _day(row, "endDate"),
