@@ -20,6 +20,8 @@ endif
 
 # Trust what the machine trusts, as pip does: many districts read TLS through a proxy of their own.
 export UV_SYSTEM_CERTS ?= true
+# Compiled once here instead of at the first start of each of the demo's processes.
+export UV_COMPILE_BYTECODE ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: setup demo up test unit integration check lint types bench guards fmt lock clean help

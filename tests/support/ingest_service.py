@@ -39,9 +39,7 @@ def environment(url: str, folder: Path) -> dict[str, str]:
 
 def token(role: str = "operator", districts: Any = "*") -> dict[str, str]:
     """Headers of an operator."""
-    text = mint(
-        PRIVATE_KEY, subject="test", role=role, districts=districts, now=datetime.now(UTC)
-    )  # type: ignore[arg-type]
+    text = mint(PRIVATE_KEY, subject="test", role=role, districts=districts, now=datetime.now(UTC))  # type: ignore[arg-type]
     return {"authorization": f"Bearer {text}"}
 
 
@@ -103,7 +101,7 @@ class Ingest:
     async def events(self, kind: str = "k12.roster.%") -> list[dict[str, Any]]:
         """Events on the log of the types like `kind`, in order, as plain values."""
         rows = await self.pool.fetch(
-            'SELECT headers, value FROM log.event WHERE headers->>\'ce_type\' LIKE $1'
+            "SELECT headers, value FROM log.event WHERE headers->>'ce_type' LIKE $1"
             ' ORDER BY topic, partition, "offset"',
             kind,
         )

@@ -71,9 +71,7 @@ def envelope(kind: str, data: Record, *, at: datetime = NOW, **more: Any) -> byt
     return orjson.dumps({"type": kind, "occurredAt": at.isoformat(), "data": data, **more})
 
 
-def signed(
-    body: bytes, *, webhook_id: str, at: datetime, secret: str = SECRET
-) -> dict[str, str]:
+def signed(body: bytes, *, webhook_id: str, at: datetime, secret: str = SECRET) -> dict[str, str]:
     """Headers as the Standard Webhooks library makes them: a witness that is not ours."""
     return {
         "webhook-id": webhook_id,
@@ -150,9 +148,7 @@ def enrollment_row(sourced_id: str, user_id: str) -> Sequence[str]:
     return (sourced_id, "", "", "class-1", "school-1", user_id, "student", "", "2026-08-17", "")
 
 
-def district(
-    people: Rows = (), enrolled: Rows = (), **replaced: bytes | None
-) -> bytes:
+def district(people: Rows = (), enrolled: Rows = (), **replaced: bytes | None) -> bytes:
     """A 1.1 package of one small school; `replaced` swaps a whole file, None leaves it out."""
     people = people or [user_row("u1"), user_row("u2")]
     files: dict[str, bytes | None] = {
@@ -178,5 +174,7 @@ def district(
         ),
     }  # fmt: skip
     modes = {name: "bulk" for name in files} | {"demographics": "absent"}
-    found = {f"{name}.csv": body for name, body in {**files, **replaced}.items() if body is not None}
+    found = {
+        f"{name}.csv": body for name, body in {**files, **replaced}.items() if body is not None
+    }
     return package({"manifest.csv": manifest("1.1", modes), **found})

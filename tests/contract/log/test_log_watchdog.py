@@ -74,10 +74,12 @@ async def test_records_handed_over_before_the_claim_are_read_again(quiet_kafka: 
         return reader
 
     world.reader = slow_to_claim
-    async with running(world.relay(), world.consumer(batch=5)):
-        await eventually(lambda: _at_least(world, 60), within_s=60)
+    async with running(world.relay()):
+        await eventually(lambda: _relayed(world, 60), within_s=60)
+        async with running(world.consumer(batch=5)):
+            await eventually(lambda: _at_least(world, 60), within_s=60)
 
-    assert slowed[0].polled_before_the_claim
+    assert slowed[0].polled_before_the_seek
     assert await world.effects() == wanted
 
 
@@ -85,18 +87,23 @@ class SlowClaim(SilentReader):
     """A real reader whose owner takes its time over the claim, while it goes on polling."""
 
     polls = 0
-    polled_before_the_claim = False
+    polled_before_the_seek = False
 
     async def start(self, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
         async def later(lanes):  # type: ignore[no-untyped-def]
-            before = self.polls
-            async with asyncio.timeout(10):
-                while self.polls < before + 3:
-                    await asyncio.sleep(0.01)
-            self.polled_before_the_claim = True
-            return await on_assigned(lanes)
+            await self._polls_go_on()
+            starts = await on_assigned(lanes)
+            await self._polls_go_on()
+            self.polled_before_the_seek = True
+            return starts
 
         await self._reader.start(later, on_revoked)
+
+    async def _polls_go_on(self) -> None:
+        before = self.polls
+        async with asyncio.timeout(10):
+            while self.polls < before + 3:
+                await asyncio.sleep(0.01)
 
     async def poll(
         self, *, max_records: int, timeout_s: float
@@ -104,6 +111,13 @@ class SlowClaim(SilentReader):
         found = await self._reader.poll(max_records=max_records, timeout_s=0.2)
         self.polls += 1
         return found
+
+
+async def _relayed(world: World, wanted: int) -> bool:
+    rows = await world.fetch(
+        "SELECT 1 FROM log.consumer_position WHERE next_sequence >= $1", wanted
+    )
+    return bool(rows)
 
 
 async def _at_least(world: World, wanted: int) -> bool:

@@ -141,9 +141,7 @@ def test_a_class_role_that_only_1_1_has_lives_on_as_an_extension(tmp_path: Path)
 
 
 def test_metadata_columns_are_kept_and_others_are_named(tmp_path: Path) -> None:
-    orgs = csv(
-        (*ORGS, "metadata.kana", "ext_color"), (*org_row("school-1"), "カナ", "red")
-    )
+    orgs = csv((*ORGS, "metadata.kana", "ext_color"), (*org_row("school-1"), "カナ", "red"))
     snapshot = opened(tmp_path, district(orgs=orgs))
     (chunk, *_) = snapshot.chunks(snapshot.collections[0], rows=10)
     snapshot.close()
@@ -155,7 +153,14 @@ def test_metadata_columns_are_kept_and_others_are_named(tmp_path: Path) -> None:
 
 
 def test_roles_of_1_2_come_from_their_own_file(tmp_path: Path) -> None:
-    names = ("sourcedId", "enabledUser", "username", "givenName", "familyName", "preferredGivenName")
+    names = (
+        "sourcedId",
+        "enabledUser",
+        "username",
+        "givenName",
+        "familyName",
+        "preferredGivenName",
+    )
     roles = csv(
         ("sourcedId", "userSourcedId", "roleType", "role", "orgSourcedId", "status"),
         ("r1", "u1", "secondary", "aide", "school-1", ""),

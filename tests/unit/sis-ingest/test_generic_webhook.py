@@ -171,7 +171,9 @@ def without(name: str) -> dict:
         (envelope("users.upserted", user("u1"), version=-1), ("greater_than_equal", "version")),
         (envelope("users.upserted", user("u1"), version="7"), ("int_type", "version")),
         (
-            orjson.dumps({"type": "users.deleted", "occurredAt": "2026-09-01T08:00:00", "data": {}}),
+            orjson.dumps(
+                {"type": "users.deleted", "occurredAt": "2026-09-01T08:00:00", "data": {}}
+            ),
             ("timezone_aware", "occurredAt"),
         ),
     ],

@@ -128,7 +128,9 @@ def test_a_received_webhook_is_told_without_its_content() -> None:
 
 
 def test_each_moment_of_a_run_has_its_event_with_the_counts() -> None:
-    types = {m: to_data(SnapshotMoved(moment=m, run=RUN)) for m in ("started", "completed", "failed")}
+    types = {
+        m: to_data(SnapshotMoved(moment=m, run=RUN)) for m in ("started", "completed", "failed")
+    }
 
     assert [data.TYPE for data in types.values()] == [
         "k12.sis.snapshot.started.v1",

@@ -39,7 +39,9 @@ ROWS = st.dictionaries(
 def fact(who: str, name: str, gone: bool, *, at: int = 0):
     made = change(user(who, given=name), at=at, deleted=gone)
     cause = type(CAUSE)(correlation_id="c", delivery_id=RUN.delivery_id, origin="webhook")
-    return type(made)(**{field: getattr(made, field) for field in made.__slots__} | {"cause": cause})
+    return type(made)(
+        **{field: getattr(made, field) for field in made.__slots__} | {"cause": cause}
+    )
 
 
 def held(made) -> Known:

@@ -135,7 +135,7 @@ async def test_a_few_bad_rows_are_left_out_and_counted_once_per_reason(ingest: I
     bad[USERS.index("role")] = "wizard"
     again = rows[20]
 
-    report = await ingest.load(district([*rows[:10], tuple(bad), *rows[11:], again]))
+    report = await ingest.load(district([*rows[:10], tuple(bad), *rows[11:], again], enrolled(60)))
 
     assert report["state"] == "completed"
     assert report["counts"]["user"]["refused"] == 2
@@ -203,9 +203,7 @@ async def test_the_next_good_package_after_a_refused_one_is_still_a_first_load(
 
 async def test_only_operators_of_the_district_may_send_and_read(ingest: Ingest) -> None:
     async def status(headers: dict[str, str], source: str = "sis") -> int:
-        answer = await ingest.http.post(
-            f"/snapshots/{source}", content=district(), headers=headers
-        )
+        answer = await ingest.http.post(f"/snapshots/{source}", content=district(), headers=headers)
         return answer.status_code
 
     assert await status({}) == 401
@@ -252,9 +250,7 @@ async def test_everything_is_said_again_on_request_by_an_admin_alone(ingest: Ing
 async def test_a_full_size_district_made_by_others_imports_whole(ingest: Ingest) -> None:
     (path,) = GENERATED.glob("*.zip")
 
-    answer = await ingest.http.post(
-        "/snapshots/sis", content=path.read_bytes(), headers=token()
-    )
+    answer = await ingest.http.post("/snapshots/sis", content=path.read_bytes(), headers=token())
     report = await ingest.ended(answer.json()["runId"], within_s=500)
 
     assert report["state"] == "completed"
@@ -263,4 +259,6 @@ async def test_a_full_size_district_made_by_others_imports_whole(ingest: Ingest)
         "demographics": 15_000, "enrollment": 71_626,
     }  # fmt: skip
     assert report["refusals"] == []
-    assert await ingest.value("SELECT count(*) FROM log.event WHERE topic = 'sis.changes'") == 102_860
+    assert (
+        await ingest.value("SELECT count(*) FROM log.event WHERE topic = 'sis.changes'") == 102_860
+    )

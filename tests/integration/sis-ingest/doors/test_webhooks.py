@@ -171,12 +171,10 @@ def changed_user(**fields) -> dict:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def nested(depth: int) -> dict:
-    """An object in an object in an object."""
-    found: dict = {}
-    for _ in range(depth):
-        found = {"a": found}
-    return found
+def deep_user(sis: Sis, depth: int) -> bytes:
+    """A webhook whose metadata are objects in objects; spelled out, as orjson stops at 254."""
+    whole = envelope("users.upserted", {**user("u1"), "metadata": "HERE"}, at=sis.now())
+    return whole.replace(b'"HERE"', b'{"a":' * depth + b"{}" + b"}" * depth)
 
 
 @pytest.mark.parametrize(
@@ -212,6 +210,8 @@ async def test_what_a_source_may_not_say_names_the_field_and_never_a_value(
         ({"occurredAt": None}, "occurredAt"),
         ({"occurredAt": "2026-09-01T08:00:00"}, "occurredAt"),
         ({"occurredAt": "9999-12-31T23:59:59Z"}, "occurredAt"),
+        ({"occurredAt": "0001-01-01T00:00:00+05:00"}, "occurredAt"),
+        ({"occurredAt": "9999-12-31T23:59:59-05:00"}, "occurredAt"),
         ({"version": -1}, "version"),
         ({"version": 2**63}, "version"),
         ({"version": "7"}, "version"),
@@ -241,28 +241,21 @@ async def test_what_is_no_json_object_is_refused(sis: Sis, body: bytes) -> None:
     assert await sis.counts() == NOTHING
 
 
-async def test_an_object_nested_without_end_is_refused_or_kept_and_never_an_error(
-    sis: Sis,
-) -> None:
-    for depth in (100, 300, 900):
-        data = {**user("u1"), "metadata": nested(depth)}
-        body = b'{"type":"users.upserted","occurredAt":"%s","data":%s}' % (
-            sis.now().isoformat().encode(),
-            as_json(data),
-        )
+@pytest.mark.parametrize("depth", [60, 250, 300, 900])
+async def test_an_object_nested_far_too_deep_is_refused_at_the_door(sis: Sis, depth: int) -> None:
+    answer = await sis.send(deep_user(sis, depth))
 
-        answer = await sis.send(body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["message"] == "nested_too_deeply"
+    assert await sis.counts() == NOTHING
 
-        assert answer.status_code in (202, 400, 422), (depth, answer.text)
+
+async def test_an_object_nested_a_little_is_taken_whole(sis: Sis) -> None:
+    answer = await sis.send(deep_user(sis, 40))
     await sis.applied()
 
-
-def as_json(value: object) -> bytes:
-    """JSON of whatever depth: orjson itself stops at 254."""
-    if isinstance(value, dict):
-        inner = (orjson.dumps(k) + b":" + as_json(v) for k, v in value.items())
-        return b"{" + b",".join(inner) + b"}"
-    return orjson.dumps(value)
+    assert answer.status_code == 202
+    assert list(await sis.resolved()) == ["u1"]
 
 
 async def test_the_newest_version_wins_whatever_the_order(sis: Sis) -> None:
@@ -303,9 +296,7 @@ async def test_a_change_names_its_fields_and_a_deletion_is_told_once(sis: Sis) -
     await sis.tell("users.upserted", user("u1"), at=at)
     await sis.tell("users.upserted", user("u1", given="Bea"), at=at + timedelta(seconds=1))
     for seconds in (2, 3):
-        await sis.tell(
-            "users.deleted", {"sourcedId": "u1"}, at=at + timedelta(seconds=seconds)
-        )
+        await sis.tell("users.deleted", {"sourcedId": "u1"}, at=at + timedelta(seconds=seconds))
     await sis.tell("users.deleted", {"sourcedId": "stranger"}, at=at)
     await sis.tell("users.upserted", user("u1", given="Bea"), at=at + timedelta(seconds=4))
 

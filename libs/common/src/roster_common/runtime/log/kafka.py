@@ -193,6 +193,8 @@ class KafkaReader:
             # aiokafka's default is the session time-out: a longer batch would lose membership.
             rebalance_timeout_ms=60_000,
             request_timeout_ms=_REQUEST_MS + 4_000,
+            # A topic made after we joined must not stay unseen for aiokafka's five minutes.
+            metadata_max_age_ms=5_000,
             fetch_max_wait_ms=250,
             max_partition_fetch_bytes=4_194_304,
         )

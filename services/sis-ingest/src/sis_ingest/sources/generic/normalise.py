@@ -1,6 +1,6 @@
 """From the generic envelope to a change: collection, verb, validated and canonical record. Pure."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -34,7 +34,7 @@ def to_incoming(envelope: Envelope) -> Incoming:
     entity = COLLECTIONS.get(collection)
     if entity is None or verb not in _VERBS:
         raise Invalid("unknown_type", field="type")
-    occurred_at = envelope.occurredAt.astimezone(UTC)
+    occurred_at = _in_utc(envelope.occurredAt)
     try:
         if verb == "deleted":
             gone = read_object(_Deleted, envelope.data)
@@ -60,6 +60,13 @@ def to_incoming(envelope: Envelope) -> Incoming:
         version=envelope.version,
         occurred_at=occurred_at,
     )
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # the first and the last hours of the calendar, in a zone
+        raise Invalid("out_of_range", field="occurredAt") from None
 
 
 def _inside(outer: str, inner: str | None) -> str:

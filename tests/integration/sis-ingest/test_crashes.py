@@ -1,0 +1,132 @@
+"""What a crash between any two steps leaves: all or nothing, and after a restart all, once."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.ingesting import district, enrollment_row, envelope, user, user_row
+from tests.support.sis_process import Installation, Sis, exits
+
+
+async def send_into_the_crash(sis: Sis, webhook_id: str) -> None:
+    """A webhook to a process that may die before it answers."""
+    body = envelope("users.upserted", user("u1"), at=sis.now())
+    try:
+        await sis.send(body, webhook_id=webhook_id)
+    except httpx2.TransportError:
+        return
+
+
+async def crash(installation: Installation, marker: Path) -> None:
+    """Returns when the doomed process has killed itself at its fail point."""
+    assert await exits(installation.programs[-1]) == -9
+    assert marker.exists()
+
+
+async def kept(sis: Sis) -> int:
+    """Deliveries of this source in the inbox."""
+    return (await sis.counts())["delivery"]
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "left"),
+    [("ingest.accept.before_commit", 0), ("ingest.accept.after_commit", 1)],
+)
+async def test_a_webhook_cut_off_before_its_answer_and_sent_again_is_applied_once(
+    installation: Installation, place: Sis, marker: Path, failpoint: str, left: int
+) -> None:
+    installation.start_doomed(failpoint, marker)
+    await send_into_the_crash(place, "m1")
+    await crash(installation, marker)
+    assert await kept(place) == left
+    assert await place.told() == []
+
+    program = installation.start()
+    answer = await place.send(envelope("users.upserted", user("u1")), webhook_id="m1")
+    await place.applied()
+    program.kill()
+
+    (row,) = await place.rows(
+        "SELECT delivery_id::text FROM sis_ingest.delivery WHERE district_id = $1", place.district
+    )
+    assert (answer.status_code, answer.json()["deliveryId"]) == (202, row["delivery_id"])
+    assert await place.told() == ["user.upserted"]
+    assert list(await place.resolved()) == ["u1"]
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "told"),
+    [("ingest.apply.before_commit", []), ("ingest.apply.after_commit", ["user.upserted"])],
+)
+async def test_a_webhook_answered_is_applied_once_whatever_happens_then(
+    installation: Installation, place: Sis, marker: Path, failpoint: str, told: list[str]
+) -> None:
+    installation.start_doomed(failpoint, marker)
+    await send_into_the_crash(place, "m1")
+    await crash(installation, marker)
+    assert await place.told() == told
+    assert (await place.counts())["resolved_record"] == len(told)
+
+    program = installation.start()
+    await place.applied()
+    program.kill()
+
+    assert await place.told() == ["user.upserted"]
+    assert len(await place.events("sis.runs")) == 1
+    assert await kept(place) == 1
+
+
+async def test_a_file_on_disk_without_its_run_is_no_run(
+    installation: Installation, place: Sis, marker: Path
+) -> None:
+    installation.start_doomed("ingest.snapshot.file_synced", marker)
+    with pytest.raises(httpx2.TransportError):
+        await place.upload(district())
+    await crash(installation, marker)
+    assert await kept(place) == 0
+
+    program = installation.start()
+    report = await place.load(district())
+    program.kill()
+
+    assert (report["state"], report["origin"]) == ("completed", "firstload")
+    assert (await place.told()).count("user.upserted") == 2
+    assert await kept(place) == 1
+
+
+async def test_a_run_cut_off_between_batches_is_taken_up_as_the_same_first_load(
+    installation: Installation, place: Sis, marker: Path
+) -> None:
+    people = [user_row(f"u{n:04}") for n in range(1500)]
+    rows = [enrollment_row(f"e{n:04}", f"u{n:04}") for n in range(1500)]
+    body = district(people, rows)
+
+    # Batches: orgs, sessions, courses and classes first, one each.
+    installation.start_doomed("ingest.snapshot.after_batch@5", marker)
+    run_id = (await place.upload(body)).json()["runId"]
+    await crash(installation, marker)
+    done = await place.told()
+    assert done.count("user.upserted") == 1000
+    assert "enrollment.upserted" not in done
+
+    program = installation.start()
+    report = await place.ended(run_id)
+    program.kill()
+
+    assert (report["state"], report["origin"]) == ("completed", "firstload")
+    assert {e: (c["changed"], c["unchanged"]) for e, c in report["counts"].items()} == {
+        "org": (2, 0),
+        "academicSession": (1, 0),
+        "course": (1, 0),
+        "class": (1, 0),
+        "user": (1500, 0),
+        "enrollment": (1500, 0),
+    }
+    events = await place.events()
+    names = [event["data"]["record"]["sourcedId"] for event in events]
+    assert len(names) == len(set(names)) == 3005
+    assert {event["origin"] for event in events} == {"firstload"}
+    runs = [event["type"] for event in await place.events("sis.runs")]
+    assert runs == ["snapshot.started", "snapshot.completed"]
+    assert (await place.counts())["snapshot_row"] == 0
