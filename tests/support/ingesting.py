@@ -173,7 +173,7 @@ def district(people: Rows = (), enrolled: Rows = (), **replaced: bytes | None) -
             *(enrolled or [enrollment_row(f"e-{row[0]}", row[0]) for row in people]),
         ),
     }  # fmt: skip
-    modes = {name: "bulk" for name in files} | {"demographics": "absent"}
+    modes = dict.fromkeys(files, "bulk") | {"demographics": "absent"}
     found = {
         f"{name}.csv": body for name, body in {**files, **replaced}.items() if body is not None
     }

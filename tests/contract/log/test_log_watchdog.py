@@ -64,7 +64,7 @@ async def _both(world: World) -> bool:
 async def test_records_handed_over_before_the_claim_are_read_again(quiet_kafka: World) -> None:
     """aiokafka fetches from the moment of assignment; nothing before our seek may count."""
     world = quiet_kafka
-    wanted = [f"p{number}" for number in range(60)]
+    wanted = [f"p{number}" for number in range(2_000)]
     await world.publish(*(joined(person) for person in wanted))
     real, slowed = world.reader, []
 
@@ -75,41 +75,46 @@ async def test_records_handed_over_before_the_claim_are_read_again(quiet_kafka: 
 
     world.reader = slow_to_claim
     async with running(world.relay()):
-        await eventually(lambda: _relayed(world, 60), within_s=60)
-        async with running(world.consumer(batch=5)):
-            await eventually(lambda: _at_least(world, 60), within_s=60)
+        await eventually(lambda: _relayed(world, 2_000), within_s=60)
+        async with running(world.consumer(batch=10)):
+            await eventually(lambda: _at_least(world, 2_000), within_s=60)
 
     assert slowed[0].polled_before_the_seek
     assert await world.effects() == wanted
 
 
 class SlowClaim(SilentReader):
-    """A real reader whose owner takes its time over the claim, while it goes on polling."""
+    """A real reader that polls once before its owner's claim and again before its seek."""
 
-    polls = 0
-    polled_before_the_seek = False
+    def __init__(self, reader: LogReader) -> None:
+        super().__init__(reader)
+        self._first, self._claimed, self._second = (asyncio.Event() for _ in range(3))
+        self.polled_before_the_seek = False
 
     async def start(self, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
         async def later(lanes):  # type: ignore[no-untyped-def]
-            await self._polls_go_on()
-            starts = await on_assigned(lanes)
-            await self._polls_go_on()
+            async with asyncio.timeout(10):
+                await self._first.wait()
+                starts = await on_assigned(lanes)
+                self._claimed.set()
+                await self._second.wait()
             self.polled_before_the_seek = True
             return starts
 
         await self._reader.start(later, on_revoked)
 
-    async def _polls_go_on(self) -> None:
-        before = self.polls
-        async with asyncio.timeout(10):
-            while self.polls < before + 3:
-                await asyncio.sleep(0.01)
-
     async def poll(
         self, *, max_records: int, timeout_s: float
     ) -> Mapping[TopicPartition, Sequence[Record]]:
-        found = await self._reader.poll(max_records=max_records, timeout_s=0.2)
-        self.polls += 1
+        if self._first.is_set() and not self._claimed.is_set():
+            await self._claimed.wait()
+        before_the_seek = self._claimed.is_set() and not self._second.is_set()
+        found = await self._reader.poll(max_records=max_records, timeout_s=timeout_s)
+        if before_the_seek:
+            self._second.set()
+        # Assigned by now, as nobody else is in the group: what was fetched, was fetched early.
+        if self._reader.assigned:  # type: ignore[attr-defined]
+            self._first.set()
         return found
 
 

@@ -169,7 +169,7 @@ def test_roles_of_1_2_come_from_their_own_file(tmp_path: Path) -> None:
     )
     body = package(
         {
-            "manifest.csv": manifest("1.2", {n: "delta" for n in ("orgs", "users", "roles")}),
+            "manifest.csv": manifest("1.2", dict.fromkeys(("orgs", "users", "roles"), "delta")),
             "orgs.csv": csv(ORGS, org_row("school-1")),
             "users.csv": csv(names, ("u1", "true", "t", "Ada", "Byron", "Addy")),
             "roles.csv": roles,
@@ -321,9 +321,10 @@ def test_too_many_files_or_too_many_bytes_are_refused_unread(tmp_path: Path) -> 
 
 def test_the_same_name_twice_is_refused(tmp_path: Path) -> None:
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+    with zipfile.ZipFile(made, "w") as archive:
         archive.writestr("orgs.csv", b"a")
-        archive.writestr("orgs.csv", b"b")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("orgs.csv", b"b")
 
     assert faults(tmp_path, made.getvalue()) == [("repeated_file", "orgs.csv", None, None)]
 

@@ -1,5 +1,6 @@
 """The generic webhook: who signed it, and what it says."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -188,7 +189,5 @@ def test_a_bad_body_is_refused_naming_the_field_and_no_value(body, expected) -> 
 
 @given(st.binary(max_size=200))
 def test_no_body_breaks_the_reader(body: bytes) -> None:
-    try:
+    with contextlib.suppress(Invalid):
         SPEC.webhook.read(body)
-    except Invalid:
-        pass

@@ -57,6 +57,10 @@ class Ids(Protocol):
 class WebhookReader(Protocol):
     """How one kind of source signs and words its webhooks. Pure."""
 
+    def is_secret(self, text: str) -> bool:
+        """Whether `text` can be a secret of this kind at all; asked at the start."""
+        ...
+
     def verify(
         self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
     ) -> str:

@@ -1,9 +1,9 @@
 """What this service is told from outside. Read by __main__ and bootstrap only."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from roster_common.runtime.settings import ServiceSettings
 from sis_ingest.sources import KINDS
@@ -40,6 +40,14 @@ class SourceSettings(BaseModel):
         if any(len(secret.get_secret_value()) < 8 for secret in secrets):
             raise ValueError("a webhook secret has at least 8 characters")
         return secrets
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        webhook = KINDS[self.kind].webhook if self.kind in KINDS else None
+        for secret in self.secrets if webhook is not None else ():
+            if not webhook.is_secret(secret.get_secret_value()):
+                raise ValueError("a webhook secret is not of the form that its kind needs")
+        return self
 
 
 class Settings(ServiceSettings):

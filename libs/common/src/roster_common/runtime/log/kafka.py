@@ -204,6 +204,11 @@ class KafkaReader:
         """`kafka:<cluster id>`, known after `start`: a rebuilt cluster has other offsets."""
         return self._log_id
 
+    @property
+    def assigned(self) -> int:
+        """How many partitions aiokafka holds for us, claimed or not."""
+        return len(self._consumer.assignment())
+
     async def start(self, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
         """Join the group, or raise `Retriable` within about `_START_S`."""
         self._log_id = f"kafka:{await cluster_id(self._bootstrap)}"

@@ -10,10 +10,13 @@ from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import metric
 from sis_ingest.ports import RunDesk, Source, Sources
-from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
+from sis_ingest.usecases.apply_deliveries import MAX_DELIVERIES, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
 
 _LOOK_EVERY_S: Final = 0.5
+# A batch costs about the same whether it holds one delivery or many, so under load deliveries
+# gather for this long after each batch; the first one after a quiet moment never waits.
+_GATHER_S: Final = 0.02
 
 
 class DeliveryApplier:
@@ -28,9 +31,14 @@ class DeliveryApplier:
     async def run(self, stopping: Stopping) -> None:
         """Apply until stopped."""
         while not stopping.is_set():
+            applied = False
             for source in self._of(await self._runs.sources_waiting()):
-                while not stopping.is_set() and await self._apply(source):
-                    pass
+                while not stopping.is_set() and (ends := await self._apply(source)):
+                    applied = True
+                    if len(ends) < MAX_DELIVERIES:
+                        break
+            if applied:
+                await stopping.wait(_GATHER_S)
             await self._ear.wait(_LOOK_EVERY_S)
 
     def _of(self, source_ids: Sequence[str]) -> list[Source]:

@@ -7,12 +7,19 @@ from typing import Final
 from sis_ingest.domain.deliveries import Incoming
 from sis_ingest.ports import SourceSpec
 from sis_ingest.sources.generic.normalise import to_incoming
-from sis_ingest.sources.generic.verify import verify
+from sis_ingest.sources.generic.verify import key_of, verify
 from sis_ingest.sources.generic.wire import read_envelope
 
 
 class GenericWebhook:
     """`ports.WebhookReader`."""
+
+    def is_secret(self, text: str) -> bool:
+        """Whether there is a key in it: base64 behind `whsec_`."""
+        try:
+            return bool(key_of(text))
+        except ValueError:
+            return False
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
