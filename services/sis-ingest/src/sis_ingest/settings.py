@@ -43,10 +43,10 @@ class SourceSettings(BaseModel):
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        webhook = KINDS[self.kind].webhook if self.kind in KINDS else None
-        for secret in self.secrets if webhook is not None else ():
-            if not webhook.is_secret(secret.get_secret_value()):
-                raise ValueError("a webhook secret is not of the form that its kind needs")
+        webhook = KINDS[self.kind].webhook
+        given = [secret.get_secret_value() for secret in self.secrets]
+        if webhook is not None and not all(map(webhook.is_secret, given)):
+            raise ValueError("a webhook secret is not of the form that its kind needs")
         return self
 
 

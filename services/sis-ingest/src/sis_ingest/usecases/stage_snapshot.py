@@ -25,7 +25,9 @@ class StageSnapshot:
         Reads to the end even when problems show up, so that all are named at once (up to a
         hundred).
         """
-        report = replace(run.report, collections={}, refusals=(), problems=())
+        # What an earlier attempt changed is kept: another crash here must not lose the count.
+        kept = {entity: Counts(changed=c.changed) for entity, c in run.report.collections.items()}
+        report = replace(run.report, collections=kept, refusals=(), problems=())
         done_bytes = 0
         for collection in snapshot.collections:
             chunks = snapshot.chunks(collection, rows=CHUNK_ROWS)
@@ -57,7 +59,9 @@ class StageSnapshot:
 
 def _counted(report: Report, collection: Collection, chunk: Chunk) -> Report:
     before = report.counts(collection.entity)
-    counts = Counts(read=before.read + chunk.read, refused=before.refused + len(chunk.refused))
+    counts = replace(
+        before, read=before.read + chunk.read, refused=before.refused + len(chunk.refused)
+    )
     return replace(
         report.with_counts(collection.entity, counts),
         refusals=tally(report.refusals, chunk.refused),

@@ -1,0 +1,42 @@
+"""Which sources an installation may name: a mistake stops the start, not the first webhook."""
+
+import pytest
+from pydantic import ValidationError
+
+from sis_ingest.settings import Settings, SourceSettings
+from tests.support.ingesting import OTHER_SECRET, SECRET
+
+URL = "postgresql://nobody@127.0.0.1/none"
+
+
+def source(**more) -> SourceSettings:
+    return SourceSettings(**{"id": "s", "district": "d", **more})
+
+
+def test_a_source_has_up_to_two_secrets_and_may_have_none() -> None:
+    assert len(source(secrets=[SECRET, OTHER_SECRET]).secrets) == 2
+    assert source().secrets == ()
+    with pytest.raises(ValidationError):
+        source(secrets=[SECRET, OTHER_SECRET, SECRET])
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "whsec_", "whsec_!!!!!!!!", "not base64 at all", "ümlaute-ümlaute"]
+)
+def test_a_secret_that_nobody_could_sign_with_is_refused_and_not_shown(secret: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        source(secrets=[secret])
+
+    messages = [error["msg"] for error in refused.value.errors(include_input=False)]
+    assert len(messages) == 1
+    assert not secret or secret not in messages[0]
+
+
+def test_a_kind_that_no_room_reads_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        source(kind="wizardry")
+
+
+def test_one_id_names_one_source_in_the_whole_installation() -> None:
+    with pytest.raises(ValidationError):
+        Settings(database_url=URL, sources=[{"id": "s", "district": d} for d in ("north", "south")])
