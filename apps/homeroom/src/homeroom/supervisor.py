@@ -22,7 +22,7 @@ from homeroom.settings import inherited_environment
 # The first start after an installation compiles every module, five processes at once.
 READY_TIMEOUT_S = 120.0
 READY_ANSWER_S = 5.0
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 40.0
 WATCH_S = 0.5
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0

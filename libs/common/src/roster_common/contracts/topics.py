@@ -20,6 +20,8 @@ SERVICES: Final = ("sis-ingest", "roster-publisher", "directory-sync", "ticket-e
 DEAD_LETTER_TEMPLATE: Final = "deadletter.{service}"
 
 _MS_PER_DAY: Final = 86_400_000
+# As much as our producer sends at once (runtime/log/kafka.py).
+_MAX_MESSAGE_BYTES: Final = 4_194_304
 _DEFAULT_PARTITIONS: Final = 4
 _PII_ORDER: Final = get_args(PiiClass)
 
@@ -41,9 +43,10 @@ class TopicSpec:
 
     def kafka_config(self) -> dict[str, str]:
         """Broker settings of this topic, as Kafka spells them."""
+        size = {"max.message.bytes": str(_MAX_MESSAGE_BYTES)}
         if self.retention_days is None:
-            return {"cleanup.policy": "compact"}
-        return {
+            return {"cleanup.policy": "compact"} | size
+        return size | {
             "cleanup.policy": self.cleanup,
             "retention.ms": str(self.retention_days * _MS_PER_DAY),
         }

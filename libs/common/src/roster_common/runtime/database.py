@@ -12,11 +12,15 @@ from contextlib import asynccontextmanager
 import asyncpg
 import orjson
 import structlog
+from asyncpg.transaction import Transaction
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from roster_common.contracts.codec import encode
 from roster_common.contracts.envelope import Event, Outgoing
+from roster_common.errors import Retriable
 from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.append import append
 from roster_common.runtime.log.wake import Wake
@@ -25,6 +29,36 @@ from roster_common.runtime.metrics import metric
 logger = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
+# The server ends a statement first; this ends the wait for a server that says nothing at all.
+_ANSWER_GRACE_S = 5.0
+_ROLLBACK_S = 5.0
+
+# Trouble with the server itself rather than with what was asked of it.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    OSError,
+    TimeoutError,
+)
+
+
+class DatabaseAway(Retriable):
+    """The database is not there, not answering in time, or asks to try again."""
+
+
+async def _roll_back(driver: asyncpg.Connection, transaction: Transaction) -> None:
+    """Roll back within a bound; a connection that does not answer is cut, which rolls back too."""
+    if driver.is_closed():
+        return
+    try:
+        async with asyncio.timeout(_ROLLBACK_S):
+            await transaction.rollback()
+    except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        driver.terminate()
 
 
 async def _no_reset(_connection: object) -> None:
@@ -104,15 +138,33 @@ class Database:
             pool_pre_ping=False,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"server_settings": self._settings, "timeout": CONNECT_TIMEOUT_S},
+            connect_args={
+                "server_settings": self._settings,
+                "timeout": CONNECT_TIMEOUT_S,
+                "command_timeout": statement_timeout_s + _ANSWER_GRACE_S,
+            },
         )
         self._pool_size = pool_size
+        self._command_timeout_s = statement_timeout_s + _ANSWER_GRACE_S
         self._pool: asyncpg.Pool | None = None
         self._pool_lock = asyncio.Lock()
         self.wake = Wake(url)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
+        """As `_begin`, with a database that is away told as `DatabaseAway` (`Retriable`)."""
+        try:
+            async with self._begin() as tx:
+                yield tx
+        except (PoolTimeout, *AWAY) as error:
+            raise DatabaseAway("the database did not answer") from error
+        except DBAPIError as error:
+            if error.orig is not None and isinstance(error.orig.__cause__, AWAY):
+                raise DatabaseAway("the database did not answer") from error
+            raise
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[Tx]:
         """Open a transaction: commits when the block ends well, rolls back when it raises.
 
         Events staged with `emit` are appended last, so the counter rows of the log are locked for
@@ -131,8 +183,7 @@ class Database:
                 topics = await tx.flush_events()
                 failpoint("log.append.before_commit")
             except BaseException:
-                if not driver.is_closed():
-                    await transaction.rollback()
+                await _roll_back(driver, transaction)
                 raise
             await transaction.commit()
         tx.committed()
@@ -156,6 +207,7 @@ class Database:
                     max_size=self._pool_size,
                     server_settings=self._settings,
                     timeout=CONNECT_TIMEOUT_S,
+                    command_timeout=self._command_timeout_s,
                     reset=_no_reset,
                 )
             return self._pool

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from roster_common.contracts.codec import decode
 from roster_common.contracts.envelope import Event
@@ -127,9 +126,7 @@ class Consumer:
             await self._commit(lane, claim, batch)
         except (Retriable, Fatal):
             raise
-        except Exception as error:
-            if _is_infrastructure(error):
-                raise Retriable("the database did not take the batch") from error
+        except Exception:  # noqa: BLE001 - one event may be to blame: each is tried alone
             await self._one_by_one(lane, claim, records)
 
     async def _one_by_one(
@@ -150,9 +147,7 @@ class Consumer:
             except Invalid as error:
                 reason, field = error.reason, error.field
                 break
-            except Exception as error:
-                if _is_infrastructure(error):
-                    raise Retriable("the database did not take the event") from error
+            except Exception as error:  # noqa: BLE001 - set aside by class name below
                 reason = f"unexpected:{type(error).__name__}"
                 logger.warning(
                     "event_failed", group=self.group, error=type(error).__name__, attempt=attempt
@@ -237,26 +232,3 @@ class Consumer:
                 f"{self.group}: {stood} dead letters within {self._policy.window_s:.0f} s"
                 f" and {more} more; the limit is {self._policy.limit}"
             )
-
-
-def _is_infrastructure(error: Exception) -> bool:
-    """Trouble with the database itself rather than with what we asked of it."""
-    if isinstance(error, DBAPIError):
-        cause = error.orig.__cause__ if error.orig is not None else None
-        return error.connection_invalidated or _is_infrastructure_cause(cause)
-    if isinstance(error, SQLAlchemyError):
-        return False
-    return isinstance(error, OSError | TimeoutError) or _is_infrastructure_cause(error)
-
-
-def _is_infrastructure_cause(cause: BaseException | None) -> bool:
-    return isinstance(
-        cause,
-        asyncpg.PostgresConnectionError
-        | asyncpg.InterfaceError
-        | asyncpg.InsufficientResourcesError
-        | asyncpg.OperatorInterventionError
-        | asyncpg.TransactionRollbackError
-        | asyncpg.LockNotAvailableError
-        | OSError,
-    )

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from roster_common.contracts.envelope import Outgoing
 from roster_common.errors import Retriable
 from roster_common.ports import OnAssigned, OnRevoked, Record, TopicPartition
+from roster_common.runtime.metrics import metric
 
 logger = structlog.get_logger(__name__)
 
@@ -80,6 +81,13 @@ class KafkaLog:
         producer, self._producer = self._producer, None
         if producer is not None:
             await _give_up(producer.stop(), what="producer")
+            # A sender left behind would go on trying for ever and could send its old batch after
+            # newer ones. aiokafka has no public way to end it (issue 1101).
+            sender = producer._sender.sender_task  # noqa: SLF001
+            if sender is not None and not sender.done():
+                sender.cancel()
+                await _give_up(producer.client.close(), what="producer connections")
+                metric("log_relay_restarts_total").labels().inc()
 
     async def _ready(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -231,9 +239,10 @@ class KafkaReader:
         if listener.failed is not None:
             raise Retriable("claiming the assigned partitions failed") from listener.failed
         return {
-            _our_lane(lane, self._prefix): [_record(message, self._prefix) for message in messages]
+            _our_lane(lane, self._prefix): records
             for lane, messages in fetched.items()
             if lane in listener.ready
+            and (records := [r for m in messages if (r := _record(m, self._prefix)) is not None])
         }
 
     async def report(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -272,15 +281,25 @@ def _our_lane(lane: KafkaLane, prefix: str) -> TopicPartition:
     return TopicPartition(lane.topic.removeprefix(prefix), lane.partition)
 
 
-def _record(message: Any, prefix: str) -> Record:
-    headers = {name: value.decode() for name, value in message.headers}
-    sequence = headers.pop(SEQUENCE_HEADER)
+def _record(message: Any, prefix: str) -> Record | None:
+    """Our record in a message, or None for one that no relay of ours wrote: it is left alone."""
+    try:
+        headers = {name: value.decode() for name, value in message.headers}
+        sequence, key = int(headers.pop(SEQUENCE_HEADER)), message.key.decode()
+    except (KeyError, ValueError, AttributeError):
+        logger.error(
+            "foreign_record_ignored",
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+        )
+        return None
     return Record(
         topic=message.topic.removeprefix(prefix),
         partition=message.partition,
         offset=message.offset,
-        sequence=int(sequence),
-        key=message.key.decode(),
+        sequence=sequence,
+        key=key,
         headers=headers,
         value=message.value,
         appended_at=datetime.fromtimestamp(message.timestamp / 1000, UTC),

@@ -161,7 +161,7 @@ class GroupMember:
             expected=expected,
             found=found.sequence,
         )
-        if claim.next_offset is None:
+        if claim.from_beginning:
             raise Fatal(
                 f"{self._group}: {lane.topic}/{lane.partition} continues at {found.sequence},"
                 f" {expected} was expected and is on the log no more; see docs/runbooks/log-gap.md"

@@ -13,13 +13,14 @@ import asyncpg
 import structlog
 
 from roster_common.contracts import registry
+from roster_common.errors import Retriable
 from roster_common.ports import TopicPartition
 from roster_common.runtime.database import Database
 
 logger = structlog.get_logger(__name__)
 
 Lanes = frozenset[TopicPartition]
-_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_ERRORS = (Retriable, OSError, TimeoutError, asyncpg.PostgresError)
 
 
 def share_of(member: str, *, members: Mapping[str, Sequence[str]]) -> Lanes:

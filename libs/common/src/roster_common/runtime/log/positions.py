@@ -29,6 +29,7 @@ class Claim:
     generation: int
     next_sequence: int
     next_offset: int | None
+    from_beginning: bool = False
 
     def start_at(self) -> StartAt:
         """Where a reader begins."""
@@ -88,6 +89,7 @@ class Positions:
                 generation=row["generation"],
                 next_sequence=row["next_sequence"],
                 next_offset=row["next_offset"],
+                from_beginning=row["next_offset"] is None,
             )
             for row in rows
         }

@@ -141,7 +141,7 @@ class PostgresReader:
         try:
             async with asyncio.timeout(5):
                 await self._membership.leave()
-        except _DRIVER_ERRORS:
+        except (Retriable, *_DRIVER_ERRORS):
             logger.warning("log_group_leave_failed", group=self._group)
 
     async def _rebalance(self) -> None:

@@ -57,8 +57,8 @@ async def run_retention(database: Database, *, now: datetime) -> RetentionReport
 
 
 def _oldest_kept(now: datetime) -> datetime:
-    """Days that end before this are past every topic's retention."""
-    days = max(spec.retention_days or 0 for spec in registry.topics.values())
+    """Days that end before this are past retention: one for all, as a day is dropped whole."""
+    (days,) = {s.retention_days for s in registry.topics.values() if s.retention_days is not None}
     return now.astimezone(UTC) - timedelta(days=days)
 
 
@@ -118,12 +118,16 @@ async def _compact(database: Database, *, now: datetime) -> int:
                             SELECT 1 FROM log.event_compact n
                             WHERE n.topic = e.topic AND n.partition = e.partition
                                 AND n.key = e.key AND n."offset" > e."offset"))
-                        OR (e.value IS NULL AND e.appended_at < $2)
+                        OR (e.value IS NULL AND e.appended_at < $2 AND NOT EXISTS (
+                            SELECT 1 FROM log.progress p
+                            WHERE p.topic = e.topic AND p.partition = e.partition
+                                AND p.log_id = $4 AND p.next_sequence <= e."offset"))
                     LIMIT $3))
                 """,
                 now - COMPACT_AFTER,
                 now - TOMBSTONE_AFTER,
                 _COMPACT_ROWS,
+                LOG_ID,
             )
         rows = int(status.split()[-1])
         removed += rows
