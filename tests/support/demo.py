@@ -15,8 +15,14 @@ TAIL = 3_000
 
 
 def free_port_base() -> int:
-    """A first port whose followers, and the directory's, are free at the moment."""
-    for base in range(21_001, 29_000, 100):
+    """A first port whose followers, and the directory's, are free at the moment.
+
+    Tests that run beside each other look in ranges of their own: what is free now may be taken
+    by another one a second later.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 21_001 + 1_000 * (worker % 8)
+    for base in range(first, first + 1_000, 100):
         wanted = [*range(base, base + PROCESSES), base + SCIM_OFFSET]
         if all(map(_is_free, wanted)):
             return base
