@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from roster_common.runtime.database import Tx
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.service import Runtime, create_app
+from roster_common.runtime.settings import is_demo_secret
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
@@ -102,7 +103,13 @@ def _serve(settings: Settings, app: FastAPI, runtime: Runtime) -> None:
 
     runtime.loop("seed-clients", seed_once)
     runtime.loop("save-pulls", pulls.run)
-    app.include_router(token_routes(IssueToken(vendors, digests, clock)))
+    strict = settings.environment == "production"
+    app.include_router(
+        token_routes(
+            IssueToken(vendors, digests, clock),
+            published=lambda secret: strict and is_demo_secret(secret),
+        )
+    )
     app.include_router(
         operator_routes(
             runtime.operators,

@@ -16,6 +16,7 @@ from roster_common.ports import Clock, LogReader, Record, StartAt, TopicPartitio
 from roster_common.runtime.database import Database
 from roster_common.runtime.log.positions import Claim, LogGap, Positions, StaleGeneration
 from roster_common.runtime.log.progress import report_progress
+from roster_common.runtime.metrics import metric
 
 logger = structlog.get_logger(__name__)
 
@@ -91,8 +92,10 @@ class GroupMember:
             try:
                 await self._read_until_stopped(reader, stopping)
             except StaleGeneration:
+                self._count("fenced", 1)
                 logger.info("log_partition_lost", group=self._group)
             except Retriable as error:
+                self._count("retried", 1)
                 self.state = f"waiting: {type(error).__name__}"
                 logger.warning("log_reader_restarts", group=self._group, road=type(error).__name__)
                 await stopping.wait(_BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)])
@@ -133,6 +136,7 @@ class GroupMember:
             if claim is None:  # revoked between the poll and now
                 return
             fresh = _without_repetitions(records, claim.next_sequence)
+            self._count("repeated", len(records) - len(fresh))
             if not fresh:
                 # The relay repeated itself: remember the transport's offset, in memory only.
                 claim.next_offset = records[-1].offset + 1
@@ -203,6 +207,9 @@ class GroupMember:
             self._moved_at = now
             if any((await reader.lag()).values()):
                 raise Stalled(f"{self._group} has lag and makes no progress")
+
+    def _count(self, outcome: str, events: int) -> None:
+        metric("log_consumer_outcomes_total").labels(group=self._group, outcome=outcome).inc(events)
 
     async def _leave(self, reader: LogReader) -> None:
         try:
