@@ -43,6 +43,7 @@ def test_seven_days_are_what_a_broker_calls_604800000_milliseconds() -> None:
     assert found["sis.changes"].kafka_config() == {
         "cleanup.policy": "delete",
         "retention.ms": "604800000",
+        "max.message.bytes": "4194304",
     }
 
 
