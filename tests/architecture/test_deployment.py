@@ -35,12 +35,14 @@ def tool(name: str) -> str:
     return str(beside) if beside.exists() else name
 
 
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
 def kustomized() -> list[dict[str, Any]]:
     for command in (["kubectl", "kustomize"], ["kustomize", "build"]):
         if shutil.which(command[0]):
-            done = subprocess.run(
-                [*command, str(ROOT / "deploy/k8s/base")], capture_output=True, text=True
-            )
+            done = run(*command, str(ROOT / "deploy/k8s/base"))
             assert done.returncode == 0, done.stderr
             return [one for one in yaml.safe_load_all(done.stdout) if one]
     pytest.skip("neither kubectl nor kustomize is on this machine")
@@ -93,15 +95,11 @@ def test_a_deployment_has_the_port_probes_and_time_that_its_service_needs(name: 
 
 
 def test_compose_is_valid_against_its_schema() -> None:
-    done = subprocess.run(
-        [
-            tool("check-jsonschema"),
-            "--builtin-schema",
-            "vendor.compose-spec",
-            str(ROOT / "docker-compose.yml"),
-        ],
-        capture_output=True,
-        text=True,
+    done = run(
+        tool("check-jsonschema"),
+        "--builtin-schema",
+        "vendor.compose-spec",
+        str(ROOT / "docker-compose.yml"),
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -136,9 +134,7 @@ def test_compose_and_kubernetes_name_only_settings_that_exist() -> None:
 def test_an_image_is_not_root_has_a_health_check_and_passes_hadolint(file: Path) -> None:
     text = file.read_text("utf-8")
     name = file.parent.name
-    done = subprocess.run(
-        [tool("hadolint"), "--format", "json", str(file)], capture_output=True, text=True
-    )
+    done = run(tool("hadolint"), "--format", "json", str(file))
 
     assert json.loads(done.stdout) == []
     assert re.search(r"^USER 10001$", text, re.MULTILINE)
