@@ -39,18 +39,31 @@ class Exchange:
         self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, asked: bytes) -> Answer:
-        """Send and read the whole answer. Raises `OSError`, `EOFError` or `TimeoutError`."""
+        """Send and read the whole answer. Raises `OSError`, `EOFError` or `TimeoutError`.
+
+        Sends once more where the server had ended the idle connection.
+        """
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            if self._line is None:
-                self._line = await asyncio.open_connection(HOST, self._port, limit=2**20)
-            reader, writer = self._line
-            writer.write(asked)
-            first, *lines = (await reader.readuntil(END + END)).decode("latin-1").split("\r\n")
-            headers = {
-                name.lower(): value.strip()
-                for name, _, value in (line.partition(":") for line in lines if line)
-            }
-            body = await _body(reader, headers)
+            idle = self._line is not None
+            try:
+                return await self._ask(asked)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                self.close()
+                if not idle:
+                    raise
+                return await self._ask(asked)
+
+    async def _ask(self, asked: bytes) -> Answer:
+        if self._line is None:
+            self._line = await asyncio.open_connection(HOST, self._port, limit=2**20)
+        reader, writer = self._line
+        writer.write(asked)
+        first, *lines = (await reader.readuntil(END + END)).decode("latin-1").split("\r\n")
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines if line)
+        }
+        body = await _body(reader, headers)
         if headers.get("connection") == "close" or first.startswith("HTTP/1.0"):
             self.close()
         return Answer(status=int(first.split()[1]), headers=headers, body=body)
