@@ -92,6 +92,15 @@ ROWS = (
         beside_title="idempotent producer",
     ),
     *_latency(),
+    Row(
+        key="accept.saturated",
+        title="webhook accept, 16 connections",
+        unit="deliveries/s",
+        beside="accept.yardstick",
+        beside_title="bare ASGI yardstick",
+    ),
+    Row(key="accept.paced.p50", title="webhook accept at 300/s: p50", unit="ms"),
+    Row(key="accept.paced.p99", title="webhook accept at 300/s: p99", unit="ms"),
     Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),
     Row(key="http.yardstick.8", title="bare ASGI yardstick, 8 connections", unit="requests/s"),
 )
