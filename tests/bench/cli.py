@@ -19,6 +19,7 @@ from rich.console import Console
 
 from homeroom.parts.kafka import RunningKafka
 from homeroom.parts.missing import Missing
+from tests.bench.accepting import accepting
 from tests.bench.appending import appending
 from tests.bench.consuming import consuming
 from tests.bench.latency import latency
@@ -45,6 +46,7 @@ Section = Callable[[Bench], AbstractAsyncContextManager[Lineup]]
 SECTIONS: Mapping[str, Section] = {
     "append": appending,
     "http": serving,
+    "accept": accepting,
     "consume": consuming,
     "relay": relaying,
     "latency": latency,
