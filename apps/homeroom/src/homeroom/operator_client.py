@@ -12,6 +12,7 @@ import httpx2
 
 from homeroom.errors import CommandFailed
 from homeroom.layout import Ports, local_url
+from homeroom.patience import Patience, PatientClient
 from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS, Service
 
 TIMEOUT_S = 10.0
@@ -28,11 +29,12 @@ class OperatorClient:
 
     ports: Ports
     token: str
+    patience: Patience = Patience()
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
-        self._http = httpx2.Client(headers=headers, timeout=TIMEOUT_S)
+        self._http = PatientClient(self.patience, headers=headers, timeout=TIMEOUT_S)
 
     def close(self) -> None:
         self._http.close()
@@ -55,7 +57,7 @@ class OperatorClient:
         """
         answer = self._http.post(
             self._url(SIS_INGEST, f"/snapshots/{source}"),
-            content=_chunks(file, on_bytes),
+            content=_Chunks(file, on_bytes),
             headers={
                 "content-type": "application/zip",
                 "content-length": str(file.stat().st_size),
@@ -110,10 +112,17 @@ def _refusal(answer: httpx2.Response) -> str:
     return f"{where}: {said}{f' ({fields})' if fields else ''}"
 
 
-def _chunks(file: Path, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    sent = 0
-    with file.open("rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
-            yield chunk
-            sent += len(chunk)
-            on_bytes(sent)
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The bytes of a file, from its beginning each time they are asked for: uploads repeat."""
+
+    file: Path
+    on_bytes: Callable[[int], None]
+
+    def __iter__(self) -> Iterator[bytes]:
+        sent = 0
+        with self.file.open("rb") as source:
+            while chunk := source.read(CHUNK_BYTES):
+                yield chunk
+                sent += len(chunk)
+                self.on_bytes(sent)

@@ -29,5 +29,5 @@ def outside_of(box: Box) -> Outside:
         operator=OperatorClient(ports=box.ports, token=box.operator_token),
         clock=SystemClock(),
         ids=Uuid7Ids(),
-        check=box.supervisor.ensure_alive,
+        check=box.check,
     )

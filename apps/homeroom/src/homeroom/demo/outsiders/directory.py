@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx2
 
+from homeroom.patience import Patience, PatientClient
+
 TIMEOUT_S = 30.0
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -23,12 +25,13 @@ class Directory:
 
     url: str
     token: str
+    patience: Patience = Patience()
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
-        self._http = httpx2.Client(
-            base_url=self.url.rstrip("/"), headers=headers, timeout=TIMEOUT_S
+        self._http = PatientClient(
+            self.patience, base_url=self.url.rstrip("/"), headers=headers, timeout=TIMEOUT_S
         )
 
     def close(self) -> None:

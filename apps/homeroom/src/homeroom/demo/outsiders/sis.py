@@ -11,6 +11,8 @@ from datetime import datetime
 import httpx2
 from standardwebhooks.webhooks import Webhook
 
+from homeroom.patience import Patience, PatientClient
+
 TIMEOUT_S = 10.0
 
 
@@ -29,10 +31,11 @@ class Sis:
     url: str
     source: str
     secret: str
+    patience: Patience = Patience()
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S)
+        self._http = PatientClient(self.patience, base_url=self.url, timeout=TIMEOUT_S)
 
     def close(self) -> None:
         self._http.close()

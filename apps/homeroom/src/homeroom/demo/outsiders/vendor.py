@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from homeroom.errors import CommandFailed
+from homeroom.patience import Patience, PatientClient
 
 BASE_PATH = "/ims/oneroster/rostering/v1p2"
 SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
@@ -31,12 +32,14 @@ class Vendor:
     url: str
     client_id: str
     secret: str
+    scopes: tuple[str, ...] = SCOPES
+    patience: Patience = Patience()
     requests: int = 0
     _token: str | None = None
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S)
+        self._http = PatientClient(self.patience, base_url=self.url, timeout=TIMEOUT_S)
 
     def close(self) -> None:
         self._http.close()
@@ -86,7 +89,7 @@ class Vendor:
     def _fetch_token(self) -> str:
         answer = self._http.post(
             "/oauth2/token",
-            data={"grant_type": "client_credentials", "scope": " ".join(SCOPES)},
+            data={"grant_type": "client_credentials", "scope": " ".join(self.scopes)},
             auth=(self.client_id, self.secret),
         )
         answer.raise_for_status()
