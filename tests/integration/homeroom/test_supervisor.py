@@ -47,9 +47,7 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def supervisor(
-    layout: Layout, installation: Installation, said: list[str]
-) -> Iterator[Supervisor]:
+def supervisor(layout: Layout, installation: Installation, said: list[str]) -> Iterator[Supervisor]:
     supervisor = Supervisor(
         layout=layout, ports=installation.ports, processes=[GOOD], say=said.append
     )

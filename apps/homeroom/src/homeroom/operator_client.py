@@ -12,7 +12,7 @@ import httpx2
 
 from homeroom.errors import CommandFailed
 from homeroom.layout import Ports, local_url
-from homeroom.patience import Patience, PatientClient
+from homeroom.patience import ONCE, Patience, PatientClient
 from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS, Service
 
 TIMEOUT_S = 10.0
@@ -29,7 +29,7 @@ class OperatorClient:
 
     ports: Ports
     token: str
-    patience: Patience = Patience()
+    patience: Patience = ONCE
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,14 +49,27 @@ class OperatorClient:
         query = {"district": district}
         return self._page(self._http.get(self._url(service, "/status"), params=query))
 
-    def upload(self, source: str, file: Path, *, on_bytes: Callable[[int], None]) -> Page:
+    def upload(
+        self,
+        source: str,
+        file: Path,
+        *,
+        on_bytes: Callable[[int], None],
+        as_of: str | None = None,
+        dry_run: bool = False,
+    ) -> Page:
         """Post a OneRoster zip as a snapshot of `source`; needs the role operator.
 
+        `as_of` is the moment the file speaks of, by default now; a dry run changes nothing.
         Returns `{"runId", "correlationId", …}` as soon as the file is safe. `on_bytes` gets the
         bytes sent so far.
         """
         answer = self._http.post(
             self._url(SIS_INGEST, f"/snapshots/{source}"),
+            params={
+                **({} if as_of is None else {"asOf": as_of}),
+                **({"dryRun": "true"} if dry_run else {}),
+            },
             content=_Chunks(file, on_bytes),
             headers={
                 "content-type": "application/zip",
@@ -78,6 +91,29 @@ class OperatorClient:
         )
         requests: list[Page] = page["deviceRequests"]
         return requests
+
+    def offers(self, service: Service, path: str) -> bool:
+        """Return whether the service's own description names this page."""
+        return path in self._page(self._http.get(self._url(service, "/openapi.json")))["paths"]
+
+    def register_devices(self, district: str, table: bytes) -> Page:
+        """Post a CSV table of devices; needs the role operator. May run twice."""
+        answer = self._http.post(
+            self._url(TICKET_EVENTS, "/assets"),
+            params={"district": district},
+            content=table,
+            headers={"content-type": "text/csv"},
+            timeout=UPLOAD_TIMEOUT_S,
+        )
+        return self._page(answer)
+
+    def read(self, service: Service, path: str, **query: str | int) -> Page:
+        """Return any page of a service that a viewer may read."""
+        return self._page(self._http.get(self._url(service, path), params=query))
+
+    def decide(self, service: Service, path: str, body: Page) -> Page:
+        """Post a decision about a hold or a plan; needs the role approver."""
+        return self._page(self._http.post(self._url(service, path), json=body))
 
     def republish(self, service: Service, district: str) -> Page:
         """Make the service say all it knows of a district once more; needs the role admin."""

@@ -5,7 +5,7 @@ Only for requests that may be repeated: reads, webhooks with their id, a token, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
@@ -23,6 +23,9 @@ class Patience:
 
     within_s: float = 0.0
     check: Callable[[], None] = lambda: None
+
+
+ONCE: Final = Patience()
 
 
 class PatientClient(httpx2.Client):

@@ -7,8 +7,9 @@ in the file, whoever made it.
 from collections.abc import Mapping
 from pathlib import Path
 
-from homeroom.demo.archive import count_rows
+from homeroom.demo.archive import count_rows, user_ids
 from homeroom.demo.outside import Outside
+from homeroom.demo.settling import caught_up
 from homeroom.display import Advance
 from homeroom.errors import CommandFailed
 from homeroom.installation import SOURCE
@@ -36,12 +37,14 @@ def load_district(outside: Outside, file: Path) -> None:
     _wait_for_directory(outside, expected["users"])
     _compare_samples(outside)
     _no_device_requests(outside)
+    outside.loaded_at = outside.clock.now()
 
 
 def _count(outside: Outside, file: Path) -> Mapping[str, int]:
     with outside.journal.step("count the file's rows") as step:
         expected = count_rows(file)
         outside.found["file"] = dict(expected)
+        outside.expected.active |= user_ids(file)
         step.detail = f"{sum(expected.values()):,} in {len(expected)} files"
     return expected
 
@@ -58,18 +61,23 @@ def _upload(outside: Outside, file: Path) -> str:
 
 def _wait_for_run(outside: Outside, run_id: str) -> None:
     with outside.journal.step("read the zip", owner=SIS_INGEST.name) as step:
-        with outside.journal.display.bar("percent") as advance:
-            report = wait_for(
-                "the end of the snapshot run",
-                lambda: _ended(outside.operator.run(run_id), advance),
-                within_s=LOAD_WITHIN_S,
-                every_s=LOAD_POLL_S,
-                check=outside.check,
-            )
-        outside.found["run"]["report"] = report
-        if report["state"] != "completed":
-            raise CommandFailed(f"the snapshot run ended as {report['state']}: {why(report)}")
+        outside.found["run"]["report"] = follow_run(outside, run_id)
         step.detail = "every record is stored and on the log"
+
+
+def follow_run(outside: Outside, run_id: str) -> Page:
+    """Return the report of a snapshot run at its end; raises CommandFailed if that was not well."""
+    with outside.journal.display.bar("percent") as advance:
+        report = wait_for(
+            "the end of the snapshot run",
+            lambda: _ended(outside.operator.run(run_id), advance),
+            within_s=LOAD_WITHIN_S,
+            every_s=LOAD_POLL_S,
+            check=outside.check,
+        )
+    if report["state"] != "completed":
+        raise CommandFailed(f"the snapshot run ended as {report['state']}: {why(report)}")
+    return report
 
 
 def _wait_for_roster(outside: Outside, expected: Mapping[str, int]) -> None:
@@ -138,7 +146,7 @@ def _no_device_requests(outside: Outside) -> None:
     with outside.journal.step("no device requests", owner=TICKET_EVENTS.name) as step:
         wait_for(
             "the end of ticket-events' reading",
-            lambda: _caught_up(outside.operator.ready(TICKET_EVENTS)),
+            lambda: caught_up(outside.operator.ready(TICKET_EVENTS)) or None,
             within_s=SETTLE_WITHIN_S,
             check=outside.check,
         )
@@ -170,15 +178,3 @@ def _all_different(name: str, ids: list[str]) -> int:
     if len(set(ids)) != len(ids):
         raise CommandFailed(f"{name}: a row stands on two pages")
     return len(ids)
-
-
-def _caught_up(answer: tuple[bool, Page]) -> bool | None:
-    """Say whether no topic has anything left for the service, from its readiness page."""
-    ready, page = answer
-    lags = [
-        topic["lag"]
-        for name, check in page.get("checks", {}).items()
-        if name.startswith("group:")
-        for topic in check.get("topics", {}).values()
-    ]
-    return True if ready and lags and not any(lags) else None

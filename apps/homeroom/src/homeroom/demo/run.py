@@ -76,7 +76,7 @@ def _tell(box: Box, options: DemoOptions, evidence: Evidence) -> None:
         evidence.found = outside.found
         evidence.add_parts(box)
         file = district_file(options, box.journal)
-        tell(outside, file=file)
+        tell(outside, file=file, scratch=options.layout.data)
         evidence.add_directory(box, outside.directory)
 
 

@@ -4,16 +4,18 @@ Source: RFC 7644 sections 3.4.1 and 3.4.2 (reading, counting and filtering).
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from homeroom.patience import Patience, PatientClient
+from homeroom.patience import ONCE, Patience, PatientClient
 
 TIMEOUT_S = 30.0
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PAGE = 500
 
 # What SCIM says of one account.
 Account = dict[str, Any]
@@ -25,7 +27,8 @@ class Directory:
 
     url: str
     token: str
-    patience: Patience = Patience()
+    patience: Patience = ONCE
+    requests: int = 0
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,11 +60,31 @@ class Directory:
         """Return one account by the directory's own id: cheap for the server."""
         return self._read(f"/Users/{account_id}")
 
+    def accounts(self) -> Iterator[Account]:
+        """Yield every account, page by page (RFC 7644 section 3.4.2.4; the first index is 1)."""
+        start, total = 1, 1
+        while start <= total:
+            page = self._read("/Users", startIndex=str(start), count=str(PAGE))
+            found: list[Account] = page.get("Resources", [])
+            yield from found
+            total = int(page["totalResults"])
+            start += max(len(found), 1)
+
+    def group(self, external_id: str) -> Account | None:
+        """Return the group that carries our key, with its members; None if there is none."""
+        found = self._read("/Groups", filter=f'externalId eq "{external_id}"')
+        groups: list[Account] = found.get("Resources", [])
+        if len(groups) > 1:
+            message = f"{len(groups)} groups carry one externalId"
+            raise ValueError(message)
+        return groups[0] if groups else None
+
     def describe(self) -> Account:
         """Return what the server says of itself."""
         return self._read("/ServiceProviderConfig")
 
     def _read(self, path: str, **query: str) -> Account:
+        self.requests += 1
         answer = self._http.get(path, params=query)
         answer.raise_for_status()
         body: Account = answer.json()
@@ -75,3 +98,8 @@ def requests_by_method(access_log: Path) -> dict[str, int]:
         for line in lines:
             seen.update(method for method in METHODS if f'"{method} ' in line)
     return dict(seen)
+
+
+def writes(access_log: Path) -> int:
+    """Count the requests in the directory's own log that may have changed something."""
+    return sum(n for method, n in requests_by_method(access_log).items() if method != "GET")

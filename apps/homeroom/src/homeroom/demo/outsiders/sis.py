@@ -11,7 +11,7 @@ from datetime import datetime
 import httpx2
 from standardwebhooks.webhooks import Webhook
 
-from homeroom.patience import Patience, PatientClient
+from homeroom.patience import ONCE, Patience, PatientClient
 
 TIMEOUT_S = 10.0
 
@@ -31,7 +31,7 @@ class Sis:
     url: str
     source: str
     secret: str
-    patience: Patience = Patience()
+    patience: Patience = ONCE
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,97 @@
+"""The end of the story: roster, directory and help desk hold what the story says, and no more.
+
+`differences` is pure. Everything is read page by page from outside.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from homeroom.demo import sights
+from homeroom.demo.outside import Expected, Outside
+from homeroom.demo.settling import settle
+from homeroom.errors import CommandFailed
+from homeroom.services import TICKET_EVENTS
+
+SHOWN: Final = 5
+NAME: Final = "roster, directory and help desk agree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What outsiders read. `accounts` are (our person's id, enabled), one for each account.
+
+    `roster` gives a status by id; `collections` is None where there is no help desk for them.
+    """
+
+    roster: Mapping[str, str]
+    accounts: Collection[tuple[str, bool]]
+    device_requests: Collection[str]
+    collections: Collection[str] | None
+
+
+def differences(expected: Expected, seen: Seen) -> list[str]:
+    """Say what is not as it should be, in ids; empty is agreement."""
+    active = {one for one, status in seen.roster.items() if status == "active"}
+    deleted = {one for one, status in seen.roster.items() if status == "tobedeleted"}
+    enabled = [one for one, on in seen.accounts if on]
+    disabled = [one for one, on in seen.accounts if not on]
+    pairs: list[tuple[str, Iterable[str], Iterable[str]]] = [
+        ("active in the roster", expected.active, active),
+        ("to be deleted in the roster", expected.withdrawn, deleted),
+        ("enabled account", expected.active, enabled),
+        ("disabled account", expected.withdrawn, disabled),
+        ("device request", expected.joined, seen.device_requests),
+    ]
+    if seen.collections is not None:
+        pairs.append(("device to collect", expected.devices_to_collect, seen.collections))
+    return [line for what, wanted, have in pairs for line in _compare(what, wanted, have)]
+
+
+def agree(outside: Outside) -> None:
+    """Wait until everything has been worked through, then compare all of it once."""
+    with outside.journal.step(NAME) as step:
+        settle(outside)
+        seen = read(outside)
+        wrong = differences(outside.expected, seen)
+        if wrong:
+            raise CommandFailed("; ".join(wrong))
+        accounts = Counter(on for _person, on in seen.accounts)
+        outside.found["agreement"] = {
+            "active": len(outside.expected.active),
+            "withdrawn": len(outside.expected.withdrawn),
+            "accounts": {"enabled": accounts[True], "disabled": accounts[False]},
+            "deviceRequests": len(seen.device_requests),
+            "collections": None if seen.collections is None else len(seen.collections),
+        }
+        step.detail = (
+            f"{accounts[True]:,} enabled accounts, {accounts[False]:,} disabled, "
+            f"{len(seen.device_requests)} device requests, {len(seen.collections or ())} to collect"
+        )
+
+
+def read(outside: Outside) -> Seen:
+    """Read every user as a vendor, every account in the directory, and the help desk's lists."""
+    collections = None
+    if outside.offers(TICKET_EVENTS, "/assets"):
+        collections = [str(ticket["requester"]) for ticket in sights.collections(outside)]
+    return Seen(
+        roster={str(row["sourcedId"]): str(row["status"]) for row in outside.vendor.rows("users")},
+        accounts=[
+            (str(account.get("externalId")), account["active"] is True)
+            for account in outside.directory.accounts()
+        ],
+        device_requests=[str(one["personId"]) for one in outside.operator.device_requests()],
+        collections=collections,
+    )
+
+
+def _compare(what: str, wanted: Iterable[str], have: Iterable[str]) -> list[str]:
+    want, got = Counter(wanted), Counter(have)
+    found = []
+    for word, ids in (("lacks", want - got), ("has too many", got - want)):
+        if ids:
+            few = ", ".join(sorted(ids)[:SHOWN])
+            found.append(f"{what}: {word} {ids.total()} ({few})")
+    return found

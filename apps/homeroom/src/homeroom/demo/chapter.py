@@ -1,0 +1,160 @@
+"""One chapter of the story: what the SIS said, and who saw it where after how many milliseconds.
+
+Times count from the moment the chapter's first webhook was sent to the moment an outsider's look
+showed it, so each is an upper bound: looks are a few milliseconds apart.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Final
+
+from homeroom.demo.outside import Outside
+from homeroom.errors import CommandFailed
+from homeroom.journal import Step
+from homeroom.services import SERVICES, SIS_INGEST
+from homeroom.waiting import wait_for
+
+CHANGE_WITHIN_S: Final = 60.0
+ROUND_S: Final = 0.005
+# The directory looks through all its accounts for each answer, so it is asked less often.
+DIRECTORY_EVERY_S: Final = 0.04
+
+ACCEPTED: Final = "accepted"
+LOG: Final = "on the log"
+ROSTER: Final = "in the roster API"
+ONE_SCHOOL: Final = "for the one-school vendor"
+DIRECTORY: Final = "in the directory"
+GROUPS: Final = "in the directory's groups"
+HELP_DESK: Final = "at the help desk"
+NAMES: Final = "directory's names in the roster API"
+PLACES: Final = (ACCEPTED, LOG, ROSTER, ONE_SCHOOL, DIRECTORY, GROUPS, HELP_DESK, NAMES)
+
+
+@dataclass(slots=True, kw_only=True)
+class Sight:
+    """A place where an outsider looks, and what must be seen there: `seen` answers something true.
+
+    `owner` is the process to look at when it does not come; `what` is for the reader.
+    """
+
+    place: str
+    owner: str
+    what: str
+    seen: Callable[[], object]
+    every_s: float = 0.0
+    again_at: float = 0.0
+
+    def look(self) -> bool:
+        """Look, unless the last look was a moment ago."""
+        now = perf_counter()
+        if now < self.again_at:
+            return False
+        found = bool(self.seen())
+        self.again_at = perf_counter() + self.every_s
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class Chapter:
+    """One change on its way. `ids` are those at each counterpart, for the evidence."""
+
+    outside: Outside
+    title: str
+    began: float | None = None
+    correlation_ids: list[str] = field(default_factory=list)
+    delivery_ids: list[str] = field(default_factory=list)
+    ids: dict[str, Any] = field(default_factory=dict)
+    ms: dict[str, float] = field(default_factory=dict)
+
+    def say(self, changes: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+        """Post (kind, object) pairs as signed webhooks, in order. Repeats carry the same id."""
+        owner = SIS_INGEST.name
+        step = self.outside.journal.current = Step(name=self._name(ACCEPTED), owner=owner)
+        self.began = perf_counter()
+        for kind, data in changes:
+            receipt = self.outside.sis.send(
+                kind,
+                data,
+                message_id=f"msg_{self.outside.ids.new_id()}",
+                at=self.outside.clock.now(),
+            )
+            self.correlation_ids.append(receipt.correlation_id)
+            self.delivery_ids.append(receipt.delivery_id)
+        many = f"{len(changes)} webhooks" if len(changes) > 1 else "1 webhook"
+        step.detail = f"{many}, correlation {self.correlation_ids[0]}"
+        self._end(step, ACCEPTED)
+
+    def watch(self, *sights: Sight) -> None:
+        """Look at all places in turn until each has shown it. Raises TookTooLong by name."""
+        pending = [self._on_the_log(), *sights]
+
+        def look() -> bool | None:
+            for sight in tuple(pending):
+                if sight.look():
+                    self._end(self._step(sight), sight.place)
+                    pending.remove(sight)
+            if pending:
+                self.outside.journal.current = self._step(pending[0])
+            return None if pending else True
+
+        self.outside.journal.current = self._step(pending[0])
+        wait_for(
+            self.title,
+            look,
+            within_s=CHANGE_WITHIN_S,
+            every_s=ROUND_S,
+            check=self.outside.check,
+            last_seen=lambda: "not yet " + ", ".join(sight.place for sight in pending),
+        )
+
+    def demand(self, what: str, holds: object) -> None:
+        """Raise CommandFailed naming what does not hold."""
+        if not holds:
+            raise CommandFailed(f"{self.title}: it does not hold that {what}")
+
+    def _on_the_log(self) -> Sight:
+        """The change and its event are one commit: what the trace shows as changed is logged."""
+        return Sight(
+            place=LOG,
+            owner=SIS_INGEST.name,
+            what="sis-ingest's trace shows the commit",
+            seen=lambda: all(map(self._changed, self.correlation_ids)),
+        )
+
+    def _changed(self, correlation_id: str) -> bool:
+        page = self.outside.operator.read(SIS_INGEST, f"/trace/{correlation_id}")
+        return any(step["what"] == "records.changed" for step in page["steps"])
+
+    def _step(self, sight: Sight) -> Step:
+        return Step(name=self._name(sight.place), owner=sight.owner, detail=sight.what)
+
+    def _end(self, step: Step, place: str) -> None:
+        if self.began is None:
+            raise CommandFailed(f"{self.title}: nothing was sent yet")
+        step.ms = (perf_counter() - self.began) * 1000
+        self.ms[place] = round(step.ms, 1)
+        self.outside.journal.end(step, shown=place)
+
+    def _name(self, place: str) -> str:
+        return f"{self.title}: {place}"
+
+
+@contextmanager
+def chapter(outside: Outside, key: str, title: str) -> Iterator[Chapter]:
+    """Open a chapter under its title; at its end `key` holds it in the evidence, traces too."""
+    told = Chapter(outside=outside, title=title)
+    chapters: dict[str, Any] = outside.found.setdefault("chapters", {})
+    outside.journal.display.say(f"\n  {len(chapters) + 1}. {title}")
+    chapters[key] = record = {"title": title, "ids": told.ids, "ms": told.ms}
+    record["correlationIds"] = told.correlation_ids
+    record["deliveryIds"] = told.delivery_ids
+    yield told
+    record["trace"] = [
+        step
+        for correlation_id in told.correlation_ids
+        for service in SERVICES
+        if outside.offers(service, "/trace/{correlation_id}")
+        for step in outside.operator.read(service, f"/trace/{correlation_id}")["steps"]
+    ]
