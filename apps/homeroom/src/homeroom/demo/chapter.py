@@ -5,8 +5,10 @@ showed it, so each is an upper bound: looks are a few milliseconds apart.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Event
 from time import perf_counter
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ from homeroom.services import SERVICES, SIS_INGEST
 from homeroom.waiting import wait_for
 
 CHANGE_WITHIN_S: Final = 60.0
-ROUND_S: Final = 0.005
+ROUND_S: Final = 0.01
 # The directory looks through all its accounts for each answer, so it is asked less often.
 DIRECTORY_EVERY_S: Final = 0.04
 
@@ -32,7 +34,7 @@ NAMES: Final = "directory's names in the roster API"
 PLACES: Final = (ACCEPTED, LOG, ROSTER, ONE_SCHOOL, DIRECTORY, GROUPS, HELP_DESK, NAMES)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
     """A place where an outsider looks, and what must be seen there: `seen` answers something true.
 
@@ -43,17 +45,7 @@ class Sight:
     owner: str
     what: str
     seen: Callable[[], object]
-    every_s: float = 0.0
-    again_at: float = 0.0
-
-    def look(self) -> bool:
-        """Look, unless the last look was a moment ago."""
-        now = perf_counter()
-        if now < self.again_at:
-            return False
-        found = bool(self.seen())
-        self.again_at = perf_counter() + self.every_s
-        return found
+    every_s: float = ROUND_S
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,30 +76,39 @@ class Chapter:
             self.delivery_ids.append(receipt.delivery_id)
         many = f"{len(changes)} webhooks" if len(changes) > 1 else "1 webhook"
         step.detail = f"{many}, correlation {self.correlation_ids[0]}"
-        self._end(step, ACCEPTED)
+        self._end(step, ACCEPTED, at=perf_counter())
 
     def watch(self, *sights: Sight) -> None:
-        """Look at all places in turn until each has shown it. Raises TookTooLong by name."""
-        pending = [self._on_the_log(), *sights]
+        """Look at all places at once until each has shown it. Raises TookTooLong by name."""
+        everywhere = [self._on_the_log(), *sights]
+        enough = Event()
+        with ThreadPoolExecutor(max_workers=len(everywhere)) as pool:
+            looks = {pool.submit(self._look, sight, enough): sight for sight in everywhere}
+            try:
+                self._gather(looks)
+            finally:
+                enough.set()
 
-        def look() -> bool | None:
-            for sight in tuple(pending):
-                if sight.look():
-                    self._end(self._step(sight), sight.place)
-                    pending.remove(sight)
-            if pending:
-                self.outside.journal.current = self._step(pending[0])
-            return None if pending else True
+    def _gather(self, looks: dict[Future[float], Sight]) -> None:
+        pending = set(looks)
+        while pending:
+            first = min((looks[look] for look in pending), key=lambda s: PLACES.index(s.place))
+            self.outside.journal.current = self._step(first)
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for look in sorted(done, key=lambda one: PLACES.index(looks[one].place)):
+                step = self.outside.journal.current = self._step(looks[look])
+                self._end(step, looks[look].place, at=look.result())
 
-        self.outside.journal.current = self._step(pending[0])
+    def _look(self, sight: Sight, enough: Event) -> float:
+        """Return the moment at which the place showed it, or at which nobody waits any more."""
         wait_for(
-            self.title,
-            look,
+            f"{self.title}: {sight.what} {sight.place}",
+            lambda: enough.is_set() or sight.seen() or None,
             within_s=CHANGE_WITHIN_S,
-            every_s=ROUND_S,
+            every_s=sight.every_s,
             check=self.outside.check,
-            last_seen=lambda: "not yet " + ", ".join(sight.place for sight in pending),
         )
+        return perf_counter()
 
     def demand(self, what: str, holds: object) -> None:
         """Raise CommandFailed naming what does not hold."""
@@ -130,10 +131,10 @@ class Chapter:
     def _step(self, sight: Sight) -> Step:
         return Step(name=self._name(sight.place), owner=sight.owner, detail=sight.what)
 
-    def _end(self, step: Step, place: str) -> None:
+    def _end(self, step: Step, place: str, *, at: float) -> None:
         if self.began is None:
             raise CommandFailed(f"{self.title}: nothing was sent yet")
-        step.ms = (perf_counter() - self.began) * 1000
+        step.ms = (at - self.began) * 1000
         self.ms[place] = round(step.ms, 1)
         self.outside.journal.end(step, shown=place)
 
