@@ -19,7 +19,7 @@ from homeroom.services import SERVICES, SIS_INGEST
 from homeroom.waiting import wait_for
 
 CHANGE_WITHIN_S: Final = 60.0
-ROUND_S: Final = 0.01
+ROUND_S: Final = 0.02
 # The directory looks through all its accounts for each answer, so it is asked less often.
 DIRECTORY_EVERY_S: Final = 0.04
 
