@@ -31,7 +31,18 @@ DIRECTORY: Final = "in the directory"
 GROUPS: Final = "in the directory's groups"
 HELP_DESK: Final = "at the help desk"
 NAMES: Final = "directory's names in the roster API"
-PLACES: Final = (ACCEPTED, LOG, ROSTER, ONE_SCHOOL, DIRECTORY, GROUPS, HELP_DESK, NAMES)
+# In the order of the flow, with the short words of the table.
+SHORT: Final[Mapping[str, str]] = {
+    ACCEPTED: "accepted",
+    LOG: "log",
+    ROSTER: "roster",
+    ONE_SCHOOL: "one school",
+    DIRECTORY: "directory",
+    GROUPS: "groups",
+    HELP_DESK: "help desk",
+    NAMES: "names back",
+}
+PLACES: Final = tuple(SHORT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,14 @@
 The outermost room of the demo: here alone every exception ends, as an exit code and a line.
 """
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from homeroom.box import Box, running_box
+from homeroom.demo.chapter import LOG, PLACES, SHORT
 from homeroom.demo.district import school_year_of
 from homeroom.demo.evidence import Evidence
 from homeroom.demo.neighbours import outside_of
@@ -57,7 +60,7 @@ def run_demo(options: DemoOptions, display: Display) -> int:
         return 1
     finally:
         evidence.write(journal)
-    _summary(display, journal, options)
+    _summary(display, evidence.found, options)
     return 0
 
 
@@ -77,12 +80,23 @@ def _tell(box: Box, options: DemoOptions, evidence: Evidence) -> None:
         evidence.add_parts(box)
         file = district_file(options, box.journal)
         tell(outside, file=file, scratch=options.layout.data)
-        evidence.add_directory(box, outside.directory)
+        evidence.add_counterparts(box, outside)
 
 
-def _summary(display: Display, journal: Journal, options: DemoOptions) -> None:
-    rows = [(step.name, f"{step.ms or 0:,.0f}", step.detail) for step in journal.done]
+def _summary(display: Display, found: Mapping[str, Any], options: DemoOptions) -> None:
     display.say()
-    display.table("Homeroom demo", ("step", "ms", "what was seen"), rows)
+    timelines(display, found.get("chapters", {}))
     display.say(f"evidence: {options.layout.evidence}")
     display.good("OK: every step ended as it should")
+
+
+def timelines(display: Display, chapters: Mapping[str, Any]) -> None:
+    """Print one row for each chapter that was followed from place to place."""
+    told = [one for one in chapters.values() if LOG in one["ms"]]
+    places = [place for place in PLACES if any(place in one["ms"] for one in told)]
+    rows = [
+        (one["title"], *(f"{one['ms'][p]:,.0f}" if p in one["ms"] else "" for p in places))
+        for one in told
+    ]
+    title = "Milliseconds from the webhook to what an outsider saw"
+    display.table(title, ("change", *(f"{SHORT[place]} ms" for place in places)), rows)
