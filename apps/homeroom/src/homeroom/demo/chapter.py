@@ -163,10 +163,11 @@ def chapter(outside: Outside, key: str, title: str) -> Iterator[Chapter]:
     record["correlationIds"] = told.correlation_ids
     record["deliveryIds"] = told.delivery_ids
     yield told
-    record["trace"] = [
-        step
+    steps = [
+        {"service": service.name, **step}
         for correlation_id in told.correlation_ids
         for service in SERVICES
         if outside.offers(service, "/trace/{correlation_id}")
         for step in outside.operator.read(service, f"/trace/{correlation_id}")["steps"]
     ]
+    record["trace"] = sorted(steps, key=lambda step: str(step["at"]))

@@ -3,6 +3,7 @@
 The outermost room of the demo: here alone every exception ends, as an exit code and a line.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -92,11 +93,15 @@ def _summary(display: Display, found: Mapping[str, Any], options: DemoOptions) -
 
 def timelines(display: Display, chapters: Mapping[str, Any]) -> None:
     """Print one row for each chapter that was followed from place to place."""
-    told = [one for one in chapters.values() if LOG in one["ms"]]
-    places = [place for place in PLACES if any(place in one["ms"] for one in told)]
+    told = {key: one["ms"] for key, one in chapters.items() if LOG in one["ms"]}
+    places = [place for place in PLACES if any(place in ms for ms in told.values())]
     rows = [
-        (one["title"], *(f"{one['ms'][p]:,.0f}" if p in one["ms"] else "" for p in places))
-        for one in told
+        (_words(key), *(f"{ms[place]:,.0f}" if place in ms else "" for place in places))
+        for key, ms in told.items()
     ]
     title = "Milliseconds from the webhook to what an outsider saw"
     display.table(title, ("change", *(f"{SHORT[place]} ms" for place in places)), rows)
+
+
+def _words(key: str) -> str:
+    return re.sub("([A-Z])", lambda letter: f" {letter[0].lower()}", key)

@@ -1,9 +1,11 @@
 """Somebody who asks a Kafka broker itself how much it holds, past everything of ours."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 TIMEOUT_MS = 10_000
 
@@ -17,18 +19,30 @@ def end_offsets(bootstrap: str) -> Mapping[str, int]:
 
 
 async def _end_offsets(bootstrap: str) -> Mapping[str, int]:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, request_timeout_ms=TIMEOUT_MS, enable_auto_commit=False
-    )
+    lanes = await _lanes(bootstrap)
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=TIMEOUT_MS)
     await consumer.start()
     try:
-        names = sorted(name for name in await consumer.topics() if not name.startswith("__"))
-        lanes = [
-            TopicPartition(name, partition)
-            for name in names
-            for partition in consumer.partitions_for_topic(name) or ()
-        ]
+        # Assigned, so that the client asks for the leaders of these topics.
+        consumer.assign(lanes)
         ends = await consumer.end_offsets(lanes)
     finally:
         await consumer.stop()
-    return {name: sum(end for lane, end in ends.items() if lane.topic == name) for name in names}
+    totals: Counter[str] = Counter()
+    for lane, end in ends.items():
+        totals[lane.topic] += end
+    return dict(sorted(totals.items()))
+
+
+async def _lanes(bootstrap: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=TIMEOUT_MS)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if not name.startswith("__")]
+        return [
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await admin.describe_topics(names)
+            for partition in topic["partitions"]
+        ]
+    finally:
+        await admin.close()

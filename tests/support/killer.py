@@ -1,0 +1,96 @@
+"""Runs `homeroom demo` and kills one of its processes at moments that a seed chooses.
+
+A moment is a line of the demo's own output and a short while after it, so that a slow machine
+meets the same places of the story as a quick one.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from homeroom.layout import Layout
+from homeroom.ownership import read_running
+from tests.support.demo import free_port_base
+from tests.support.eventually import eventually_sync
+
+MOMENTS = (
+    "services start",
+    "count the file's rows",
+    "post the zip",
+    "read the zip",
+    "roster is complete",
+    "choose who plays",
+    "A new student is enrolled",
+    "A student has another family name",
+    "A student moves to another class",
+    "A student moves to another school",
+    "A student leaves the district",
+)
+FIRST_LOAD = MOMENTS[:4]
+LONGEST_WAIT_S = 0.4
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """Which process dies, and after which lines: always one in the first load, the others later."""
+
+    victim: str
+    seed: int
+    kills: int = 3
+    moments: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        chance = random.Random(f"{self.victim}/{self.seed}")
+        later = [moment for moment in MOMENTS if moment not in FIRST_LOAD]
+        chosen = [chance.choice(FIRST_LOAD), *chance.sample(later, self.kills - 1)]
+        self.moments = {moment: chance.uniform(0, LONGEST_WAIT_S) for moment in chosen}
+
+
+def run_with_kills(home: Path, plan: Plan, *options: str) -> tuple[int, str, int]:
+    """Give the exit code, all output and how many kills there were."""
+    left, said, kills = dict(plan.moments), [], 0
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-u", "-m", "homeroom", "demo"),
+            *("--folder", str(home), "--port-base", str(free_port_base())),
+            *options,
+        ],
+        env={**os.environ, "CI": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        try:
+            for line in demo.stdout:
+                said.append(line)
+                for moment in [one for one in left if one in line]:
+                    time.sleep(left.pop(moment))
+                    said.append(f"(killing {plan.victim})\n")
+                    kill(home, plan.victim)
+                    kills += 1
+        finally:
+            demo.terminate()
+        return demo.wait(timeout=60), "".join(said), kills
+
+
+def kill(home: Path, victim: str) -> None:
+    """SIGKILL to the present process of that name, which may be starting again just now."""
+
+    def gone() -> bool:
+        note = read_running(Layout(folder=home))
+        pid = (note or {"children": {}})["children"].get(victim)
+        if pid is None:
+            return False
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+    eventually_sync(gone, what=f"a process of {victim}")
