@@ -1,8 +1,9 @@
 """The planner's figures follow a table that fills faster than autovacuum looks."""
 
 import asyncpg
+import pytest
 
-from roster_common.runtime.database import Database
+from roster_common.runtime.database import Database, DatabaseAway
 from roster_common.runtime.statistics import Statistics
 from tests.support.databases import Databases
 from tests.support.eventually import eventually
@@ -57,3 +58,24 @@ async def test_a_table_that_was_filled_at_once_is_counted_without_autovacuum(
     finally:
         await database.close()
         await connection.close()
+
+
+async def test_a_database_that_goes_away_is_something_to_wait_for(databases: Databases) -> None:
+    url = databases.fresh()
+    database = Database(url, name="statistics-away", pool_size=1)
+    count = Statistics(database, "house")
+    administrator = await asyncpg.connect(url)
+    try:
+        await count()
+        await administrator.execute(
+            """
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'statistics-away'
+            """
+        )
+
+        with pytest.raises(DatabaseAway):
+            await count()
+    finally:
+        await database.close()
+        await administrator.close()
