@@ -40,9 +40,9 @@ class Directory:
     def close(self) -> None:
         self._http.close()
 
-    def total(self) -> int:
-        """How many accounts there are; asks for none of them, because the server scans."""
-        return int(self._read("/Users", count="0")["totalResults"])
+    def total(self, path: str = "/Users") -> int:
+        """How many accounts there are, or groups; asks for none, because the server scans."""
+        return int(self._read(path, count="0")["totalResults"])
 
     def by_external_id(self, external_id: str) -> Account | None:
         """Return the account that carries our person's id; scans, so do not ask in a tight loop.
