@@ -16,6 +16,11 @@ from homeroom.services import DIRECTORY_SYNC, TICKET_EVENTS
 
 SHOWN: Final = 5
 NAME: Final = "roster, directory and help desk agree"
+COUNTED: Final[Mapping[str, str]] = {
+    "memberships": "members of groups",
+    "deviceRequests": "device requests",
+    "collections": "devices to collect",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +101,12 @@ def read(outside: Outside) -> Seen:
 
 
 def _words(found: Mapping[str, Any]) -> str:
-    enabled, disabled = found["accounts"]["enabled"], found["accounts"]["disabled"]
-    parts = [
-        f"{enabled:,} enabled accounts, {disabled:,} disabled",
-        f"{found['deviceRequests']:,} device requests",
-    ]
-    for key, words in (("collections", "to collect"), ("memberships", "members of groups")):
+    accounts = found["accounts"]
+    parts = [f"accounts {accounts['enabled']:,} enabled, {accounts['disabled']:,} disabled"]
+    for key, words in COUNTED.items():
         if found[key] is not None:
-            parts.append(f"{found[key]:,} {words}")
-    return ", ".join(parts)
+            parts.append(f"{words} {found[key]:,}")
+    return "; ".join(parts)
 
 
 def _compare(what: str, wanted: Iterable[str], have: Iterable[str]) -> list[str]:

@@ -118,7 +118,7 @@ def _read_all_pages(outside: Outside, expected: Mapping[str, int]) -> None:
 def _one_school_reads(outside: Outside) -> None:
     """What a vendor may not see is nowhere: not in the rows and not in the counts."""
     with outside.journal.step("one-school vendor reads", owner=ROSTER_PUBLISHER.name) as step:
-        schools = set(outside.one_school.ids("schools"))
+        schools = set(outside.one_school.ids("orgs"))
         users = len(set(outside.one_school.ids("users")))
         told = outside.one_school.total("users")
         if schools - {ONE_SCHOOL_ORG} or users != told or bool(users) != bool(schools):
