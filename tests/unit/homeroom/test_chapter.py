@@ -11,6 +11,7 @@ import pytest
 
 from homeroom.demo.chapter import LOG, ROSTER, Sight, chapter
 from homeroom.demo.outside import Outside
+from homeroom.demo.outsiders.desk import Desk
 from homeroom.demo.outsiders.directory import Directory
 from homeroom.demo.outsiders.sis import Sis
 from homeroom.demo.outsiders.vendor import Vendor
@@ -66,6 +67,7 @@ def outside() -> Iterator[Outside]:
                 one_school=Vendor(url=url, client_id="o", secret="s"),
                 directory=Directory(url=url, token="t"),
                 sis=Sis(url=url, source="demo-sis", secret=SECRET),
+                desk=Desk(url=url, desk="demo-desk", secret=SECRET),
                 operator=OperatorClient(ports=Ports(base=server.server_port), token="t"),
                 clock=SystemClock(),
                 ids=Uuid7Ids(),

@@ -78,6 +78,7 @@ def _addresses(box: Box, screen: Display) -> None:
     screen.table("Homeroom is up (Ctrl-C stops it)", ("what", "address"), rows)
     credentials = (
         ("webhook source", installation.SOURCE, installation.WEBHOOK_SECRET),
+        ("desk webhook", installation.DESK, installation.DESK_SECRET),
         ("OAuth 2 client", installation.VENDOR, installation.VENDOR_SECRET),
         ("OAuth 2 client", installation.ONE_SCHOOL, installation.ONE_SCHOOL_SECRET),
         ("SCIM bearer token", installation.TARGET, box.started().scim_token),

@@ -13,10 +13,11 @@ from time import perf_counter
 from typing import Any, Final
 
 from homeroom.demo.outside import Outside
+from homeroom.demo.outsiders.signing import Accepted
 from homeroom.errors import CommandFailed
 from homeroom.journal import Step
 from homeroom.operator_client import Page
-from homeroom.services import SERVICES, SIS_INGEST
+from homeroom.services import SERVICES, SIS_INGEST, Service
 from homeroom.waiting import wait_for
 
 CHANGE_WITHIN_S: Final = 60.0
@@ -45,6 +46,8 @@ SHORT: Final[Mapping[str, str]] = {
 }
 PLACES: Final = tuple(SHORT)
 
+Send = Callable[..., Accepted]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
@@ -60,12 +63,24 @@ class Sight:
     every_s: float = ROUND_S
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Who speaks in a chapter and at which door; `logged` is the step of the trace there that is
+    one commit with its event.
+    """
+
+    send: Send
+    door: Service
+    logged: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Chapter:
     """One change on its way. `ids` are those at each counterpart, for the evidence."""
 
     outside: Outside
     title: str
+    voice: Voice
     began: float | None = None
     correlation_ids: list[str] = field(default_factory=list)
     delivery_ids: list[str] = field(default_factory=list)
@@ -74,11 +89,11 @@ class Chapter:
 
     def say(self, changes: Sequence[tuple[str, Mapping[str, object]]]) -> None:
         """Post (kind, object) pairs as signed webhooks, in order. Repeats carry the same id."""
-        owner = SIS_INGEST.name
+        owner = self.voice.door.name
         step = self.outside.journal.current = Step(name=self._name(ACCEPTED), owner=owner)
         self.began = perf_counter()
         for kind, data in changes:
-            receipt = self.outside.sis.send(
+            receipt = self.voice.send(
                 kind,
                 data,
                 message_id=f"msg_{self.outside.ids.new_id()}",
@@ -128,17 +143,17 @@ class Chapter:
             raise CommandFailed(f"{self.title}: it does not hold that {what}")
 
     def _on_the_log(self) -> Sight:
-        """The change and its event are one commit: what the trace shows as changed is logged."""
+        door = self.voice.door
         return Sight(
             place=LOG,
-            owner=SIS_INGEST.name,
-            what="sis-ingest's trace shows the commit",
-            seen=lambda: all(map(self._changed, self.correlation_ids)),
+            owner=door.name,
+            what=f"{door.name}'s trace shows the commit",
+            seen=lambda: all(map(self._logged, self.correlation_ids)),
         )
 
-    def _changed(self, correlation_id: str) -> bool:
-        page = self.outside.operator.read(SIS_INGEST, f"/trace/{correlation_id}")
-        return any(step["what"] == "records.changed" for step in page["steps"])
+    def _logged(self, correlation_id: str) -> bool:
+        page = self.outside.operator.read(self.voice.door, f"/trace/{correlation_id}")
+        return any(step["what"] == self.voice.logged for step in page["steps"])
 
     def _step(self, sight: Sight) -> Step:
         return Step(name=self._name(sight.place), owner=sight.owner, detail=sight.what)
@@ -155,9 +170,15 @@ class Chapter:
 
 
 @contextmanager
-def chapter(outside: Outside, key: str, title: str) -> Iterator[Chapter]:
-    """Open a chapter under its title; at its end `key` holds it in the evidence, traces too."""
-    told = Chapter(outside=outside, title=title)
+def chapter(
+    outside: Outside, key: str, title: str, *, voice: Voice | None = None
+) -> Iterator[Chapter]:
+    """Open a chapter under its title; at its end `key` holds it in the evidence, traces too.
+
+    The SIS speaks unless another voice is given.
+    """
+    sis = Voice(send=outside.sis.send, door=SIS_INGEST, logged="records.changed")
+    told = Chapter(outside=outside, title=title, voice=voice or sis)
     chapters: dict[str, Any] = outside.found.setdefault("chapters", {})
     outside.journal.display.say(f"\n  {len(chapters) + 1}. {title}")
     record: Page = {"title": title, "ids": told.ids, "ms": told.ms}

@@ -2,12 +2,15 @@
 
 from homeroom.box import Box
 from homeroom.demo.outside import Outside
+from homeroom.demo.outsiders.desk import Desk
 from homeroom.demo.outsiders.directory import Directory, writes
 from homeroom.demo.outsiders.sis import Sis
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
 from homeroom.installation import (
     ALL_SCOPES,
+    DESK,
+    DESK_SECRET,
     ONE_SCHOOL,
     ONE_SCHOOL_SECRET,
     SOURCE,
@@ -18,7 +21,7 @@ from homeroom.installation import (
 from homeroom.layout import local_url
 from homeroom.operator_client import OperatorClient
 from homeroom.patience import Patience
-from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST
+from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS
 from roster_common.runtime.clock import SystemClock, Uuid7Ids
 
 # Longer than a killed service needs to be back, several times over.
@@ -31,6 +34,7 @@ def outside_of(box: Box) -> Outside:
     patience = Patience(within_s=PATIENCE_S, check=box.check)
     publisher = local_url(box.ports.of(ROSTER_PUBLISHER.offset))
     ingest = local_url(box.ports.of(SIS_INGEST.offset))
+    tickets = local_url(box.ports.of(TICKET_EVENTS.offset))
     if box.scim is None:
         raise CommandFailed("no directory is running")
     log = box.scim.child.log
@@ -48,6 +52,7 @@ def outside_of(box: Box) -> Outside:
             url=installation.scim_url, token=installation.scim_token, patience=patience
         ),
         sis=Sis(url=ingest, source=SOURCE, secret=WEBHOOK_SECRET, patience=patience),
+        desk=Desk(url=tickets, desk=DESK, secret=DESK_SECRET, patience=patience),
         operator=OperatorClient(ports=box.ports, token=box.operator_token, patience=patience),
         clock=SystemClock(),
         ids=Uuid7Ids(),

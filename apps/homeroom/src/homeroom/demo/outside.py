@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from homeroom.demo.outsiders.desk import Desk
 from homeroom.demo.outsiders.directory import Account, Directory
 from homeroom.demo.outsiders.sis import Sis
 from homeroom.demo.outsiders.vendor import Vendor
@@ -39,6 +40,7 @@ class Outside:
     one_school: Vendor
     directory: Directory
     sis: Sis
+    desk: Desk
     operator: OperatorClient
     clock: Clock
     ids: IdSource
@@ -67,5 +69,7 @@ class Outside:
 
     def close(self) -> None:
         """Give all connections back."""
-        for neighbour in (self.vendor, self.one_school, self.directory, self.sis, self.operator):
+        for vendor in (self.vendor, self.one_school):
+            vendor.close()
+        for neighbour in (self.directory, self.sis, self.desk, self.operator):
             neighbour.close()

@@ -8,6 +8,7 @@ from homeroom.demo.cast import choose
 from homeroom.demo.devices import register_devices
 from homeroom.demo.district import District
 from homeroom.demo.first_load import load_district
+from homeroom.demo.help_desk import write_a_ticket
 from homeroom.demo.live_changes import (
     change_a_name,
     enrol_new_student,
@@ -26,6 +27,7 @@ CHAPTERS = (
     move_to_another_class,
     move_to_another_school,
     withdraw,
+    write_a_ticket,
 )
 
 

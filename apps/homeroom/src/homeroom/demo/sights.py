@@ -133,12 +133,18 @@ def assets_of(outside: Outside, person_id: str) -> list[Page]:
 
 def collections(outside: Outside, person_id: str | None = None) -> list[Page]:
     """Return the tickets that ask for a leaver's device, of one person or of all."""
-    page = outside.operator.read(TICKET_EVENTS, "/tickets", district=DISTRICT, limit=MOST)
     return [
         ticket
-        for ticket in page["tickets"]
+        for ticket in tickets(outside)
         if ticket["category"] == COLLECTION and person_id in {None, ticket["requester"]}
     ]
+
+
+def tickets(outside: Outside, **query: str) -> list[Page]:
+    """Return the district's tickets; a story has few."""
+    page = outside.operator.read(TICKET_EVENTS, "/tickets", district=DISTRICT, limit=MOST, **query)
+    found: list[Page] = page["tickets"]
+    return found
 
 
 def is_active(outside: Outside, spot: Spot) -> bool:

@@ -1,27 +1,15 @@
-"""A student information system: it signs what it says and posts it to one address.
+"""A student information system: it signs what it says and posts it to one address."""
 
-The signature is made by the public `standardwebhooks` library, not by our own code.
-"""
-
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import httpx2
-from standardwebhooks.webhooks import Webhook
 
+from homeroom.demo.outsiders.signing import Accepted, post_signed, stamp
 from homeroom.patience import ONCE, Patience, PatientClient
 
 TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The receipt of one delivery."""
-
-    delivery_id: str
-    correlation_id: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,21 +32,8 @@ class Sis:
         self, kind: str, data: Mapping[str, object], *, message_id: str, at: datetime
     ) -> Accepted:
         """Post one change, such as `users.upserted`; the same `message_id` may be sent again."""
-        stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body = json.dumps({"type": kind, "occurredAt": stamp, "data": data}, ensure_ascii=False)
-        signature = Webhook(self.secret).sign(message_id, at, body)
-        answer = self._http.post(
-            f"/webhooks/{self.source}",
-            content=body.encode(),
-            headers={
-                "content-type": "application/json",
-                "webhook-id": message_id,
-                "webhook-timestamp": str(int(at.timestamp())),
-                "webhook-signature": signature,
-            },
-        )
-        answer.raise_for_status()
-        receipt = answer.json()
-        return Accepted(
-            delivery_id=str(receipt["deliveryId"]), correlation_id=str(receipt["correlationId"])
+        body = {"type": kind, "occurredAt": stamp(at), "data": data}
+        address = f"/webhooks/{self.source}"
+        return post_signed(
+            self._http, address, body, secret=self.secret, message_id=message_id, at=at
         )
