@@ -84,19 +84,28 @@ def read(outside: Outside) -> Seen:
     collections, members = None, None
     if outside.offers(TICKET_EVENTS, "/assets"):
         collections = [str(ticket["requester"]) for ticket in sights.collections(outside)]
-    users, orgs = list(outside.vendor.rows("users")), list(outside.vendor.rows("orgs"))
-    enrollments = list(outside.vendor.rows("enrollments"))
+    rows = _rows(outside)
     accounts = list(outside.directory.accounts())
-    if outside.offers(DIRECTORY_SYNC, "/groups") and not memberships.dated(enrollments):
+    if outside.offers(DIRECTORY_SYNC, "/groups"):
         person_of = {str(one["id"]): str(one.get("externalId")) for one in accounts}
         members = memberships.in_directory(outside.directory.groups(), person_of)
     return Seen(
-        roster={str(row["sourcedId"]): str(row["status"]) for row in users},
+        roster={str(row["sourcedId"]): str(row["status"]) for row in rows.users},
         accounts=[(str(one.get("externalId")), one["active"] is True) for one in accounts],
         device_requests=[str(one["personId"]) for one in outside.operator.device_requests()],
         collections=collections,
-        enrolled=memberships.in_roster(users, enrollments, orgs),
+        enrolled=memberships.in_roster(rows, today=outside.clock.now().date()),
         members=members,
+    )
+
+
+def _rows(outside: Outside) -> memberships.Rows:
+    return memberships.Rows(
+        orgs=list(outside.vendor.rows("orgs")),
+        users=list(outside.vendor.rows("users")),
+        enrollments=list(outside.vendor.rows("enrollments")),
+        classes=list(outside.vendor.rows("classes")),
+        sessions=list(outside.vendor.rows("academicSessions")),
     )
 
 

@@ -6,6 +6,7 @@ Each chapter has a student of its own, so that no chapter needs another.
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from homeroom.demo.memberships import classes_in_force
 from homeroom.demo.outside import Outside
 from homeroom.errors import CommandFailed
 from homeroom.installation import ONE_SCHOOL_ORG
@@ -81,19 +82,10 @@ def choose(outside: Outside) -> Cast:
 
 
 def _classes(outside: Outside) -> tuple[list[Json], frozenset[str]]:
-    """Return all classes, those with a term that today lies in first, and the ids of these."""
-    today = outside.clock.now().date().isoformat()
-    terms = {
-        row["sourcedId"]
-        for row in outside.vendor.rows("academicSessions")
-        if str(row["startDate"]) <= today < str(row["endDate"])
-    }
+    """Return all classes, those in force today first, and the ids of these."""
     classes: list[Json] = [dict(row) for row in outside.vendor.rows("classes")]
-    now = frozenset(
-        str(one["sourcedId"])
-        for one in classes
-        if any(term["sourcedId"] in terms for term in one.get("terms") or ())
-    )
+    sessions = outside.vendor.rows("academicSessions")
+    now = classes_in_force(classes, sessions, today=outside.clock.now().date())
     return sorted(classes, key=lambda one: one["sourcedId"] not in now), now
 
 
