@@ -99,6 +99,7 @@ class World:
     folder: Path
     http: httpx2.AsyncClient
     programs: list[Program] = field(default_factory=list)
+    kinds_of_groups: tuple[str, ...] = ()
 
     async def tell(self, *events: Event) -> None:
         """Put events on the log in one commit."""
@@ -131,6 +132,7 @@ class World:
             "token": self.scim.token,
             "roles": ["student", "teacher"],
             "emailDomain": "north.example",
+            "groups": list(self.kinds_of_groups),
         }
         return {
             "HOMEROOM_ENVIRONMENT": "test",

@@ -43,6 +43,8 @@ FAILPOINTS = frozenset(
         "directory.consume.before_commit",
         "directory.apply.before_call",
         "directory.apply.after_call",
+        "directory.groups.before_call",
+        "directory.groups.after_call",
         "directory.record.before_commit",
         "directory.record.after_commit",
         # ticket-events

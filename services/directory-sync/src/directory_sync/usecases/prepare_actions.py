@@ -19,6 +19,7 @@ from directory_sync.domain.person import Person, Role, current_role
 from directory_sync.domain.plan import Action, Create, Look, plan
 from directory_sync.domain.work import AccountWrite, Claimed, Retry
 from directory_sync.ports import Unit, Units, Wiring
+from directory_sync.usecases.mark_groups import mark_groups_of_accounts
 from roster_common.ports import Clock, IdSource
 
 
@@ -232,6 +233,8 @@ class PrepareActions:
             await unit.accounts.write(district_id, target_id, writes, now=now)
             linked = [w.actual.account_id for w in writes if w.actual is not None]
             await unit.accounts.drop_found(district_id, target_id, linked)
+            causes = {w.person_id: w.cause for w in writes if w.actual is not None}
+            await mark_groups_of_accounts(unit, self._wiring.policy, causes, now=now)
         if settled:
             done = {s.claimed.person_id: s.claimed.generation for s in settled}
             await unit.marks.finish(district_id, target_id, done, now=now)

@@ -25,6 +25,7 @@ from directory_sync.domain.outcome import (
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update
 from directory_sync.domain.work import AccountWrite, Retry
 from directory_sync.ports import Units, Wiring
+from directory_sync.usecases.mark_groups import mark_groups_of_accounts
 from directory_sync.usecases.prepare_actions import Prepared, Work, failed_fact, named_fact
 from roster_common.ports import Clock
 
@@ -66,6 +67,8 @@ class RecordOutcomes:
                     self._note(recorded, item, outcome)
             now = recorded.now
             await unit.accounts.write(district_id, target_id, recorded.writes, now=now)
+            causes = {w.person_id: w.cause for w in recorded.writes if w.error_code is None}
+            await mark_groups_of_accounts(unit, self._wiring.policy, causes, now=now)
             for username in recorded.disowned:
                 await unit.accounts.disown_username(district_id, target_id, username)
             await unit.marks.finish(district_id, target_id, recorded.done, now=now)
