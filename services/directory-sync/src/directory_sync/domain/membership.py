@@ -190,8 +190,8 @@ class GroupOrder:
 class ClaimedGroup:
     """One group to bring right in one target, held under a lease.
 
-    `places` are all places of the group, `accounts` its people's account ids, `school_name` the
-    latest name of its school. `attempt` counts from 1.
+    `places` are all places of the group, `accounts` its people's accounts that are on,
+    `school_name` the latest name of its school. `attempt` counts from 1.
     """
 
     name: GroupName
@@ -206,7 +206,7 @@ class ClaimedGroup:
 
 
 def desired_group(claimed: ClaimedGroup, *, policy: Policy, today: date) -> DesiredGroup | None:
-    """How the group must be today, with those members alone who have an account in the target."""
+    """How the group must be today, with those members alone whose account is on."""
     name, known = claimed.name, claimed.known
     if claimed.roster_class is not None:
         shown = shown_class(claimed.roster_class)

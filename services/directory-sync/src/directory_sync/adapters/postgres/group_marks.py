@@ -49,7 +49,7 @@ _SET = f"""
 # membership_person. A mark that stands and was not taken yet covers this already.
 _SET_FOR_ACCOUNTS = f"""
     WITH asked AS (
-        SELECT r.*, a.account_id
+        SELECT r.*, CASE WHEN a.state = 'enabled' THEN a.account_id END AS account_id
         FROM unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
             AS r(person_id, lane, correlation_id, causation_id, origin)
         JOIN directory_sync.account a
@@ -58,7 +58,7 @@ _SET_FOR_ACCOUNTS = f"""
         SELECT p.group_key, p.kind, p.subject_id, asked.*
         FROM asked JOIN directory_sync.place p
             ON p.district_id = $1 AND p.person_id = asked.person_id AND p.kind = ANY($9::text[])
-        WHERE NOT EXISTS (
+        WHERE asked.account_id IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM directory_sync.membership m
             WHERE m.district_id = $1 AND m.target_id = $2 AND m.group_key = p.group_key
               AND m.account_id = asked.account_id)
@@ -111,13 +111,14 @@ _CLAIM = """
     RETURNING d.group_key, d.kind, d.subject_id, d.correlation_id, d.causation_id, d.origin,
               d.attempts, d.generation
 """
-# Rows: all places of the claimed groups, index place_group, each with its person's account.
+# Rows: all places of the claimed groups, index place_group, each with its person's account if on.
 _PLACES = """
     SELECT p.group_key, p.person_id, p.number, p.kind, p.subject_id, p.role, p.begin_day,
            p.end_day, p.school_name, p.changed_at, a.account_id
     FROM directory_sync.place p
     LEFT JOIN directory_sync.account a
         ON a.district_id = $1 AND a.target_id = $2 AND a.person_id = p.person_id
+        AND a.state = 'enabled'
     WHERE p.district_id = $1 AND p.group_key = ANY($3::text[])
     ORDER BY p.changed_at, p.person_id
 """
