@@ -246,7 +246,7 @@ async def test_a_target_that_wants_no_groups_gets_none(world, a_person, an_event
 
 @pytest.mark.timeout(180)
 async def test_after_any_changes_every_group_holds_who_the_roster_says(
-    grouped, a_person, an_event, a_class
+    grouped, a_person, an_event, a_class, a_seat
 ):
     """Members as the directory shows them, against all persons and classes told, by brute force."""
     grouped.start()
