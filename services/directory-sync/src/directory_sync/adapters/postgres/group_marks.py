@@ -99,8 +99,8 @@ _CLAIM = """
     ), due AS (SELECT group_key FROM free WHERE lane = (SELECT min(lane) FROM free))
     UPDATE directory_sync.dirty_group d
     SET lease_token = $4, lease_until = $6, attempts = d.attempts + 1
-    FROM due
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = due.group_key
+    WHERE d.district_id = $1 AND d.target_id = $2
+      AND d.group_key = ANY(ARRAY(SELECT group_key FROM due))
     RETURNING d.group_key, d.kind, d.subject_id, d.correlation_id, d.causation_id, d.origin,
               d.attempts, d.generation
 """
@@ -136,11 +136,13 @@ _HELD = """
     WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
     ORDER BY group_key FOR UPDATE
 """
+# "= ANY" beside a join: the planner then never loops over a whole target, whatever it believes of a
+# table that fills faster than it is counted.
 _FINISH = """
     DELETE FROM directory_sync.dirty_group d
     USING unnest($3::text[], $4::bigint[]) AS r(group_key, generation)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = r.group_key
-      AND d.generation = r.generation
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = ANY($3::text[])
+      AND d.group_key = r.group_key AND d.generation = r.generation
 """
 _COME_AGAIN = """
     UPDATE directory_sync.dirty_group
@@ -153,7 +155,8 @@ _RETRY = """
     SET lease_token = NULL, lease_until = NULL, last_error_code = r.code,
         next_attempt_at = CASE WHEN d.attempts = 0 THEN d.next_attempt_at ELSE r.at END
     FROM unnest($3::text[], $4::timestamptz[], $5::text[]) AS r(group_key, at, code)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = r.group_key
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = ANY($3::text[])
+      AND d.group_key = r.group_key
 """
 
 
