@@ -10,6 +10,7 @@ from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.group import GroupKind, Place, class_group
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
+from directory_sync.domain.membership import Doubt, GroupWrite
 from directory_sync.domain.work import AccountWrite
 from roster_common.runtime.database import Database
 
@@ -61,6 +62,32 @@ async def test_an_account_written_while_a_plan_is_carried_out_has_it_made_again(
     (second,) = await _claim(units)
 
     assert (first.accounts, second.accounts) == ({}, {P1: "a1"})
+
+
+async def test_a_group_that_stood_there_is_read_once_the_load_has_found_whose_accounts_are_in_it(
+    units,
+):
+    loading = Cause(correlation_id="why", causation_id=None, origin="firstload")
+    found = GroupWrite(
+        name=ALGEBRA,
+        group_id="g1",
+        display_name="Algebra",
+        doubt=Doubt.FOUND,
+        held=0,
+        error_code=None,
+        cause=loading,
+    )
+    async with units.begin() as unit:
+        await unit.groups.write(NORTH, TARGET, [found], now=NOW)
+        await unit.marks.set(NORTH, [TARGET], {P1: loading}, now=NOW)
+        await unit.group_marks.set(NORTH, [TARGET], {ALGEBRA: CAUSE}, now=NOW)
+
+    before = await _claim(units)
+    async with units.begin() as unit:
+        await unit.marks.finish(NORTH, TARGET, {P1: 1}, now=NOW)
+    after = await _claim(units)
+
+    assert ([one.name for one in before], [one.name for one in after]) == ([], [ALGEBRA])
 
 
 def _no_event(fact):

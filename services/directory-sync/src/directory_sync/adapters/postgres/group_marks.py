@@ -85,17 +85,22 @@ _SET_ALL = f"""
     ORDER BY known.group_key
     ON CONFLICT (district_id, target_id, group_key) DO NOTHING
 """
-# Rows: <= $3, index dirty_group_due. Lane 1 waits until no first try of a load's account waits.
+# Rows: <= $3, index dirty_group_due. Lane 1 waits until no first try of a load's account waits; so
+# does a group that stood there before us, whose members we know by their accounts alone.
 _CLAIM = """
     WITH free AS (
-        SELECT group_key, lane FROM directory_sync.dirty_group
-        WHERE district_id = $1 AND target_id = $2 AND next_attempt_at <= $5
-          AND (lease_until IS NULL OR lease_until < $5)
-          AND (lane = 0 OR NOT EXISTS (
-            SELECT 1 FROM directory_sync.dirty
-            WHERE district_id = $1 AND target_id = $2 AND lane = 1 AND last_error_code IS NULL))
-        ORDER BY lane, next_attempt_at LIMIT $3
-        FOR UPDATE SKIP LOCKED
+        SELECT d.group_key, d.lane FROM directory_sync.dirty_group d
+        WHERE d.district_id = $1 AND d.target_id = $2 AND d.next_attempt_at <= $5
+          AND (d.lease_until IS NULL OR d.lease_until < $5)
+          AND (d.lane = 0 AND NOT EXISTS (
+                SELECT 1 FROM directory_sync.directory_group g
+                WHERE g.district_id = $1 AND g.target_id = $2 AND g.group_key = d.group_key
+                  AND g.doubt = 'found')
+            OR NOT EXISTS (
+                SELECT 1 FROM directory_sync.dirty
+                WHERE district_id = $1 AND target_id = $2 AND lane = 1 AND last_error_code IS NULL))
+        ORDER BY d.lane, d.next_attempt_at LIMIT $3
+        FOR UPDATE OF d SKIP LOCKED
     ), due AS (SELECT group_key FROM free WHERE lane = (SELECT min(lane) FROM free))
     UPDATE directory_sync.dirty_group d
     SET lease_token = $4, lease_until = $6, attempts = d.attempts + 1
