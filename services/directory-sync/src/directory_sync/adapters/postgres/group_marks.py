@@ -24,14 +24,17 @@ _INTO = """
         (district_id, target_id, group_key, kind, subject_id, lane, correlation_id, causation_id,
          origin, since, next_attempt_at)
 """
-# A mark that stands is due again at once; a lease is left alone, the higher generation keeps it
-# from being finished by who holds it now.
+# A mark that nobody took yet and that has the same cause covers this already: a load touches a group
+# once per member. Else it is due again at once; a lease is left alone, the higher generation keeps
+# it from being finished by who holds it now.
 _AGAIN = """
     ON CONFLICT (district_id, target_id, group_key) DO UPDATE SET
         lane = least(d.lane, excluded.lane), correlation_id = excluded.correlation_id,
         causation_id = excluded.causation_id,
         origin = CASE WHEN excluded.lane <= d.lane THEN excluded.origin ELSE d.origin END,
         generation = d.generation + 1, attempts = 0, next_attempt_at = excluded.next_attempt_at
+    WHERE d.lease_token IS NOT NULL OR d.attempts > 0 OR excluded.lane < d.lane
+       OR excluded.correlation_id <> d.correlation_id
 """
 # Rows: groups touched by one batch x targets of the district.
 _SET = f"""
@@ -49,7 +52,7 @@ _SET = f"""
 # that was just made while its maker misses the mark that the plan takes away.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 # Rows: groups in which these persons have a place or are members; indexes place_pkey and
-# membership_person. A mark that nobody took yet covers this already.
+# membership_person.
 _SET_FOR_PEOPLE = f"""
     WITH asked AS (
         SELECT * FROM unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
@@ -70,7 +73,6 @@ _SET_FOR_PEOPLE = f"""
     FROM theirs JOIN asked USING (person_id) WHERE kind = ANY($9::text[])
     ORDER BY group_key, lane, person_id
     {_AGAIN}
-    WHERE d.lease_token IS NOT NULL OR d.attempts > 0 OR excluded.lane < d.lane
 """
 # Rows: every group that the roster or the target knows, once per target.
 _SET_ALL = f"""
