@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from ticket_events.domain.device_request import Cause, DeviceRequest, Left, RequestState
+from ticket_events.domain.cause import Cause
+from ticket_events.domain.device_request import DeviceRequest, Left, RequestState
 from ticket_events.domain.ids import DistrictId, PersonId, RequestId
 
 # Rows: students who joined in one batch. Either unique index makes a replay find its row.
@@ -24,6 +25,12 @@ _CANCEL = """
     FROM unnest($1::text[], $2::text[]) AS r(district_id, person_id)
     WHERE q.district_id = r.district_id AND q.person_id = r.person_id AND q.state = 'open'
     RETURNING q.request_id
+"""
+# Rows: people who were given a device. Index: device_request_open.
+_FULFIL = """
+    UPDATE ticket_events.device_request SET state = 'fulfilled', ended_at = now()
+    WHERE district_id = $1 AND person_id = ANY($2) AND state = 'open'
+    RETURNING request_id
 """
 
 
@@ -57,6 +64,11 @@ class PostgresRequests:
         rows = await self._driver.fetch(
             _CANCEL, [step.district_id for step in left], [step.person_id for step in left]
         )
+        return len(rows)
+
+    async def fulfil(self, district_id: DistrictId, person_ids: Sequence[PersonId]) -> int:
+        """End open requests of people who have a device now; returns how many."""
+        rows = await self._driver.fetch(_FULFIL, district_id, list(person_ids))
         return len(rows)
 
 

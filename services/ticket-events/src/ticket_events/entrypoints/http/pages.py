@@ -1,6 +1,6 @@
 """Operators' pages: device requests, and districts in numbers. A viewer's token opens them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -12,6 +12,7 @@ from ticket_events.entrypoints.http.bodies import (
     district_body,
     request_body,
 )
+from ticket_events.entrypoints.http.scope import districts_of
 from ticket_events.ports import Views
 
 RequireViewer = Callable[..., Awaitable[Operator]]
@@ -31,7 +32,7 @@ def routes(views: Views, require_viewer: RequireViewer) -> APIRouter:
     ) -> DeviceRequestsBody:
         """Requests of the districts that the token carries, newest first."""
         page = await views.requests(
-            districts=_districts(operator), person_id=person_id, limit=limit, offset=offset
+            districts=districts_of(operator, None), person_id=person_id, limit=limit, offset=offset
         )
         return DeviceRequestsBody(
             total=page.total, device_requests=[request_body(one) for one in page.requests]
@@ -42,15 +43,7 @@ def routes(views: Views, require_viewer: RequireViewer) -> APIRouter:
         operator: Annotated[Operator, Depends(require_viewer)], district: str | None = None
     ) -> StatusBody:
         """Persons and requests per district that the token carries; of one if asked so."""
-        wanted = _districts(operator)
-        if district is not None:
-            wanted = [district] if operator.may_see(district) else []
-        counts = await views.counts(districts=wanted)
+        counts = await views.counts(districts=districts_of(operator, district))
         return StatusBody(districts=[district_body(one) for one in counts])
 
     return router
-
-
-def _districts(operator: Operator) -> Sequence[str] | None:
-    """None for a token that carries every district."""
-    return None if operator.districts is None else sorted(operator.districts)
