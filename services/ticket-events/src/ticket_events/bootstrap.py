@@ -61,7 +61,9 @@ def _add_desks(
     accept = AcceptDelivery(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell.ring)
     app.include_router(webhook_routes(accept, desks, limit_bytes=settings.webhook_limit_bytes))
     apply = ApplyDeliveries(units=units, clock=runtime.clock, record=record)
-    runtime.loop("apply-deliveries", DeliveryApplier(apply, desks.values(), bell.ear()).run)
+    waiting = PostgresViews(runtime.database).desks_waiting
+    applier = DeliveryApplier(apply, desks, waiting, bell.ear())
+    runtime.loop("apply-deliveries", applier.run)
 
 
 def _add_pages(

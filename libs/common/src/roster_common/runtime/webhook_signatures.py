@@ -27,7 +27,8 @@ def verify(
     """The sender's id of the delivery. Any one of `secrets` may have signed it.
 
     Raises `Invalid` with the header and a code: header_missing, header_malformed,
-    timestamp_outside_window, signature_mismatch. Every secret and signature is compared, in constant time each.
+    timestamp_outside_window, signature_mismatch. Every secret and signature is compared, in
+    constant time each.
     """
     delivery_id = _header(headers, "webhook-id")
     timestamp = _header(headers, "webhook-timestamp")

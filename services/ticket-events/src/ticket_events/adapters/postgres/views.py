@@ -27,6 +27,10 @@ _STATES = """
     SELECT district_id, state, count(*) AS n FROM ticket_events.device_request
     WHERE $1::text[] IS NULL OR district_id = ANY($1) GROUP BY district_id, state
 """
+# house: no-district — a desk's id is unique over the installation and binds one district
+_DESKS_WAITING = """
+    SELECT DISTINCT desk FROM ticket_events.delivery WHERE state = 'waiting' ORDER BY desk
+"""
 
 
 class PostgresViews:
@@ -68,3 +72,8 @@ class PostgresViews:
             )
             for district_id in found
         ]
+
+    async def desks_waiting(self) -> Sequence[str]:
+        """Desks whose inbox is not empty. Index: delivery_waiting."""
+        pool = await self._database.pool()
+        return [row["desk"] for row in await pool.fetch(_DESKS_WAITING, timeout=_TIMEOUT_S)]

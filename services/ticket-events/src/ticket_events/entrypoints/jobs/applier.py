@@ -3,7 +3,7 @@
 The poke spares waiting; the look makes sure that nothing waits for ever after a crash.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from roster_common.runtime.bell import Ear
@@ -17,15 +17,28 @@ _LOOK_EVERY_S: Final = 1.0
 class DeliveryApplier:
     """The loop behind the webhook door."""
 
-    def __init__(self, apply: ApplyDeliveries, desks: Iterable[Desk], ear: Ear) -> None:
+    def __init__(
+        self,
+        apply: ApplyDeliveries,
+        desks: Mapping[str, Desk],
+        desks_waiting: Callable[[], Awaitable[Sequence[str]]],
+        ear: Ear,
+    ) -> None:
         self._apply = apply
-        self._desks = tuple(desks)
+        self._desks = desks
+        self._desks_waiting = desks_waiting
         self._ear = ear
 
     async def run(self, stopping: Stopping) -> None:
         """Apply until stopped."""
         while not stopping.is_set():
-            for desk in self._desks:
-                while not stopping.is_set() and len(await self._apply(desk)) == MAX_DELIVERIES:
-                    pass
+            for desk_id in await self._desks_waiting():
+                # A desk that was taken out of the settings keeps its inbox until it is back.
+                if (desk := self._desks.get(desk_id)) is not None:
+                    await self._empty(desk, stopping)
             await self._ear.wait(_LOOK_EVERY_S)
+
+    async def _empty(self, desk: Desk, stopping: Stopping) -> None:
+        while not stopping.is_set():
+            if len(await self._apply(desk)) < MAX_DELIVERIES:
+                return
