@@ -32,7 +32,8 @@ _DEVICES = f"""
     {_SELECT} {_WHERE}
     ORDER BY d.district_id, d.asset_tag LIMIT $5 OFFSET $6
 """
-_TOTAL = f"SELECT count(*) FROM ticket_events.device d {_WHERE}"  # district_id in _WHERE
+# house: no-district — the district stands in _WHERE
+_TOTAL = f"SELECT count(*) FROM ticket_events.device d {_WHERE}"
 # A device's id is unique over all districts; the token's districts decide who sees it.
 _DEVICE = f"""
     {_SELECT} WHERE d.device_id = $1 AND ($2::text[] IS NULL OR d.district_id = ANY($2))

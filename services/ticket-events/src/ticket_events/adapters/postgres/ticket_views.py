@@ -11,17 +11,16 @@ from ticket_events.domain.hours import SCHEDULE_ID
 from ticket_events.ports import RowPage
 
 _TIMEOUT_S = 10.0
-_IN: Final = "($1::text[] IS NULL OR {}.district_id = ANY($1))"
-_T: Final = _IN.format("t")
 
 # Rows: one page. Index: ticket_newest per district.
-_TICKETS = f"""
+_TICKETS = """
     SELECT t.* FROM ticket_events.ticket t
-    WHERE {_T} AND ($2::text IS NULL OR t.state = $2)
+    WHERE ($1::text[] IS NULL OR t.district_id = ANY($1)) AND ($2::text IS NULL OR t.state = $2)
     ORDER BY t.changed_at DESC, t.desk, t.ticket_id LIMIT $3 OFFSET $4
 """
-_TOTAL = f"""
-    SELECT count(*) FROM ticket_events.ticket t WHERE {_T} AND ($2::text IS NULL OR t.state = $2)
+_TOTAL = """
+    SELECT count(*) FROM ticket_events.ticket t
+    WHERE ($1::text[] IS NULL OR t.district_id = ANY($1)) AND ($2::text IS NULL OR t.state = $2)
 """
 # What a group is called; text out of a closed list, never out of a request.
 _GROUPS: Final[Mapping[str | None, str]] = {
@@ -32,7 +31,9 @@ _GROUPS: Final[Mapping[str | None, str]] = {
     "day": "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 }
 # Merged and deleted tickets leave every figure.
-_COUNTED: Final = f"{_T} AND t.state NOT IN ('merged', 'deleted')"
+_COUNTED: Final = (
+    "($1::text[] IS NULL OR t.district_id = ANY($1)) AND t.state NOT IN ('merged', 'deleted')"
+)
 
 
 def _counts(by: str | None) -> str:
@@ -78,20 +79,25 @@ def _durations(by: str | None) -> str:
     """
 
 
-_DEVICES = f"""
+_DEVICES = """
     SELECT
-        (SELECT count(*) FROM ticket_events.asset_fact f WHERE {_IN.format("f")}
+        (SELECT count(*) FROM ticket_events.asset_fact f
+            WHERE ($1::text[] IS NULL OR f.district_id = ANY($1))
             AND f.happening = 'registered' AND f.occurred_at >= $2 AND f.occurred_at < $3)
             AS registered,
-        (SELECT count(*) FROM ticket_events.asset_fact f WHERE {_IN.format("f")}
+        (SELECT count(*) FROM ticket_events.asset_fact f
+            WHERE ($1::text[] IS NULL OR f.district_id = ANY($1))
             AND f.happening IN ('assigned', 'checkedout')
             AND f.occurred_at >= $2 AND f.occurred_at < $3) AS assigned,
-        (SELECT count(*) FROM ticket_events.asset_fact f WHERE {_IN.format("f")}
+        (SELECT count(*) FROM ticket_events.asset_fact f
+            WHERE ($1::text[] IS NULL OR f.district_id = ANY($1))
             AND f.happening = 'returned' AND f.occurred_at >= $2 AND f.occurred_at < $3)
             AS returned,
-        (SELECT count(*) FROM ticket_events.collection c WHERE {_IN.format("c")}
+        (SELECT count(*) FROM ticket_events.collection c
+            WHERE ($1::text[] IS NULL OR c.district_id = ANY($1))
             AND c.state = 'open') AS to_collect,
-        (SELECT count(*) FROM ticket_events.device_request r WHERE {_IN.format("r")}
+        (SELECT count(*) FROM ticket_events.device_request r
+            WHERE ($1::text[] IS NULL OR r.district_id = ANY($1))
             AND r.state = 'open') AS requested
 """
 _FIGURES = ("created", "solved", "reopened", "openBacklog")
