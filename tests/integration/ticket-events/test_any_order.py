@@ -41,7 +41,7 @@ _STEPS = st.one_of(
     st.tuples(st.just("joined"), _PEOPLE, st.just("")),
     st.tuples(st.just("left"), _PEOPLE, st.just("")),
 )
-_FACTS = ("created", "solved", "reopened", "solved", "closed")
+_FACTS = ("created", "comment_added", "comment_added", "solved", "reopened", "solved", "closed")
 
 
 class House:
@@ -61,6 +61,8 @@ class House:
         self.devices: dict[str, tuple[str, str]] = {}
         self.here: dict[str, bool] = {}
         self.leavings: Counter[str] = Counter()
+        self.waiting: set[str] = set()
+        self.asked: Counter[str] = Counter()
 
     def _event(self, data, **more):
         return new_event(
@@ -73,6 +75,7 @@ class House:
         if kind in ("file", "lost"):
             status = "lost" if kind == "lost" else "assigned" if second else "in_stock"
             self.devices[first] = (status, second)
+            self.waiting -= self._provided()
             body = f"{HEADER}\n{first},S-{first},Book,{status},{second},hill".encode()
             for _ in range(2):
                 await self.take(self.district, read_inventory(body), correlation_id=f"f{number}")
@@ -82,6 +85,11 @@ class House:
         if kind == "left" and self.here.get(first, True):
             self.leavings[first] += 1
         self.here[first] = kind == "joined"
+        if kind == "left":
+            self.waiting.discard(first)
+        elif first not in self.waiting | self._provided():
+            self.waiting.add(first)
+            self.asked[first] += 1
         told = (
             Joined(
                 district_id=self.district,
@@ -97,6 +105,9 @@ class House:
             async with self.units.begin("apply") as unit:
                 await self.follow(unit, self.district, [told])
 
+    def _provided(self) -> set[str]:
+        return {holder for status, holder in self.devices.values() if status == "assigned"}
+
     async def facts(self, order) -> None:
         """Tell facts of a ticket, one transaction each."""
         for number in order:
@@ -107,6 +118,8 @@ class House:
                 occurred_at=START + timedelta(minutes=number),
                 sequence=number,
                 traits=Traits(status=f"s{number}"),
+                public=True if _FACTS[number] == "comment_added" else None,
+                by_agent=True if _FACTS[number] == "comment_added" else None,
                 cause=Cause(correlation_id="c", origin="webhook"),
             )
             async with self.units.begin("apply") as unit:
@@ -136,7 +149,7 @@ _BOUNDED = settings(
 
 @_BOUNDED
 @given(st.lists(_STEPS, min_size=1, max_size=10))
-def test_open_collections_are_the_devices_of_who_left_and_each_is_asked_for_once(
+def test_whatever_the_order_leavers_are_collected_from_once_and_joiners_ask_once(
     tickets_database_url, steps
 ):
     async def script(house: House) -> None:
@@ -171,14 +184,19 @@ def test_open_collections_are_the_devices_of_who_left_and_each_is_asked_for_once
             "SELECT person_id FROM ticket_events.device_request"
             " WHERE district_id = $1 AND state = 'open'"
         )
-        holders = {holder for status, holder in house.devices.values() if status == "assigned"}
-        assert not {row["person_id"] for row in waiting} & holders
+        assert {row["person_id"] for row in waiting} == house.waiting
+        wished = await house.rows(
+            "SELECT convert_from(value, 'utf8')::jsonb ->> 'personId' AS person_id FROM log.event"
+            " WHERE topic = 'assets' AND key LIKE $1::text || '/%'"
+            " AND headers::text LIKE '%k12.asset.requested.v1%'"
+        )
+        assert Counter(row["person_id"] for row in wished) == house.asked
 
     _run(tickets_database_url, IDS.new_id(), script)
 
 
 @_BOUNDED
-@given(st.permutations(range(5)), st.lists(st.integers(0, 4), max_size=4))
+@given(st.permutations(range(7)), st.lists(st.integers(0, 6), max_size=4))
 def test_facts_of_a_ticket_in_any_order_and_repeated_end_in_one_state(
     tickets_database_url, order, repeated
 ):
@@ -186,22 +204,44 @@ def test_facts_of_a_ticket_in_any_order_and_repeated_end_in_one_state(
         await house.facts([*order, *repeated])
 
         (ticket,) = await house.rows("SELECT * FROM ticket_events.ticket WHERE district_id = $1")
-        assert (ticket["state"], ticket["status"], ticket["reopens"]) == ("closed", "s4", 1)
-        assert ticket["last_solved_at"] == START + timedelta(minutes=3)
-        told = Counter(
-            orjson.loads(row["headers"])["ce_type"].removeprefix("k12.ticket.")
-            for row in await house.rows(
-                "SELECT headers::text AS headers FROM log.event"
-                " WHERE topic = 'tickets' AND key LIKE $1::text || '/%'"
-            )
+        assert (ticket["state"], ticket["status"], ticket["reopens"]) == ("closed", "s6", 1)
+        assert ticket["last_solved_at"] == START + timedelta(minutes=5)
+        measured = await house.rows(
+            "SELECT kind, instance, minutes_calendar FROM ticket_events.measure"
+            " WHERE district_id = $1"
         )
-        assert told == {
+        assert {tuple(row) for row in measured} == {
+            ("first_reply", 0, 1),
+            ("first_resolution", 0, 3),
+            ("full_resolution", 0, 3),
+            ("full_resolution", 1, 5),
+        }
+        told = [
+            (
+                orjson.loads(row["headers"])["ce_type"].removeprefix("k12.ticket."),
+                orjson.loads(row["value"]),
+            )
+            for row in await house.rows(
+                "SELECT headers::text AS headers, value FROM log.event"
+                " WHERE topic = 'tickets' AND key LIKE $1::text || '/%'"
+                ' ORDER BY partition, "offset"'
+            )
+        ]
+        assert Counter(kind for kind, _ in told if not kind.startswith("metric.")) == {
             "created.v1": 1,
+            "comment_added.v1": 2,
             "solved.v1": 2,
             "reopened.v1": 1,
             "closed.v1": 1,
-            "metric.first_resolution.v1": 1,
-            "metric.full_resolution.v1": 2,
         }
+        # The last word on a measure is the true one, and no word is said twice.
+        words = [(k, b["instanceId"], b["minutesCalendar"]) for k, b in told if "metric." in k]
+        assert {(kind, instance): minutes for kind, instance, minutes in words} == {
+            ("metric.first_reply.v1", 0): 1,
+            ("metric.first_resolution.v1", 0): 3,
+            ("metric.full_resolution.v1", 0): 3,
+            ("metric.full_resolution.v1", 1): 5,
+        }
+        assert len(set(words)) == len(words)
 
     _run(tickets_database_url, IDS.new_id(), script)

@@ -97,6 +97,8 @@ async def test_a_broken_file_is_refused_whole_and_nothing_is_written(world):
         (b"name,age\nada,9\n", 422, "assetTag", "missing_column"),
         (f"{HEADER}\nA-1,\xe9".encode("latin-1"), 422, "body", "not_utf8"),
         ("\n".join([HEADER, *["A-1,S-1"] * 9]).encode(), 422, "body", "ragged"),
+        (f"{HEADER}\nA-1,S-1,Book,in_stock,Ada L,hill".encode(), 422, "body", "no_good_row"),
+        (f'{HEADER}\nA-1,"S-1'.encode(), 422, "body", "malformed_csv"),
         (b"x" * 60_001, 413, "body", "at most 60000 bytes"),
     ]
 
@@ -107,6 +109,8 @@ async def test_a_broken_file_is_refused_whole_and_nothing_is_written(world):
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["errors"][0]["field"] == field
         assert answer.json()["errors"][0]["message"] == message
+        assert answer.json()["code"] == ("too_large" if status == 413 else "invalid_inventory")
+        assert "Ada" not in answer.text
     assert await world.assets(program) == {}
     assert await world.told("assets") == []
 

@@ -134,14 +134,15 @@ async def test_a_device_given_to_who_waits_for_one_fulfils_the_request(world, sa
     assert request["state"] == "fulfilled"
 
 
+@pytest.mark.parametrize("failpoint", ["tickets.consume.before_commit", "log.consume.after_commit"])
 @pytest.mark.timeout(180)
-async def test_killed_before_its_commit_it_collects_once(world, say, tmp_path):
+async def test_killed_around_its_commit_it_collects_once(world, say, tmp_path, failpoint):
     await world.upload(world.start(), GIVEN)
     world.programs[-1].kill()
     await world.tell(say.left("ada"))
     marker = tmp_path / "was-hit"
 
-    code = world.start_doomed("tickets.consume.before_commit", marker).wait_for_exit(within_s=60)
+    code = world.start_doomed(failpoint, marker).wait_for_exit(within_s=60)
     program = world.start()
 
     await eventually(lambda: _tickets(world, program, 1), within_s=60)
@@ -157,8 +158,10 @@ async def test_a_trace_tells_every_step_and_every_copy(world, say):
     await world.tell(say.state("ada", school_id="hill"), say.left("ada"), say.joined("ben"))
     await eventually(lambda: _tickets(world, program, 1))
     await eventually(lambda: world.requests(program, "ben"))
+    later = await world.upload(program, "A-2,S-2,Book,assigned,ben,hill")
 
     file = (await world.page(program, f"/trace/{report['correlationId']}")).json()["steps"]
+    given = (await world.page(program, f"/trace/{later['correlationId']}")).json()["steps"]
     why = (await world.page(program, "/trace/why-1")).json()["steps"]
     copies = (await world.page(program, "/trace/people/ada")).json()["copies"]
     hidden = (await world.page(program, "/trace/why-1", districts=["south"])).json()["steps"]
@@ -167,6 +170,11 @@ async def test_a_trace_tells_every_step_and_every_copy(world, say):
         ("inventory.imported", 2),
         ("asset.registered", 2),
         ("asset.assigned", None),
+    }
+    assert {s["what"] for s in given} == {
+        "inventory.imported",
+        "asset.assigned",
+        "request.fulfilled",
     }
     assert {s["what"] for s in why} == {
         "device.collectionrequested",

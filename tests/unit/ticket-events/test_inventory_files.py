@@ -37,6 +37,7 @@ def test_a_good_row_is_read_whole():
         ("A-2,S-2,Book,in_stock,p-1,hill", "holder", "holder_not_allowed"),
         ("A-2,S-2,Book,retired,p-1,hill", "holder", "holder_not_allowed"),
         ("A-2,S-2,Book,assigned,ada@school.test,hill", "holder", "not_an_id"),
+        ("A-2,S-2,Book,assigned,Ada Lovelace,hill", "holder", "not_an_id"),
         ("A-2,S-2,Book,assigned,p-1,a@b", "site", "not_an_id"),
         ("A-2,S-2,Bo\x00ok,assigned,p-1,hill", "model", "control_character"),
         ("A-2," + "S" * 101 + ",Book,assigned,p-1,hill", "serial", "too_long"),
@@ -83,6 +84,14 @@ def test_rows_that_claim_the_same_device_are_all_refused(second, column):
         (b"name,age\nada,9", [(n, "missing_column") for n in HEADER.split(",")]),
         (f"{HEADER},SITE\n{GOOD},x".encode(), [("site", "duplicate_column")]),
         ("\n".join([HEADER, *["A-1"] * 6, *[GOOD] * 10]).encode(), [("body", "ragged")]),
+        (
+            f"{HEADER}\nA-1,S-1,Book,lent,,hill\nA-2".encode(),
+            [
+                ("body", "no_good_row"),
+                ("rows.2.status", "unknown_status"),
+                ("rows.3", "wrong_cell_count"),
+            ],
+        ),
     ],
 )
 def test_a_broken_file_is_refused_as_a_whole(body, faults):

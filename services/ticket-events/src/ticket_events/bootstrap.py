@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from roster_common.runtime.bell import Bell
+from roster_common.runtime.health import Check
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
 from ticket_events.adapters.events import NewsToEvent
@@ -29,6 +30,8 @@ from ticket_events.usecases.record_people import RecordPeople
 from ticket_events.usecases.record_tickets import RecordTickets
 from ticket_events.usecases.request_devices import RequestDevices
 from ticket_events.usecases.settle_collections import SettleCollections
+
+_OLDEST_WAITING_LIMIT_S = 60.0
 
 
 def build(settings: Settings) -> FastAPI:
@@ -61,9 +64,18 @@ def _add_desks(
     accept = AcceptDelivery(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell.ring)
     app.include_router(webhook_routes(accept, desks, limit_bytes=settings.webhook_limit_bytes))
     apply = ApplyDeliveries(units=units, clock=runtime.clock, record=record)
-    waiting = PostgresViews(runtime.database).desks_waiting
-    applier = DeliveryApplier(apply, desks, waiting, bell.ear())
+    views = PostgresViews(runtime.database)
+    applier = DeliveryApplier(apply, desks, views.desks_waiting, bell.ear())
     runtime.loop("apply-deliveries", applier.run)
+
+    async def inbox() -> Check:
+        waiting, oldest_s = await views.backlog()
+        return Check(
+            ok=oldest_s < _OLDEST_WAITING_LIMIT_S,
+            detail={"waiting": waiting, "oldestSeconds": round(oldest_s, 3)},
+        )
+
+    runtime.health.add("inbox", inbox, critical=False)
 
 
 def _add_pages(

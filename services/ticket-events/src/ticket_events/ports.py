@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
+from ticket_events.domain.cause import Cause
 from ticket_events.domain.collection import Collection
 from ticket_events.domain.delivery import Delivery, DeliveryEnd, Incoming, StoredDelivery
 from ticket_events.domain.device import AssetFact, Device
@@ -83,7 +84,7 @@ class TicketNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureNews:
-    """A duration told for the first time."""
+    """A duration told for the first time, or corrected by a late fact."""
 
     district_id: DistrictId
     measure: Measure
@@ -135,7 +136,9 @@ class Requests(Protocol):
         """Cancel open requests of people who left; returns how many."""
         ...
 
-    async def fulfil(self, district_id: DistrictId, person_ids: Sequence[PersonId]) -> int:
+    async def fulfil(
+        self, district_id: DistrictId, person_ids: Sequence[PersonId], *, cause: Cause
+    ) -> int:
         """End open requests of people who have a device now; returns how many."""
         ...
 
@@ -227,10 +230,10 @@ class Tickets(Protocol):
         """Store."""
         ...
 
-    async def add_measures(
+    async def put_measures(
         self, district_id: DistrictId, measures: Sequence[Measure]
     ) -> Sequence[Measure]:
-        """Store; returns those that are new."""
+        """Store; returns those that are new or say something else now."""
         ...
 
 

@@ -27,13 +27,15 @@ RAGGED_SHARE: Final = 0.1
 _COLUMNS: Final = {name.lower(): name for name in (*REQUIRED, *OPTIONAL)}
 _SIZES: Final = {"assetTag": 100, "serial": 100, "holder": 255, "site": 255}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# OneRoster's characters of an id; without @, because addresses, like names, say who a student is.
+_OUR_ID: Final = re.compile(r"[0-9A-Za-z._/-]*")
 _ISO_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _US_DAY: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _NEEDS_NO_HOLDER: Final = frozenset({DeviceStatus.IN_STOCK, DeviceStatus.RETIRED})
 
 
 class FileRefused(Invalid):
-    """The file cannot be used at all; `faults` are (column or "body", code)."""
+    """The file cannot be used at all; `faults` are (column, `rows.7.column` or "body"; code)."""
 
     def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
         super().__init__(faults[0][1], field=faults[0][0])
@@ -76,7 +78,8 @@ class Inventory:
 
 
 def read_inventory(body: bytes) -> Inventory:
-    """All rows of a file, good ones and refused ones. Raises `FileRefused`.
+    """All rows of a file, good ones and refused ones. Raises `FileRefused`, also for a file without
+    a good row.
 
     Rows that share an asset tag or a serial number are all refused: which one is right cannot be
     known from here.
@@ -105,13 +108,22 @@ def read_inventory(body: bytes) -> Inventory:
     if ragged > max(RAGGED_ROWS, read * RAGGED_SHARE):
         raise FileRefused([("body", "ragged")])
     good, twice = _without_repeats(good)
+    refusals = sorted([*refusals, *twice], key=lambda refusal: refusal.row)
+    if not good:
+        raise FileRefused([("body", "no_good_row"), *(_place(refusal) for refusal in refusals)])
     return Inventory(
         read=read,
         rows=good,
-        refusals=sorted([*refusals, *twice], key=lambda refusal: refusal.row),
+        refusals=refusals,
         columns=frozenset(places),
         unknown_columns=unknown,
     )
+
+
+def _place(refusal: Refusal) -> tuple[str, str]:
+    """A refused row among the faults of a file: `rows.7.holder`, or `rows.7`."""
+    parts = ["rows", str(refusal.row), *([refusal.column] if refusal.column else [])]
+    return ".".join(parts), refusal.code
 
 
 def _lines(body: bytes) -> Iterator[list[str]]:
@@ -157,7 +169,7 @@ def _row(number: int, cells: Mapping[str, str]) -> InventoryRow:
         raise Invalid("missing", field="assetTag")
     status = _status(cells["status"])
     for name in ("holder", "site"):
-        if "@" in cells[name]:
+        if not _OUR_ID.fullmatch(cells[name]):
             raise Invalid("not_an_id", field=name)
     holder, site = cells["holder"], cells["site"]
     if holder and status in _NEEDS_NO_HOLDER:

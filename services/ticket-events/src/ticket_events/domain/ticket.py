@@ -120,12 +120,11 @@ class MeasureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """How long it took. `key` tells measures of one ticket apart; `instance` counts rounds."""
+    """How long it took. A ticket has one of each kind and `instance`, which counts rounds."""
 
     desk: str
     ticket_id: str
     kind: MeasureKind
-    key: str
     instance: int
     at: datetime
     minutes: Minutes
@@ -186,8 +185,9 @@ def fold(facts: Sequence[TicketFact]) -> Ticket:
 def measures(facts: Sequence[TicketFact], *, time_zone: str) -> Sequence[Measure]:
     """Every duration that can be told by now; none before the creation is known.
 
-    A full resolution is told for each solving, by that fact's key: a reopened ticket is measured
-    again. Source: the reference of ticket measures (first reply is an agent's first public one).
+    A full resolution is told for each solving: a reopened ticket is measured again. A late fact
+    may give another answer for the same instance. Source: the reference of ticket measures (first
+    reply is an agent's first public one).
     """
     ordered = in_order(facts)
     created_at = fold(facts).created_at
@@ -195,13 +195,12 @@ def measures(facts: Sequence[TicketFact], *, time_zone: str) -> Sequence[Measure
         return ()
     found: list[Measure] = []
 
-    def add(kind: MeasureKind, key: str, instance: int, fact: TicketFact) -> None:
+    def add(kind: MeasureKind, instance: int, fact: TicketFact) -> None:
         found.append(
             Measure(
                 desk=fact.desk,
                 ticket_id=fact.ticket_id,
                 kind=kind,
-                key=key,
                 instance=instance,
                 at=fact.occurred_at,
                 minutes=minutes_between(created_at, fact.occurred_at, time_zone=time_zone),
@@ -213,11 +212,11 @@ def measures(facts: Sequence[TicketFact], *, time_zone: str) -> Sequence[Measure
     replies = [f for f in replies if f.public and f.by_agent]
     solvings = [f for f in ordered if f.happening is TicketHappening.SOLVED]
     if replies:
-        add(MeasureKind.FIRST_REPLY, "first", 0, replies[0])
+        add(MeasureKind.FIRST_REPLY, 0, replies[0])
     if solvings:
-        add(MeasureKind.FIRST_RESOLUTION, "first", 0, solvings[0])
+        add(MeasureKind.FIRST_RESOLUTION, 0, solvings[0])
     for instance, fact in enumerate(solvings):
-        add(MeasureKind.FULL_RESOLUTION, fact.key, instance, fact)
+        add(MeasureKind.FULL_RESOLUTION, instance, fact)
     return found
 
 

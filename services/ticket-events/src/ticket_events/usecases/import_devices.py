@@ -85,7 +85,9 @@ class ImportDevices:
         await unit.devices.add_facts(plan.facts)
         await unit.emit(plan.facts)
         await unit.requests.fulfil(
-            district_id, sorted({d.held_by for d in plan.devices if d.held_by is not None})
+            district_id,
+            sorted({d.held_by for d in plan.devices if d.held_by is not None}),
+            cause=cause,
         )
         await self.settle(
             unit,

@@ -36,7 +36,7 @@ class RecordTickets:
             by_ticket[fact.desk, fact.ticket_id].append(fact)
         await unit.tickets.put(district_id, [fold(told) for told in by_ticket.values()])
         found = [m for told in by_ticket.values() for m in measures(told, time_zone=time_zone)]
-        fresh = await unit.tickets.add_measures(district_id, found) if found else ()
+        fresh = await unit.tickets.put_measures(district_id, found) if found else ()
         told_now = {k: f for k, f in first.items() if k in new}
         # `first` was built backwards to keep the first of repeated facts.
         await self._tell(unit, district_id, list(reversed(told_now.values())), fresh)

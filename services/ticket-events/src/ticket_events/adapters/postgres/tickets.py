@@ -44,13 +44,18 @@ _PUT = f"""
     FROM jsonb_populate_recordset(NULL::ticket_events.ticket, $2::text::jsonb)
     ON CONFLICT (district_id, desk, ticket_id) DO UPDATE SET {_TICKET_NEW}
 """
-_ADD_MEASURES = """
-    INSERT INTO ticket_events.measure (district_id, desk, ticket_id, kind, measure_key,
+# Rows: measures of the tickets in one batch; what returns is new or was corrected by a late fact.
+_PUT_MEASURES = """
+    INSERT INTO ticket_events.measure AS m (district_id, desk, ticket_id, kind, instance,
         minutes_calendar, minutes_business, measured_at)
-    SELECT $1, desk, ticket_id, kind, measure_key, minutes_calendar, minutes_business, measured_at
+    SELECT $1, desk, ticket_id, kind, instance, minutes_calendar, minutes_business, measured_at
     FROM jsonb_populate_recordset(NULL::ticket_events.measure, $2::text::jsonb)
-    ON CONFLICT (district_id, desk, ticket_id, kind, measure_key) DO NOTHING
-    RETURNING desk, ticket_id, kind, measure_key
+    ON CONFLICT (district_id, desk, ticket_id, kind, instance) DO UPDATE SET
+        minutes_calendar = excluded.minutes_calendar,
+        minutes_business = excluded.minutes_business, measured_at = excluded.measured_at
+    WHERE (m.minutes_calendar, m.minutes_business, m.measured_at) IS DISTINCT FROM
+        (excluded.minutes_calendar, excluded.minutes_business, excluded.measured_at)
+    RETURNING desk, ticket_id, kind, instance
 """
 
 
@@ -80,15 +85,15 @@ class PostgresTickets:
         """See the port."""
         await self._driver.execute(_PUT, district_id, _json([_ticket(t) for t in tickets]))
 
-    async def add_measures(
+    async def put_measures(
         self, district_id: DistrictId, measures: Sequence[Measure]
     ) -> Sequence[Measure]:
         """See the port."""
         rows = await self._driver.fetch(
-            _ADD_MEASURES, district_id, _json([_measure(m) for m in measures])
+            _PUT_MEASURES, district_id, _json([_measure(m) for m in measures])
         )
-        new = {(r["desk"], r["ticket_id"], r["kind"], r["measure_key"]) for r in rows}
-        return [m for m in measures if (m.desk, m.ticket_id, m.kind.value, m.key) in new]
+        new = {(r["desk"], r["ticket_id"], r["kind"], r["instance"]) for r in rows}
+        return [m for m in measures if (m.desk, m.ticket_id, m.kind.value, m.instance) in new]
 
 
 def _json(rows: Sequence[Mapping[str, object]]) -> str:
@@ -135,7 +140,7 @@ def _measure(measure: Measure) -> Mapping[str, object]:
         "desk": measure.desk,
         "ticket_id": measure.ticket_id,
         "kind": measure.kind.value,
-        "measure_key": measure.key,
+        "instance": measure.instance,
         "minutes_calendar": measure.minutes.calendar,
         "minutes_business": measure.minutes.business,
         "measured_at": measure.at,

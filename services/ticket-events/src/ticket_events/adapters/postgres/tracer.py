@@ -8,7 +8,7 @@ from roster_common.runtime.trace import Copy, Step
 _TIMEOUT_S = 10.0
 _IN = "AND ($2::text[] IS NULL OR district_id = ANY($2))"
 
-# Rows: at most $3. Facts of devices are one line per kind, with a count, because a file has many.
+# Rows: at most $3. What a file does to many is one line per kind, with a count.
 # Indexes: the ..._correlation of each table.
 _STEPS = f"""
     SELECT * FROM (
@@ -31,6 +31,11 @@ _STEPS = f"""
         UNION ALL
         SELECT requested_at, 'device.requested', district_id, 'request', request_id, 1, state
         FROM ticket_events.device_request WHERE correlation_id = $1 {_IN}
+        UNION ALL
+        SELECT min(ended_at), 'request.' || state, district_id, 'request',
+            CASE count(*) WHEN 1 THEN min(request_id) END, count(*), NULL
+        FROM ticket_events.device_request WHERE ended_correlation_id = $1 {_IN}
+        GROUP BY district_id, state
         UNION ALL
         SELECT min(recorded_at), 'ticket.' || happening, district_id, 'ticket',
             CASE count(*) WHEN 1 THEN min(ticket_id) END, count(*), desk

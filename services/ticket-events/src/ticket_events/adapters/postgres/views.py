@@ -33,6 +33,13 @@ _DESKS_WAITING = """
 """
 
 
+# house: no-district — how the whole installation stands. Index: delivery_waiting.
+_BACKLOG = """
+    SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8
+        AS oldest_s FROM ticket_events.delivery WHERE state = 'waiting'
+"""
+
+
 class PostgresViews:
     """Pages over the read pool; each statement is a transaction of its own."""
 
@@ -72,6 +79,12 @@ class PostgresViews:
             )
             for district_id in found
         ]
+
+    async def backlog(self) -> tuple[int, float]:
+        """How many deliveries wait, and for how many seconds the oldest has."""
+        pool = await self._database.pool()
+        (row,) = await pool.fetch(_BACKLOG, timeout=_TIMEOUT_S)
+        return row["waiting"], row["oldest_s"]
 
     async def desks_waiting(self) -> Sequence[str]:
         """Desks whose inbox is not empty. Index: delivery_waiting."""

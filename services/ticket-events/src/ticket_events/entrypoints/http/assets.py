@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 
+from roster_common.contracts.values import Text
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import FieldError, Problem
@@ -23,7 +24,7 @@ from ticket_events.usecases.import_devices import ImportDevices
 
 Gate = Callable[..., Awaitable[Operator]]
 MOST_ROWS_SHOWN: Final = 1_000
-_Id = Annotated[str | None, Query(max_length=255)]
+_Id = Annotated[Text | None, Query(max_length=255)]
 
 
 def asset_routes(
@@ -77,10 +78,13 @@ def asset_routes(
         return JSONResponse({"total": page.total, "assets": list(page.rows)})
 
     @router.get("/assets/{asset_id}", summary="One device with its history, oldest first")
-    async def device(asset_id: str, who: Annotated[Operator, Depends(viewer)]) -> JSONResponse:
+    async def device(
+        asset_id: Annotated[Text, Path(max_length=255)],
+        who: Annotated[Operator, Depends(viewer)],
+    ) -> JSONResponse:
         found = await views.device(asset_id, districts=districts_of(who, None))
         if found is None:
-            raise Problem(404, "unknown-asset", "There is no such device here")
+            raise Problem(404, "unknown_asset", "There is no such device here")
         return JSONResponse(dict(found))
 
     return router
@@ -118,7 +122,7 @@ def report_page(report: FileReport, *, correlation_id: str) -> Mapping[str, Any]
 def _refused(error: FileRefused) -> Problem:
     return Problem(
         422,
-        "invalid-inventory",
+        "invalid_inventory",
         "The file cannot be taken",
         errors=[FieldError(field=field, message=code) for field, code in error.faults],
     )

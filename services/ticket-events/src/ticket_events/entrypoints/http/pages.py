@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from roster_common.contracts.values import Text
 from roster_common.runtime.tokens import Operator
 from ticket_events.entrypoints.http.bodies import (
     DeviceRequestsBody,
@@ -26,7 +27,7 @@ def routes(views: Views, require_viewer: RequireViewer) -> APIRouter:
     @router.get("/device-requests")
     async def device_requests(
         operator: Annotated[Operator, Depends(require_viewer)],
-        person_id: Annotated[str | None, Query(alias="personId", max_length=255)] = None,
+        person_id: Annotated[Text | None, Query(alias="personId", max_length=255)] = None,
         limit: Annotated[int, Query(ge=1, le=_LIMIT_MOST)] = 100,
         offset: Annotated[int, Query(ge=0)] = 0,
     ) -> DeviceRequestsBody:
@@ -40,7 +41,8 @@ def routes(views: Views, require_viewer: RequireViewer) -> APIRouter:
 
     @router.get("/status")
     async def status(
-        operator: Annotated[Operator, Depends(require_viewer)], district: str | None = None
+        operator: Annotated[Operator, Depends(require_viewer)],
+        district: Annotated[Text | None, Query(max_length=255)] = None,
     ) -> StatusBody:
         """Persons and requests per district that the token carries; of one if asked so."""
         counts = await views.counts(districts=districts_of(operator, district))

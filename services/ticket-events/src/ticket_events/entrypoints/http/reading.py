@@ -21,7 +21,7 @@ async def read_body(request: Request, *, limit_bytes: int) -> bytes:
 def _too_large(limit_bytes: int) -> Problem:
     return Problem(
         413,
-        "too-large",
+        "too_large",
         "The body is too large",
         errors=[FieldError(field="body", message=f"at most {limit_bytes} bytes")],
     )

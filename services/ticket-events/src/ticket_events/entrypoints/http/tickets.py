@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime
 
+from roster_common.contracts.values import Text
 from roster_common.runtime.problems import FieldError, Problem
 from roster_common.runtime.tokens import Operator
 from ticket_events.domain.ticket import TicketState
@@ -15,8 +16,10 @@ from ticket_events.entrypoints.http.scope import districts_of
 from ticket_events.ports import TicketViews
 
 MOST_DAYS: Final = 366
+# Outside of these no ticket happened, and a zone could lead out of the calendar.
+_YEARS: Final = range(2000, 2200)
 _Moment = AwareDatetime | date
-_Id = Annotated[str | None, Query(max_length=255)]
+_Id = Annotated[Text | None, Query(max_length=255)]
 
 
 def ticket_routes(views: TicketViews, *, viewer: Gate) -> APIRouter:
@@ -47,7 +50,7 @@ def ticket_routes(views: TicketViews, *, viewer: Gate) -> APIRouter:
         district: _Id = None,
         by: Literal["site", "category", "priority", "day"] | None = None,
     ) -> JSONResponse:
-        start, end = _moment(since), _moment(until)
+        start, end = _moment("from", since), _moment("to", until)
         if end <= start:
             raise _bad_query("to", "not_after_from")
         if end - start > timedelta(days=MOST_DAYS):
@@ -61,8 +64,10 @@ def ticket_routes(views: TicketViews, *, viewer: Gate) -> APIRouter:
     return router
 
 
-def _moment(given: datetime | date) -> datetime:
-    """A bare day begins at midnight UTC."""
+def _moment(field: str, given: datetime | date) -> datetime:
+    """A bare day begins at midnight UTC. Raises a 422 problem for years that cannot be meant."""
+    if given.year not in _YEARS:
+        raise _bad_query(field, "out_of_range")
     if isinstance(given, datetime):
         return given
     return datetime.combine(given, time(), tzinfo=UTC)

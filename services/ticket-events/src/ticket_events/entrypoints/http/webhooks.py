@@ -32,7 +32,7 @@ def webhook_routes(
         found = desks.get(desk)
         if found is None:
             _count(_UNKNOWN, "refused")
-            raise Problem(404, "unknown-desk", "There is no such desk here")
+            raise Problem(404, "unknown_desk", "There is no such desk here")
         body = await read_body(request, limit_bytes=limit_bytes)
         try:
             stored = await accept(
@@ -40,12 +40,12 @@ def webhook_routes(
             )
         except NotVerified as error:
             _count(desk, "unauthenticated")
-            raise _problem(401, "not-verified", "The sender could not be proved", error) from None
+            raise _problem(401, "not_verified", "The sender could not be proved", error) from None
         except Invalid as error:
             _count(desk, "invalid")
             title = "The body is not what this desk may send"
             status = 422 if error.field else 400
-            raise _problem(status, "invalid-delivery", title, error) from None
+            raise _problem(status, "invalid_delivery", title, error) from None
         _count(desk, "accepted" if stored.fresh else "duplicate")
         return JSONResponse(
             {"deliveryId": stored.delivery_id, "correlationId": stored.correlation_id}, 202

@@ -101,9 +101,10 @@ def _requests() -> None:
             school_id text, role text NOT NULL, reason text NOT NULL,
             state text NOT NULL CHECK (state IN ('open', 'fulfilled', 'cancelled')),
             correlation_id text NOT NULL, causation_id text NOT NULL, origin text NOT NULL,
-            requested_at timestamptz NOT NULL, ended_at timestamptz,
+            requested_at timestamptz NOT NULL, ended_at timestamptz, ended_correlation_id text,
             PRIMARY KEY (district_id, request_id),
-            CHECK ((state = 'open') = (ended_at IS NULL))
+            CHECK ((state = 'open') = (ended_at IS NULL)),
+            CHECK ((state = 'open') = (ended_correlation_id IS NULL))
         )
     """)
     op.execute("""
@@ -120,6 +121,10 @@ def _requests() -> None:
     """)
     op.execute("""
         CREATE INDEX device_request_correlation ON ticket_events.device_request (correlation_id)
+    """)
+    op.execute("""
+        CREATE INDEX device_request_ended ON ticket_events.device_request (ended_correlation_id)
+        WHERE ended_correlation_id IS NOT NULL
     """)
 
 
@@ -184,21 +189,20 @@ def _tickets() -> None:
         CREATE INDEX ticket_newest ON ticket_events.ticket
             (district_id, changed_at DESC, desk, ticket_id)
     """)
-    # What was told: at most one of a kind and key per ticket.
+    # What was told last of each kind and round.
     op.execute("""
         CREATE TABLE ticket_events.measure (
             district_id text NOT NULL, desk text NOT NULL, ticket_id text NOT NULL,
-            kind text NOT NULL, measure_key text NOT NULL,
+            kind text NOT NULL, instance integer NOT NULL,
             minutes_calendar bigint NOT NULL, minutes_business bigint NOT NULL,
             measured_at timestamptz NOT NULL,
-            PRIMARY KEY (district_id, desk, ticket_id, kind, measure_key)
+            PRIMARY KEY (district_id, desk, ticket_id, kind, instance)
         )
     """)
 
 
 def _inbox() -> None:
-    # delivery_once without the district: a desk's id is unique over the installation and binds
-    # one district (settings). The body is what was understood, never the text of a ticket.
+    # The body is what was understood, never the text of a ticket.
     op.execute("""
         CREATE TABLE ticket_events.delivery (
             district_id text NOT NULL, delivery_id text NOT NULL,
@@ -209,7 +213,7 @@ def _inbox() -> None:
                 CHECK (state IN ('waiting', 'applied', 'refused')),
             reason text, applied_at timestamptz,
             PRIMARY KEY (district_id, delivery_id),
-            CONSTRAINT delivery_once UNIQUE (desk, external_id)
+            CONSTRAINT delivery_once UNIQUE (district_id, desk, external_id)
         )
     """)
     op.execute("""
