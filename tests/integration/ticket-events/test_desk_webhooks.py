@@ -106,6 +106,8 @@ async def test_a_body_that_says_nothing_usable_is_refused_by_field(world, desk):
         ({"sequence": "one"}, "sequence", None),
         ({"ticket": None}, "ticket", None),
         ({"ticket": {"status": "new"}}, "ticket.id", "missing"),
+        ({"ticket": {"id": "t1\x00"}}, "ticket.id", None),
+        ({"ticket": {"id": "t1", "site": "where Ada sits"}}, "ticket.site", None),
         ({"ticket": {"id": "t1", "requester": "ada@school.test"}}, "ticket.requester", None),
         ({"type": "ticket.comment_added"}, "comment", "missing"),
         ({"type": "ticket.status_changed"}, "ticket.status", "missing"),
@@ -120,6 +122,7 @@ async def test_a_body_that_says_nothing_usable_is_refused_by_field(world, desk):
         (error,) = answer.json()["errors"]
         assert error["field"] == field
         assert message in (None, error["message"])
+        assert answer.json()["code"] == "invalid_delivery"
         assert "ada@" not in answer.text
     assert await world.rows("SELECT 1 FROM ticket_events.delivery") == []
 
@@ -132,6 +135,7 @@ async def test_bodies_that_are_none_and_senders_that_prove_nothing_are_refused(w
     answers = {
         "no json": await world.send(program, b"{"),
         "a list": await world.send(program, b"[]"),
+        "half a letter": await world.send(program, b'{"type": "\\ud800"}'),
         "too large": await world.send(program, b" " * 4_001),
         "unknown desk": await world.send(program, body, desk="nobody"),
         "stranger": await world.send(program, body, secret=STRANGER),
@@ -143,6 +147,7 @@ async def test_bodies_that_are_none_and_senders_that_prove_nothing_are_refused(w
     assert {name: answer.status_code for name, answer in answers.items()} == {
         "no json": 400,
         "a list": 400,
+        "half a letter": 400,
         "too large": 413,
         "unknown desk": 404,
         "stranger": 401,
@@ -152,6 +157,11 @@ async def test_bodies_that_are_none_and_senders_that_prove_nothing_are_refused(w
     }
     for answer in answers.values():
         assert answer.headers["content-type"] == "application/problem+json"
+    assert [answers[name].json()["code"] for name in ("too large", "unknown desk", "stranger")] == [
+        "too_large",
+        "unknown_desk",
+        "not_verified",
+    ]
     assert answers["stranger"].json()["errors"][0]["message"] == "signature_mismatch"
     assert answers["too old"].json()["errors"][0]["message"] == "timestamp_outside_window"
     assert answers["unsigned"].json()["errors"][0]["field"] == "webhook-id"
@@ -229,6 +239,8 @@ async def test_a_period_that_makes_no_sense_is_refused_by_name(world):
         "?from=2026-09-02&to=2026-09-01": "to",
         "?from=2024-09-02&to=2026-09-01": "to",
         "?from=2026-09-01&to=2026-09-02&by=name": "by",
+        "?from=0001-01-01T00:00:00%2B14:00&to=0001-01-02T00:00:00%2B14:00": "from",
+        "?from=9999-12-30&to=9999-12-31T23:00:00-14:00": "from",
     }
 
     for query, field in cases.items():
@@ -236,6 +248,39 @@ async def test_a_period_that_makes_no_sense_is_refused_by_name(world):
 
         assert answer.status_code == 422, query
         assert answer.json()["errors"][0]["field"].startswith(field)
+
+
+async def test_a_question_that_no_database_can_hold_is_refused(world):
+    program = world.start()
+    paths = [
+        "/assets?holder=%00",
+        "/assets?site=%00",
+        "/assets/%00",
+        "/tickets?district=%00",
+        "/device-requests?personId=%00",
+        "/status?district=%00",
+        "/trace/%00",
+        "/trace/people/%00",
+    ]
+
+    answers = {path: (await world.page(program, path)).status_code for path in paths}
+
+    assert answers == dict.fromkeys(paths, 422)
+
+
+async def test_the_readiness_page_shows_what_waits(world):
+    await world.rows(
+        "INSERT INTO ticket_events.delivery (district_id, delivery_id, desk, external_id,"
+        " correlation_id, received_at, body)"
+        " VALUES ('north', 'd1', 'taken-out', 'w1', 'c1', now() - interval '2 minutes', '')"
+    )
+    program = world.start()
+
+    page = (await world.http.get(f"{program.url}/readyz")).json()
+
+    inbox = page["checks"]["inbox"]
+    assert (inbox["ok"], inbox["critical"], inbox["waiting"]) == (False, False, 1)
+    assert inbox["oldestSeconds"] >= 120
 
 
 def _today():

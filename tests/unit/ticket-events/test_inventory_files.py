@@ -54,7 +54,9 @@ def test_a_bad_row_is_refused_and_the_good_ones_beside_it_are_kept(row, column, 
 
 @pytest.mark.parametrize("cell", ["2026-02-30", "31.8.2026", "13/1/2026", "soon"])
 def test_a_day_that_is_none_is_refused(cell):
-    found = _read(f"{GOOD},{cell}", header=f"{HEADER},purchasedOn")
+    good = "A-9,S-9,Book,in_stock,,hill,"
+
+    found = _read(f"{GOOD},{cell}", good, header=f"{HEADER},purchasedOn")
 
     assert found.refusals == [Refusal(row=2, column="purchasedOn", code="not_a_date")]
 
