@@ -124,7 +124,7 @@ async def test_only_operators_of_the_district_may_bring_a_file_and_a_dry_run_wri
     dry = await world.post_file(program, body, query="&dryRun=true")
 
     assert (viewer.status_code, elsewhere.status_code, dry.status_code) == (403, 404, 200)
-    assert (dry.json()["dryRun"], dry.json()["new"]) == (True, 1)
+    assert (dry.json()["dryRun"], dry.json()["new"], dry.json()["unknownHolders"]) == (True, 1, 1)
     assert await world.assets(program) == {}
     assert await world.told("assets") == []
     await world.upload(program, "A-1,S-1,Book,assigned,ada,hill")

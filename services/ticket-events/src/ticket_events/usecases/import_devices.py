@@ -11,6 +11,10 @@ from ticket_events.ports import Unit, Units
 from ticket_events.usecases.settle_collections import SettleCollections
 
 
+class _DryRunDone(Exception):
+    """No error: ends a transaction that is not to be kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportDevices:
     """A device that the file lacks is not removed (docs/adr/0008)."""
@@ -28,35 +32,44 @@ class ImportDevices:
         correlation_id: str,
         dry_run: bool = False,
     ) -> FileReport:
-        """The report, durable on return. Commits, unless it is a dry run, which writes nothing.
+        """The report, durable on return. Commits; a dry run is the same, rolled back.
 
         May run twice: a repeated file changes nothing and tells nothing.
         """
         cause = Cause(correlation_id=correlation_id, origin="operator")
-        async with self.units.begin("import") as unit:
-            await unit.lock_district(district_id)
-            plan = await self._plan(unit, district_id, inventory, cause)
-            report = FileReport(
-                read=inventory.read,
-                new=plan.new,
-                changed=len(plan.devices) - plan.new,
-                unchanged=plan.unchanged,
-                refusals=plan.refusals,
-                unknown_columns=inventory.unknown_columns,
-                unknown_holders=0,
-                dry_run=dry_run,
-            )
-            if not dry_run:
-                await self._store(unit, district_id, plan, cause)
-                await unit.devices.add_file(
-                    district_id,
-                    self.ids.new_id(),
-                    report,
-                    correlation_id=correlation_id,
-                    now=self.clock.now(),
-                )
-            unknown = await unit.devices.count_unknown_holders(district_id)
-        return replace(report, unknown_holders=unknown)
+        try:
+            async with self.units.begin("import") as unit:
+                report = await self._take(unit, district_id, inventory, cause)
+                if dry_run:
+                    raise _DryRunDone
+        except _DryRunDone:
+            return replace(report, dry_run=True)
+        return report
+
+    async def _take(
+        self, unit: Unit, district_id: DistrictId, inventory: Inventory, cause: Cause
+    ) -> FileReport:
+        await unit.lock_district(district_id)
+        plan = await self._plan(unit, district_id, inventory, cause)
+        await self._store(unit, district_id, plan, cause)
+        report = FileReport(
+            read=inventory.read,
+            new=plan.new,
+            changed=len(plan.devices) - plan.new,
+            unchanged=plan.unchanged,
+            refusals=plan.refusals,
+            unknown_columns=inventory.unknown_columns,
+            unknown_holders=await unit.devices.count_unknown_holders(district_id),
+            dry_run=False,
+        )
+        await unit.devices.add_file(
+            district_id,
+            self.ids.new_id(),
+            report,
+            correlation_id=cause.correlation_id,
+            now=self.clock.now(),
+        )
+        return report
 
     async def _plan(
         self, unit: Unit, district_id: DistrictId, inventory: Inventory, cause: Cause
