@@ -137,6 +137,7 @@ async def test_bodies_that_are_none_and_senders_that_prove_nothing_are_refused(w
         "a list": await world.send(program, b"[]"),
         "half a letter": await world.send(program, b'{"type": "\\ud800"}'),
         "too large": await world.send(program, b" " * 4_001),
+        "too large, in pieces": await world.http.post(url, content=_pieces()),
         "unknown desk": await world.send(program, body, desk="nobody"),
         "stranger": await world.send(program, body, secret=STRANGER),
         "too old": await world.send(program, body, at=now - timedelta(minutes=6)),
@@ -149,6 +150,7 @@ async def test_bodies_that_are_none_and_senders_that_prove_nothing_are_refused(w
         "a list": 400,
         "half a letter": 400,
         "too large": 413,
+        "too large, in pieces": 413,
         "unknown desk": 404,
         "stranger": 401,
         "too old": 401,
@@ -281,6 +283,12 @@ async def test_the_readiness_page_shows_what_waits(world):
     inbox = page["checks"]["inbox"]
     assert (inbox["ok"], inbox["critical"], inbox["waiting"]) == (False, False, 1)
     assert inbox["oldestSeconds"] >= 120
+
+
+async def _pieces():
+    """A body that does not say how large it is."""
+    for _ in range(41):
+        yield b" " * 100
 
 
 def _today():

@@ -1,7 +1,7 @@
 """One transaction in the words of ports.py: joined (the consumer's) or opened here (a door's)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -24,6 +24,16 @@ ToEvent = Callable[[News], Event]
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ticket_events/' || $1, 0))"
 # A file of a whole district is thousands of events; others get their turn in between.
 _BREATHE_EVERY: Final = 500
+_BEFORE_COMMIT: Final[Mapping[Work, str]] = {
+    "import": "tickets.import.before_commit",
+    "accept": "tickets.accept.before_commit",
+    "apply": "tickets.apply.before_commit",
+}
+_AFTER_COMMIT: Final[Mapping[Work, str]] = {
+    "import": "tickets.import.after_commit",
+    "accept": "tickets.accept.after_commit",
+    "apply": "tickets.apply.after_commit",
+}
 
 
 class PostgresUnit:
@@ -73,5 +83,5 @@ class PostgresUnits:
         """See the port. Fail points stand on both sides of the commit."""
         async with self._database.begin() as tx:
             yield PostgresUnit(tx, await tx.driver(), self._to_event)
-            failpoint(f"tickets.{work}.before_commit")
-        failpoint(f"tickets.{work}.after_commit")
+            failpoint(_BEFORE_COMMIT[work])
+        failpoint(_AFTER_COMMIT[work])

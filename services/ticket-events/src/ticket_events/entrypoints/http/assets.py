@@ -25,6 +25,7 @@ from ticket_events.usecases.import_devices import ImportDevices
 Gate = Callable[..., Awaitable[Operator]]
 MOST_ROWS_SHOWN: Final = 1_000
 _Id = Annotated[Text | None, Query(max_length=255)]
+_AssetId = Annotated[Text, Path(max_length=255)]
 
 
 def asset_routes(
@@ -78,10 +79,7 @@ def asset_routes(
         return JSONResponse({"total": page.total, "assets": list(page.rows)})
 
     @router.get("/assets/{asset_id}", summary="One device with its history, oldest first")
-    async def device(
-        asset_id: Annotated[Text, Path(max_length=255)],
-        who: Annotated[Operator, Depends(viewer)],
-    ) -> JSONResponse:
+    async def device(asset_id: _AssetId, who: Annotated[Operator, Depends(viewer)]) -> JSONResponse:
         found = await views.device(asset_id, districts=districts_of(who, None))
         if found is None:
             raise Problem(404, "unknown_asset", "There is no such device here")
