@@ -17,13 +17,20 @@ STUDENTS = 120
 pytestmark = [pytest.mark.timeout(300)]
 
 
-# Where outsiders saw each change; what a service does not offer is left out of the story.
+# Where outsiders saw each change.
+ROSTER, DIRECTORY, GROUPS, HELP_DESK, ONE_SCHOOL = (
+    "in the roster API",
+    "in the directory",
+    "in the directory's groups",
+    "at the help desk",
+    "for the one-school vendor",
+)
 SEEN = {
-    "newStudent": {"in the roster API", "in the directory", "at the help desk"},
-    "changedName": {"in the roster API", "in the directory"},
-    "classMove": {"in the roster API"},
-    "schoolMove": {"in the roster API"},
-    "withdrawal": {"in the roster API", "in the directory"},
+    "newStudent": {ROSTER, ONE_SCHOOL, DIRECTORY, GROUPS, HELP_DESK},
+    "changedName": {ROSTER, DIRECTORY},
+    "classMove": {ROSTER, GROUPS},
+    "schoolMove": {ROSTER, ONE_SCHOOL, GROUPS},
+    "withdrawal": {ROSTER, ONE_SCHOOL, DIRECTORY, HELP_DESK},
 }
 ALWAYS = {"accepted", "on the log"}
 
@@ -53,6 +60,8 @@ def assert_chapters(chapters: dict[str, Any]) -> None:
     accounts = [told["ids"]["account"] for key, told in chapters.items() if key in SEEN]
     assert len(set(accounts)) == len(SEEN)
     assert chapters["newStudent"]["ids"]["deviceRequest"]
+    assert chapters["withdrawal"]["ids"]["ticket"]
+    assert chapters["ticket"]["ms"].keys() == {*ALWAYS, HELP_DESK}
 
 
 def assert_counterparts(counterparts: dict[str, Any]) -> None:

@@ -34,7 +34,8 @@ def test_the_demo_ends_well_although_one_process_is_killed_three_times(
     agreement = evidence["found"]["agreement"]
     assert (agreement["active"], agreement["withdrawn"]) == (users, 1)
     assert agreement["accounts"] == {"enabled": users, "disabled": 1}
-    assert agreement["deviceRequests"] == 1
+    assert (agreement["deviceRequests"], agreement["collections"]) == (1, 1)
+    assert agreement["memberships"] > users
 
 
 def test_a_plan_kills_in_the_first_load_and_later_and_another_seed_at_other_moments() -> None:

@@ -31,6 +31,7 @@ MOMENTS = (
     "A student moves to another class",
     "A student moves to another school",
     "A student leaves the district",
+    "The help desk writes a ticket",
 )
 FIRST_LOAD = MOMENTS[:4]
 LONGEST_WAIT_S = 0.4

@@ -20,6 +20,7 @@ from homeroom.display import Display
 from homeroom.failure import explain
 from homeroom.journal import Journal
 from homeroom.layout import Layout, Ports
+from homeroom.services import PROCESSES
 from homeroom.signals import Stopped, stoppable
 from roster_common.runtime.clock import SystemClock
 
@@ -81,7 +82,17 @@ def _tell(box: Box, options: DemoOptions, evidence: Evidence) -> None:
         evidence.add_parts(box)
         file = district_file(options, box.journal)
         tell(outside, file=file, scratch=options.layout.data)
+        _everything_runs(box)
         evidence.add_counterparts(box, outside)
+
+
+def _everything_runs(box: Box) -> None:
+    """Whatever was killed meanwhile is back, also where nobody had to wait for it."""
+    with box.journal.step("every process is ready") as step:
+        for service in PROCESSES:
+            box.supervisor.wait_ready(service)
+        again = sum(box.supervisor.restarts().values())
+        step.detail = f"{len(PROCESSES)} processes, started again {again} times"
 
 
 def _summary(display: Display, found: Mapping[str, Any], options: DemoOptions) -> None:
