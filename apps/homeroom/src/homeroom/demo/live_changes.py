@@ -43,7 +43,7 @@ def enrol_new_student(outside: Outside, cast: Cast) -> None:
                 "a new account, enabled",
                 lambda: outside.directory.total() > accounts and _enabled(outside, person_id),
             ),
-            *sights.group_has(outside, cast, person_id, class_id),
+            *sights.group_has(told, cast, person_id, class_id),
             sights.help_desk("one device request, open", lambda: _request(outside, person_id)),
             *_names_come_back(outside, person_id),
         )
@@ -106,7 +106,7 @@ def move_to_another_class(outside: Outside, cast: Cast) -> None:
                     and sights.is_gone(outside, ("enrollments", "enrollment", old.enrollment_id))
                 ),
             ),
-            *sights.group_has(outside, cast, student.person_id, class_id, lost=old.class_id),
+            *sights.group_has(told, cast, student.person_id, class_id, lost=old.class_id),
         )
         _still(outside, told, student.person_id, account["id"])
 
@@ -138,7 +138,7 @@ def move_to_another_school(outside: Outside, cast: Cast) -> None:
             sights.roster("the other school and its seats", lambda: _moved(outside, cast, places)),
             *sights.one_school_loses(outside, cast, student.person_id),
             *sights.group_has(
-                outside,
+                told,
                 cast,
                 student.person_id,
                 str(cast.other_classes[0]["sourcedId"]),
@@ -170,7 +170,7 @@ def withdraw(outside: Outside, cast: Cast) -> None:
                 "the same account, disabled",
                 lambda: outside.directory.account(account["id"])["active"] is False,
             ),
-            *sights.device_collected(outside, told, person_id),
+            *sights.device_collected(told, person_id),
         )
         if person_id in outside.holders:
             outside.expected.devices_to_collect.add(person_id)

@@ -15,6 +15,7 @@ from homeroom.demo.chapter import (
     Sight,
 )
 from homeroom.demo.outside import Outside
+from homeroom.demo.outsiders.directory import Account
 from homeroom.installation import DISTRICT, ONE_SCHOOL_ORG
 from homeroom.operator_client import Page
 from homeroom.services import DIRECTORY_SYNC, ROSTER_PUBLISHER, TICKET_EVENTS
@@ -76,9 +77,10 @@ def _one_school(
 
 
 def group_has(
-    outside: Outside, cast: Cast, person_id: str, class_id: str, *, lost: str | None = None
+    told: Chapter, cast: Cast, person_id: str, class_id: str, *, lost: str | None = None
 ) -> list[Sight]:
     """The person's account is a member of the class's group, and no longer of the one `lost`."""
+    outside = told.outside
     if class_id not in cast.in_force or not outside.offers(DIRECTORY_SYNC, "/groups"):
         return []
     account_id = ""
@@ -88,11 +90,12 @@ def group_has(
         if not account_id:
             account = outside.directory.by_external_id(person_id)
             account_id = account["id"] if account else ""
-        return (
-            bool(account_id)
-            and account_id in _members(outside, class_id)
-            and (lost is None or account_id not in _members(outside, lost))
-        )
+        group = outside.directory.group(_key(class_id))
+        if not account_id or group is None or account_id not in _members(group):
+            return False
+        told.ids["group"] = group["id"]
+        left = None if lost is None else outside.directory.group(_key(lost))
+        return left is None or account_id not in _members(left)
 
     what = "in the class's group" if lost is None else "in the new class's group, not in the old"
     return [
@@ -106,8 +109,9 @@ def group_has(
     ]
 
 
-def device_collected(outside: Outside, told: Chapter, person_id: str) -> list[Sight]:
+def device_collected(told: Chapter, person_id: str) -> list[Sight]:
     """A ticket to collect the leaver's device, and the device's own history says it too."""
+    outside = told.outside
     if person_id not in outside.holders:
         return []
 
@@ -160,6 +164,9 @@ def _status(found: dict[str, object] | None) -> str | None:
     return None if found is None else str(found["status"])
 
 
-def _members(outside: Outside, class_id: str) -> set[str]:
-    group = outside.directory.group(f"k12:class:{class_id}")
-    return {str(member["value"]) for member in (group or {}).get("members") or ()}
+def _key(class_id: str) -> str:
+    return f"k12:class:{class_id}"
+
+
+def _members(group: Account) -> set[str]:
+    return {str(member["value"]) for member in group.get("members") or ()}
