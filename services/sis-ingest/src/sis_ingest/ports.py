@@ -4,7 +4,7 @@ A vendor room (sources/<sis>/) takes `SourceSpec` from here, never from `sources
 Imports the domain and the roads of failure only.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
-from sis_ingest.domain.changes import ChangeKey, Known, Write
+from sis_ingest.domain.changes import Change, ChangeKey, Known, Write
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Incoming, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
+from sis_ingest.domain.guards import GuardKey, Hold
 from sis_ingest.domain.identity import Meaning, Moved
 from sis_ingest.domain.matching import Holder, MatchKeys
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.runs import Problem, Run
-from sis_ingest.domain.snapshots import Chunk, Collection, Sieve, StagedRow
+from sis_ingest.domain.snapshots import Chunk, Sieve, StagedRow, Wanted
+from sis_ingest.domain.snapshots import Collection as StatedCollection
 
 
 class NotVerified(Invalid):
@@ -78,7 +80,7 @@ class OpenSnapshot(Protocol):
     """A snapshot file being read. Blocking: call from a thread."""
 
     @property
-    def collections(self) -> Sequence[Collection]:
+    def collections(self) -> Sequence[StatedCollection]:
         """What it states, in import order."""
         ...
 
@@ -92,7 +94,7 @@ class OpenSnapshot(Protocol):
         """Size of all collections, for progress."""
         ...
 
-    def chunks(self, collection: Collection, *, rows: int) -> Iterator[Chunk]:
+    def chunks(self, collection: StatedCollection, *, rows: int) -> Iterator[Chunk]:
         """The rows of one collection, `rows` at a time, never the whole file in memory."""
         ...
 
@@ -371,19 +373,121 @@ class Staging(Protocol):
         """Drops rows whose id stood in an earlier row; their row numbers, ascending."""
         ...
 
-    async def sieve(self, run: Run, entity: Entity) -> Sieve:
-        """Compares by content hash as sets, and forgets the rows that say nothing new."""
+    async def sieve(self, run: Run, entity: Entity, *, whole: bool) -> Sieve:
+        """Compares by content hash as sets: only rows that say something new differ afterwards.
+
+        What a `whole` collection lacks, and is older than it, is staged as a deletion.
+        """
+        ...
+
+    async def wanted(self, run: Run, key: GuardKey) -> Wanted:
+        """How many of the differing rows this guard counts."""
+        ...
+
+    async def hand_over(self, run: Run, hold: Hold, *, fresh: bool) -> int:
+        """Moves rows that the hold's guard counts into the hold: all, or without `fresh` only
+        those it has already. How many.
+        """
+        ...
+
+    async def overtake(self, run: Run, entity: Entity, *, whole: bool) -> frozenset[str]:
+        """Takes out of open holds what the rows contradict; ids of the holds that changed."""
         ...
 
     async def differing(
-        self, run: Run, entity: Entity, *, after: tuple[str, int], limit: int
+        self, run: Run, entity: Entity, *, deleted: bool, after: tuple[str, int], limit: int
     ) -> Sequence[StagedRow]:
-        """The next rows the sieve left, by (sort key, row)."""
+        """The next rows that differ, upserts or deletions, by (sort key, row)."""
+        ...
+
+
+class Holds(Protocol):
+    """What guards stopped and what they let through. The caller has the district's lock."""
+
+    async def spent(
+        self, place: Place, *, since: datetime, but_for: str | None = None
+    ) -> Mapping[GuardKey, int]:
+        """What was let through after `since`, but for what one cause spent."""
+        ...
+
+    async def spend(
+        self,
+        place: Place,
+        key: GuardKey,
+        count: int,
+        *,
+        cause_id: str,
+        now: datetime,
+        window_begins: datetime,
+    ) -> None:
+        """Sets what a cause spends in all; forgets what was spent before the window."""
+        ...
+
+    async def active(self, place: Place, entity: Entity) -> int:
+        """Records of the source that are not deleted."""
+        ...
+
+    async def open(self, place: Place, key: GuardKey) -> Hold | None:
+        """The guard's open hold."""
+        ...
+
+    async def get(self, district_id: str, hold_id: str) -> Hold | None:
+        """A hold, whatever its state."""
+        ...
+
+    async def save(self, hold: Hold) -> None:
+        """Keeps a hold as it stands now."""
+        ...
+
+    async def put(self, hold: Hold, changes: Sequence[Change]) -> None:
+        """Adds items; of the same record the newest stays, with its first cause."""
+        ...
+
+    async def leave(self, place: Place, writes: Sequence[Write]) -> frozenset[str]:
+        """Takes what these overtake out of open holds; ids of the holds that changed."""
+        ...
+
+    async def names(self, hold: Hold) -> Sequence[str]:
+        """Outside ids of all items, in any order."""
+        ...
+
+    async def sample(self, hold: Hold) -> tuple[str, ...]:
+        """Up to 20 of the items by our id; by the outside id where there is none yet."""
+        ...
+
+    async def items(self, hold: Hold, *, limit: int) -> Sequence[Change]:
+        """Some items, as the changes they are."""
+        ...
+
+    async def drop(self, hold: Hold, names: Sequence[str] | None = None) -> None:
+        """Forgets items by outside id; all of them without `names`."""
+        ...
+
+
+class HoldDesk(Protocol):
+    """Reads of holds outside any transaction of ours."""
+
+    async def page(
+        self, districts: Collection[str] | None, state: str | None, *, limit: int, offset: int
+    ) -> tuple[int, Sequence[Hold]]:
+        """(how many there are, one page, newest first); None means all of them."""
+        ...
+
+    async def get(self, hold_id: str) -> Hold | None:
+        """The hold, or None. `hold_id` may be any text."""
+        ...
+
+    async def approved(self) -> Hold | None:
+        """The oldest approved hold with items not done yet."""
+        ...
+
+    async def due(self, now: datetime) -> Sequence[Hold]:
+        """Open holds whose time is over."""
         ...
 
 
 Work: TypeAlias = Literal[
-    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge"
+    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release"
 ]
 
 
@@ -418,6 +522,11 @@ class Unit(Protocol):
     @property
     def staging(self) -> Staging:
         """Rows of runs."""
+        ...
+
+    @property
+    def holds(self) -> Holds:
+        """Holds and budgets."""
         ...
 
     async def lock_district(self, district_id: str) -> None:

@@ -20,7 +20,9 @@ class Collection:
 class StagedRow:
     """A good row: `body` is canonical JSON with outside ids (see domain/records.py).
 
-    `sort_key` puts rows that belong together next to one another: an enrollment's user.
+    `sort_key` puts rows that belong together next to one another: an enrollment's user. Without
+    `body` the row names its record and says nothing new of it. An `absent` one stands for a
+    record that a whole collection lacks.
     """
 
     row: int
@@ -28,7 +30,8 @@ class StagedRow:
     sort_key: str
     content_hash: bytes
     deleted: bool
-    body: bytes
+    body: bytes | None
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +47,26 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sieve:
-    """How the staged rows of one collection stand against what the source said before."""
+    """How the staged rows of one collection stand against what the source said before.
+
+    `absent` of the `missing` records are older than the snapshot and were staged as deletions;
+    none are unless the collection is whole.
+    """
 
     same: int
     differing: int
     missing: int
+    absent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How many staged rows one guard counts, and how many of them an open hold has already.
+
+    `told` and `told_held` are those of them that stand in the file: not absent ones.
+    """
+
+    total: int
+    held: int
+    told: int
+    told_held: int

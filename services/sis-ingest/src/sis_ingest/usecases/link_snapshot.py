@@ -59,7 +59,7 @@ class LinkSnapshot:
             origin=run.origin or "snapshot",
         )
         for row in rows:
-            keys = match_keys(orjson.loads(row.body))
+            keys = match_keys(orjson.loads(row.body or b"{}"))
             if keys:
                 strangers["user", row.external_id] = Stranger(keys=keys, cause=cause, at=run.as_of)
         found = await unit.crosswalk.find(run.place, list(strangers))

@@ -25,8 +25,8 @@ class StageSnapshot:
         Reads to the end even when problems show up, so that all are named at once (up to a
         hundred).
         """
-        # What an earlier attempt changed is kept: another crash here must not lose the count.
-        kept = {entity: Counts(changed=c.changed) for entity, c in run.report.collections.items()}
+        # What an earlier attempt did is kept: another crash here must not lose the count.
+        kept = {entity: _done(counts) for entity, counts in run.report.collections.items()}
         report = replace(run.report, collections=kept, refusals=(), problems=())
         done_bytes = 0
         for collection in snapshot.collections:
@@ -55,6 +55,15 @@ class StageSnapshot:
             report.with_counts(collection.entity, counts),
             refusals=tally(report.refusals, refused),
         )
+
+
+def _done(counts: Counts) -> Counts:
+    return Counts(
+        changed=counts.changed,
+        removed=counts.removed,
+        deleted=counts.deleted,
+        added=counts.added,
+    )
 
 
 def _counted(report: Report, collection: Collection, chunk: Chunk) -> Report:
