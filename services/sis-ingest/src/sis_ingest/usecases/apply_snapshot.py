@@ -10,12 +10,13 @@ from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.runs import Counts, Problem, Run
 from sis_ingest.domain.snapshots import Collection, StagedRow
-from sis_ingest.ports import Units
+from sis_ingest.ports import Unit, Units
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.stage_snapshot import READ_PERCENT
 
 BATCH_ROWS: Final = 1_000
+_FIRST: Final = ("", -(2**31))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +71,11 @@ class ApplySnapshot:
     async def _apply(
         self, run: Run, entity: Entity, done: int, total: int, *, deleted: bool
     ) -> tuple[Run, int]:
-        after = ("", -(2**31))
-        while True:
+        async with self.units.begin("stage") as unit:
+            rows = await _next(unit, run, entity, _FIRST, deleted=deleted)
+        while rows:
             async with self.units.begin("snapshot_batch") as unit:
                 await unit.lock_district(run.place.district_id)
-                rows = await unit.staging.differing(
-                    run, entity, deleted=deleted, after=after, limit=BATCH_ROWS
-                )
-                if not rows:
-                    return run, done
                 changes = [_change(run, entity, row) for row in rows]
                 verdicts = await self.record_changes(unit, run.place, changes, cleared_by="budget")
                 done += len(rows)
@@ -90,7 +87,15 @@ class ApplySnapshot:
                     report=run.report.with_counts(entity, counts),
                 )
                 await unit.runs.save(run)
-            after = (rows[-1].sort_key, rows[-1].row)
+                after = (rows[-1].sort_key, rows[-1].row)
+                rows = await _next(unit, run, entity, after, deleted=deleted)
+        return run, done
+
+
+async def _next(
+    unit: Unit, run: Run, entity: Entity, after: tuple[str, int], *, deleted: bool
+) -> Sequence[StagedRow]:
+    return await unit.staging.differing(run, entity, deleted=deleted, after=after, limit=BATCH_ROWS)
 
 
 def _is_whole(run: Run, collection: Collection) -> bool:

@@ -50,7 +50,7 @@ _ABSENT: Final = """
 INSERT INTO sis_ingest.snapshot_row (district_id, run_id, entity, sort_key, row_number,
     external_id, content_hash, deleted, absent, differs, data)
 SELECT $1, $2, $4, coalesce(r.data -> 'user' ->> 'sourcedId', ''),
-       -(row_number() OVER (ORDER BY r.external_id))::integer,
+       (row_number() OVER (ORDER BY r.external_id) - 2147483648)::integer,
        r.external_id, ''::bytea, true, true, true, NULL
 FROM sis_ingest.source_record r
 WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $4 AND NOT r.deleted

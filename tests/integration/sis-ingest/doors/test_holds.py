@@ -1,0 +1,439 @@
+"""Guards and holds through the doors: what goes, what waits, and how a person decides."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.eventually import eventually
+from tests.support.ingest_service import Ingest, token
+from tests.support.ingesting import (
+    COURSES,
+    ORGS,
+    USERS,
+    csv,
+    district,
+    enrollment_row,
+    manifest,
+    org_row,
+    package,
+    user,
+    user_row,
+)
+
+# ADR 0012: of users max(25, 5 %) may go in 24 hours, of enrollments max(50, 20 %).
+ALLOWED = 25
+
+
+def people(*numbers: int, given: str = "Ada") -> list[tuple[str, ...]]:
+    return [tuple(user_row(f"u{n}", given=given)) for n in numbers]
+
+
+def one_class(*numbers: int) -> list[tuple[str, ...]]:
+    return [tuple(enrollment_row(f"e{n}", f"u{n}")) for n in numbers]
+
+
+def roster(*numbers: int, given: str = "Ada") -> bytes:
+    """These users, and always the same enrollments, so that users alone are judged."""
+    return district(people(*numbers, given=given), one_class(*range(3)))
+
+
+def open_holds(page: dict[str, Any]) -> list[tuple[str, str, int]]:
+    return [(hold["entity"], hold["operation"], hold["count"]) for hold in page["holds"]]
+
+
+async def holds(ingest: Ingest, query: str = "") -> dict[str, Any]:
+    answer = await ingest.http.get(f"/holds{query}", headers=token("viewer"))
+    assert answer.status_code == 200, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+async def only_hold(ingest: Ingest) -> dict[str, Any]:
+    (hold,) = (await holds(ingest))["holds"]
+    return dict(hold)
+
+
+async def decide(
+    ingest: Ingest, hold: dict[str, Any], verb: str, *, who: str = "test", **body: Any
+) -> httpx2.Response:
+    url = f"/holds/{hold['holdId']}/{verb}"
+    return await ingest.http.post(url, json=body, headers=token("approver", subject=who))
+
+
+async def released(ingest: Ingest, hold: dict[str, Any]) -> dict[str, Any]:
+    async def end() -> dict[str, Any] | None:
+        answer = await ingest.http.get(f"/holds/{hold['holdId']}", headers=token("viewer"))
+        page: dict[str, Any] = answer.json()
+        return page if page["endedAt"] else None
+
+    return await eventually(end, within_s=20, what="the hold is released")
+
+
+async def breakers(ingest: Ingest) -> list[str]:
+    return [
+        event["type"].removeprefix("safety.breaker.").removesuffix(".v1")
+        for event in await ingest.events("k12.safety.breaker%")
+    ]
+
+
+async def outcomes(ingest: Ingest) -> Counter[str]:
+    rows = await ingest.pool.fetch("SELECT reason FROM sis_ingest.delivery WHERE kind = 'webhook'")
+    return Counter(row["reason"] for row in rows)
+
+
+async def test_a_shrunken_file_removes_nobody_and_the_rest_of_it_goes_on(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(100)))
+
+    report = await ingest.load(roster(*range(10, 70), 100, given="Bea"))
+
+    names = await ingest.people()
+    assert len(names) == 101
+    assert (names["u9"], names["u10"], names["u100"]) == ("Ada", "Bea", "Bea")
+    assert report["removals"]["byEntity"]["user"] == {
+        "missing": 40, "applied": 0, "held": 40, "skipped": 0,
+    }  # fmt: skip
+    hold = await only_hold(ingest)
+    assert report["holds"] == [hold["holdId"]]
+    assert hold["runId"] == report["runId"]
+    assert hold["correlationId"] == report["correlationId"]
+    # Judged before anything of the file is applied: 100 users stood.
+    assert {name: hold[name] for name in ("count", "population", "limit", "percent")} == {
+        "count": 40, "population": 100, "limit": 25, "percent": 40.0,
+    }  # fmt: skip
+    assert (hold["state"], hold["approvals"], hold["approvalsNeeded"]) == ("open", [], 2)
+    assert len(hold["sample"]) == 20
+    (tripped,) = await ingest.events("k12.safety.breaker%")
+    assert tripped["type"] == "safety.breaker.tripped.v1"
+    assert tripped["data"]["planHash"] == hold["itemsHash"]
+    assert tripped["correlation"] == report["correlationId"]
+    ready = (await ingest.http.get("/readyz")).json()
+    assert "holds" in str(ready)
+
+
+async def test_what_is_approved_is_done_under_the_cause_that_was_held(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(200)))
+    await ingest.load(roster(*range(30, 200)))
+    hold = await only_hold(ingest)
+    before = len(await ingest.events())
+
+    answer = await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
+    page = await released(ingest, hold)
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "approved")
+    assert (page["released"], page["count"], page["approvals"]) == (30, 30, ["test"])
+    assert set(await ingest.people()) == {f"u{n}" for n in range(30, 200)}
+    events = (await ingest.events())[before:]
+    assert {(e["type"], e["data"]["reason"]) for e in events} == {
+        ("roster.user.tobedeleted.v1", "not_in_snapshot")
+    }
+    assert {e["correlation"] for e in events} == {hold["correlationId"]}
+    assert await breakers(ingest) == ["tripped", "approved"]
+    again = await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
+    assert (again.status_code, again.json()["code"]) == (409, "ended")
+
+
+async def test_an_approval_counts_for_what_its_giver_saw_alone(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(200)))
+    await ingest.load(roster(*range(30, 200)))
+    seen = await only_hold(ingest)
+    await ingest.load(roster(*range(60, 200)))
+    now = await only_hold(ingest)
+
+    answer = await decide(ingest, seen, "approve", itemsHash=seen["itemsHash"])
+
+    assert now["holdId"] == seen["holdId"]
+    assert (now["count"], now["itemsHash"] != seen["itemsHash"]) == (60, True)
+    assert (answer.status_code, answer.json()["code"]) == (409, "hash_differs")
+    assert len(await ingest.people()) == 200
+
+
+async def test_above_a_quarter_two_people_must_approve(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(100)))
+    await ingest.load(roster(*range(30, 100)))
+    hold = await only_hold(ingest)
+
+    first = await decide(ingest, hold, "approve", who="ada", itemsHash=hold["itemsHash"])
+    same = await decide(ingest, hold, "approve", who="ada", itemsHash=hold["itemsHash"])
+    assert (first.json()["state"], len(await ingest.people())) == ("open", 100)
+    second = await decide(ingest, hold, "approve", who="bea", itemsHash=hold["itemsHash"])
+    page = await released(ingest, hold)
+
+    assert (same.status_code, same.json()["code"]) == (409, "same_approver")
+    assert second.json()["state"] == "approved"
+    assert page["approvals"] == ["ada", "bea"]
+    assert len(await ingest.people()) == 70
+    (approved,) = await ingest.events("k12.safety.breaker.approved%")
+    assert (approved["data"]["approver"], approved["data"]["secondApprover"]) == ("ada", "bea")
+
+
+async def test_what_is_rejected_is_not_done(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(100)))
+    await ingest.load(roster(*range(30, 100)))
+    hold = await only_hold(ingest)
+
+    answer = await decide(ingest, hold, "reject", reason="partial_export")
+
+    assert (answer.json()["state"], answer.json()["reason"]) == ("rejected", "partial_export")
+    assert len(await ingest.people()) == 100
+    assert await ingest.value("SELECT count(*) FROM sis_ingest.hold_item") == 0
+    assert await breakers(ingest) == ["tripped", "rejected"]
+    assert (await decide(ingest, hold, "reject")).json()["code"] == "ended"
+
+
+async def test_the_same_file_the_next_night_waits_in_the_same_hold_and_says_nothing(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(roster(*range(100)))
+    await ingest.load(roster(*range(30, 100)))
+    hold = await only_hold(ingest)
+    before = await ingest.events()
+
+    report = await ingest.load(roster(*range(30, 100)))
+
+    again = await only_hold(ingest)
+    assert (again["holdId"], again["itemsHash"]) == (hold["holdId"], hold["itemsHash"])
+    assert again["expiresAt"] > hold["expiresAt"]
+    assert (report["reason"], report["removals"]["held"]) == ("held", 30)
+    assert await breakers(ingest) == ["tripped"]
+    assert await ingest.events() == before
+
+
+async def test_what_waits_holds_up_nothing_that_comes_later(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(200)))
+    await ingest.load(roster(*range(30, 200)))
+
+    report = await ingest.load(roster(*range(33, 200)))
+
+    assert (report["removals"]["applied"], report["removals"]["held"]) == (3, 30)
+    assert len(await ingest.people()) == 197
+    assert (await only_hold(ingest))["count"] == 30
+
+
+async def test_who_comes_back_leaves_the_hold_and_an_empty_hold_ends(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(100)))
+    await ingest.load(roster(*range(30, 100)))
+    await ingest.send("users.upserted", user("u0"), at=3700)
+    await ingest.settled()
+    assert (await only_hold(ingest))["count"] == 29
+
+    await ingest.load(roster(*range(100)))
+
+    assert (await holds(ingest))["holds"] == []
+    (ended,) = (await holds(ingest, "?state=expired"))["holds"]
+    assert (ended["count"], ended["reason"]) == (0, "nothing_held")
+    assert len(await ingest.people()) == 100
+
+
+async def test_whom_a_newer_webhook_named_is_not_removed_after_the_approval(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(roster(*range(200)))
+    await ingest.load(roster(*range(30, 200)))
+    hold = await only_hold(ingest)
+    await ingest.pool.execute(
+        "UPDATE sis_ingest.source_record SET occurred_at = now() + interval '1 hour'"
+        " WHERE external_id = 'u7' AND entity = 'user'"
+    )
+
+    await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
+
+    assert (await released(ingest, hold))["released"] == 29
+    assert "u7" in await ingest.people()
+
+
+async def test_a_newer_webhook_than_the_file_protects_its_record(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(10)))
+    await ingest.send("users.upserted", user("new"), at=3601)
+    await ingest.settled()
+    hour_ago = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
+    answer = await ingest.http.post(
+        "/snapshots/sis", params={"asOf": hour_ago}, content=roster(*range(10)), headers=token()
+    )
+
+    report = await ingest.ended(answer.json()["runId"])
+
+    assert "new" in await ingest.people()
+    assert report["removals"]["byEntity"]["user"]["skipped"] == 1
+
+
+async def test_webhooks_spend_from_the_same_budget_and_the_rest_of_them_waits(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(roster(*range(100)))
+    await ingest.load(roster(*range(20, 100)))
+    for n in range(20, 30):
+        await ingest.send("users.deleted", {"sourcedId": f"u{n}"}, at=3700 + n)
+    await ingest.settled()
+
+    assert len(await ingest.people()) == 100 - ALLOWED
+    assert await outcomes(ingest) == Counter(changed=5, held=5)
+    hold = await only_hold(ingest)
+    assert (hold["count"], hold["runId"], hold["population"]) == (5, None, 100)
+    assert hold["sample"] == ["u25", "u26", "u27", "u28", "u29"]
+
+    # A file that lacks them does not get them through either, nor five others.
+    report = await ingest.load(roster(*range(35, 100)))
+    assert report["removals"]["held"] == 10
+    assert len(await ingest.people()) == 100 - ALLOWED
+
+
+async def test_a_deletion_that_waits_is_overtaken_by_a_newer_word(ingest: Ingest) -> None:
+    await ingest.load(
+        district(
+            orgs=csv(
+                ORGS, org_row("district-1", "district"), org_row("school-1"), org_row("school-2")
+            )
+        )
+    )
+    await ingest.send("orgs.deleted", {"sourcedId": "school-2"}, at=3700)
+    await ingest.settled()
+    assert open_holds(await holds(ingest)) == [("org", "remove", 1)]
+
+    school = {"sourcedId": "school-2", "name": "Two", "type": "school", "identifier": "2"}
+    await ingest.send("orgs.upserted", school, at=3650)
+    await ingest.settled()
+    assert open_holds(await holds(ingest)) == [("org", "remove", 1)]
+
+    await ingest.send("orgs.upserted", school, at=3701)
+    await ingest.settled()
+    assert (await holds(ingest))["holds"] == []
+
+
+async def test_a_rekeyed_file_waits_on_both_sides(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(150)))
+
+    report = await ingest.load(roster(*range(1000, 1150)))
+
+    assert sorted(open_holds(await holds(ingest))) == [
+        ("user", "add", 150),
+        ("user", "remove", 150),
+    ]
+    assert set(await ingest.people()) == {f"u{n}" for n in range(150)}
+    assert report["additions"]["byEntity"]["user"] == {"applied": 0, "held": 150}
+    assert await breakers(ingest) == ["tripped", "tripped"]
+
+
+async def test_additions_that_were_approved_come_in_whole(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(10)))
+    await ingest.load(roster(*range(130), given="Bea"))
+    hold = await only_hold(ingest)
+    assert (hold["operation"], hold["count"], hold["limit"]) == ("add", 120, 100)
+    assert set((await ingest.people()).values()) == {"Bea"}
+
+    for who in ("ada", "bea"):
+        await decide(ingest, hold, "approve", who=who, itemsHash=hold["itemsHash"])
+
+    assert (await released(ingest, hold))["released"] == 120
+    assert len(await ingest.people()) == 130
+
+
+async def test_a_first_load_may_add_as_it_likes(ingest: Ingest) -> None:
+    report = await ingest.load(roster(*range(300)))
+
+    assert report["additions"]["applied"] >= 300
+    assert (await holds(ingest))["total"] == 0
+
+
+def delta(*rows: tuple[str, ...]) -> bytes:
+    return package(
+        {
+            "manifest.csv": manifest("1.1", {"users": "delta"}),
+            "users.csv": csv(USERS, *rows),
+        }
+    )
+
+
+def one_bad_row() -> bytes:
+    rows = people(*range(1, 60))
+    bad = list(rows[30])
+    bad[USERS.index("role")] = "wizard"
+    bad[0] = ""
+    return district([*rows[:30], tuple(bad), *rows[31:]], one_class(*range(3)))
+
+
+@pytest.mark.parametrize(
+    ("body", "warning"),
+    [
+        (delta(*people(1)), None),
+        (one_bad_row(), {"code": "removals_skipped", "file": "users.csv"}),
+        (
+            district(people(*range(60)), one_class(*range(3)), courses=csv(COURSES)),
+            {"code": "empty_collection", "file": "courses.csv"},
+        ),
+        (district(people(*range(60)), users=csv(USERS)), None),
+    ],
+    ids=["delta", "unreadable_row", "header_only", "refused"],
+)
+async def test_what_is_not_a_whole_collection_removes_nothing(
+    ingest: Ingest, body: bytes, warning: dict[str, str] | None
+) -> None:
+    await ingest.load(roster(*range(60)))
+    before = await ingest.events()
+
+    report = await ingest.load(body)
+
+    assert await ingest.events() == before
+    assert report["removals"]["applied"] == report["removals"]["held"] == 0
+    assert warning is None or warning in report["warnings"]
+    assert (await holds(ingest, "?state=all"))["total"] == 0
+
+
+async def test_a_dry_run_tells_what_would_be_and_does_nothing(ingest: Ingest) -> None:
+    await ingest.load(district(people(*range(100)), one_class(*range(20))))
+    before = (await ingest.events("%"), await ingest.people())
+
+    answer = await ingest.http.post(
+        "/snapshots/sis",
+        params={"dryRun": "true"},
+        content=district(people(*range(40, 101), given="Bea"), one_class(*range(5, 20))),
+        headers=token(),
+    )
+    report = await ingest.ended(answer.json()["runId"])
+
+    assert (report["state"], report["dryRun"]) == ("completed", True)
+    assert report["removals"]["byEntity"]["user"] == {
+        "missing": 40, "applied": 0, "held": 40, "skipped": 0,
+    }  # fmt: skip
+    assert report["removals"]["byEntity"]["enrollment"]["applied"] == 5
+    assert report["additions"]["byEntity"]["user"] == {"applied": 1, "held": 0}
+    assert report["counts"]["user"]["changed"] == 61
+    assert (await ingest.events("%"), await ingest.people()) == before
+    assert (await holds(ingest, "?state=all"))["total"] == 0
+    assert await ingest.value("SELECT count(*) FROM sis_ingest.snapshot_row") == 0
+
+
+async def test_a_dry_run_is_no_first_load(ingest: Ingest) -> None:
+    await ingest.http.post("/snapshots/sis?dryRun=true", content=district(), headers=token())
+
+    report = await ingest.load(district())
+
+    assert report["origin"] == "firstload"
+    assert report["counts"]["user"]["changed"] == 2
+
+
+async def test_the_door_is_for_approvers_of_the_district(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(100)))
+    await ingest.load(roster(*range(30, 100)))
+    hold = await only_hold(ingest)
+    url = f"/holds/{hold['holdId']}"
+    body = {"itemsHash": hold["itemsHash"]}
+
+    async def code(headers: dict[str, str], path: str = f"{url}/approve") -> int:
+        return (await ingest.http.post(path, json=body, headers=headers)).status_code
+
+    assert await code({}) == 401
+    assert await code(token("operator")) == 403
+    assert await code(token("approver", ["d2"])) == 404
+    assert await code(token("approver"), "/holds/x/approve") == 404
+    bad = await ingest.http.post(f"{url}/approve", json={}, headers=token("approver"))
+    assert bad.status_code == 422
+    foreign = await ingest.http.get("/holds", headers=token("viewer", ["d2"]))
+    assert foreign.json() == {"total": 0, "holds": []}
+    asked = await ingest.http.get("/holds?district=d1", headers=token("viewer", ["d2"]))
+    assert asked.status_code == 404
+    assert (await ingest.http.get(url, headers=token("viewer", ["d2"]))).status_code == 404
+    assert (await holds(ingest, "?district=d1&limit=1"))["total"] == 1
+    assert (await holds(ingest, "?offset=5"))["total"] == 1
