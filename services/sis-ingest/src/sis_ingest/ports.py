@@ -4,7 +4,7 @@ A vendor room (sources/<sis>/) takes `SourceSpec` from here, never from `sources
 Imports the domain and the roads of failure only.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from sis_ingest.domain.matching import Holder, MatchKeys
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.runs import Problem, Run
-from sis_ingest.domain.snapshots import Chunk, Sieve, StagedRow, Wanted
+from sis_ingest.domain.snapshots import Chunk, RawRow, Rows, Sieve, StagedRow, Wanted
 from sis_ingest.domain.snapshots import Collection as StatedCollection
 
 
@@ -96,6 +96,10 @@ class OpenSnapshot(Protocol):
 
     def chunks(self, collection: StatedCollection, *, rows: int) -> Iterator[Chunk]:
         """The rows of one collection, `rows` at a time, never the whole file in memory."""
+        ...
+
+    def read(self, collection: StatedCollection, rows: Sequence[RawRow]) -> Rows:
+        """What the rows say: the costly step, spared where a row is known as it stands."""
         ...
 
     def close(self) -> None:
@@ -367,6 +371,10 @@ class Staging(Protocol):
 
     async def put(self, run: Run, entity: Entity, rows: Sequence[StagedRow]) -> None:
         """Adds rows."""
+        ...
+
+    async def known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
+        """Row numbers of those that stand behind a live record already, exactly as they are."""
         ...
 
     async def drop_repeated(self, run: Run, entity: Entity) -> Sequence[int]:

@@ -381,6 +381,30 @@ async def test_what_is_not_a_whole_collection_removes_nothing(
     assert (await holds(ingest, "?state=all"))["total"] == 0
 
 
+async def test_a_row_that_is_there_and_cannot_be_read_is_not_missed(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(60)))
+    rows = people(*range(1, 60))
+    bad = list(rows[30])
+    bad[USERS.index("role")] = "wizard"
+
+    report = await ingest.load(district([*rows[:30], tuple(bad), *rows[31:]], one_class(*range(3))))
+
+    assert report["counts"]["user"]["refused"] == 1
+    assert set(await ingest.people()) == {f"u{n}" for n in range(1, 60)}
+
+
+async def test_a_record_changed_by_a_webhook_is_put_back_by_the_same_file(ingest: Ingest) -> None:
+    await ingest.load(roster(1, 2))
+    await ingest.send("users.upserted", user("u1", given="Webhook"), at=3700)
+    await ingest.settled()
+    await ingest.pool.execute(
+        "UPDATE sis_ingest.source_record SET occurred_at = occurred_at - interval '2 hours'"
+    )
+    await ingest.load(roster(1, 2))
+
+    assert await ingest.people() == {"u1": "Ada", "u2": "Ada"}
+
+
 async def test_a_dry_run_tells_what_would_be_and_does_nothing(ingest: Ingest) -> None:
     await ingest.load(district(people(*range(100)), one_class(*range(20))))
     before = (await ingest.events("%"), await ingest.people())

@@ -31,6 +31,7 @@ class Change:
     """`record` is canonical, with outside ids; None when a deletion came without its object.
 
     `content_hash` is empty exactly then. `version` is the source's own counter, if it has one.
+    `raw_hash` stands for the row of a file that it was read from, if any.
     `absent` says that nobody told of the deletion: a whole collection came without the record.
     """
 
@@ -43,6 +44,7 @@ class Change:
     occurred_at: datetime
     cause: Cause
     absent: bool = False
+    raw_hash: bytes | None = None
 
     @property
     def key(self) -> ChangeKey:

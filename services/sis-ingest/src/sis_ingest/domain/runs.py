@@ -19,6 +19,8 @@ RunState: TypeAlias = Literal["waiting", "running", "completed", "refused", "fai
 BAD_ROW_SHARE: Final = 0.05
 MAX_PROBLEMS: Final = 100
 MAX_ATTEMPTS: Final = 5
+# Why a row is refused whose id stood in an earlier row.
+REPEATED: Final = "repeated_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A snapshot while it is read: its collections, and its rows in chunks. Pure."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.runs import Problem, RowRefusal
@@ -14,6 +14,20 @@ class Collection:
     entity: Entity
     file: str
     mode: Literal["bulk", "delta"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRow:
+    """A row as it stands in the file. `external_id` is trimmed, and empty where there is none.
+
+    `raw_hash` stands for all that its record is made of: rows of one collection with the same
+    hash give the same record. `cells` are the reader's own.
+    """
+
+    row: int
+    external_id: str
+    raw_hash: bytes
+    cells: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +45,7 @@ class StagedRow:
     content_hash: bytes
     deleted: bool
     body: bytes | None
+    raw_hash: bytes | None = None
     absent: bool = False
 
 
@@ -38,11 +53,29 @@ class StagedRow:
 class Chunk:
     """Some rows of one collection. `bytes_read` is unpacked, and of this chunk alone."""
 
-    rows: tuple[StagedRow, ...]
-    refused: tuple[RowRefusal, ...]
+    rows: tuple[RawRow, ...]
     problems: tuple[Problem, ...]
-    read: int
     bytes_read: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What became of raw rows: each is good or refused."""
+
+    good: tuple[StagedRow, ...]
+    refused: tuple[RowRefusal, ...]
+
+
+def seen(row: RawRow) -> StagedRow:
+    """A row that is there and says nothing new, or nothing that could be read."""
+    return StagedRow(
+        row=row.row,
+        external_id=row.external_id,
+        sort_key="",
+        content_hash=b"",
+        deleted=False,
+        body=None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +86,6 @@ class Sieve:
     none are unless the collection is whole.
     """
 
-    same: int
     differing: int
     missing: int
     absent: int

@@ -8,7 +8,7 @@ import orjson
 
 from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.runs import Counts, Problem, Run
+from sis_ingest.domain.runs import REPEATED, Counts, Problem, Run
 from sis_ingest.domain.snapshots import Collection, StagedRow
 from sis_ingest.ports import Unit, Units
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
@@ -57,7 +57,7 @@ class ApplySnapshot:
             bulk = collection.mode == "bulk"
             counts = replace(
                 counts,
-                unchanged=max(sieve.same - counts.changed, 0),
+                unchanged=max(counts.read - counts.refused - counts.changed - sieve.differing, 0),
                 missing=counts.removed + sieve.missing if bulk else 0,
                 skipped=sieve.missing - sieve.absent if bulk else 0,
             )
@@ -99,12 +99,19 @@ async def _next(
 
 
 def _is_whole(run: Run, collection: Collection) -> bool:
-    """Whether absence from the collection says anything: it is bulk, not empty, read in full.
+    """Whether absence from the collection says anything: it is bulk, not empty, its ids readable.
 
-    A refused row is not an absent one, so where any was refused nobody is missed. Source: ADR 0008.
+    A refused row is not an absent one: it is there by its id, and where one has none nobody is
+    missed. Source: ADR 0008.
     """
     counts = run.report.counts(collection.entity)
-    return collection.mode == "bulk" and counts.read > counts.refused == 0
+    nameless = any(
+        refused.file == collection.file
+        and refused.field == "sourcedId"
+        and refused.reason != REPEATED
+        for refused in run.report.refusals
+    )
+    return collection.mode == "bulk" and counts.read > counts.refused and not nameless
 
 
 def _counted(before: Counts, changes: Sequence[Change], verdicts: Sequence[Verdict]) -> Counts:
@@ -155,4 +162,5 @@ def _change(run: Run, entity: Entity, row: StagedRow) -> Change:
             origin=run.origin or "snapshot",
         ),
         absent=row.absent,
+        raw_hash=row.raw_hash,
     )

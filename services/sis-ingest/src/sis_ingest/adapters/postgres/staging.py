@@ -3,7 +3,7 @@
 The comparison is the first sieve of `domain.changes.judge`; a test runs both on the same cases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 import asyncpg
@@ -11,7 +11,7 @@ import asyncpg
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.guards import GuardKey, Hold
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import Sieve, StagedRow, Wanted
+from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
 
 # Purpose: forget a run's rows. Rows: all of the run. Index: primary key.
 _CLEAR: Final = "DELETE FROM sis_ingest.snapshot_row WHERE district_id = $1 AND run_id = $2"
@@ -31,6 +31,24 @@ DELETE FROM sis_ingest.snapshot_row s USING (
 ) r
 WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $3 AND s.ctid = r.at AND r.place > 1
 RETURNING s.row_number
+"""
+
+# Purpose: which rows are known as they stand. Rows: up to one chunk. Index: primary key.
+_KNOWN: Final = """
+SELECT k.row_number
+FROM unnest($4::text[], $5::bytea[], $6::integer[]) AS k(external_id, raw_hash, row_number)
+JOIN sis_ingest.source_record r
+  ON r.district_id = $1 AND r.source_id = $2 AND r.entity = $3 AND r.external_id = k.external_id
+WHERE r.raw_hash = k.raw_hash AND NOT r.deleted
+"""
+
+# Purpose: remember rows that say in other words what we know. Rows: few, once per wording.
+_REWORDED: Final = """
+UPDATE sis_ingest.source_record r SET raw_hash = s.raw_hash
+FROM sis_ingest.snapshot_row s
+WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $4 AND s.differs AND NOT s.deleted
+  AND r.district_id = $1 AND r.source_id = $3 AND r.entity = $4
+  AND r.external_id = s.external_id AND NOT r.deleted AND r.content_hash = s.content_hash
 """
 
 # Purpose: unmark rows that say nothing new. Rows: all that are the same. One hash join.
@@ -63,8 +81,7 @@ WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $4 AND NOT r.delete
 
 # Purpose: how a collection stands. Rows: 1. Both sides are read once.
 _COUNTS: Final = """
-SELECT count(*) FILTER (WHERE NOT s.absent AND NOT s.differs) AS same,
-       count(*) FILTER (WHERE NOT s.absent AND s.differs) AS differing,
+SELECT count(*) FILTER (WHERE NOT s.absent AND s.differs) AS differing,
        count(*) FILTER (WHERE s.absent) AS absent,
        count(*) FILTER (WHERE r.external_id IS NOT NULL AND NOT r.deleted
                         AND (s.external_id IS NULL OR s.absent)) AS missing
@@ -145,7 +162,7 @@ RETURNING h.hold_id
 
 # Purpose: the next rows left. Rows: one batch. Index: snapshot_row_differing.
 _DIFFERING: Final = """
-SELECT row_number, external_id, sort_key, content_hash, deleted, absent, data
+SELECT row_number, external_id, sort_key, content_hash, raw_hash, deleted, absent, data
 FROM sis_ingest.snapshot_row
 WHERE district_id = $1 AND run_id = $2 AND entity = $3 AND differs AND deleted = $4
   AND (sort_key, row_number) > ($5, $6)
@@ -160,6 +177,7 @@ _COLUMNS: Final = (
     "row_number",
     "external_id",
     "content_hash",
+    "raw_hash",
     "deleted",
     "absent",
     "differs",
@@ -193,6 +211,7 @@ class PostgresStaging:
                     row.row,
                     row.external_id,
                     row.content_hash,
+                    row.raw_hash,
                     row.deleted,
                     False,
                     row.body is not None,
@@ -201,6 +220,20 @@ class PostgresStaging:
                 for row in rows
             ],
         )
+
+    async def known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
+        """See the port."""
+        place = run.place
+        found = await self._driver.fetch(
+            _KNOWN,
+            place.district_id,
+            place.source_id,
+            entity,
+            [row.external_id for row in rows],
+            [row.raw_hash for row in rows],
+            [row.row for row in rows],
+        )
+        return {row["row_number"] for row in found}
 
     async def drop_repeated(self, run: Run, entity: Entity) -> Sequence[int]:
         """See the port. Also refreshes the planner's figures, which COPY leaves stale."""
@@ -217,12 +250,13 @@ class PostgresStaging:
         # What was written since the last ANALYZE would be planned as an empty table.
         await self._driver.execute("ANALYZE sis_ingest.source_record")
         keys = (place.district_id, run.run_id, place.source_id, entity)
+        if not run.dry_run:
+            await self._driver.execute(_REWORDED, *keys)
         await self._driver.execute(_SAME, *keys)
         if whole:
             await self._driver.execute(_ABSENT, *keys, run.as_of)
         (row,) = await self._driver.fetch(_COUNTS, *keys)
         return Sieve(
-            same=row["same"],
             differing=row["differing"],
             missing=row["missing"],
             absent=row["absent"],
@@ -279,6 +313,7 @@ class PostgresStaging:
                 deleted=row["deleted"],
                 body=None if row["data"] is None else row["data"].encode(),
                 absent=row["absent"],
+                raw_hash=row["raw_hash"],
             )
             for row in rows
         ]

@@ -57,7 +57,7 @@ def _records() -> None:
         CREATE TABLE sis_ingest.source_record (
             district_id text NOT NULL, source_id text NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
-            data jsonb, content_hash bytea NOT NULL, version bigint,
+            data jsonb, content_hash bytea NOT NULL, raw_hash bytea, version bigint,
             occurred_at timestamptz NOT NULL, deleted boolean NOT NULL,
             delivery_id uuid NOT NULL,
             PRIMARY KEY (district_id, source_id, entity, external_id),
@@ -154,8 +154,8 @@ def _runs() -> None:
             district_id text NOT NULL, run_id uuid NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), sort_key text NOT NULL,
             row_number integer NOT NULL, external_id text NOT NULL,
-            content_hash bytea NOT NULL, deleted boolean NOT NULL, absent boolean NOT NULL,
-            differs boolean NOT NULL, data text
+            content_hash bytea NOT NULL, raw_hash bytea, deleted boolean NOT NULL,
+            absent boolean NOT NULL, differs boolean NOT NULL, data text
         )
     """)
     op.execute("""
