@@ -377,6 +377,10 @@ class Staging(Protocol):
         """Row numbers of those that stand behind a live record already, exactly as they are."""
         ...
 
+    async def weigh(self) -> None:
+        """To be called once all rows are staged, before anything compares them."""
+        ...
+
     async def drop_repeated(self, run: Run, entity: Entity) -> Sequence[int]:
         """Drops rows whose id stood in an earlier row; their row numbers, ascending."""
         ...

@@ -88,6 +88,7 @@ async def test_sql_and_python_agree_on_what_differs(database, before, snapshot, 
         )
         await staging.clear(RUN)
         await staging.put(RUN, "user", [staged(n, one) for n, one in enumerate(rows, start=2)])
+        await staging.weigh()
         sieve = await staging.sieve(RUN, "user", whole=whole)
         upserted = await staging.differing(RUN, "user", deleted=False, after=FIRST, limit=100)
         deleted = await staging.differing(RUN, "user", deleted=True, after=FIRST, limit=100)

@@ -41,6 +41,8 @@ class StageSnapshot:
                     run = replace(run, report=report)
                     await unit.runs.save(run)
             report = await self._without_repeated(run, collection, report)
+        async with self.units.begin("stage") as unit:
+            await unit.staging.weigh()
         return replace(run, report=report, percent=READ_PERCENT)
 
     async def _without_repeated(self, run: Run, collection: Collection, report: Report) -> Report:

@@ -16,6 +16,12 @@ from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
 # Purpose: forget a run's rows. Rows: all of the run. Index: primary key.
 _CLEAR: Final = "DELETE FROM sis_ingest.snapshot_row WHERE district_id = $1 AND run_id = $2"
 
+# Purpose: tell the planner how large both sides are. The columns compared alone: content is large.
+_WEIGH: Final = """
+ANALYZE sis_ingest.snapshot_row (district_id, run_id, entity, external_id),
+        sis_ingest.source_record (district_id, source_id, entity, external_id, deleted)
+"""
+
 # Purpose: whether a collection repeats an id at all. Rows: 1. The run's rows are read once.
 _REPEATS: Final = """
 SELECT count(*) > count(DISTINCT external_id) FROM sis_ingest.snapshot_row
@@ -235,9 +241,12 @@ class PostgresStaging:
         )
         return {row["row_number"] for row in found}
 
+    async def weigh(self) -> None:
+        """See the port. What was written since the last ANALYZE is planned as an empty table."""
+        await self._driver.execute(_WEIGH)
+
     async def drop_repeated(self, run: Run, entity: Entity) -> Sequence[int]:
-        """See the port. Also refreshes the planner's figures, which COPY leaves stale."""
-        await self._driver.execute("ANALYZE sis_ingest.snapshot_row")
+        """See the port."""
         keys = (run.place.district_id, run.run_id, entity)
         if not await self._driver.fetchval(_REPEATS, *keys):
             return ()
@@ -247,8 +256,6 @@ class PostgresStaging:
     async def sieve(self, run: Run, entity: Entity, *, whole: bool) -> Sieve:
         """See the port."""
         place = run.place
-        # What was written since the last ANALYZE would be planned as an empty table.
-        await self._driver.execute("ANALYZE sis_ingest.source_record")
         keys = (place.district_id, run.run_id, place.source_id, entity)
         if not run.dry_run:
             await self._driver.execute(_REWORDED, *keys)

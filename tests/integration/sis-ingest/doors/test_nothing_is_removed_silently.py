@@ -1,0 +1,185 @@
+"""Properties of removals: budgets over any 24 hours, whole files only, once, and one same end."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from roster_common.runtime.database import Database
+from sis_ingest.domain.deliveries import Place
+from tests.support.truth import NAMELESS, CourseFile, Truth
+
+COURSES = tuple(f"c{n:02}" for n in range(14))
+# ADR 0012: max(5, 20 %) of the courses may go in 24 hours, and there are never more than 14.
+ALLOWED = 5
+DAY = timedelta(hours=24)
+
+IDS = st.sampled_from(COURSES)
+TITLES = st.sampled_from(["Art", "Bio"])
+LISTS = st.dictionaries(IDS, TITLES, max_size=14)
+# Mostly whole, so that removals really happen.
+NEARLY_ALL = st.lists(IDS, max_size=5).map(
+    lambda absent: {one: "Art" for one in COURSES if one not in absent}
+)
+LAG = st.integers(0, 48).map(lambda hours: timedelta(hours=hours))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("file"), NEARLY_ALL | LISTS, st.booleans(), LAG),
+        st.tuples(st.just("gone"), IDS, LAG),
+        st.tuples(st.just("said"), IDS, TITLES, LAG),
+        st.tuples(st.just("wait"), st.integers(1, 30)),
+    ),
+    min_size=1,
+    max_size=12,
+)
+DISTRICTS = count()
+SETTINGS = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture
+async def database(ingest_url: str):
+    database = Database(ingest_url, name="test", pool_size=2)
+    yield database
+    await database.close()
+
+
+async def loaded(database: Database) -> Truth:
+    """A district of its own with all courses."""
+    number = next(DISTRICTS)
+    truth = Truth(database=database, place=Place(district_id=f"d{number}", source_id=f"s{number}"))
+    await truth.file(CourseFile(titles=dict.fromkeys(COURSES, "Art")))
+    truth.clock.advance(1)
+    return truth
+
+
+async def take(truth: Truth, step: Sequence[Any], at: datetime) -> None:
+    match step:
+        case ("file", titles, bulk, lag):
+            await truth.file(CourseFile(titles=titles, bulk=bulk), as_of=at - lag)
+        case ("gone", course_id, lag):
+            await truth.webhook(course_id, None, at=at - lag)
+        case ("said", course_id, title, lag):
+            await truth.webhook(course_id, title, at=at - lag)
+        case ("wait", hours):
+            truth.clock.advance(hours * 3600)
+    truth.clock.advance(1)
+
+
+@SETTINGS
+@given(steps=STEPS)
+async def test_no_24_hours_see_more_removals_than_the_budget_and_repetition_tells_nothing(
+    database: Database, steps: list[Any]
+) -> None:
+    truth = await loaded(database)
+
+    for step in steps:
+        at = truth.clock.now()
+        await take(truth, step, at)
+        if step[0] != "wait":
+            told = truth.told
+            await take(truth, step, at)
+            assert truth.told == told
+        await truth.decide.expire_due()
+
+    for moment, _ in truth.gone:
+        within = [other for other, _ in truth.gone if moment - DAY < other <= moment]
+        assert len(within) <= ALLOWED
+
+
+@SETTINGS
+@given(
+    present=st.sets(IDS, max_size=14 - ALLOWED - 1),
+    how=st.sampled_from(["shrunken", "delta", "nameless", "empty"]),
+)
+async def test_a_read_that_is_empty_partial_or_shrunken_removes_nothing(
+    database: Database, present: set[str], how: str
+) -> None:
+    truth = await loaded(database)
+    titles = {} if how == "empty" else dict.fromkeys(sorted(present), "Art")
+    if how == "nameless":
+        # One row in thirty cannot be read: a bearable file, in which anybody may be anybody.
+        titles = {**dict.fromkeys((f"x{n}" for n in range(29)), "Bio"), NAMELESS: "Art"}
+
+    await truth.file(CourseFile(titles=titles, bulk=how != "delta"))
+
+    assert truth.gone == []
+    assert set(COURSES) <= set(await truth.courses())
+
+
+# What happened to each course in order: a new title, or its end.
+HISTORIES = st.dictionaries(
+    IDS, st.lists(TITLES | st.none(), min_size=1, max_size=3), min_size=1, max_size=8
+)
+
+
+@SETTINGS
+@given(histories=HISTORIES, data=st.data())
+async def test_lost_repeated_and_reordered_webhooks_and_one_file_give_the_same_truth(
+    database: Database, histories: dict[str, list[str | None]], data: st.DataObject
+) -> None:
+    truth = await loaded(database)
+    begin = truth.clock.now()
+    facts = [
+        (course_id, title, begin + timedelta(minutes=minute))
+        for course_id, history in histories.items()
+        for minute, title in enumerate(history)
+    ]
+    arriving = data.draw(st.lists(st.sampled_from(facts), max_size=15), label="arriving")
+    truth.clock.advance(3600)
+    for course_id, title, at in arriving:
+        await truth.webhook(course_id, title, at=at)
+    ends = {**dict.fromkeys(COURSES, "Art"), **{one: told[-1] for one, told in histories.items()}}
+    expected = {one: title for one, title in ends.items() if title is not None}
+    truth.clock.advance(1)
+
+    await truth.file(CourseFile(titles=expected))
+    await truth.approve_all()
+
+    assert await truth.courses() == expected
+    # And what comes later still changes nothing any more.
+    told = truth.told
+    for course_id, title, at in arriving:
+        await truth.webhook(course_id, title, at=at)
+    assert (truth.told, await truth.courses()) == (told, expected)
+
+
+async def test_nobody_decides_and_the_hold_ends_with_nothing_done(database: Database) -> None:
+    truth = await loaded(database)
+    await truth.file(CourseFile(titles={"c00": "Art"}))
+    (hold,) = await truth.holds()
+    truth.clock.advance(24 * 3600 - 1)
+    assert await truth.decide.expire_due() == 0
+    truth.clock.advance(1)
+
+    assert await truth.decide.expire_due() == 1
+
+    (ended,) = await truth.holds("expired")
+    assert (ended.hold_id, ended.count, ended.reason) == (hold.hold_id, 13, "expired")
+    assert (truth.gone, len(await truth.courses())) == ([], 14)
+    late = await truth.decide.approve(hold, subject="ada", items_hash=hold.decision.items_hash)
+    assert getattr(late, "code", None) == "ended"
+    # The next file that lacks them asks again.
+    await truth.file(CourseFile(titles={"c00": "Art"}))
+    (again,) = await truth.holds()
+    assert again.hold_id != hold.hold_id
+
+
+async def test_the_budget_comes_back_as_the_window_rolls(database: Database) -> None:
+    truth = await loaded(database)
+    for n in range(6):
+        await truth.webhook(f"c{n:02}", None, at=truth.clock.now())
+    assert len(await truth.courses()) == 9
+
+    truth.clock.advance(24 * 3600)
+    await truth.webhook("c05", None, at=truth.clock.now())
+
+    assert len(await truth.courses()) == 8
+    assert await truth.holds() == []
