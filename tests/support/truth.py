@@ -262,14 +262,17 @@ class Truth:
 
     def _recognise(self) -> Recognise:
         return Recognise(
-            clock=self.clock, move=MoveIds(clock=self.clock), met=lambda _outcome, _times: None
+            clock=self.clock,
+            move=MoveIds(clock=self.clock),
+            keep=self._keep(),
+            met=lambda _outcome, _times: None,
         )
 
     def _record(self) -> RecordChanges:
         return RecordChanges(
             clock=self.clock,
             identify=Identify(clock=self.clock, ids=self.ids, recognise=self._recognise()),
-            guard=GuardChanges(clock=self.clock, keep=self._keep()),
+            guard=GuardChanges(clock=self.clock, keep=self._keep(), recognise=self._recognise()),
         )
 
 

@@ -75,10 +75,10 @@ def build(settings: Settings) -> FastAPI:
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
         move = MoveIds(clock=runtime.clock)
-        recognise = Recognise(clock=runtime.clock, move=move, met=_count_met)
+        recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
             clock=runtime.clock,
-            guard=GuardChanges(clock=runtime.clock, keep=keep),
+            guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
             identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
         )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)

@@ -58,7 +58,8 @@ class RecordChanges:
             await self.guard.overtaken(unit, place, settled.writes)
             await unit.records.write(place, settled.writes)
             content = [w for w in settled.writes if w.content]
-            await self._publish(unit, place, content, new=keys - known.keys())
+            linked = await self._publish(unit, place, content, new=keys - known.keys())
+            return _without_news(changes, settled.verdicts, linked)
         return settled.verdicts
 
     async def _publish(
@@ -68,7 +69,8 @@ class RecordChanges:
         writes: Sequence[Write],
         *,
         new: Set[ChangeKey],
-    ) -> None:
+    ) -> Set[ChangeKey]:
+        """Records that are new in this source alone: under its id we knew somebody already."""
         identified = await self.identify(unit, place, writes, new=new)
         said = await _said(unit, place, writes, identified)
         before = await unit.records.resolved(place.district_id, [_key(one) for one in said])
@@ -79,6 +81,11 @@ class RecordChanges:
             )
         for event in published.events:
             unit.emit(event)
+        return {
+            w.change.key
+            for w in writes
+            if w.change.key in new and (w.change.entity, identified.ids.get(_own_id(w))) in before
+        }
 
 
 async def _said(
@@ -120,6 +127,16 @@ async def _said(
                 gone=one.gone,
             )
     return list(said.values())
+
+
+def _without_news(
+    changes: Sequence[Change], verdicts: Sequence[Verdict], linked: Set[ChangeKey]
+) -> tuple[Verdict, ...]:
+    """A link is a change of somebody known, no addition."""
+    return tuple(
+        Verdict.CHANGED if verdict is Verdict.NEW and change.key in linked else verdict
+        for change, verdict in zip(changes, verdicts, strict=True)
+    )
 
 
 def _own_id(write: Write) -> IdKey:

@@ -97,6 +97,23 @@ WHERE h.district_id = $1 AND h.source_id = $2 AND h.state = 'open'
 RETURNING h.hold_id
 """
 
+# Purpose: which users wait to be removed. Rows: few. Index: hold_open, primary key of the items.
+_LEAVING: Final = """
+SELECT i.external_id FROM sis_ingest.hold h
+JOIN sis_ingest.hold_item i ON i.district_id = $1 AND i.hold_id = h.hold_id
+WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = 'user' AND h.operation = 'remove'
+  AND h.state = 'open' AND i.external_id = ANY($3::text[])
+"""
+
+# Purpose: forget removals of users who are known by another id now. Rows, indexes: as _LEAVING.
+_LET_GO: Final = """
+DELETE FROM sis_ingest.hold_item i USING sis_ingest.hold h
+WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = 'user' AND h.operation = 'remove'
+  AND h.state = 'open' AND i.district_id = $1 AND i.hold_id = h.hold_id
+  AND i.external_id = ANY($3::text[])
+RETURNING h.hold_id
+"""
+
 # Purpose: names of what is held, for the hash. Rows: all items. Index: primary key.
 _NAMES: Final = """
 SELECT external_id FROM sis_ingest.hold_item WHERE district_id = $1 AND hold_id = $2
@@ -224,6 +241,20 @@ class PostgresHolds:
             [w.known.deleted for w in writes],
             [w.known.version for w in writes],
             [w.known.occurred_at for w in writes],
+        )
+        return frozenset(str(row["hold_id"]) for row in rows)
+
+    async def leaving(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _LEAVING, place.district_id, place.source_id, list(external_ids)
+        )
+        return frozenset(row["external_id"] for row in rows)
+
+    async def let_go(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _LET_GO, place.district_id, place.source_id, list(external_ids)
         )
         return frozenset(str(row["hold_id"]) for row in rows)
 

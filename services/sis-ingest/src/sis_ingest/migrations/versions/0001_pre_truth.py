@@ -201,6 +201,7 @@ def _holds() -> None:
             FOREIGN KEY (district_id, hold_id) REFERENCES sis_ingest.hold
         )
     """)
+    op.execute("CREATE INDEX hold_item_correlation ON sis_ingest.hold_item (correlation_id)")
     op.execute(f"""
         CREATE TABLE sis_ingest.spent (
             district_id text NOT NULL, source_id text NOT NULL,
