@@ -16,6 +16,7 @@ from tests.support.ingesting import (
     csv,
     district,
     enrollment_row,
+    keyed_row,
     manifest,
     org_row,
     package,
@@ -302,7 +303,7 @@ async def test_a_deletion_that_waits_is_overtaken_by_a_newer_word(ingest: Ingest
     assert (await holds(ingest))["holds"] == []
 
 
-async def test_a_rekeyed_file_waits_on_both_sides(ingest: Ingest) -> None:
+async def test_a_file_of_nothing_but_strangers_waits_on_both_sides(ingest: Ingest) -> None:
     await ingest.load(roster(*range(150)))
 
     report = await ingest.load(roster(*range(1000, 1150)))
@@ -314,6 +315,97 @@ async def test_a_rekeyed_file_waits_on_both_sides(ingest: Ingest) -> None:
     assert set(await ingest.people()) == {f"u{n}" for n in range(150)}
     assert report["additions"]["byEntity"]["user"] == {"applied": 0, "held": 150}
     assert await breakers(ingest) == ["tripped", "tripped"]
+
+
+def keyed(prefix: str, *numbers: int) -> bytes:
+    """People whose local number stays whatever their id is."""
+    rows = [tuple(keyed_row(f"{prefix}{n}", f"no-{n}")) for n in numbers]
+    return district(rows, one_class(*range(3)))
+
+
+async def test_a_re_keyed_district_is_neither_removed_nor_added(ingest: Ingest) -> None:
+    await ingest.load(keyed("u", *range(150)))
+
+    report = await ingest.load(keyed("k", *range(150)))
+
+    assert set(await ingest.people()) == {f"u{n}" for n in range(150)}
+    assert report["removals"]["byEntity"]["user"] == {
+        "missing": 0, "applied": 0, "held": 0, "skipped": 0,
+    }  # fmt: skip
+    assert report["additions"]["byEntity"]["user"] == {"applied": 0, "held": 0}
+    assert (await holds(ingest, "?state=all"))["total"] == 0
+    assert await ingest.value("SELECT count(*) FROM sis_ingest.spent") == 0
+
+
+async def test_a_district_re_keyed_by_webhooks_is_neither_removed_nor_added(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(keyed("u", *range(150)))
+    # More than may be removed, and more than may be added, in a day.
+    for n in range(130):
+        await ingest.send("users.deleted", {"sourcedId": f"u{n}"}, at=3700)
+    await ingest.settled()
+    assert open_holds(await holds(ingest)) == [("user", "remove", 130 - ALLOWED)]
+
+    for n in range(130):
+        again = {**user(f"k{n}"), "identifier": f"no-{n}"}
+        await ingest.send("users.upserted", again, at=3701)
+    await ingest.settled()
+
+    assert set(await ingest.people()) == {f"u{n}" for n in range(150)}
+    assert (await holds(ingest))["holds"] == []
+    assert (await outcomes(ingest))["held"] == 130 - ALLOWED
+
+
+async def test_who_waits_to_be_removed_and_comes_under_a_new_id_is_the_same_person(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(keyed("u", *range(100)))
+    await ingest.load(keyed("u", *range(30, 100)))
+    hold = await only_hold(ingest)
+
+    await ingest.send("users.upserted", {**user("k0"), "identifier": "no-0"}, at=3700)
+    await ingest.settled()
+
+    now = await only_hold(ingest)
+    assert (now["count"], now["itemsHash"] != hold["itemsHash"]) == (29, True)
+    assert set(await ingest.people()) == {f"u{n}" for n in range(100)}
+
+
+async def test_a_trace_shows_what_waits_and_what_became_of_it(ingest: Ingest) -> None:
+    async def steps(correlation: str) -> list[tuple[str, int | None, str | None]]:
+        answer = await ingest.http.get(f"/trace/{correlation}", headers=token("viewer"))
+        return [
+            (step["what"], step["count"], step["detail"])
+            for step in answer.json()["steps"]
+            if step["what"].startswith(("hold.", "records."))
+        ]
+
+    await ingest.load(roster(*range(200)))
+    opened = (await ingest.load(roster(*range(30, 200))))["correlationId"]
+    more = await ingest.send("users.deleted", {"sourcedId": "u30"}, at=3700)
+    joined = more.json()["correlationId"]
+    await ingest.settled()
+    for n in range(31, 30 + ALLOWED + 1):
+        await ingest.send("users.deleted", {"sourcedId": f"u{n}"}, at=3700)
+    await ingest.settled()
+    last = await ingest.send("users.deleted", {"sourcedId": "u99"}, at=3700)
+    await ingest.settled()
+    assert await steps(opened) == [("hold.opened", 32, "user.remove")]
+    assert await steps(joined) == [("records.changed", 1, None)]
+    waits = [("hold.waits", 1, "user.remove")]
+    assert await steps(last.json()["correlationId"]) == waits
+
+    hold = await only_hold(ingest)
+    await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
+    await released(ingest, hold)
+
+    assert await steps(opened) == [
+        ("hold.opened", 32, "user.remove"),
+        ("records.changed", 30, None),
+        ("hold.released", 32, None),
+    ]
+    assert await steps(last.json()["correlationId"]) == [("records.changed", 1, None)]
 
 
 async def test_additions_that_were_approved_come_in_whole(ingest: Ingest) -> None:

@@ -38,7 +38,7 @@ STEPS = st.lists(
 )
 DISTRICTS = count()
 SETTINGS = settings(
-    max_examples=250,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

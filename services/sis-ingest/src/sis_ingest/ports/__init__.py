@@ -4,7 +4,7 @@ A vendor room (sources/<sis>/) takes `SourceSpec` from here, never from `sources
 Imports the domain and the roads of failure only.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,17 +12,13 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
-from sis_ingest.domain.changes import Change, ChangeKey, Known, Write
-from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Incoming, Place
+from sis_ingest.domain.deliveries import Delivery, Incoming, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
-from sis_ingest.domain.guards import GuardKey, Hold
-from sis_ingest.domain.identity import Meaning, Moved
-from sis_ingest.domain.matching import Holder, MatchKeys
-from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
-from sis_ingest.domain.references import IdKey
+from sis_ingest.domain.guards import Hold
+from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
-from sis_ingest.domain.snapshots import Chunk, RawRow, Rows, Sieve, StagedRow, Wanted
+from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
 from sis_ingest.ports.stores import (
     Crosswalk,

@@ -7,7 +7,7 @@ from roster_common.runtime.lifecycle import Stopping
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.release_hold import ReleaseHold
 
-_LOOK_EVERY_S: Final = 2.0
+_LOOK_EVERY_S: Final = 0.5
 
 
 class HoldKeeper:
