@@ -213,13 +213,26 @@ class Truth:
         return (await self.desk.page([self.place.district_id], state, limit=100, offset=0))[1]
 
     async def courses(self) -> dict[str, str]:
-        """Title by our id, of courses that are not deleted."""
+        """Title by the source's own id, of courses that are not deleted."""
         rows = await (await self.database.pool()).fetch(
-            "SELECT entity_id, data->>'title' AS title FROM sis_ingest.resolved_record"
-            " WHERE district_id = $1 AND entity = 'course' AND NOT deleted",
+            "SELECT c.external_id, r.data->>'title' AS title FROM sis_ingest.crosswalk c"
+            " JOIN sis_ingest.resolved_record r ON r.district_id = $1 AND r.entity = 'course'"
+            " AND r.entity_id = c.entity_id AND NOT r.deleted"
+            " WHERE c.district_id = $1 AND c.source_id = $2 AND c.entity = 'course'"
+            " AND c.valid_to IS NULL",
+            self.place.district_id,
+            self.place.source_id,
+        )
+        return {row["external_id"]: row["title"] for row in rows}
+
+    async def events(self) -> int:
+        """How many changes of the whole district were told so far."""
+        found: int = await (await self.database.pool()).fetchval(
+            "SELECT count(*) FROM log.event"
+            " WHERE headers->>'ce_tenantid' = $1 AND topic = 'sis.changes'",
             self.place.district_id,
         )
-        return {row["entity_id"]: row["title"] for row in rows}
+        return found
 
     @property
     def units(self) -> PostgresUnits:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roster_common.runtime.database import Database
+from roster_common.testkit.clock import FixedClock
 from sis_ingest.domain.deliveries import Place
 from tests.support.truth import NAMELESS, CourseFile, Truth
 
@@ -51,10 +52,13 @@ async def database(ingest_url: str):
     await database.close()
 
 
-async def loaded(database: Database) -> Truth:
-    """A district of its own with all courses."""
+async def loaded(database: Database, *, beside: Truth | None = None) -> Truth:
+    """A source with all courses, in a district of its own or beside another one."""
     number = next(DISTRICTS)
-    truth = Truth(database=database, place=Place(district_id=f"d{number}", source_id=f"s{number}"))
+    district = f"d{number}" if beside is None else beside.place.district_id
+    place = Place(district_id=district, source_id=f"s{number}")
+    clock = FixedClock() if beside is None else beside.clock
+    truth = Truth(database=database, place=place, clock=clock)
     await truth.file(CourseFile(titles=dict.fromkeys(COURSES, "Art")))
     truth.clock.advance(1)
     return truth
@@ -114,41 +118,51 @@ async def test_a_read_that_is_empty_partial_or_shrunken_removes_nothing(
     assert set(COURSES) <= set(await truth.courses())
 
 
-# What happened to each course in order: a new title, or its end.
+# What happened to each course of each of two sources in order: a new title, or its end.
 HISTORIES = st.dictionaries(
-    IDS, st.lists(TITLES | st.none(), min_size=1, max_size=3), min_size=1, max_size=8
+    st.tuples(st.integers(0, 1), IDS),
+    st.lists(TITLES | st.none(), min_size=1, max_size=3),
+    min_size=1,
+    max_size=8,
 )
 
 
 @SETTINGS
 @given(histories=HISTORIES, data=st.data())
 async def test_lost_repeated_and_reordered_webhooks_and_one_file_give_the_same_truth(
-    database: Database, histories: dict[str, list[str | None]], data: st.DataObject
+    database: Database, histories: dict[tuple[int, str], list[str | None]], data: st.DataObject
 ) -> None:
-    truth = await loaded(database)
-    begin = truth.clock.now()
+    first = await loaded(database)
+    second = await loaded(database, beside=first)
+    sources, clock = (first, second), first.clock
+    begin = clock.now()
     facts = [
-        (course_id, title, begin + timedelta(minutes=minute))
-        for course_id, history in histories.items()
+        (which, course_id, title, begin + timedelta(minutes=minute))
+        for (which, course_id), history in histories.items()
         for minute, title in enumerate(history)
     ]
     arriving = data.draw(st.lists(st.sampled_from(facts), max_size=15), label="arriving")
-    truth.clock.advance(3600)
-    for course_id, title, at in arriving:
-        await truth.webhook(course_id, title, at=at)
-    ends = {**dict.fromkeys(COURSES, "Art"), **{one: told[-1] for one, told in histories.items()}}
-    expected = {one: title for one, title in ends.items() if title is not None}
-    truth.clock.advance(1)
+    clock.advance(3600)
+    for which, course_id, title, at in arriving:
+        await sources[which].webhook(course_id, title, at=at)
+    clock.advance(1)
+    expected = [dict.fromkeys(COURSES, "Art") for _ in sources]
+    for (which, course_id), history in histories.items():
+        expected[which].pop(course_id)
+        if history[-1] is not None:
+            expected[which][course_id] = history[-1]
 
-    await truth.file(CourseFile(titles=expected))
-    await truth.approve_all()
+    for which in data.draw(st.permutations((0, 1)), label="files"):
+        await sources[which].file(CourseFile(titles=expected[which]))
+    await first.approve_all()
 
-    assert await truth.courses() == expected
+    assert [await source.courses() for source in sources] == expected
     # And what comes later still changes nothing any more.
-    told = truth.told
-    for course_id, title, at in arriving:
-        await truth.webhook(course_id, title, at=at)
-    assert (truth.told, await truth.courses()) == (told, expected)
+    told = await first.events()
+    for which, course_id, title, at in arriving:
+        await sources[which].webhook(course_id, title, at=at)
+    assert await first.events() == told
+    assert [await source.courses() for source in sources] == expected
 
 
 async def test_nobody_decides_and_the_hold_ends_with_nothing_done(database: Database) -> None:
