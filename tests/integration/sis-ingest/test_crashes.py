@@ -175,14 +175,14 @@ async def test_an_approval_once_given_is_carried_out_whole_and_once(
     installation: Installation, place: Sis, marker: Path, failpoint: str, gone: int
 ) -> None:
     people = [user_row(f"u{n:04}") for n in range(10)]
-    rows = [enrollment_row(f"e{n:04}", "u0001") for n in range(6000)]
+    rows = [enrollment_row(f"e{n:04}", "u0001") for n in range(4500)]
     program = installation.start()
     await place.load(district(people, rows))
-    await place.load(district(people, rows[:4500]))
+    await place.load(district(people, rows[:3450]))
     program.kill()
     installation.start_doomed(failpoint, marker)
     (hold,) = (await place.get("/holds"))["holds"]
-    assert (hold["entity"], hold["count"], hold["population"]) == ("enrollment", 1500, 6000)
+    assert (hold["entity"], hold["count"], hold["population"]) == ("enrollment", 1050, 4500)
     await place.approve(hold)
     await crash(installation, marker)
     told = await place.told()
@@ -197,6 +197,6 @@ async def test_an_approval_once_given_is_carried_out_whole_and_once(
     await eventually(done, within_s=20, what="the end of the release")
     page = await place.get(f"/holds/{hold['holdId']}")
     program.kill()
-    assert (page["state"], page["released"]) == ("approved", 1500)
-    assert (await place.told()).count("enrollment.tobedeleted") == 1500
-    assert len(await place.resolved("enrollment")) == 4500
+    assert (page["state"], page["released"]) == ("approved", 1050)
+    assert (await place.told()).count("enrollment.tobedeleted") == 1050
+    assert len(await place.resolved("enrollment")) == 3450
