@@ -197,10 +197,17 @@ class Truth:
 
     async def approve_all(self) -> None:
         """Two people approve everything that waits, and it is released."""
-        _, holds = await self.desk.page([self.place.district_id], "open", limit=100, offset=0)
-        for hold in holds:
-            for who in ("ada", "bea"):
-                await self.decide.approve(hold, subject=who, items_hash=hold.decision.items_hash)
+        for hold in await self.holds():
+            await self.approve(hold)
+        await self.release()
+
+    async def approve(self, hold: Hold) -> None:
+        """Two people approve what they see."""
+        for who in ("ada", "bea"):
+            await self.decide.approve(hold, subject=who, items_hash=hold.decision.items_hash)
+
+    async def release(self) -> None:
+        """What is approved is done."""
         release = ReleaseHold(
             units=self.units, desk=self.desk, clock=self.clock, record_changes=self._record()
         )

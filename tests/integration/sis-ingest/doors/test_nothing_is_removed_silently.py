@@ -197,3 +197,33 @@ async def test_the_budget_comes_back_as_the_window_rolls(database: Database) -> 
 
     assert len(await truth.courses()) == 8
     assert await truth.holds() == []
+
+
+async def test_what_an_approval_removed_waits_nowhere_else(database: Database) -> None:
+    truth = await loaded(database)
+    await truth.file(CourseFile(titles={"c00": "Art"}))
+    (hold,) = await truth.holds()
+    await truth.approve(hold)
+    # Before anything is done, the next file lacks the same.
+    truth.clock.advance(1)
+    await truth.file(CourseFile(titles={"c00": "Art"}))
+    (other,) = await truth.holds()
+    assert (other.hold_id != hold.hold_id, other.count) == (True, 13)
+
+    await truth.release()
+
+    assert set(await truth.courses()) == {"c00"}
+    assert await truth.holds() == []
+
+
+async def test_a_file_that_says_nothing_of_a_collection_makes_no_webhook_late(
+    database: Database,
+) -> None:
+    truth = await loaded(database)
+    meanwhile = truth.clock.now()
+    truth.clock.advance(60)
+    await truth.file(CourseFile(titles={}))
+
+    verdict = await truth.webhook("c00", "Bio", at=meanwhile)
+
+    assert (verdict, (await truth.courses())["c00"]) == ("changed", "Bio")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.runs import Problem, RowRefusal
+from sis_ingest.domain.runs import REPEATED, Problem, Report, RowRefusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +14,22 @@ class Collection:
     entity: Entity
     file: str
     mode: Literal["bulk", "delta"]
+
+
+def is_whole(collection: Collection, report: Report) -> bool:
+    """Whether absence from a read collection says anything: bulk, not empty, its ids readable.
+
+    A refused row is not an absent one: it is there by its id, and where one has none nobody is
+    missed. Source: ADR 0008.
+    """
+    counts = report.counts(collection.entity)
+    nameless = any(
+        refused.file == collection.file
+        and refused.field == "sourcedId"
+        and refused.reason != REPEATED
+        for refused in report.refusals
+    )
+    return collection.mode == "bulk" and counts.read > counts.refused and not nameless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

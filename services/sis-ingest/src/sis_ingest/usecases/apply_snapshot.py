@@ -8,8 +8,8 @@ import orjson
 
 from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.runs import REPEATED, Counts, Problem, Run
-from sis_ingest.domain.snapshots import Collection, StagedRow
+from sis_ingest.domain.runs import Counts, Problem, Run
+from sis_ingest.domain.snapshots import Collection, StagedRow, is_whole
 from sis_ingest.ports import Unit, Units
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.record_changes import RecordChanges
@@ -33,7 +33,7 @@ class ApplySnapshot:
         What an earlier attempt at this run changed, removed and added is in its counts: those
         rows are the same by now, and still count as done. A dry run only counts.
         """
-        whole = [collection for collection in collections if _is_whole(run, collection)]
+        whole = [collection for collection in collections if is_whole(collection, run.report)]
         run, total = await self._sieve(run, collections, whole)
         run = await self.guard(run, collections, whole=whole)
         if run.dry_run:
@@ -96,22 +96,6 @@ async def _next(
     unit: Unit, run: Run, entity: Entity, after: tuple[str, int], *, deleted: bool
 ) -> Sequence[StagedRow]:
     return await unit.staging.differing(run, entity, deleted=deleted, after=after, limit=BATCH_ROWS)
-
-
-def _is_whole(run: Run, collection: Collection) -> bool:
-    """Whether absence from the collection says anything: it is bulk, not empty, its ids readable.
-
-    A refused row is not an absent one: it is there by its id, and where one has none nobody is
-    missed. Source: ADR 0008.
-    """
-    counts = run.report.counts(collection.entity)
-    nameless = any(
-        refused.file == collection.file
-        and refused.field == "sourcedId"
-        and refused.reason != REPEATED
-        for refused in run.report.refusals
-    )
-    return collection.mode == "bulk" and counts.read > counts.refused and not nameless
 
 
 def _counted(before: Counts, changes: Sequence[Change], verdicts: Sequence[Verdict]) -> Counts:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.events import SnapshotMoved
 from sis_ingest.domain.runs import MAX_ATTEMPTS, Problem, Run, RunState, too_many_bad
+from sis_ingest.domain.snapshots import is_whole
 from sis_ingest.ports import (
     Clock,
     OpenSnapshot,
@@ -75,9 +76,9 @@ class ImportSnapshot:
         run = await self.apply(run, snapshot.collections)
         if run.dry_run:
             return await self._end(run, "completed", ())
-        bulk = [c.entity for c in snapshot.collections if c.mode == "bulk"]
+        whole = [c.entity for c in snapshot.collections if is_whole(c, run.report)]
         async with self.units.begin("run") as unit:
-            await unit.runs.stated(run, bulk)
+            await unit.runs.stated(run, whole)
         return await self._end(run, "completed", ())
 
     async def _start(self, run: Run) -> Run:

@@ -91,8 +91,9 @@ USING sis_ingest.hold h,
 WHERE h.district_id = $1 AND h.source_id = $2 AND h.state = 'open'
   AND i.district_id = $1 AND i.hold_id = h.hold_id
   AND w.entity = h.entity AND w.external_id = i.external_id
-  AND CASE WHEN w.version IS NOT NULL AND i.version IS NOT NULL THEN w.version >= i.version
-           WHEN w.deleted = (h.operation = 'remove') THEN w.occurred_at >= i.occurred_at
+  AND CASE WHEN w.deleted AND h.operation = 'remove' THEN true
+           WHEN w.version IS NOT NULL AND i.version IS NOT NULL THEN w.version >= i.version
+           WHEN NOT w.deleted AND h.operation = 'add' THEN w.occurred_at >= i.occurred_at
            ELSE w.occurred_at > i.occurred_at END
 RETURNING h.hold_id
 """
