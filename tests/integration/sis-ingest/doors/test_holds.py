@@ -1,76 +1,29 @@
 """Guards and holds through the doors: what goes, what waits, and how a person decides."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx2
-import pytest
-
-from tests.support.eventually import eventually
+from tests.support.holding import (
+    decide,
+    holds,
+    one_class,
+    only_hold,
+    open_holds,
+    outcomes,
+    released,
+    roster,
+)
 from tests.support.ingest_service import Ingest, token
 from tests.support.ingesting import (
-    COURSES,
     ORGS,
-    USERS,
     csv,
     district,
-    enrollment_row,
     keyed_row,
-    manifest,
     org_row,
-    package,
     user,
-    user_row,
 )
 
 # ADR 0012: of users max(25, 5 %) may go in 24 hours, of enrollments max(50, 20 %).
 ALLOWED = 25
-
-
-def people(*numbers: int, given: str = "Ada") -> list[tuple[str, ...]]:
-    return [tuple(user_row(f"u{n}", given=given)) for n in numbers]
-
-
-def one_class(*numbers: int) -> list[tuple[str, ...]]:
-    return [tuple(enrollment_row(f"e{n}", f"u{n}")) for n in numbers]
-
-
-def roster(*numbers: int, given: str = "Ada") -> bytes:
-    """These users, and always the same enrollments, so that users alone are judged."""
-    return district(people(*numbers, given=given), one_class(*range(3)))
-
-
-def open_holds(page: dict[str, Any]) -> list[tuple[str, str, int]]:
-    return [(hold["entity"], hold["operation"], hold["count"]) for hold in page["holds"]]
-
-
-async def holds(ingest: Ingest, query: str = "") -> dict[str, Any]:
-    answer = await ingest.http.get(f"/holds{query}", headers=token("viewer"))
-    assert answer.status_code == 200, answer.text
-    page: dict[str, Any] = answer.json()
-    return page
-
-
-async def only_hold(ingest: Ingest) -> dict[str, Any]:
-    (hold,) = (await holds(ingest))["holds"]
-    return dict(hold)
-
-
-async def decide(
-    ingest: Ingest, hold: dict[str, Any], verb: str, *, who: str = "test", **body: Any
-) -> httpx2.Response:
-    url = f"/holds/{hold['holdId']}/{verb}"
-    return await ingest.http.post(url, json=body, headers=token("approver", subject=who))
-
-
-async def released(ingest: Ingest, hold: dict[str, Any]) -> dict[str, Any]:
-    async def end() -> dict[str, Any] | None:
-        answer = await ingest.http.get(f"/holds/{hold['holdId']}", headers=token("viewer"))
-        page: dict[str, Any] = answer.json()
-        return page if page["endedAt"] else None
-
-    return await eventually(end, within_s=20, what="the hold is released")
 
 
 async def breakers(ingest: Ingest) -> list[str]:
@@ -78,11 +31,6 @@ async def breakers(ingest: Ingest) -> list[str]:
         event["type"].removeprefix("safety.breaker.").removesuffix(".v1")
         for event in await ingest.events("k12.safety.breaker%")
     ]
-
-
-async def outcomes(ingest: Ingest) -> Counter[str]:
-    rows = await ingest.pool.fetch("SELECT reason FROM sis_ingest.delivery WHERE kind = 'webhook'")
-    return Counter(row["reason"] for row in rows)
 
 
 async def test_a_shrunken_file_removes_nobody_and_the_rest_of_it_goes_on(ingest: Ingest) -> None:
@@ -243,21 +191,6 @@ async def test_whom_a_newer_webhook_named_is_not_removed_after_the_approval(
 
     assert (await released(ingest, hold))["released"] == 29
     assert "u7" in await ingest.people()
-
-
-async def test_a_newer_webhook_than_the_file_protects_its_record(ingest: Ingest) -> None:
-    await ingest.load(roster(*range(10)))
-    await ingest.send("users.upserted", user("new"), at=3601)
-    await ingest.settled()
-    hour_ago = (datetime.now(UTC) - timedelta(minutes=30)).isoformat()
-    answer = await ingest.http.post(
-        "/snapshots/sis", params={"asOf": hour_ago}, content=roster(*range(10)), headers=token()
-    )
-
-    report = await ingest.ended(answer.json()["runId"])
-
-    assert "new" in await ingest.people()
-    assert report["removals"]["byEntity"]["user"]["skipped"] == 1
 
 
 async def test_webhooks_spend_from_the_same_budget_and_the_rest_of_them_waits(
@@ -427,107 +360,6 @@ async def test_a_first_load_may_add_as_it_likes(ingest: Ingest) -> None:
 
     assert report["additions"]["applied"] >= 300
     assert (await holds(ingest))["total"] == 0
-
-
-def delta(*rows: tuple[str, ...]) -> bytes:
-    return package(
-        {
-            "manifest.csv": manifest("1.1", {"users": "delta"}),
-            "users.csv": csv(USERS, *rows),
-        }
-    )
-
-
-def one_bad_row() -> bytes:
-    rows = people(*range(1, 60))
-    bad = list(rows[30])
-    bad[USERS.index("role")] = "wizard"
-    bad[0] = ""
-    return district([*rows[:30], tuple(bad), *rows[31:]], one_class(*range(3)))
-
-
-@pytest.mark.parametrize(
-    ("body", "warning"),
-    [
-        (delta(*people(1)), None),
-        (one_bad_row(), {"code": "removals_skipped", "file": "users.csv"}),
-        (
-            district(people(*range(60)), one_class(*range(3)), courses=csv(COURSES)),
-            {"code": "empty_collection", "file": "courses.csv"},
-        ),
-        (district(people(*range(60)), users=csv(USERS)), None),
-    ],
-    ids=["delta", "unreadable_row", "header_only", "refused"],
-)
-async def test_what_is_not_a_whole_collection_removes_nothing(
-    ingest: Ingest, body: bytes, warning: dict[str, str] | None
-) -> None:
-    await ingest.load(roster(*range(60)))
-    before = await ingest.events()
-
-    report = await ingest.load(body)
-
-    assert await ingest.events() == before
-    assert report["removals"]["applied"] == report["removals"]["held"] == 0
-    assert warning is None or warning in report["warnings"]
-    assert (await holds(ingest, "?state=all"))["total"] == 0
-
-
-async def test_a_row_that_is_there_and_cannot_be_read_is_not_missed(ingest: Ingest) -> None:
-    await ingest.load(roster(*range(60)))
-    rows = people(*range(1, 60))
-    bad = list(rows[30])
-    bad[USERS.index("role")] = "wizard"
-
-    report = await ingest.load(district([*rows[:30], tuple(bad), *rows[31:]], one_class(*range(3))))
-
-    assert report["counts"]["user"]["refused"] == 1
-    assert set(await ingest.people()) == {f"u{n}" for n in range(1, 60)}
-
-
-async def test_a_record_changed_by_a_webhook_is_put_back_by_the_same_file(ingest: Ingest) -> None:
-    await ingest.load(roster(1, 2))
-    await ingest.send("users.upserted", user("u1", given="Webhook"), at=3700)
-    await ingest.settled()
-    await ingest.pool.execute(
-        "UPDATE sis_ingest.source_record SET occurred_at = occurred_at - interval '2 hours'"
-    )
-    await ingest.load(roster(1, 2))
-
-    assert await ingest.people() == {"u1": "Ada", "u2": "Ada"}
-
-
-async def test_a_dry_run_tells_what_would_be_and_does_nothing(ingest: Ingest) -> None:
-    await ingest.load(district(people(*range(100)), one_class(*range(20))))
-    before = (await ingest.events("%"), await ingest.people())
-
-    answer = await ingest.http.post(
-        "/snapshots/sis",
-        params={"dryRun": "true"},
-        content=district(people(*range(40, 101), given="Bea"), one_class(*range(5, 20))),
-        headers=token(),
-    )
-    report = await ingest.ended(answer.json()["runId"])
-
-    assert (report["state"], report["dryRun"]) == ("completed", True)
-    assert report["removals"]["byEntity"]["user"] == {
-        "missing": 40, "applied": 0, "held": 40, "skipped": 0,
-    }  # fmt: skip
-    assert report["removals"]["byEntity"]["enrollment"]["applied"] == 5
-    assert report["additions"]["byEntity"]["user"] == {"applied": 1, "held": 0}
-    assert report["counts"]["user"]["changed"] == 61
-    assert (await ingest.events("%"), await ingest.people()) == before
-    assert (await holds(ingest, "?state=all"))["total"] == 0
-    assert await ingest.value("SELECT count(*) FROM sis_ingest.snapshot_row") == 0
-
-
-async def test_a_dry_run_is_no_first_load(ingest: Ingest) -> None:
-    await ingest.http.post("/snapshots/sis?dryRun=true", content=district(), headers=token())
-
-    report = await ingest.load(district())
-
-    assert report["origin"] == "firstload"
-    assert report["counts"]["user"]["changed"] == 2
 
 
 async def test_the_door_is_for_approvers_of_the_district(ingest: Ingest) -> None:
