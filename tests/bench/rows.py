@@ -68,6 +68,29 @@ def _latency() -> list[Row]:
     return rows
 
 
+def _publish() -> list[Row]:
+    """60 schools, one process; the field policies of vendors cost a write nothing."""
+    return [
+        Row(
+            key="publish.first",
+            title="publish, batches of 500, first load",
+            unit="events/s",
+            beside="publish.copy",
+            beside_title="COPY, commits of 500",
+        ),
+        Row(key="publish.changed", title="publish, every record changed", unit="events/s"),
+        Row(
+            key="publish.grown",
+            title="same, the store 10 times as large",
+            unit="events/s",
+            beside="publish.changed",
+            beside_title="before it grew",
+        ),
+        Row(key="derive.people", title="derive people, first load", unit="people/s"),
+        Row(key="derive.classes", title="derive classes, first load", unit="classes/s"),
+    ]
+
+
 def _whole() -> list[Row]:
     """15,000 students; 500 with `--quick`, whose distances then say nothing."""
     titles = (
@@ -103,6 +126,7 @@ ROWS = (
         beside="getmany",
         beside_title="getmany, commit",
     ),
+    *_publish(),
     Row(
         key="relay",
         title="relay, PostgreSQL to Kafka",
