@@ -122,9 +122,9 @@ class Publishing:
         async with self.database.begin() as tx:
             return await self._take(PostgresRosterUnit(await tx.driver()), district, told)
 
-    async def derive(self) -> None:
-        """Work out every state that is marked."""
-        self.clock.advance(BULK_QUIET.total_seconds())
+    async def derive(self, *, after: timedelta = BULK_QUIET) -> None:
+        """Work out every state that is marked and ready `after` a while; all of it by default."""
+        self.clock.advance(after.total_seconds())
         units = PostgresStateUnits(self.database, self._new_event)
         people = DerivePeople(
             units,
