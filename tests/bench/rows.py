@@ -105,7 +105,7 @@ def _whole() -> list[Row]:
         ("whole.visible.p99", "webhook to vendor's page, 200/s, p99", "ms"),
         ("whole.directory.p50", "webhook to directory, 5/s, p50", "ms"),
         ("whole.directory.p99", "webhook to directory, 5/s, p99", "ms"),
-        ("whole.streaming.memory", "all enrolments in one page: memory of the publisher", "MB"),
+        ("whole.streaming.memory", "all enrolments in one page, fresh publisher: memory", "MB"),
     )
     return [Row(key=key, title=title, unit=unit) for key, title, unit in titles]
 
