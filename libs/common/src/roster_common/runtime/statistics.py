@@ -31,6 +31,13 @@ WHERE s.schemaname = $1 AND c.relkind = 'r'
 """
 
 
+def analyze(table: str) -> str:
+    """The statements that count `table`, a quoted name of ours; the setting ends with the
+    transaction they run in.
+    """
+    return f"SET LOCAL default_statistics_target = {TARGET}; ANALYZE {table}"
+
+
 class Statistics:
     """Counts the tables of one schema anew when they have changed much."""
 
@@ -53,6 +60,6 @@ class Statistics:
     async def _count(self, pool: asyncpg.Pool, table: str) -> None:
         try:
             # From the catalog, quoted by the server: nothing of it came from outside.
-            await pool.execute(f"SET LOCAL default_statistics_target = {TARGET}; ANALYZE {table}")
+            await pool.execute(analyze(table))
         except asyncpg.LockNotAvailableError:
             logger.info("table_not_counted", table=table)
