@@ -68,6 +68,25 @@ def _latency() -> list[Row]:
     return rows
 
 
+def _whole() -> list[Row]:
+    """15,000 students; 500 with `--quick`, whose distances then say nothing."""
+    titles = (
+        ("whole.firstload.read", "first load: read and on the log", "s"),
+        ("whole.firstload.visible", "first load: visible to a vendor", "s"),
+        ("whole.firstload.accounts", "first load: an account for everybody", "s"),
+        ("whole.firstload.memory", "first load: memory, the service that grows most", "MB"),
+        ("whole.unchanged", "same file, shuffled and zipped anew", "s"),
+        ("whole.changed", "1 % of users changed", "s"),
+        ("whole.changed.surplus", "1 % of users changed: rows told beyond those", "rows"),
+        ("whole.visible.p50", "webhook to vendor's page, 200/s, p50", "ms"),
+        ("whole.visible.p99", "webhook to vendor's page, 200/s, p99", "ms"),
+        ("whole.directory.p50", "webhook to directory, 5/s, p50", "ms"),
+        ("whole.directory.p99", "webhook to directory, 5/s, p99", "ms"),
+        ("whole.streaming.memory", "all enrolments in one page, fresh publisher: memory", "MB"),
+    )
+    return [Row(key=key, title=title, unit=unit) for key, title, unit in titles]
+
+
 def _publish() -> list[Row]:
     """60 schools, one process; the field policies of vendors cost a write nothing."""
     return [
@@ -89,25 +108,6 @@ def _publish() -> list[Row]:
         Row(key="derive.people", title="derive people, first load", unit="people/s"),
         Row(key="derive.classes", title="derive classes, first load", unit="classes/s"),
     ]
-
-
-def _whole() -> list[Row]:
-    """15,000 students; 500 with `--quick`, whose distances then say nothing."""
-    titles = (
-        ("whole.firstload.read", "first load: read and on the log", "s"),
-        ("whole.firstload.visible", "first load: visible to a vendor", "s"),
-        ("whole.firstload.accounts", "first load: an account for everybody", "s"),
-        ("whole.firstload.memory", "first load: memory, the service that grows most", "MB"),
-        ("whole.unchanged", "same file, shuffled and zipped anew", "s"),
-        ("whole.changed", "1 % of users changed", "s"),
-        ("whole.changed.surplus", "1 % of users changed: rows told beyond those", "rows"),
-        ("whole.visible.p50", "webhook to vendor's page, 200/s, p50", "ms"),
-        ("whole.visible.p99", "webhook to vendor's page, 200/s, p99", "ms"),
-        ("whole.directory.p50", "webhook to directory, 5/s, p50", "ms"),
-        ("whole.directory.p99", "webhook to directory, 5/s, p99", "ms"),
-        ("whole.streaming.memory", "all enrolments in one page, fresh publisher: memory", "MB"),
-    )
-    return [Row(key=key, title=title, unit=unit) for key, title, unit in titles]
 
 
 ROWS = (
