@@ -62,6 +62,11 @@ def assert_chapters(chapters: dict[str, Any]) -> None:
     assert chapters["newStudent"]["ids"]["deviceRequest"]
     assert chapters["withdrawal"]["ids"]["ticket"]
     assert chapters["ticket"]["ms"].keys() == {*ALWAYS, HELP_DESK}
+    lost = chapters["massWithdrawal"]
+    assert lost["lacking"] == STUDENTS // 3
+    held = {hold["entity"]: hold["count"] for hold in lost["holds"]}
+    assert held["user"] == lost["lacking"]
+    assert lost["removals"]["held"] == sum(held.values())
 
 
 def assert_counterparts(counterparts: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ MOMENTS = (
     "A student moves to another school",
     "A student leaves the district",
     "The help desk writes a ticket",
+    "An export lacks a third of the students",
 )
 FIRST_LOAD = MOMENTS[:4]
 LONGEST_WAIT_S = 0.4
