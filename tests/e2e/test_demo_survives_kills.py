@@ -18,7 +18,7 @@ def test_the_demo_ends_well_although_one_process_is_killed_three_times(
     victim: str, tmp_path: Path
 ) -> None:
     home = tmp_path / "demo"
-    plan = Plan(victim=victim, seed=4)
+    plan = Plan(victim=victim, seed=22)
 
     code, said, kills = run_with_kills(home, plan, "--students", str(STUDENTS))
 
