@@ -11,9 +11,8 @@ import pytest
 
 from homeroom.demo.chapter import LOG, ROSTER, Sight, chapter
 from homeroom.demo.outside import Outside
-from homeroom.demo.outsiders.desk import Desk
 from homeroom.demo.outsiders.directory import Directory
-from homeroom.demo.outsiders.sis import Sis
+from homeroom.demo.outsiders.sender import Sender
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.demo.run import timelines
 from homeroom.display import Display
@@ -66,8 +65,8 @@ def outside() -> Iterator[Outside]:
                 vendor=Vendor(url=url, client_id="v", secret="s"),
                 one_school=Vendor(url=url, client_id="o", secret="s"),
                 directory=Directory(url=url, token="t"),
-                sis=Sis(url=url, source="demo-sis", secret=SECRET),
-                desk=Desk(url=url, desk="demo-desk", secret=SECRET),
+                sis=Sender(url=url, name="demo-sis", secret=SECRET, about="data"),
+                desk=Sender(url=url, name="demo-desk", secret=SECRET, about="ticket"),
                 operator=OperatorClient(ports=Ports(base=server.server_port), token="t"),
                 clock=SystemClock(),
                 ids=Uuid7Ids(),

@@ -11,7 +11,7 @@ from typing import ClassVar
 import httpx2
 import pytest
 
-from homeroom.demo.outsiders.sis import Sis
+from homeroom.demo.outsiders.sender import Sender
 from homeroom.layout import Ports
 from homeroom.operator_client import CHUNK_BYTES, OperatorClient
 from homeroom.parts.processes import ChildFailed
@@ -61,8 +61,10 @@ def test_a_webhook_that_got_no_answer_is_sent_again_as_the_same_delivery(port: i
     Away.script = [DROP, 503, 202]
     now = datetime.now(UTC)
 
-    url = f"http://127.0.0.1:{port}"
-    with closing(Sis(url=url, source="s", secret=SECRET, patience=PATIENT)) as sis:
+    sis = Sender(
+        url=f"http://127.0.0.1:{port}", name="s", secret=SECRET, about="data", patience=PATIENT
+    )
+    with closing(sis):
         receipt = sis.send("users.upserted", {"sourcedId": "1"}, message_id="msg_1", at=now)
 
     assert receipt.delivery_id == "d-1"

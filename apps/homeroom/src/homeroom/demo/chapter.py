@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from homeroom.demo.outside import Outside
-from homeroom.demo.outsiders.signing import Accepted
+from homeroom.demo.outsiders.sender import Accepted
 from homeroom.errors import CommandFailed
 from homeroom.journal import Step
 from homeroom.operator_client import Page

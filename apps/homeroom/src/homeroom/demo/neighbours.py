@@ -2,9 +2,8 @@
 
 from homeroom.box import Box
 from homeroom.demo.outside import Outside
-from homeroom.demo.outsiders.desk import Desk
 from homeroom.demo.outsiders.directory import Directory, writes
-from homeroom.demo.outsiders.sis import Sis
+from homeroom.demo.outsiders.sender import Sender
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
 from homeroom.installation import (
@@ -51,8 +50,8 @@ def outside_of(box: Box) -> Outside:
         directory=Directory(
             url=installation.scim_url, token=installation.scim_token, patience=patience
         ),
-        sis=Sis(url=ingest, source=SOURCE, secret=WEBHOOK_SECRET, patience=patience),
-        desk=Desk(url=tickets, desk=DESK, secret=DESK_SECRET, patience=patience),
+        sis=Sender(url=ingest, name=SOURCE, secret=WEBHOOK_SECRET, about="data", patience=patience),
+        desk=Sender(url=tickets, name=DESK, secret=DESK_SECRET, about="ticket", patience=patience),
         operator=OperatorClient(ports=box.ports, token=box.operator_token, patience=patience),
         clock=SystemClock(),
         ids=Uuid7Ids(),

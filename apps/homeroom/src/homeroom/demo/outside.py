@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from homeroom.demo.outsiders.desk import Desk
 from homeroom.demo.outsiders.directory import Account, Directory
-from homeroom.demo.outsiders.sis import Sis
+from homeroom.demo.outsiders.sender import Sender
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
 from homeroom.journal import Journal
@@ -39,8 +38,8 @@ class Outside:
     vendor: Vendor
     one_school: Vendor
     directory: Directory
-    sis: Sis
-    desk: Desk
+    sis: Sender
+    desk: Sender
     operator: OperatorClient
     clock: Clock
     ids: IdSource
