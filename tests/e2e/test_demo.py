@@ -10,6 +10,7 @@ import pytest
 from homeroom.demo.archive import write_archive
 from homeroom.demo.district import District
 from homeroom.parts.kafka import RunningKafka
+from homeroom.services import PROCESSES
 from tests.support.demo import run_demo, start_demo
 
 STUDENTS = 120
@@ -80,11 +81,21 @@ def assert_counterparts(counterparts: dict[str, Any]) -> None:
     assert 0 < one["users"] < whole["users"]
 
 
+def assert_no_names(home: Path) -> None:
+    """The story's own people, in what is left to be read by whoever looks after the machine."""
+    logs = [home / "logs" / f"{process.name}.log" for process in PROCESSES]
+    for file in (home / "evidence.json", *logs):
+        text = file.read_text(encoding="utf-8").lower()
+        assert text
+        assert not [name for name in ("marigold", "newcomb", "renamed-") if name in text], file
+
+
 def test_a_district_goes_all_the_way_and_the_evidence_says_so(tmp_path: Path) -> None:
     evidence = run_demo(tmp_path, "--students", str(STUDENTS))
 
     assert evidence["transport"] == "postgresql"
     assert_whole_story(evidence)
+    assert_no_names(tmp_path / "demo")
 
 
 def test_a_second_run_in_the_same_folder_starts_clean(tmp_path: Path) -> None:
