@@ -39,7 +39,7 @@ from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 SCHEMA: Final = "roster_publisher"
 BASE_PATH: Final = "/ims/oneroster/rostering/v1p2"
 _DATES_EVERY_S: Final = 60.0
-_PURGE_EVERY_S: Final = 600.0
+_PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0
 
 
@@ -67,7 +67,11 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
         return PostgresRosterUnit(driver)
 
     async def purge() -> None:
-        await housekeeping.purge(now=clock.now(), keep_history=settings.keep_history)
+        await housekeeping.purge(
+            now=clock.now(),
+            keep_history=settings.keep_history,
+            keep_tombstones=settings.keep_tombstones,
+        )
 
     runtime.consume(
         group=settings.service,
@@ -138,6 +142,9 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 client_id=client.id,
                 token_scopes=known_scopes(" ".join(client.scopes)),
                 school_ids=client.schools,
+                field_groups=client.fields,
+                agreement=client.agreement,
+                expires_at=client.expires,
             ),
         )
         for client in clients
