@@ -27,7 +27,7 @@ _INSIDE: Final = f"""
 _LEFT: Final = f"r.sourced_id, {_REST}, r.base, r.stamp, r.revision"
 
 
-def viewed_rows(
+def viewed_rows(  # house: no-district — `mine` begins with it
     query: CollectionQuery,
     statement: Statement,
     *,
@@ -75,7 +75,9 @@ def viewed_rows(
     """
 
 
-def _versions(entity: str, district: str, revision: str | None) -> str:
+def _versions(  # house: no-district — `at` begins with it
+    entity: str, district: str, revision: str | None
+) -> str:
     """The version of a record `i` that its standing `v` shows: at most one row."""
     at = f"r.district_id = {district} AND r.entity = '{entity}' AND r.sourced_id = i.sourced_id"
     as_of = "" if revision is None else f" AND r.revision <= {revision}"
@@ -84,7 +86,6 @@ def _versions(entity: str, district: str, revision: str | None) -> str:
         if revision is None
         else (f"(r.gone_rev IS NULL OR r.gone_rev > {revision})")
     )
-    # house: no-district — `at` begins with it
     versions = [
         f"""SELECT {_INSIDE}, r.revision FROM roster_publisher.object r
             WHERE v.inside AND {at} AND r.shown{as_of}""",
@@ -92,7 +93,6 @@ def _versions(entity: str, district: str, revision: str | None) -> str:
             WHERE NOT v.inside AND {at} AND r.left_rev = v.left_rev AND {still}""",
     ]
     if revision is not None:
-        # house: no-district — `at` begins with it
         versions.append(
             f"""SELECT {_INSIDE}, r.rev_from AS revision FROM roster_publisher.object_history r
                 WHERE v.inside AND {at} AND r.rev_from <= {revision} AND r.rev_to > {revision}"""
