@@ -32,6 +32,7 @@ class Settings(ServiceSettings):
     service: str = "roster-publisher"
     port: int = Field(default=8102, ge=0, le=65_535)
 
+    database_pool_size: int = Field(default=10, ge=3)
     clients: tuple[ClientSetting, ...] = ()
     settle_seconds: Annotated[float, Field(ge=0)] = 900.0
     time_zone: str = "UTC"

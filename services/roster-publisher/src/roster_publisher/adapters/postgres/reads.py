@@ -9,14 +9,12 @@ from typing import Any, Final
 import asyncpg
 
 from roster_common.runtime.database import Database
+from roster_publisher.adapters.postgres.lines import ReadLines
 from roster_publisher.adapters.postgres.read_sql import body_of, count_of, rows_of
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.queries import CollectionQuery, Page
 from roster_publisher.domain.views import Stay
-
-_ACQUIRE_TIMEOUT_S: Final = 10.0
-_READ_TIMEOUT_S: Final = 35.0
 
 _REVISIONS: Final = """
     SELECT history_floor, revision FROM roster_publisher.district_revision WHERE district_id = $1
@@ -38,10 +36,10 @@ _JOINED: Final = """
 
 
 class PostgresReads:
-    """Vendor reads on the service's read pool."""
+    """Vendor reads on a few connections of the service's read pool."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, lines: int = 4) -> None:
+        self._lines = ReadLines(database, size=lines)
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page:
         """The first page of the newest revision: page and revision in one snapshot."""
@@ -91,38 +89,30 @@ class PostgresReads:
 
     async def revisions(self, district_id: str) -> tuple[int, int]:
         """(oldest revision still whole, newest revision); zeros for a district never seen."""
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            row = await connection.fetchrow(_REVISIONS, district_id, timeout=_READ_TIMEOUT_S)
+        row = await self._lines.row(_REVISIONS, district_id)
         return (0, 0) if row is None else (row["history_floor"], row["revision"])
 
     async def stays(self, grant: Grant, ids: Iterable[str]) -> Mapping[str, Sequence[Stay]]:
         """When users among `ids` were in a grant's schools."""
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            rows = await connection.fetch(
-                _STAYS,
-                grant.district_id,
-                list(grant.school_ids or ()),
-                sorted(ids),
-                timeout=_READ_TIMEOUT_S,
-            )
+        schools = list(grant.school_ids or ())
+        rows = await self._lines.rows(_STAYS, grant.district_id, schools, sorted(ids))
         found: dict[str, list[Stay]] = {}
         for sourced_id, since, until in rows:
             found.setdefault(sourced_id, []).append((since, until))
         return found
 
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._lines.close()
+
     async def _row(self, sql: str, statement: Statement) -> asyncpg.Record:
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            row = await connection.fetchrow(sql, *statement.values, timeout=_READ_TIMEOUT_S)
+        row = await self._lines.row(sql, *statement.values)
         assert row is not None  # noqa: S101 - aggregates without GROUP BY always give a row
         return row
 
     async def _value(self, sql: str, statement: Statement) -> Any:
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            return await connection.fetchval(sql, *statement.values, timeout=_READ_TIMEOUT_S)
+        row = await self._lines.row(sql, *statement.values)
+        return None if row is None else row[0]
 
 
 def _page(row: asyncpg.Record, revision: int) -> Page:
