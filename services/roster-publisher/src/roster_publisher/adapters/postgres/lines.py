@@ -29,7 +29,9 @@ class ReadLines:
         """The first row."""
         line = await self._take()
         try:
-            found = await line.fetchrow(sql, *values, timeout=_READ_TIMEOUT_S)
+            found: asyncpg.Record | None = await line.fetchrow(
+                sql, *values, timeout=_READ_TIMEOUT_S
+            )
         except BaseException:
             await self._drop(line)
             raise

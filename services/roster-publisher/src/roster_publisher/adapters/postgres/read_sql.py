@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from roster_publisher.adapters.postgres.statements import Statement
-from roster_publisher.adapters.postgres.view_sql import viewed_rows
+from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
 from roster_publisher.domain.filters import Clause, Filter
 from roster_publisher.domain.fragments import BLANK_NAMES
 from roster_publisher.domain.queries import CollectionQuery
@@ -77,7 +77,7 @@ def rows_of(
             query, statement, revision=revision, after=after, sourced_id=sourced_id
         )
         tail = "" if limit is None else f" LIMIT {limit}"
-        return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY o.sourced_id{tail}"
+        return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY i.sourced_id{tail}"
     if after is not None:
         where += f" AND o.sourced_id > {after}"
     if sourced_id is not None:
@@ -101,6 +101,8 @@ def rows_of(
 
 def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> str:
     """A select of how many rows the query has at `revision`, a placeholder."""
+    if query.is_scoped and query.filter is None and query.collection.subset is None:
+        return count_viewed(query, statement, revision=revision)
     if query.is_scoped:
         rows = rows_of(query, "o.sourced_id", statement, revision=revision)
         return f"SELECT count(*) FROM ({rows}) AS c"

@@ -36,19 +36,11 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     sourced_id: str | None,
 ) -> str:
     """A FROM clause whose rows are called `o`; ids come in order. Binds district and schools."""
-    district = statement.bind(query.grant.district_id)
-    schools = statement.bind(list(query.grant.school_ids or ()))
-    entity = query.collection.entity
-    mine = f"""m.district_id = {district} AND m.scope_id = ANY({schools}::text[])
-               AND m.entity = '{entity}' AND m.via_id = ANY({schools}::text[])"""
-    until = "m.until_rev"
-    if revision is not None:
-        mine += f" AND m.since_rev <= {revision}"
-        until = f"CASE WHEN m.until_rev <= {revision} THEN m.until_rev END"
+    district, mine = _mine(query, statement, revision)
+    until = _until(revision)
     found = (
         _delta(query, statement, mine, district, revision)
-        or f"""
-        SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"""
+        or f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
     )
     if after is not None:
         found = f"SELECT i.sourced_id FROM ({found}) AS i WHERE i.sourced_id > {after}"
@@ -70,9 +62,60 @@ def viewed_rows(  # house: no-district — `mine` begins with it
                 WHERE {mine} AND m.sourced_id = i.sourced_id OFFSET 0) AS k
         ) AS v
         CROSS JOIN LATERAL (
-            {_versions(entity, district, revision)}
+            {_versions(query.collection.entity, district, revision)}
         ) AS o
     """
+
+
+def count_viewed(  # house: no-district — `mine` begins with it
+    query: CollectionQuery, statement: Statement, *, revision: str
+) -> str:
+    """A select of how many rows an unfiltered query has at `revision`; reads index entries only.
+
+    Whatever is in the view has a version there: memberships begin and end with publications.
+    """
+    district, mine = _mine(query, statement, revision)
+    return f"""
+        SELECT count(*) FROM (
+            SELECT m.sourced_id, bool_or({_until(revision)} IS NULL) AS inside,
+                   max({_until(revision)}) AS left_rev
+            FROM roster_publisher.scope_member m WHERE {mine} GROUP BY m.sourced_id) AS v
+        WHERE v.inside OR EXISTS (
+            SELECT 1 FROM roster_publisher.last_seen r
+            WHERE r.district_id = {district} AND r.entity = '{query.collection.entity}'
+              AND r.sourced_id = v.sourced_id AND r.left_rev = v.left_rev
+              AND {_still(revision)})
+    """
+
+
+def _mine(query: CollectionQuery, statement: Statement, revision: str | None) -> tuple[str, str]:
+    """The district's placeholder, and what makes a membership `m` one of the grant's.
+
+    A single school is compared and not listed: only then does the index give ids in their order.
+    """
+    district = statement.bind(query.grant.district_id)
+    ids = list(query.grant.school_ids or ())
+    school = (
+        f"= {statement.bind(ids[0])}" if len(ids) == 1 else f"= ANY({statement.bind(ids)}::text[])"
+    )
+    mine = f"""m.district_id = {district} AND m.scope_id {school}
+               AND m.entity = '{query.collection.entity}' AND m.via_id {school}"""
+    if revision is not None:
+        mine += f" AND m.since_rev <= {revision}"
+    return district, mine
+
+
+def _until(revision: str | None) -> str:
+    if revision is None:
+        return "m.until_rev"
+    return f"CASE WHEN m.until_rev <= {revision} THEN m.until_rev END"
+
+
+def _still(revision: str | None) -> str:
+    """What makes a row `r` of last_seen one that is not purged."""
+    if revision is None:
+        return "r.gone_rev IS NULL"
+    return f"(r.gone_rev IS NULL OR r.gone_rev > {revision})"
 
 
 def _versions(  # house: no-district — `at` begins with it
@@ -81,16 +124,11 @@ def _versions(  # house: no-district — `at` begins with it
     """The version of a record `i` that its standing `v` shows: at most one row."""
     at = f"r.district_id = {district} AND r.entity = '{entity}' AND r.sourced_id = i.sourced_id"
     as_of = "" if revision is None else f" AND r.revision <= {revision}"
-    still = (
-        "r.gone_rev IS NULL"
-        if revision is None
-        else (f"(r.gone_rev IS NULL OR r.gone_rev > {revision})")
-    )
     versions = [
         f"""SELECT {_INSIDE}, r.revision FROM roster_publisher.object r
             WHERE v.inside AND {at} AND r.shown{as_of}""",
         f"""SELECT {_LEFT} FROM roster_publisher.last_seen r
-            WHERE NOT v.inside AND {at} AND r.left_rev = v.left_rev AND {still}""",
+            WHERE NOT v.inside AND {at} AND r.left_rev = v.left_rev AND {_still(revision)}""",
     ]
     if revision is not None:
         versions.append(

@@ -105,7 +105,7 @@ def _create_scopes() -> None:
             until_rev bigint CHECK (until_rev > since_rev), until_stamp timestamptz,
             CHECK ((until_rev IS NULL) = (until_stamp IS NULL)),
             PRIMARY KEY (district_id, scope_id, entity, sourced_id, via_id, since_rev)
-                INCLUDE (since_stamp, until_stamp)
+                INCLUDE (since_stamp, until_stamp, until_rev)
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, sourced_id)")
