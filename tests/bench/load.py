@@ -48,7 +48,10 @@ async def load(
     connections: int,
     seconds: float,
 ) -> Load:
-    """Send `request`, or what it gives each time, for `seconds`; raises `ConnectionEnded` or `TimeoutError`."""
+    """Send `request`, or what it gives each time, for `seconds`.
+
+    Raises `ConnectionEnded` or `TimeoutError`.
+    """
     tally = _Tally(until=perf_counter() + seconds)
     ask = request if callable(request) else lambda: request
     began = perf_counter()

@@ -1,8 +1,11 @@
 """The planner's figures follow a table that fills faster than autovacuum looks."""
 
-import asyncpg
+import asyncio
 
-from roster_common.runtime.database import Database
+import asyncpg
+import pytest
+
+from roster_common.runtime.database import Database, DatabaseAway
 from roster_common.runtime.statistics import Statistics
 from tests.support.databases import Databases
 from tests.support.eventually import eventually
@@ -57,3 +60,46 @@ async def test_a_table_that_was_filled_at_once_is_counted_without_autovacuum(
     finally:
         await database.close()
         await connection.close()
+
+
+async def test_a_database_that_goes_away_is_something_to_wait_for(databases: Databases) -> None:
+    url = databases.fresh()
+    database = Database(url, name="statistics-away", lock_timeout_s=30)
+    count = Statistics(database, "house")
+    # Two: within its transaction the holder sees one frozen copy of who is connected.
+    administrator, holder = await asyncpg.connect(url), await asyncpg.connect(url)
+    try:
+        await administrator.execute(
+            """
+            CREATE SCHEMA house; CREATE TABLE house.thing (id int) WITH (autovacuum_enabled = off);
+            INSERT INTO house.thing SELECT generate_series(1, 5000);
+            """
+        )
+        await administrator.execute("SELECT pg_stat_force_next_flush()")
+        # Whoever counts the table now waits for it, and is under way when its server hangs up.
+        await holder.execute("BEGIN; LOCK TABLE house.thing IN ACCESS EXCLUSIVE MODE")
+        counting = asyncio.create_task(_until_away(count))
+
+        async def ended() -> bool:
+            return bool(
+                await administrator.fetchval(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE application_name = 'statistics-away' AND wait_event_type = 'Lock'
+                    """
+                )
+            )
+
+        await eventually(ended)
+        with pytest.raises(DatabaseAway):
+            await counting
+    finally:
+        await holder.close()
+        await administrator.close()
+        await database.close()
+
+
+async def _until_away(count: Statistics) -> None:
+    """The server tells of changed rows when it likes, so a first look may find none."""
+    while True:
+        await count()

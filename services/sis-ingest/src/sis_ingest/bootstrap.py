@@ -13,6 +13,7 @@ from roster_common.runtime.trace import trace_routes
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
+from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
@@ -119,7 +120,9 @@ def _add_webhooks(
     record: RecordChanges,
 ) -> None:
     bell = Bell()
-    accept = AcceptDelivery(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell.ring)
+    accept = AcceptDelivery(
+        inbox=GroupedInbox(units), clock=runtime.clock, ids=runtime.ids, poke=bell.ring
+    )
     app.include_router(webhook_routes(accept, sources, limit_bytes=settings.webhook_limit_bytes))
     apply = ApplyDeliveries(units=units, clock=runtime.clock, record_changes=record)
     runtime.loop("apply-deliveries", DeliveryApplier(apply, sources, runs, bell.ear()).run)

@@ -183,11 +183,23 @@ class StoredDelivery:
     fresh: bool
 
 
-class Deliveries(Protocol):
-    """The inbox."""
+class Inbox(Protocol):
+    """The inbox as the webhook door sees it."""
 
-    async def put(self, delivery: Delivery) -> StoredDelivery:
-        """Keeps a webhook once per (source, external id)."""
+    async def keep(self, delivery: Delivery) -> StoredDelivery:
+        """Keeps a webhook once per (source, external id): durable on return.
+
+        Raises `Retriable` when the store is away; it may or may not stand then, and the sender
+        repeats.
+        """
+        ...
+
+
+class Deliveries(Protocol):
+    """The inbox within a transaction."""
+
+    async def put(self, deliveries: Sequence[Delivery]) -> Sequence[StoredDelivery]:
+        """Keeps webhooks once per (source, external id), in this order; one answer for each."""
         ...
 
     async def put_file(self, run: Run) -> None:

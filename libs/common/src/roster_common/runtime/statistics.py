@@ -7,9 +7,10 @@ every row 200 times. Source: PostgreSQL manual, "Routine Vacuuming", 25.1.3 and 
 
 from typing import Final
 
+import asyncpg
 import structlog
 
-from roster_common.runtime.database import AWAY, Database
+from roster_common.runtime.database import AWAY, Database, DatabaseAway
 
 logger = structlog.get_logger(__name__)
 
@@ -37,12 +38,18 @@ class Statistics:
     async def __call__(self) -> None:
         """Analyze what has changed; each table is a transaction of its own. May run twice.
 
-        A table that somebody else is busy with waits for the next time.
+        A table that somebody else is busy with waits for the next time. Raises `DatabaseAway`.
         """
-        pool = await self._database.pool()
-        for row in await pool.fetch(_CHANGED, self._schema, FEW_ROWS, SHARE):
-            try:
-                # From the catalog, quoted by the server: nothing of it came from outside.
-                await pool.execute(f"ANALYZE {row[0]}")
-            except AWAY as error:
-                logger.info("table_not_counted", table=row[0], error=type(error).__name__)
+        try:
+            pool = await self._database.pool()
+            for row in await pool.fetch(_CHANGED, self._schema, FEW_ROWS, SHARE):
+                await self._count(pool, row[0])
+        except AWAY as error:
+            raise DatabaseAway("the database did not answer") from error
+
+    async def _count(self, pool: asyncpg.Pool, table: str) -> None:
+        try:
+            # From the catalog, quoted by the server: nothing of it came from outside.
+            await pool.execute(f"ANALYZE {table}")
+        except asyncpg.LockNotAvailableError:
+            logger.info("table_not_counted", table=table)

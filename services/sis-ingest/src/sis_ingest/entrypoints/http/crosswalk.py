@@ -21,10 +21,10 @@ Id = Annotated[str, Field(min_length=1, max_length=255)]
 
 _MOST_TOLD: Final = 1_000
 _FAULTS: Final[Mapping[NotMerged, tuple[int, str, str]]] = {
-    "unknown_keep": (404, "unknown-id", "keep"),
-    "unknown_merge": (404, "unknown-id", "merge"),
-    "keep_was_merged": (409, "merged-away", "keep"),
-    "merge_was_merged": (409, "merged-away", "merge"),
+    "unknown_keep": (404, "unknown_id", "keep"),
+    "unknown_merge": (404, "unknown_id", "merge"),
+    "keep_was_merged": (409, "merged_away", "keep"),
+    "merge_was_merged": (409, "merged_away", "merge"),
 }
 
 
@@ -54,7 +54,7 @@ def crosswalk_routes(
     ) -> JSONResponse:
         who.ensure(body.district)
         if body.keep == body.merge:
-            raise _problem(422, "same-id", "merge")
+            raise _problem(422, "same_id", "merge")
         done = await merge(
             Pair(district_id=body.district, entity=body.entity, keep=body.keep, merge=body.merge),
             subject=who.subject,
