@@ -28,6 +28,7 @@ from tests.support.oneroster_records import (
 from tests.support.publishing import Publishing
 
 DISTRICTS = itertools.count(1)
+_AT_ONCE = 4
 PATHS = ("users", "enrollments", "demographics", "classes", "courses")
 GRANTS: tuple[tuple[str, ...] | None, ...] = (None, ("s1",), ("s1", "s2"))
 WORLD: list[tuple[str, Any]] = [
@@ -102,55 +103,50 @@ async def _pull(http: httpx2.AsyncClient, path: str) -> AsyncIterator[dict[str, 
         url = answer.links.get("next", {}).get("url")
 
 
-@dataclass
+@dataclass(eq=False)
 class Writer:
-    """A publishing transaction that commits when it is told; the next waits for its lock."""
+    """A publishing transaction that commits when it is told."""
 
-    go: asyncio.Event
-    applied: asyncio.Event
-    task: asyncio.Task[None]
+    fact: tuple[Any, Any]
+    go: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Writers:
-    """Transactions on one district, begun in turn and committed at any later time."""
+    """Transactions on one district, up to four at a time; each but one waits for the lock."""
 
     def __init__(self, publishing: Publishing, database: Database, district: str) -> None:
         self._publishing = publishing
         self._database = database
         self._district = district
-        self._open: list[Writer] = []
+        self._tasks: dict[Writer, asyncio.Task[None]] = {}
+        self._applied: asyncio.Queue[Writer] = asyncio.Queue()
 
     async def begin(self, fact: tuple[Any, Any]) -> None:
-        """Start to publish; returns once written, or once in line behind another."""
-        if len(self._open) > 3:
+        """Start to publish `fact`."""
+        if len(self._tasks) == _AT_ONCE:
             await self.commit()
-        go, applied = asyncio.Event(), asyncio.Event()
-        task = asyncio.create_task(self._write(fact, go, applied))
-        self._open.append(Writer(go=go, applied=applied, task=task))
-        if len(self._open) == 1:
-            await applied.wait()
+        writer = Writer(fact)
+        self._tasks[writer] = asyncio.create_task(self._write(writer))
 
     async def commit(self) -> None:
-        """Commit the one that has begun first."""
-        if self._open:
-            writer = self._open.pop(0)
+        """Commit the one that holds the lock: the database says which it is."""
+        if self._tasks:
+            writer = await self._applied.get()
             writer.go.set()
-            await writer.task
+            await self._tasks.pop(writer)
 
     async def finish(self) -> None:
         """Commit all."""
-        for writer in self._open:
-            writer.go.set()
-        for writer in self._open:
-            await writer.task
+        while self._tasks:
+            await self.commit()
 
-    async def _write(self, fact: Any, go: asyncio.Event, applied: asyncio.Event) -> None:
+    async def _write(self, writer: Writer) -> None:
         async with self._database.begin() as tx:
             unit = PostgresRosterUnit(await tx.driver())
-            change = self._publishing.change(*fact)
+            change = self._publishing.change(*writer.fact)
             await ApplyChanges(self._publishing.clock)(unit, self._district, [change])
-            applied.set()
-            await go.wait()
+            self._applied.put_nowait(writer)
+            await writer.go.wait()
 
 
 @pytest.fixture
@@ -180,15 +176,17 @@ async def test_a_watermark_misses_nothing_while_commits_are_slow(
         publishing.vendor(f"c-{district}", district=district, schools=GRANTS[2]) as third,
     ):
         copies = [Copy(http) for http in (first, second, third)]
-        for kind, what in steps:
-            match kind:
-                case "begin":
-                    await writers.begin(what)
-                case "commit":
-                    await writers.commit()
-                case _:
-                    await copies[what].poll()
-        await writers.finish()
+        try:
+            for kind, what in steps:
+                match kind:
+                    case "begin":
+                        await writers.begin(what)
+                    case "commit":
+                        await writers.commit()
+                    case _:
+                        await copies[what].poll()
+        finally:
+            await writers.finish()
         for copy in copies:
             await copy.poll()
             assert copy.rows == await copy.whole()

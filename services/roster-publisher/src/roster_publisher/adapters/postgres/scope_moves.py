@@ -57,22 +57,22 @@ _OF_TOUCHED: Final = f"""
         {_WANTED} AND o.entity = t.entity AND o.sourced_id = t.sourced_id OFFSET 0) AS w
 """
 
-# Who moves along with users and classes that moved: their enrolments, the users' demographics.
-# Deleted records stay where they are. About ten rows a user, thirty a class; indexes.
+# Who moves along with users and classes that moved: their enrolments, the users' demographics,
+# each with whom it follows. Deleted records stay where they are. About ten rows a user, thirty a class; indexes.
 _FOLLOWERS: Final = """
-    SELECT 'enrollment' AS entity, e.sourced_id
+    SELECT 'enrollment' AS entity, e.sourced_id, 'user' AS leader, u.id AS leader_id
     FROM unnest($2::text[]) AS u(id) CROSS JOIN LATERAL (
         SELECT sourced_id FROM roster_publisher.object
         WHERE district_id = $1 AND user_id = u.id COLLATE "C" AND entity = 'enrollment'
           AND shown AND status = 'active' OFFSET 0) AS e
-    UNION
-    SELECT 'enrollment', e.sourced_id
+    UNION ALL
+    SELECT 'enrollment', e.sourced_id, 'class', k.id
     FROM unnest($3::text[]) AS k(id) CROSS JOIN LATERAL (
         SELECT sourced_id FROM roster_publisher.object
         WHERE district_id = $1 AND class_id = k.id COLLATE "C" AND entity = 'enrollment'
           AND shown AND status = 'active' OFFSET 0) AS e
-    UNION
-    SELECT 'demographics', d.sourced_id
+    UNION ALL
+    SELECT 'demographics', d.sourced_id, 'user', u.id
     FROM unnest($2::text[]) AS u(id) CROSS JOIN LATERAL (
         SELECT sourced_id FROM roster_publisher.object
         WHERE district_id = $1 AND entity = 'demographics' AND sourced_id = u.id COLLATE "C"
@@ -126,31 +126,30 @@ _ENTER_COURSES: Final = """
 # Text: `base` begins with sourcedId, status and dateLastModified. A row per record that left.
 _KEEP_LAST: Final = """
     INSERT INTO roster_publisher.last_seen
-        (district_id, entity, sourced_id, status, stamp, kind, user_id, class_id, course_id,
+        (district_id, entity, sourced_id, status, stamp, correlation_id, kind, user_id, class_id, course_id,
          school_id, parent_id, term_ids, roles, roles_at, scope_ids, base, names, refs,
          revision, left_rev)
-    SELECT $1, v.entity, v.sourced_id, 'tobedeleted', $5, v.kind, v.user_id, v.class_id,
-           v.course_id, v.school_id, v.parent_id, v.term_ids, v.roles, v.roles_at, v.scope_ids,
+    SELECT $1, v.entity, v.sourced_id, 'tobedeleted', $6, t.correlation_id, v.kind, v.user_id,
+           v.class_id, v.course_id, v.school_id, v.parent_id, v.term_ids, v.roles, v.roles_at, v.scope_ids,
            left(v.base, v.stamp_at - length(v.status) - 13) || '"status":"tobedeleted",'
-               || '"dateLastModified":"' || $6 || substr(v.base, v.stamp_at + 44),
-           CASE WHEN v.entity = 'user' THEN $7 ELSE '' END, v.refs, v.revision, $4
-    FROM (SELECT DISTINCT t.entity, t.sourced_id COLLATE "C" AS sourced_id
-          FROM unnest($2::text[], $3::text[]) AS t(entity, sourced_id)) AS t
+               || '"dateLastModified":"' || $7 || substr(v.base, v.stamp_at + 44),
+           CASE WHEN v.entity = 'user' THEN $8 ELSE '' END, v.refs, v.revision, $5
+    FROM unnest($2::text[], $3::text[], $4::text[]) AS t(entity, sourced_id, correlation_id)
     CROSS JOIN LATERAL (
         SELECT *, position('"dateLastModified":"' IN u.base) AS stamp_at FROM (
             SELECT h.entity, h.sourced_id, h.status, h.kind, h.user_id, h.class_id, h.course_id,
                    h.school_id, h.parent_id, h.term_ids, h.roles, h.roles_at, h.scope_ids,
                    h.base, h.refs, h.rev_from AS revision
             FROM roster_publisher.object_history h
-            WHERE h.district_id = $1 AND h.entity = t.entity AND h.sourced_id = t.sourced_id
-              AND h.rev_to = $4
+            WHERE h.district_id = $1 AND h.entity = t.entity AND h.sourced_id = t.sourced_id COLLATE "C"
+              AND h.rev_to = $5
             UNION ALL
             SELECT o.entity, o.sourced_id, o.status, o.kind, o.user_id, o.class_id, o.course_id,
                    o.school_id, o.parent_id, o.term_ids, o.roles, o.roles_at, o.scope_ids,
                    o.base, o.refs, o.revision
             FROM roster_publisher.object o
-            WHERE o.district_id = $1 AND o.entity = t.entity AND o.sourced_id = t.sourced_id
-              AND o.shown AND o.revision < $4) AS u
+            WHERE o.district_id = $1 AND o.entity = t.entity AND o.sourced_id = t.sourced_id COLLATE "C"
+              AND o.shown AND o.revision < $5) AS u
         LIMIT 1) AS v
     ON CONFLICT DO NOTHING
 """
@@ -166,7 +165,7 @@ async def move_scopes(
 ) -> None:
     """Bring memberships in line with `publications`, written just before. Does not commit."""
     fresh: set[tuple[str, str]] = set()
-    changed: set[tuple[str, str]] = set()
+    changed: dict[tuple[str, str], str] = {}
     moved: dict[str, list[str]] = {"user": [], "class": []}
     for one in publications:
         key = one.draft.key
@@ -175,21 +174,30 @@ async def move_scopes(
         if one.before is None or not one.before.shown:
             fresh.add(key)
             continue
-        changed.add(key)
+        changed[key] = one.draft.cause.correlation_id
         if key.entity in moved and one.before.scope_ids != one.scope_ids:
             moved[key.entity].append(key.sourced_id)
     if moved["user"] or moved["class"]:
         followers = await driver.fetch(_FOLLOWERS, district_id, moved["user"], moved["class"])
-        changed |= {(row[0], row[1]) for row in followers} - fresh
+        for entity, sourced_id, leader, leader_id in followers:
+            if (entity, sourced_id) not in fresh:
+                changed.setdefault((entity, sourced_id), changed[leader, leader_id])
     if changed:
         left = await driver.fetch(_LEAVE, district_id, *_arrays(changed), revision, stamp)
         if left:
-            lost = _arrays({(row[0], row[1]) for row in left})
+            lost = sorted({(row[0], row[1]) for row in left})
             await driver.execute(
-                _KEEP_LAST, district_id, *lost, revision, stamp, stamp_text(stamp), BLANK_NAMES
+                _KEEP_LAST,
+                district_id,
+                *_arrays(lost),
+                [changed[key] for key in lost],
+                revision,
+                stamp,
+                stamp_text(stamp),
+                BLANK_NAMES,
             )
     if fresh or changed:
-        await driver.execute(_ENTER, district_id, *_arrays(fresh | changed), revision, stamp)
+        await driver.execute(_ENTER, district_id, *_arrays(fresh | changed.keys()), revision, stamp)
     courses = {
         (one.draft.record["course"]["sourcedId"], scope)
         for one in publications
