@@ -32,9 +32,14 @@ _PURGE_HISTORY: Final = f"""
 _PURGE_LAST_SEEN: Final = """
     DELETE FROM roster_publisher.last_seen WHERE gone_rev > 0 AND gone_at < $1
 """
+# A record that is still somewhere keeps where it was: since when it is in a view depends on it.
 # house: no-district — age alone decides, in every district alike
 _PURGE_MEMBERS: Final = """
-    DELETE FROM roster_publisher.scope_member WHERE until_rev > 0 AND until_stamp < $1
+    DELETE FROM roster_publisher.scope_member m WHERE until_rev > 0 AND until_stamp < $1
+    AND NOT EXISTS (
+        SELECT 1 FROM roster_publisher.scope_member k
+        WHERE k.district_id = m.district_id AND k.entity = m.entity
+          AND k.sourced_id = m.sourced_id AND k.until_rev IS NULL)
 """
 
 # house: no-district — age alone decides, in every district alike

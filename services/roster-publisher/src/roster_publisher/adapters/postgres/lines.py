@@ -5,7 +5,6 @@ as the reads. A line that had an error goes back to the pool, which knows how to
 """
 
 import asyncio
-from collections import deque
 from typing import Any, Final
 
 import asyncpg
@@ -22,8 +21,7 @@ class ReadLines:
     def __init__(self, database: Database, *, size: int) -> None:
         self._database = database
         self._idle: list[Any] = []
-        self._free = size
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._turns = asyncio.Semaphore(size)
 
     async def row(self, sql: str, *values: Any) -> asyncpg.Record | None:
         """The first row."""
@@ -52,37 +50,33 @@ class ReadLines:
     async def close(self) -> None:
         """Give idle lines back to the pool; lines in use follow when their read is done."""
         while self._idle:
-            await self._drop(self._idle.pop())
+            await self._release(self._idle.pop())
 
     async def _take(self) -> Any:
-        while not self._idle and not self._free:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
+        if self._turns.locked():
             async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
-                await turn
-        if self._idle:
-            return self._idle.pop()
-        self._free -= 1
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
         try:
+            while self._idle:
+                line = self._idle.pop()
+                if not line.is_closed():
+                    return line
+                await self._release(line)
             pool = await self._database.pool()
             return await pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
         except BaseException:
-            self._free += 1
-            self._wake()
+            self._turns.release()
             raise
 
     def _give(self, line: Any) -> None:
         self._idle.append(line)
-        self._wake()
+        self._turns.release()
 
     async def _drop(self, line: Any) -> None:
-        self._free += 1
-        self._wake()
-        await (await self._database.pool()).release(line)
+        self._turns.release()
+        await self._release(line)
 
-    def _wake(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+    async def _release(self, line: Any) -> None:
+        await (await self._database.pool()).release(line)

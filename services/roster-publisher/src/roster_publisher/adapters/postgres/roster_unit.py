@@ -16,6 +16,7 @@ from roster_publisher.adapters.postgres import allocated as names
 from roster_publisher.adapters.postgres.causes import keep_causes
 from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
 from roster_publisher.adapters.postgres.dirty_marks import mark_dirty
+from roster_publisher.adapters.postgres.history import advance, archive
 from roster_publisher.adapters.postgres.scope_moves import move_scopes
 from roster_publisher.domain.causes import CauseLine
 from roster_publisher.domain.names import Allocated, Held
@@ -75,17 +76,6 @@ _WAITING: Final = f"""
         WHERE district_id = $1 AND to_entity = w.entity AND to_id = w.sourced_id OFFSET 0) AS d
 """
 
-# Keeps what is about to be overwritten, for pulls that began before. A row per changed record.
-_ARCHIVE: Final = f"""
-    WITH w AS ({_KEYS})
-    INSERT INTO roster_publisher.object_history
-        (district_id, entity, sourced_id, stamp, {", ".join(PUBLISHED)},
-         rev_from, rev_to, archived_at)
-    SELECT o.district_id, o.entity, o.sourced_id, o.stamp,
-           {", ".join(f"o.{name}" for name in PUBLISHED)}, o.revision, $4, $5
-    FROM w {_OBJECT} WHERE o.shown
-"""
-
 _WANTED: Final = ", ".join(
     f"string_to_array(w.{name}, E'\\x1f')" if name in LISTS else f"w.{name}" for name in PUBLISHED
 )
@@ -122,10 +112,6 @@ _PARK: Final = """
                               ELSE excluded.correlation_id END,
         record = CASE WHEN o.shown THEN o.record ELSE excluded.record END,
         pending = CASE WHEN o.shown THEN excluded.record END
-"""
-
-_ADVANCE: Final = """
-    UPDATE roster_publisher.district_revision SET revision = $2, stamp = $3 WHERE district_id = $1
 """
 
 _FORGET_DANGLING: Final = f"""
@@ -191,10 +177,11 @@ class PostgresRosterUnit:
         """Write the records at `revision`; what they replace goes to history; scopes follow."""
         replaced = [p.draft.key for p in publications if p.before is not None and p.before.shown]
         if replaced:
-            await self._driver.execute(_ARCHIVE, district_id, *_arrays(replaced), revision, stamp)
+            at = _arrays(replaced)
+            await archive(self._driver, district_id, *at, revision=revision, stamp=stamp)
         await self._driver.execute(_PUBLISH, district_id, revision, stamp, *rows_of(publications))
         await move_scopes(self._driver, district_id, publications, revision=revision, stamp=stamp)
-        await self._driver.execute(_ADVANCE, district_id, revision, stamp)
+        await advance(self._driver, district_id, revision=revision, stamp=stamp)
 
     async def park(self, district_id: str, drafts: Sequence[Draft]) -> None:
         """Keep drafts that cannot be shown yet; what was published before them stays."""

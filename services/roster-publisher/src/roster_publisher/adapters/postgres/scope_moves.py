@@ -19,6 +19,7 @@ from typing import Final
 import asyncpg
 
 from roster_publisher.domain.fragments import BLANK_NAMES, stamp_text
+from roster_publisher.domain.records import Key
 from roster_publisher.ports import Publication
 
 # A record's memberships as the store now stands: per key few rows, by primary keys.
@@ -58,7 +59,8 @@ _OF_TOUCHED: Final = f"""
 """
 
 # Who moves along with users and classes that moved: their enrolments, the users' demographics,
-# each with whom it follows. Deleted records stay where they are. About ten rows a user, thirty a class; indexes.
+# each with whom it follows. Deleted records stay where they are. About ten rows a user, thirty a
+# class; indexes.
 _FOLLOWERS: Final = """
     SELECT 'enrollment' AS entity, e.sourced_id, 'user' AS leader, u.id AS leader_id
     FROM unnest($2::text[]) AS u(id) CROSS JOIN LATERAL (
@@ -126,11 +128,12 @@ _ENTER_COURSES: Final = """
 # Text: `base` begins with sourcedId, status and dateLastModified. A row per record that left.
 _KEEP_LAST: Final = """
     INSERT INTO roster_publisher.last_seen
-        (district_id, entity, sourced_id, status, stamp, correlation_id, kind, user_id, class_id, course_id,
-         school_id, parent_id, term_ids, roles, roles_at, scope_ids, base, names, refs,
+        (district_id, entity, sourced_id, status, stamp, correlation_id, kind, user_id, class_id,
+         course_id, school_id, parent_id, term_ids, roles, roles_at, scope_ids, base, names, refs,
          revision, left_rev)
     SELECT $1, v.entity, v.sourced_id, 'tobedeleted', $6, t.correlation_id, v.kind, v.user_id,
-           v.class_id, v.course_id, v.school_id, v.parent_id, v.term_ids, v.roles, v.roles_at, v.scope_ids,
+           v.class_id, v.course_id, v.school_id, v.parent_id, v.term_ids, v.roles, v.roles_at,
+           v.scope_ids,
            left(v.base, v.stamp_at - length(v.status) - 13) || '"status":"tobedeleted",'
                || '"dateLastModified":"' || $7 || substr(v.base, v.stamp_at + 44),
            CASE WHEN v.entity = 'user' THEN $8 ELSE '' END, v.refs, v.revision, $5
@@ -141,14 +144,15 @@ _KEEP_LAST: Final = """
                    h.school_id, h.parent_id, h.term_ids, h.roles, h.roles_at, h.scope_ids,
                    h.base, h.refs, h.rev_from AS revision
             FROM roster_publisher.object_history h
-            WHERE h.district_id = $1 AND h.entity = t.entity AND h.sourced_id = t.sourced_id COLLATE "C"
-              AND h.rev_to = $5
+            WHERE h.district_id = $1 AND h.entity = t.entity
+              AND h.sourced_id = t.sourced_id COLLATE "C" AND h.rev_to = $5
             UNION ALL
             SELECT o.entity, o.sourced_id, o.status, o.kind, o.user_id, o.class_id, o.course_id,
                    o.school_id, o.parent_id, o.term_ids, o.roles, o.roles_at, o.scope_ids,
                    o.base, o.refs, o.revision
             FROM roster_publisher.object o
-            WHERE o.district_id = $1 AND o.entity = t.entity AND o.sourced_id = t.sourced_id COLLATE "C"
+            WHERE o.district_id = $1 AND o.entity = t.entity
+              AND o.sourced_id = t.sourced_id COLLATE "C"
               AND o.shown AND o.revision < $5) AS u
         LIMIT 1) AS v
     ON CONFLICT DO NOTHING
@@ -164,28 +168,15 @@ async def move_scopes(
     stamp: datetime,
 ) -> None:
     """Bring memberships in line with `publications`, written just before. Does not commit."""
-    fresh: set[tuple[str, str]] = set()
-    changed: dict[tuple[str, str], str] = {}
-    moved: dict[str, list[str]] = {"user": [], "class": []}
-    for one in publications:
-        key = one.draft.key
-        if key.entity == "academicSession":
-            continue
-        if one.before is None or not one.before.shown:
-            fresh.add(key)
-            continue
-        changed[key] = one.draft.cause.correlation_id
-        if key.entity in moved and one.before.scope_ids != one.scope_ids:
-            moved[key.entity].append(key.sourced_id)
-    if moved["user"] or moved["class"]:
-        followers = await driver.fetch(_FOLLOWERS, district_id, moved["user"], moved["class"])
-        for entity, sourced_id, leader, leader_id in followers:
-            if (entity, sourced_id) not in fresh:
-                changed.setdefault((entity, sourced_id), changed[leader, leader_id])
+    written = {p.draft.key: p for p in publications if p.draft.key.entity != "academicSession"}
+    fresh = {key for key, p in written.items() if p.before is None or not p.before.shown}
+    changed = {key: p.draft.cause.correlation_id for key, p in written.items() if key not in fresh}
+    changed = await _followers(driver, district_id, [written[key] for key in changed]) | changed
+    changed = {key: cause for key, cause in changed.items() if key not in fresh}
     if changed:
         left = await driver.fetch(_LEAVE, district_id, *_arrays(changed), revision, stamp)
-        if left:
-            lost = sorted({(row[0], row[1]) for row in left})
+        lost = sorted({Key(*row) for row in left})
+        if lost:
             await driver.execute(
                 _KEEP_LAST,
                 district_id,
@@ -196,8 +187,9 @@ async def move_scopes(
                 stamp_text(stamp),
                 BLANK_NAMES,
             )
-    if fresh or changed:
-        await driver.execute(_ENTER, district_id, *_arrays(fresh | changed.keys()), revision, stamp)
+    if written:
+        entering = fresh | changed.keys()
+        await driver.execute(_ENTER, district_id, *_arrays(entering), revision, stamp)
     courses = {
         (one.draft.record["course"]["sourcedId"], scope)
         for one in publications
@@ -206,6 +198,23 @@ async def move_scopes(
     }
     if courses:
         await driver.execute(_ENTER_COURSES, district_id, *_arrays(courses), revision, stamp)
+
+
+async def _followers(
+    driver: asyncpg.Connection, district_id: str, changed: Sequence[Publication]
+) -> dict[Key, str]:
+    """What moves along with those of `changed` that moved, with the correlation id of that."""
+    moved = {
+        p.draft.key: p.draft.cause.correlation_id
+        for p in changed
+        if p.before is not None and p.before.scope_ids != p.scope_ids
+    }
+    users = [key.sourced_id for key in moved if key.entity == "user"]
+    classes = [key.sourced_id for key in moved if key.entity == "class"]
+    if not users and not classes:
+        return {}
+    rows = await driver.fetch(_FOLLOWERS, district_id, users, classes)
+    return {Key(row[0], row[1]): moved[Key(row[2], row[3])] for row in rows}
 
 
 def _arrays(pairs: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
