@@ -202,3 +202,40 @@ async def test_who_never_was_there_is_nowhere(publishing: Publishing) -> None:
     assert "zoe" not in single.text
     assert [asked.json(), asked.headers["x-total-count"]] == [{"users": []}, "0"]
     assert course.json() == {"courses": []}
+
+
+async def test_what_left_names_the_delivery_that_moved_it(publishing: Publishing) -> None:
+    await publishing.publish(*WORLD)
+    await publishing.publish(("user", user("amy", role("s2"), **AMY)), correlation_id="move-7")
+
+    rows = await publishing.rows(
+        "SELECT entity, sourced_id, correlation_id FROM roster_publisher.last_seen"
+        " WHERE district_id = $1 ORDER BY entity",
+        "d1",
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("demographics", "amy", "move-7"),
+        ("enrollment", "e1", "move-7"),
+        ("user", "amy", "move-7"),
+    ]
+
+
+async def test_a_name_that_comes_back_is_seen_where_the_person_is(publishing: Publishing) -> None:
+    await publishing.publish(*WORLD)
+    await publishing.publish(("user", user("amy", role("s2"), **AMY)))
+    await publishing.take(publishing.named("amy", username="amy7"))
+    async with publishing.vendor(schools=("s1",)) as http:
+        left = (await http.get("/users/amy")).json()["user"]
+    async with publishing.vendor(schools=("s2",)) as http:
+        there = await _ids(http, f"/users?filter=dateLastModified>'{MOVED}'")
+        named = (await http.get("/users/amy")).json()["user"]
+    await publishing.publish(("user", user("amy", role("s1"), **AMY)))
+    async with publishing.vendor(schools=("s2",)) as http:
+        gone = (await http.get("/users/amy")).json()["user"]
+
+    assert (left["status"], left["dateLastModified"]) == ("tobedeleted", MOVED)
+    assert "username" not in left
+    assert (there, named["username"]) == ([("amy", "active")], "amy7")
+    assert gone["status"] == "tobedeleted"
+    assert gone["dateLastModified"] > named["dateLastModified"]
+    assert gone.keys() & {"username", "email", "metadata"} == set()

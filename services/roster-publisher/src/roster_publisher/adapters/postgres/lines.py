@@ -61,7 +61,7 @@ class ReadLines:
         try:
             while self._idle:
                 line = self._idle.pop()
-                if not line.is_closed():
+                if _is_open(line):
                     return line
                 await self._release(line)
             pool = await self._database.pool()
@@ -80,3 +80,11 @@ class ReadLines:
 
     async def _release(self, line: Any) -> None:
         await (await self._database.pool()).release(line)
+
+
+def _is_open(line: Any) -> bool:
+    """False for a line whose connection ended while it was idle: the pool has taken it back."""
+    try:
+        return not line.is_closed()
+    except asyncpg.InterfaceError:
+        return False
