@@ -187,7 +187,7 @@ class Publishing:
         issued = await IssueToken(vendors, digests, self.clock)(
             client_id=client_id, secret=f"hrs_{'a' * 43}", scope=None
         )
-        assert isinstance(issued, Issued)
+        assert isinstance(issued, Issued), issued
         async with self.http(headers={"Authorization": f"Bearer {issued.token}"}) as client:
             yield client
 

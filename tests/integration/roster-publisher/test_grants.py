@@ -100,6 +100,17 @@ async def test_an_agreement_that_has_ended_delivers_nothing(publishing: Publishi
         assert answer.json()["imsx_description"] == "the agreement behind this grant has ended"
 
 
+async def test_an_agreement_that_has_ended_gives_no_token(publishing: Publishing) -> None:
+    ends = publishing.clock.now() + timedelta(seconds=60)
+    async with publishing.vendor(expires_at=ends):
+        pass
+    publishing.clock.advance(60)
+
+    with pytest.raises(AssertionError, match="unauthorized_client"):
+        async with publishing.vendor(expires_at=ends):
+            pass
+
+
 async def test_a_grant_that_changes_opens_a_new_pull(publishing: Publishing) -> None:
     await publishing.publish(*school_world(users=4))
     async with publishing.vendor() as http:
