@@ -95,6 +95,7 @@ def _read() -> list[Row]:
         Row(key="read.deep.continued", title="same at offset 99,900, continued", unit="ms"),
         Row(key="read.deep.ratio", title="continued page at the end / first page", unit="times"),
         Row(key="read.deep.jump", title="same at offset 99,900, jumped to", unit="ms"),
+        Row(key="read.deep.counted", title="same, jumped to and counted", unit="ms"),
     ]
 
 
