@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import httpx2
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.official_oneroster import check_collection, check_error, check_single
@@ -154,9 +154,21 @@ def _plain(record: Row) -> Row:
     return {k: v for k, v in record.items() if not k.startswith("_")}
 
 
+# U0 gains a second school, with an enrolment there, loses the first, and leaves both.
+SECOND_SCHOOL = [
+    [("user", "U0", ([("Sa", "student"), ("Sb", "student")], ["U3"], "Ada"))],
+    [("enrollment", "E1", ("U0", "Kb", "Sb"))],
+    [("user", "U0", ([("Sb", "student")], ["U3"], "Ada"))],
+    [("user", "U0", ([("Sc", "student")], [], "Bob"))],
+]
+
+
+@example(grant=("Sa",), commits=SECOND_SCHOOL)
+@example(grant=("Sb",), commits=SECOND_SCHOOL)
+@example(grant=("Sa", "Sb"), commits=SECOND_SCHOOL)
 @given(grant=GRANTS, commits=COMMITS)
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
