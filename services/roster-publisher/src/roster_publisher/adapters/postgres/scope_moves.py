@@ -83,31 +83,34 @@ _FOLLOWERS: Final = """
 
 # Ends the memberships that are no longer wanted. Few rows; index on the record.
 _LEAVE: Final = f"""
-    WITH touched AS ({_TOUCHED}), wanted AS ({_OF_TOUCHED})
+    WITH touched AS ({_TOUCHED})
     UPDATE roster_publisher.scope_member SET until_rev = $4, until_stamp = $5
     WHERE ctid = ANY (ARRAY(
         SELECT m.ctid FROM touched t CROSS JOIN LATERAL (
             SELECT ctid, scope_id, via_id FROM roster_publisher.scope_member
             WHERE district_id = $1 AND entity = t.entity AND sourced_id = t.sourced_id
               AND until_rev IS NULL OFFSET 0) AS m
-        WHERE t.entity <> 'course' AND NOT EXISTS (
-            SELECT 1 FROM wanted w
-            WHERE w.entity = t.entity AND w.sourced_id = t.sourced_id
-              AND w.scope_id = m.scope_id AND w.via_id = m.via_id)))
+        LEFT JOIN LATERAL (
+            {_WANTED} AND o.entity = t.entity AND o.sourced_id = t.sourced_id
+              AND w.scope_id = m.scope_id AND w.via_id = m.via_id LIMIT 1) AS w ON true
+        WHERE t.entity <> 'course' AND w.entity IS NULL))
     RETURNING entity, sourced_id
 """
 
-# Begins the memberships that are wanted and not there. A row per (record, org); index.
+# Begins the memberships that are wanted and not there. A row per (record, org); index. What is there
+# is looked up one by one: as an anti-join it would be compared with all of a table without counts.
 _ENTER: Final = f"""
     WITH touched AS ({_TOUCHED})
     INSERT INTO roster_publisher.scope_member
         (district_id, entity, sourced_id, scope_id, via_id, since_rev, since_stamp)
     SELECT DISTINCT $1, w.entity, w.sourced_id, w.scope_id, w.via_id, $4::bigint, $5::timestamptz
     FROM ({_OF_TOUCHED}) AS w
-    WHERE NOT EXISTS (
-        SELECT 1 FROM roster_publisher.scope_member m
+    LEFT JOIN LATERAL (
+        SELECT m.since_rev FROM roster_publisher.scope_member m
         WHERE m.district_id = $1 AND m.entity = w.entity AND m.sourced_id = w.sourced_id
-          AND m.scope_id = w.scope_id AND m.via_id = w.via_id AND m.until_rev IS NULL)
+          AND m.scope_id = w.scope_id AND m.via_id = w.via_id AND m.until_rev IS NULL LIMIT 1
+    ) AS m ON true
+    WHERE m.since_rev IS NULL
     ON CONFLICT DO NOTHING
 """
 
@@ -118,10 +121,11 @@ _ENTER_COURSES: Final = """
     SELECT $1, 'course', w.course_id, w.scope_id, w.scope_id, $4::bigint, $5::timestamptz
     FROM (SELECT DISTINCT t.course_id COLLATE "C" AS course_id, t.scope_id COLLATE "C" AS scope_id
           FROM unnest($2::text[], $3::text[]) AS t(course_id, scope_id)) AS w
-    WHERE NOT EXISTS (
-        SELECT 1 FROM roster_publisher.scope_member m
+    LEFT JOIN LATERAL (
+        SELECT m.since_rev FROM roster_publisher.scope_member m
         WHERE m.district_id = $1 AND m.entity = 'course' AND m.sourced_id = w.course_id
-          AND m.scope_id = w.scope_id AND m.until_rev IS NULL)
+          AND m.scope_id = w.scope_id AND m.until_rev IS NULL LIMIT 1) AS m ON true
+    WHERE m.since_rev IS NULL
 """
 
 # Keeps the version before this commit, which history holds if the record itself was written.
