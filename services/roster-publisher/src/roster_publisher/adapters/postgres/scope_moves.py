@@ -97,8 +97,9 @@ _LEAVE: Final = f"""
     RETURNING entity, sourced_id
 """
 
-# Begins the memberships that are wanted and not there. A row per (record, org); index. What is there
-# is looked up one by one: as an anti-join it would be compared with all of a table without counts.
+# Begins the memberships that are wanted and not there. A row per (record, org); index. What is
+# there is looked up one by one: as an anti-join it would be compared with all of the table for as
+# long as the table has no counts.
 _ENTER: Final = f"""
     WITH touched AS ({_TOUCHED})
     INSERT INTO roster_publisher.scope_member
