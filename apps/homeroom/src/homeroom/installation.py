@@ -117,4 +117,5 @@ def _target(url: str, token: str) -> dict[str, object]:
         "token": token,
         "roles": list(DIRECTORY_ROLES),
         "emailDomain": MAIL_DOMAIN,
+        "groups": ["school", "class"],
     }

@@ -5,24 +5,32 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from directory_sync.adapters.events import FactToEvent
+from directory_sync.adapters.postgres.group_views import PostgresGroupViews
 from directory_sync.adapters.postgres.units import PostgresUnits
 from directory_sync.adapters.postgres.views import PostgresViews
 from directory_sync.adapters.transport import HttpTransport
 from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.policy import Policy
 from directory_sync.entrypoints.consumers.roster_state import GROUP, TOPICS, roster_state_handler
+from directory_sync.entrypoints.http.groups import group_routes
 from directory_sync.entrypoints.http.pages import routes
+from directory_sync.entrypoints.jobs.group_reconciler import GroupReconciler
 from directory_sync.entrypoints.jobs.reconciler import Reconciler
 from directory_sync.ports import Connection, Wiring
 from directory_sync.settings import SCHEMA, Settings, TargetSettings
 from directory_sync.targets import TARGETS
 from directory_sync.usecases.prepare_actions import PrepareActions
+from directory_sync.usecases.prepare_groups import PrepareGroups
+from directory_sync.usecases.read_groups import ReadGroups
 from directory_sync.usecases.read_target import ReadTarget
+from directory_sync.usecases.reconcile_groups import ReconcileGroups
 from directory_sync.usecases.reconcile_target import Pace, ReconcileTarget
+from directory_sync.usecases.record_groups import RecordGroups
 from directory_sync.usecases.record_outcomes import RecordOutcomes
 from directory_sync.usecases.record_state import RecordState
 from directory_sync.usecases.review_dates import ReviewDates
 from directory_sync.usecases.show_accounts import ShowAccounts
+from directory_sync.usecases.show_groups import ShowGroups
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.service import Runtime, create_app
 
@@ -40,10 +48,14 @@ def build(settings: Settings) -> FastAPI:
         show = ShowAccounts(
             views=PostgresViews(runtime.database), policies=policies, clock=runtime.clock
         )
-        app.include_router(routes(show, runtime.operators.require("viewer")))
+        show_groups = ShowGroups(views=PostgresGroupViews(runtime.database), policies=policies)
+        viewer = runtime.operators.require("viewer")
+        app.include_router(routes(show, show_groups, viewer))
+        app.include_router(group_routes(show_groups, viewer))
         _add_consumer(runtime, units, policies, bell)
         for wiring in wirings:
             _add_workers(settings, runtime, units, wiring, bell)
+            _add_group_worker(settings, runtime, units, wiring, bell)
         review = ReviewDates(units=units, policies=policies, clock=runtime.clock)
 
         async def review_dates() -> None:
@@ -87,6 +99,28 @@ def _add_workers(
         runtime.loop(f"target:{wiring.policy.target_id}:{number}", worker.run)
 
 
+def _add_group_worker(
+    settings: Settings, runtime: Runtime, units: PostgresUnits, wiring: Wiring, bell: Bell
+) -> None:
+    """One worker is enough: it asks for many groups side by side. None without groups."""
+    if wiring.groups is None:
+        return
+    target, clock, ids = wiring.groups, runtime.clock, runtime.ids
+    worker = GroupReconciler(
+        target_id=wiring.policy.target_id,
+        read_groups=ReadGroups(units=units, wiring=wiring, target=target, clock=clock, ids=ids),
+        reconcile=ReconcileGroups(
+            target=target,
+            prepare=PrepareGroups(units=units, wiring=wiring, clock=clock, ids=ids),
+            record=RecordGroups(units=units, wiring=wiring, clock=clock),
+            batch=settings.target_batch,
+            lease_s=settings.lease_s,
+        ),
+        ear=bell.ear(),
+    )
+    runtime.loop(f"groups:{wiring.policy.target_id}", worker.run)
+
+
 def _wiring(target: TargetSettings, runtime: Runtime) -> Wiring:
     spec = TARGETS[target.kind]
     url = str(target.url).rstrip("/")
@@ -103,5 +137,14 @@ def _wiring(target: TargetSettings, runtime: Runtime) -> Wiring:
         roles=target.roles,
         email_domain=target.email_domain,
         time_zone=target.time_zone,
+        groups=target.groups,
     )
-    return Wiring(policy=policy, desired=spec.desired, target=spec.connect(connection, transport))
+    groups = None
+    if target.groups and spec.connect_groups is not None:
+        groups = spec.connect_groups(connection, transport)
+    return Wiring(
+        policy=policy,
+        desired=spec.desired,
+        target=spec.connect(connection, transport),
+        groups=groups,
+    )

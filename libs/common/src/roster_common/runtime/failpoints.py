@@ -45,10 +45,18 @@ FAILPOINTS = frozenset(
         "directory.consume.before_commit",
         "directory.apply.before_call",
         "directory.apply.after_call",
+        "directory.groups.before_call",
+        "directory.groups.after_call",
         "directory.record.before_commit",
         "directory.record.after_commit",
         # ticket-events
         "tickets.consume.before_commit",
+        "tickets.import.before_commit",
+        "tickets.import.after_commit",
+        "tickets.accept.before_commit",
+        "tickets.accept.after_commit",
+        "tickets.apply.before_commit",
+        "tickets.apply.after_commit",
     }
 )
 

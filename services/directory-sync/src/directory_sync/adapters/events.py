@@ -3,9 +3,9 @@ domain word must not change the wire unseen (tests/unit/directory-sync compares 
 """
 
 from collections.abc import Mapping
-from typing import Protocol, get_args
+from typing import Literal, Protocol, get_args
 
-from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep, Fact
+from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep, Fact, MembershipFact
 from roster_common.contracts.directory_account_v1 import (
     AccountAction,
     AccountCreated,
@@ -15,6 +15,7 @@ from roster_common.contracts.directory_account_v1 import (
     AccountUpdated,
 )
 from roster_common.contracts.directory_account_v1 import AccountNamed as AccountNamedV1
+from roster_common.contracts.directory_state_v1 import MembershipAdded, MembershipRemoved
 from roster_common.contracts.envelope import Event, EventData, Origin
 from roster_common.errors import Fatal
 
@@ -25,6 +26,7 @@ STEPS: Mapping[AccountStep, type[AccountAction]] = {
     AccountStep.ENABLED: AccountEnabled,
     AccountStep.FAILED: AccountFailed,
 }
+_REASONS: Mapping[str, Literal["class", "org"]] = {"class": "class", "org": "org"}
 _ORIGINS: Mapping[str, Origin] = {origin: origin for origin in get_args(Origin)}
 
 
@@ -80,4 +82,13 @@ def _data(fact: Fact) -> EventData:
                 attributes_changed=fact.attributes_changed,
                 attempt=fact.attempt,
                 error_code=fact.error_code,
+            )
+        case MembershipFact():
+            moved = MembershipAdded if fact.added else MembershipRemoved
+            return moved(
+                target=fact.target_id,
+                person_id=fact.person_id,
+                account_id=fact.account_id,
+                group_id=fact.group_id,
+                reason=_REASONS[fact.reason],
             )

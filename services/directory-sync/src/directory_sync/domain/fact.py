@@ -56,4 +56,18 @@ class AccountNamed:
     cause: Cause
 
 
-Fact: TypeAlias = AccountFact | AccountNamed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipFact:
+    """A person's account came into a group, or went out of it. `reason`: class or org."""
+
+    added: bool
+    district_id: DistrictId
+    target_id: TargetId
+    person_id: PersonId
+    account_id: str
+    group_id: str
+    reason: str
+    cause: Cause
+
+
+Fact: TypeAlias = AccountFact | AccountNamed | MembershipFact

@@ -11,7 +11,7 @@ class Policy:
 
     `roles`: OneRoster roles that give an account. `email_domain`: where allocated addresses live;
     None means that a person without an address in the roster gets none. `time_zone`: IANA name of
-    the district's zone, in which dates begin and end.
+    the district's zone, in which dates begin and end. `groups`: kinds of groups kept there.
     """
 
     district_id: DistrictId
@@ -19,3 +19,4 @@ class Policy:
     roles: frozenset[str]
     email_domain: str | None
     time_zone: str
+    groups: frozenset[str] = frozenset()

@@ -26,6 +26,7 @@ class ClassChange:
 
     class_id: str
     roster_class: RosterClass | None
+    review_on: date | None
     cause: Cause
 
 

@@ -19,6 +19,7 @@ from directory_sync.domain.person import Person, Role, current_role
 from directory_sync.domain.plan import Action, Create, Look, plan
 from directory_sync.domain.work import AccountWrite, Claimed, Retry
 from directory_sync.ports import Unit, Units, Wiring
+from directory_sync.usecases.mark_groups import mark_groups_of_accounts
 from roster_common.ports import Clock, IdSource
 
 
@@ -235,6 +236,12 @@ class PrepareActions:
         if settled:
             done = {s.claimed.person_id: s.claimed.generation for s in settled}
             await unit.marks.finish(district_id, target_id, done, now=now)
+        before = {
+            result.claimed.person_id: result.claimed.record
+            for results in (prepared, settled, refused)
+            for result in results
+        }
+        await mark_groups_of_accounts(unit, self._wiring.policy, before, writes, now=now)
         for fact in (s.named for s in settled if s.named is not None):
             unit.emit(fact)
         if refused:

@@ -25,6 +25,7 @@ from directory_sync.domain.outcome import (
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update
 from directory_sync.domain.work import AccountWrite, Retry
 from directory_sync.ports import Units, Wiring
+from directory_sync.usecases.mark_groups import mark_groups_of_accounts
 from directory_sync.usecases.prepare_actions import Prepared, Work, failed_fact, named_fact
 from roster_common.ports import Clock
 
@@ -70,6 +71,10 @@ class RecordOutcomes:
                 await unit.accounts.disown_username(district_id, target_id, username)
             await unit.marks.finish(district_id, target_id, recorded.done, now=now)
             await unit.marks.retry(district_id, target_id, recorded.retries)
+            before = {item.claimed.person_id: item.claimed.record for item in work.prepared}
+            await mark_groups_of_accounts(
+                unit, self._wiring.policy, before, recorded.writes, now=now
+            )
             for fact in recorded.facts:
                 unit.emit(fact)
         return recorded.counts

@@ -9,11 +9,13 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from directory_sync.domain.fact import Cause
+from directory_sync.domain.group import class_group, next_class_review, places_of
 from directory_sync.domain.ids import DistrictId, PersonId
 from directory_sync.domain.person import Person, RosterClass, next_review
 from directory_sync.domain.policy import Policy
 from directory_sync.domain.work import ClassChange, PersonChange
 from directory_sync.ports import Unit
+from directory_sync.usecases.mark_groups import mark_groups
 from roster_common.ports import Clock
 
 _NO_TARGET_ZONE = "UTC"
@@ -40,7 +42,7 @@ class ClassTold:
 
 
 class RecordState:
-    """Stores state and marks the persons that changed, for every target of their district."""
+    """Stores state and marks persons that changed, and groups that may, for every target."""
 
     def __init__(self, *, policies: Sequence[Policy], clock: Clock) -> None:
         self._policies = policies
@@ -51,36 +53,44 @@ class RecordState:
     ) -> int:
         """Events in the order of the log; of several about one person the last counts.
 
-        Returns how many persons changed. Does not commit. Running it again marks nobody.
+        Returns how many persons and classes changed. Does not commit. Running it again marks
+        nothing.
         """
         changed = 0
-        now = self._clock.now()
-        for district_id in sorted({told.district_id for told in persons}):
-            changed += await self._record_persons(
-                unit, district_id, [p for p in persons if p.district_id == district_id]
+        districts = {p.district_id for p in persons} | {c.district_id for c in classes}
+        for district_id in sorted(districts):
+            changed += await self._record_district(
+                unit,
+                district_id,
+                {one.person_id: one for one in persons if one.district_id == district_id},
+                {one.class_id: one for one in classes if one.district_id == district_id},
             )
-        for district_id in sorted({told.district_id for told in classes}):
-            last = {c.class_id: c for c in classes if c.district_id == district_id}
-            changes = [
-                ClassChange(class_id=c.class_id, roster_class=c.roster_class, cause=c.cause)
-                for c in last.values()
-            ]
-            await unit.people.put_classes(district_id, changes, now=now)
         return changed
 
-    async def _record_persons(
-        self, unit: Unit, district_id: DistrictId, told: Sequence[PersonTold]
+    async def _record_district(
+        self,
+        unit: Unit,
+        district_id: DistrictId,
+        persons: Mapping[PersonId, PersonTold],
+        classes: Mapping[str, ClassTold],
     ) -> int:
-        last = {one.person_id: one for one in told}
-        today = self._today(district_id)
-        changes = [_change(one, today) for one in last.values()]
-        now = self._clock.now()
+        """Groups are marked once, last: two transactions that mark them never cross."""
+        now, today = self._clock.now(), self._today(district_id)
+        changes = [_change(one, today) for one in persons.values()]
         changed = await unit.people.put_persons(district_id, changes, now=now)
         targets = [p.target_id for p in self._policies if p.district_id == district_id]
         if changed and targets:
-            causes: Mapping[PersonId, Cause] = {i: last[i].cause for i in changed}
+            causes = {i: persons[i].cause for i in changed}
             await unit.marks.set(district_id, targets, causes, now=now)
-        return len(changed)
+        places = {i: places_of(persons[i].person) for i in changed}
+        touched = await unit.groups.put_places(district_id, places, now=now)
+        class_changes = [_class_change(one, today) for one in classes.values()]
+        renewed = await unit.people.put_classes(district_id, class_changes, now=now)
+        groups = {class_group(class_id): classes[class_id].cause for class_id in renewed} | {
+            name: persons[i].cause for i, names in touched.items() for name in names
+        }
+        await mark_groups(unit, self._policies, district_id, groups, now=now)
+        return len(changed) + len(renewed)
 
     def _today(self, district_id: DistrictId) -> date:
         zones = (p.time_zone for p in self._policies if p.district_id == district_id)
@@ -91,4 +101,12 @@ def _change(told: PersonTold, today: date) -> PersonChange:
     review_on = None if told.person is None else next_review(told.person, today=today)
     return PersonChange(
         person_id=told.person_id, person=told.person, review_on=review_on, cause=told.cause
+    )
+
+
+def _class_change(told: ClassTold, today: date) -> ClassChange:
+    roster_class = told.roster_class
+    review_on = None if roster_class is None else next_class_review(roster_class, today=today)
+    return ClassChange(
+        class_id=told.class_id, roster_class=roster_class, review_on=review_on, cause=told.cause
     )

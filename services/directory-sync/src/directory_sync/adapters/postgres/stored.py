@@ -32,6 +32,11 @@ def load_person(text: str) -> Person:
     return Person(person_id=person_id, roles=roles, seats=seats, **fields)
 
 
+def load_class(text: str) -> RosterClass:
+    """Read what `dump` wrote."""
+    return RosterClass(**_dated(orjson.loads(text)))
+
+
 def load_actual(text: str) -> ActualAccount:
     """Read what `dump` wrote."""
     return ActualAccount(**orjson.loads(text))

@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from directory_sync.adapters.postgres.accounts import PostgresAccounts
+from directory_sync.adapters.postgres.group_marks import PostgresGroupMarks
+from directory_sync.adapters.postgres.groups import PostgresGroups
 from directory_sync.adapters.postgres.marks import PostgresMarks
 from directory_sync.adapters.postgres.people import PostgresPeople
 from directory_sync.domain.fact import Fact
@@ -23,6 +25,8 @@ class PostgresUnit:
         self.people = PostgresPeople(driver)
         self.marks = PostgresMarks(driver)
         self.accounts = PostgresAccounts(driver)
+        self.groups = PostgresGroups(driver)
+        self.group_marks = PostgresGroupMarks(driver)
         self._tx = tx
         self._to_event = to_event
 

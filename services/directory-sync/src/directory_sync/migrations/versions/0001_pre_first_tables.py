@@ -1,4 +1,4 @@
-"""First tables: roster state, marks, accounts, the ledger of names, what a first read found.
+"""First tables: roster state, marks, accounts, names, what a first read found, groups.
 
 Pre: safe while older code runs (nothing exists before it).
 """
@@ -26,7 +26,7 @@ _CLASS = """
     CREATE TABLE directory_sync.class (
         district_id text NOT NULL, class_id text NOT NULL,
         state jsonb, content_hash bytea NOT NULL, deleted boolean NOT NULL,
-        correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
+        review_on date, correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
         changed_at timestamptz NOT NULL,
         PRIMARY KEY (district_id, class_id),
         CHECK (deleted = (state IS NULL))
@@ -82,7 +82,61 @@ _TARGET = """
     CREATE TABLE directory_sync.target (
         district_id text NOT NULL, target_id text NOT NULL,
         first_read_at timestamptz NOT NULL, first_read_accounts integer NOT NULL,
+        groups_read_at timestamptz,
         PRIMARY KEY (district_id, target_id)
+    )
+"""
+# Why a person belongs to a group; days are ISO text, "" is open. Follows person.state.
+_PLACE = """
+    CREATE TABLE directory_sync.place (
+        district_id text NOT NULL, person_id text NOT NULL, group_key text NOT NULL,
+        number smallint NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('class', 'students', 'staff')),
+        subject_id text NOT NULL, role text NOT NULL, begin_day text NOT NULL,
+        end_day text NOT NULL, school_name text NOT NULL, changed_at timestamptz NOT NULL,
+        PRIMARY KEY (district_id, person_id, group_key, number)
+    )
+"""
+# Lanes and leases as in dirty.
+_DIRTY_GROUP = """
+    CREATE TABLE directory_sync.dirty_group (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('class', 'students', 'staff')),
+        subject_id text NOT NULL, lane smallint NOT NULL CHECK (lane IN (0, 1)),
+        correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
+        since timestamptz NOT NULL, generation bigint NOT NULL DEFAULT 1,
+        attempts integer NOT NULL DEFAULT 0, next_attempt_at timestamptz NOT NULL,
+        last_error_code text, lease_token text, lease_until timestamptz,
+        PRIMARY KEY (district_id, target_id, group_key),
+        CHECK ((lease_token IS NULL) = (lease_until IS NULL))
+    ) WITH (fillfactor = 70)
+"""
+_GROUP = """
+    CREATE TABLE directory_sync.directory_group (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('class', 'students', 'staff')),
+        subject_id text NOT NULL, group_id text, display_name text NOT NULL,
+        doubt text CHECK (doubt IN ('create', 'change', 'found')),
+        held integer NOT NULL DEFAULT 0 CHECK (held >= 0), held_since timestamptz,
+        correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
+        last_error_code text, last_error_at timestamptz,
+        PRIMARY KEY (district_id, target_id, group_key),
+        CHECK ((held = 0) = (held_since IS NULL))
+    ) WITH (fillfactor = 80)
+"""
+_MEMBERSHIP = """
+    CREATE TABLE directory_sync.membership (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        account_id text NOT NULL, person_id text NOT NULL, since timestamptz NOT NULL,
+        PRIMARY KEY (district_id, target_id, group_key, account_id)
+    )
+"""
+# What the budget of removals has spent; a removal that is tried again counts once.
+_REMOVAL = """
+    CREATE TABLE directory_sync.removal (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        account_id text NOT NULL, at timestamptz NOT NULL,
+        PRIMARY KEY (district_id, target_id, group_key, account_id)
     )
 """
 _INDEXES = (
@@ -110,11 +164,31 @@ _INDEXES = (
     CREATE INDEX found_username ON directory_sync.found_account
         (district_id, target_id, username_key)
     """,
+    """
+    CREATE INDEX class_review ON directory_sync.class (district_id, review_on)
+        WHERE review_on IS NOT NULL
+    """,
+    "CREATE INDEX place_group ON directory_sync.place (district_id, group_key)",
+    """
+    CREATE INDEX dirty_group_due ON directory_sync.dirty_group
+        (district_id, target_id, lane, next_attempt_at)
+    """,
+    """
+    CREATE INDEX dirty_group_lease ON directory_sync.dirty_group (lease_token)
+        WHERE lease_token IS NOT NULL
+    """,
+    """
+    CREATE INDEX membership_person ON directory_sync.membership
+        (district_id, target_id, person_id)
+    """,
+    "CREATE INDEX removal_at ON directory_sync.removal (district_id, target_id, at)",
 )
+_GROUPS = (_PLACE, _DIRTY_GROUP, _GROUP, _MEMBERSHIP, _REMOVAL)
 
 
 def upgrade() -> None:
     """Create the tables of this service."""
-    for statement in (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET, *_INDEXES):
+    tables = (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET, *_GROUPS)
+    for statement in (*tables, *_INDEXES):
         op.execute(statement)
     create_position_table(op, schema="directory_sync")

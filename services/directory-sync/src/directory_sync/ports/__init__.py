@@ -14,7 +14,7 @@ from directory_sync.domain.fact import Cause, Fact
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.names import Taken
 from directory_sync.domain.outcome import Order, Outcome
-from directory_sync.domain.person import Person, Role
+from directory_sync.domain.person import Person, Role, RosterClass
 from directory_sync.domain.policy import Policy
 from directory_sync.domain.view import AccountRow, TargetCounts
 from directory_sync.domain.work import (
@@ -25,6 +25,7 @@ from directory_sync.domain.work import (
     Retry,
     Review,
 )
+from directory_sync.ports.groups import GroupMarks, Groups, GroupTarget
 
 
 class People(Protocol):
@@ -50,6 +51,18 @@ class People(Protocol):
 
     async def set_review(self, district_id: DistrictId, reviews: Sequence[Review]) -> None:
         """Store the next review dates."""
+        ...
+
+    async def due_classes(
+        self, district_id: DistrictId, *, today: date, limit: int
+    ) -> Sequence[tuple[RosterClass, Cause]]:
+        """Classes whose review date has come, locked until the transaction ends."""
+        ...
+
+    async def set_class_review(
+        self, district_id: DistrictId, reviews: Mapping[str, date | None]
+    ) -> None:
+        """Store the classes' next review dates."""
         ...
 
 
@@ -213,6 +226,16 @@ class Unit(Protocol):
         """Records, names and found accounts."""
         ...
 
+    @property
+    def groups(self) -> Groups:
+        """Places, groups and memberships."""
+        ...
+
+    @property
+    def group_marks(self) -> GroupMarks:
+        """Which groups must be looked at."""
+        ...
+
     def emit(self, fact: Fact) -> None:
         """Tell others, if and only if this transaction commits."""
         ...
@@ -322,6 +345,7 @@ class TargetSpec:
     kind: str
     desired: DesiredOf
     connect: Callable[[Connection, Transport], Target]
+    connect_groups: Callable[[Connection, Transport], GroupTarget] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,3 +355,4 @@ class Wiring:
     policy: Policy
     desired: DesiredOf
     target: Target
+    groups: GroupTarget | None = None
