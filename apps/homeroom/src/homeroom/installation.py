@@ -104,6 +104,7 @@ def _clients() -> list[dict[str, object]]:
             "district": DISTRICT,
             "scopes": list(ALL_SCOPES),
             "schools": None,
+            "agreement": "demo-district",
         },
         {
             "id": ONE_SCHOOL,
@@ -111,6 +112,9 @@ def _clients() -> list[dict[str, object]]:
             "district": DISTRICT,
             "scopes": [ALL_SCOPES[0]],
             "schools": [ONE_SCHOOL_ORG],
+            "fields": ["names", "contact", "identifiers"],
+            "agreement": "demo-one-school",
+            "expires": "2099-06-30T00:00:00Z",
         },
     ]
 
