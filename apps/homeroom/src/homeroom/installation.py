@@ -112,7 +112,7 @@ def _clients() -> list[dict[str, object]]:
             "district": DISTRICT,
             "scopes": [ALL_SCOPES[0]],
             "schools": [ONE_SCHOOL_ORG],
-            "fields": ["names", "contact", "identifiers"],
+            "fields": ["names", "identifiers"],
             "agreement": "demo-one-school",
             "expires": "2099-06-30T00:00:00Z",
         },

@@ -7,9 +7,9 @@ from typing import Any
 
 from homeroom.demo import changes, sights
 from homeroom.demo.cast import Actor, Cast
-from homeroom.demo.chapter import Chapter, Sight, chapter
+from homeroom.demo.chapter import Chapter, chapter
 from homeroom.demo.outside import Outside
-from homeroom.services import ROSTER_PUBLISHER, TICKET_EVENTS
+from homeroom.services import TICKET_EVENTS
 
 MOST_NEW_CLASSES = 3
 
@@ -38,14 +38,17 @@ def enrol_new_student(outside: Outside, cast: Cast) -> None:
                     and sights.is_active(outside, ("enrollments", "enrollment", place_id))
                 ),
             ),
-            *sights.one_school_gains(outside, cast, person_id),
+            *sights.one_school_sees(outside, cast, person_id, status="active"),
             sights.directory(
                 "a new account, enabled",
                 lambda: outside.directory.total() > accounts and _enabled(outside, person_id),
             ),
             *sights.group_has(told, cast, person_id, class_id),
             sights.help_desk("one device request, open", lambda: _request(outside, person_id)),
-            *_names_come_back(outside, person_id),
+            sights.names(
+                "username and e-mail that the directory found",
+                lambda: all(_user(outside, person_id).get(name) for name in ("username", "email")),
+            ),
         )
         account = outside.account_of(person_id)
         requests = outside.operator.device_requests(person_id=person_id)
@@ -53,8 +56,9 @@ def enrol_new_student(outside: Outside, cast: Cast) -> None:
         told.ids.update(
             person=person_id, account=account["id"], deviceRequest=requests[0]["requestId"]
         )
-        if outside.offers(ROSTER_PUBLISHER, "/trace/{correlation_id}"):
-            told.demand("roster and directory have one name", _same_names(outside, person_id))
+        told.demand("roster and directory have one name", _same_names(outside, person_id))
+        shown = outside.one_school.one("users", "user", person_id) or {}
+        told.demand("the one-school vendor is shown no e-mail", not shown.get("email"))
 
 
 def change_a_name(outside: Outside, cast: Cast) -> None:
@@ -136,7 +140,7 @@ def move_to_another_school(outside: Outside, cast: Cast) -> None:
         told.say(said)
         told.watch(
             sights.roster("the other school and its seats", lambda: _moved(outside, cast, places)),
-            *sights.one_school_loses(outside, cast, student.person_id),
+            *sights.one_school_sees(outside, cast, student.person_id, status="tobedeleted"),
             *sights.group_has(
                 told,
                 cast,
@@ -165,7 +169,7 @@ def withdraw(outside: Outside, cast: Cast) -> None:
                 "the user to be deleted",
                 lambda: sights.is_gone(outside, ("users", "user", person_id)),
             ),
-            *sights.one_school_loses(outside, cast, person_id),
+            *sights.one_school_sees(outside, cast, person_id, status="tobedeleted"),
             sights.directory(
                 "the same account, disabled",
                 lambda: outside.directory.account(account["id"])["active"] is False,
@@ -201,17 +205,6 @@ def _moved(outside: Outside, cast: Cast, places: list[str]) -> bool:
             for one in student.places
         )
     )
-
-
-def _names_come_back(outside: Outside, person_id: str) -> list[Sight]:
-    if not outside.offers(ROSTER_PUBLISHER, "/trace/{correlation_id}"):
-        return []
-    return [
-        sights.names(
-            "username and e-mail that the directory found",
-            lambda: all(_user(outside, person_id).get(name) for name in ("username", "email")),
-        )
-    ]
 
 
 def _same_names(outside: Outside, person_id: str) -> bool:

@@ -1,6 +1,6 @@
 """Where outsiders look in the story: the roster, one school's view, directory, help desk."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from homeroom.demo.cast import Cast
 from homeroom.demo.chapter import (
@@ -50,28 +50,19 @@ def help_desk(what: str, seen: Look) -> Sight:
     return Sight(place=HELP_DESK, owner=TICKET_EVENTS.name, what=what, seen=seen)
 
 
-def one_school_gains(outside: Outside, cast: Cast, person_id: str) -> list[Sight]:
-    """The vendor of one school is served the person; nothing where that school is not there."""
-    return _one_school(outside, cast, person_id, what="the user, active", statuses={"active"})
+def one_school_sees(outside: Outside, cast: Cast, person_id: str, *, status: str) -> list[Sight]:
+    """What the vendor of one school is served for the person; nothing where it has no school.
 
-
-def one_school_loses(outside: Outside, cast: Cast, person_id: str) -> list[Sight]:
-    """The vendor of one school is served the person no more, or only as gone."""
-    what = "the user no more, or as tobedeleted"
-    return _one_school(outside, cast, person_id, what=what, statuses={None, "tobedeleted"})
-
-
-def _one_school(
-    outside: Outside, cast: Cast, person_id: str, *, what: str, statuses: Collection[str | None]
-) -> list[Sight]:
+    Who leaves its school, or the district, leaves its view as a tombstone.
+    """
     if cast.home != ONE_SCHOOL_ORG:
         return []
     return [
         Sight(
             place=ONE_SCHOOL,
             owner=ROSTER_PUBLISHER.name,
-            what=what,
-            seen=lambda: _status(outside.one_school.one("users", "user", person_id)) in statuses,
+            what=f"the user as {status}",
+            seen=lambda: _status(outside.one_school.one("users", "user", person_id)) == status,
         )
     ]
 
