@@ -10,6 +10,7 @@ from typing import Any
 
 from homeroom.services import PROCESSES, Service
 from tests.support.demo import free_port_base
+from tests.support.homeroom_command import Ran
 
 Answer = tuple[int, Any]
 NOT_FOUND: Answer = (404, {"title": "Not Found", "status": 404, "code": "not_found"})
@@ -64,15 +65,6 @@ class TinyHomeroom:
             path: {"get": named, "post": {"parameters": [{"name": name} for name in names]}}
             for path, names in self.doors.get(service, {}).items()
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """How a command ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
 
 
 # Runs a command, given as words, against the servers.
