@@ -27,7 +27,7 @@ def print_report(screen: Display, report: Page) -> None:
     _print_findings(screen, "refused", report.get("refusals") or ())
 
 
-_COLUMNS = ("records", "read", "changed", "unchanged", "removed", "held", "refused")
+_COLUMNS = ("records", "read", "changed", "unchanged", "missing", "removed", "held", "refused")
 
 
 def _rows(report: Page) -> Sequence[Sequence[object]]:
@@ -36,7 +36,7 @@ def _rows(report: Page) -> Sequence[Sequence[object]]:
     rows = [
         (
             entity,
-            *(counts.get(name) for name in ("read", "changed", "unchanged")),
+            *(counts.get(name) for name in ("read", "changed", "unchanged", "missing")),
             removals.get(entity, {}).get("applied"),
             _sum(one.get(entity, {}).get("held") for one in (removals, additions)),
             counts.get("refused"),
