@@ -50,6 +50,9 @@ class Kind:
         return "/".join((self.door, quote(one, safe=""), *more_parts))
 
 
+# As many items are shown unless told otherwise, and before a decision.
+SHOWN = 20
+
 State = Literal["open", "approved", "rejected", "expired", "all"]
 WaitingArgument = Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -68,7 +71,7 @@ def page(
     context: typer.Context,
     district: Annotated[str | None, typer.Option("--district", help="Only of this one.")] = None,
     state: Annotated[State, typer.Option("--state", help="Only those.")] = "open",
-    limit: LimitOption = 20,
+    limit: LimitOption = SHOWN,
     offset: OffsetOption = 0,
     as_json: JsonOption = False,
     folder: FolderOption = None,
@@ -104,7 +107,7 @@ def page(
 def show(
     context: typer.Context,
     which: WaitingArgument,
-    limit: LimitOption = 20,
+    limit: LimitOption = SHOWN,
     offset: OffsetOption = 0,
     as_json: JsonOption = False,
     folder: FolderOption = None,
@@ -168,7 +171,7 @@ def _read(client: OperatorClient, kind: Kind, which: str, **query: int) -> Page:
 
 def _shown(client: OperatorClient, kind: Kind, which: str) -> Page:
     """Read and show what is about to be decided; raises CommandFailed when it is too late."""
-    found = _read(client, kind, which)
+    found = _read(client, kind, which, limit=SHOWN)
     _show(display(), kind, found, offset=0)
     if found["state"] != "open":
         raise CommandFailed(f"this {kind.noun} is {found['state']}: {ADVICE['ended']}")
@@ -182,11 +185,13 @@ def _show(screen: Display, kind: Kind, found: Page, *, offset: int) -> None:
         "district": found["district"],
         kind.where: found[kind.where],
         "would": kind.would(found),
-        "that is": f"{cell(found['percent'])} % of {cell(found['population'])}; without asking go "
-        f"{cell(found['limit'])} ({cell(found['limitPercent'])} %) in 24 hours",
+        "that is": f"{cell(found['percent'])} % of {cell(found['population'])}",
+        "without asking": _limit(found),
         "approvals": _approvals(found),
         "since": moment(found["createdAt"]),
         "ends by itself": moment(found["expiresAt"]),
+        "ended": moment(found.get("endedAt")),
+        "reason": found.get("reason"),
         "run": found.get("runId"),
         "cause": found.get("correlationId"),
         "hash": found["itemsHash"],
@@ -200,7 +205,7 @@ def _show(screen: Display, kind: Kind, found: Page, *, offset: int) -> None:
 
 def _show_items(screen: Display, found: Page, *, offset: int) -> None:
     """Print items where the page has them, else the sample; each is an id or named parts."""
-    items = found.get("items", found["sample"])
+    items = found["items"] if "items" in found else found["sample"]
     if not items:
         return
     if isinstance(items[0], dict):
@@ -213,6 +218,13 @@ def _show_items(screen: Display, found: Page, *, offset: int) -> None:
         screen.say(more("items", shown=len(items), total=total, offset=offset))
     else:
         screen.say(f"a sample of {len(items):,} of {found['count']:,}")
+
+
+def _limit(found: Page) -> str | None:
+    """Say the guard's limit; a first connection has none."""
+    if found["limit"] is None:
+        return None
+    return f"{cell(found['limit'])} ({cell(found['limitPercent'])} %) in 24 hours"
 
 
 def _approvals(found: Page) -> str:

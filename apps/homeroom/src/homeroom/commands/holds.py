@@ -6,7 +6,7 @@ from homeroom.services import SIS_INGEST
 
 
 def _would(hold: Page) -> str:
-    return f"{hold['operation']} {hold['count']:,} {hold['entity']}"
+    return f"{hold['operation']} {hold['count']:,} {hold['entity']} records"
 
 
 HOLDS = Kind(noun="hold", service=SIS_INGEST, where="source", would=_would)
