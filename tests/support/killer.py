@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Plan:
 
 def run_with_kills(home: Path, plan: Plan, *options: str) -> tuple[int, str, int]:
     """Give the exit code, all output and how many kills there were."""
-    left, said, kills = dict(plan.moments), [], 0
+    left, said, killed = dict(plan.moments), [], set[int]()
     with subprocess.Popen(
         [
             *(sys.executable, "-u", "-m", "homeroom", "demo"),
@@ -72,25 +73,23 @@ def run_with_kills(home: Path, plan: Plan, *options: str) -> tuple[int, str, int
                 for moment in [one for one in left if one in line]:
                     time.sleep(left.pop(moment))
                     said.append(f"(killing {plan.victim})\n")
-                    kill(home, plan.victim)
-                    kills += 1
+                    killed.add(kill(home, plan.victim, killed))
         finally:
             demo.terminate()
-        return demo.wait(timeout=60), "".join(said), kills
+        return demo.wait(timeout=60), "".join(said), len(killed)
 
 
-def kill(home: Path, victim: str) -> None:
-    """SIGKILL to the present process of that name, which may be starting again just now."""
+def kill(home: Path, victim: str, before: Collection[int]) -> int:
+    """SIGKILL to the present process of that name and give its number.
 
-    def gone() -> bool:
-        note = read_running(Layout(folder=home))
-        pid = (note or {"children": {}})["children"].get(victim)
-        if pid is None:
-            return False
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return False
-        return True
+    One killed `before` may be dead and not yet buried: then the next one is waited for.
+    """
 
-    eventually_sync(gone, what=f"a process of {victim}")
+    def pid_of_the_living() -> int | None:
+        note = read_running(Layout(folder=home)) or {"children": {}}
+        pid = note["children"].get(victim)
+        return None if pid in before else pid
+
+    pid = eventually_sync(pid_of_the_living, what=f"a process of {victim}")
+    os.kill(pid, signal.SIGKILL)
+    return pid

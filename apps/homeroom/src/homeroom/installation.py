@@ -64,6 +64,8 @@ class Installation:
             "HOMEROOM_TARGETS": json.dumps([_target(self.scim_url, self.scim_token)]),
             # A leaver is a leaver at once: nobody wants to wait a quarter of an hour in a demo.
             "HOMEROOM_SETTLE_SECONDS": "0",
+            # One process of a kind: nobody else takes over what a killed one held until this ends.
+            "HOMEROOM_LOG_LEASE_S": "3",
         }
         if self.kafka_bootstrap is not None:
             shared["HOMEROOM_KAFKA_BOOTSTRAP"] = self.kafka_bootstrap

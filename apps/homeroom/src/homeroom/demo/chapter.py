@@ -15,6 +15,7 @@ from typing import Any, Final
 from homeroom.demo.outside import Outside
 from homeroom.errors import CommandFailed
 from homeroom.journal import Step
+from homeroom.operator_client import Page
 from homeroom.services import SERVICES, SIS_INGEST
 from homeroom.waiting import wait_for
 
@@ -159,9 +160,10 @@ def chapter(outside: Outside, key: str, title: str) -> Iterator[Chapter]:
     told = Chapter(outside=outside, title=title)
     chapters: dict[str, Any] = outside.found.setdefault("chapters", {})
     outside.journal.display.say(f"\n  {len(chapters) + 1}. {title}")
-    chapters[key] = record = {"title": title, "ids": told.ids, "ms": told.ms}
+    record: Page = {"title": title, "ids": told.ids, "ms": told.ms}
     record["correlationIds"] = told.correlation_ids
     record["deliveryIds"] = told.delivery_ids
+    chapters[key] = record
     yield told
     steps = [
         {"service": service.name, **step}

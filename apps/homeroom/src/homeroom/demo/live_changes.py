@@ -38,7 +38,7 @@ def enrol_new_student(outside: Outside, cast: Cast) -> None:
                     and sights.is_active(outside, ("enrollments", "enrollment", place_id))
                 ),
             ),
-            *sights.one_school_sees(outside, cast, person_id, status="active"),
+            *sights.one_school_gains(outside, cast, person_id),
             sights.directory(
                 "a new account, enabled",
                 lambda: outside.directory.total() > accounts and _enabled(outside, person_id),
@@ -136,7 +136,7 @@ def move_to_another_school(outside: Outside, cast: Cast) -> None:
         told.say(said)
         told.watch(
             sights.roster("the other school and its seats", lambda: _moved(outside, cast, places)),
-            *sights.one_school_sees(outside, cast, student.person_id, status="tobedeleted"),
+            *sights.one_school_loses(outside, cast, student.person_id),
             *sights.group_has(
                 outside,
                 student.person_id,
@@ -164,7 +164,7 @@ def withdraw(outside: Outside, cast: Cast) -> None:
                 "the user to be deleted",
                 lambda: sights.is_gone(outside, ("users", "user", person_id)),
             ),
-            *sights.one_school_sees(outside, cast, person_id, status="tobedeleted"),
+            *sights.one_school_loses(outside, cast, person_id),
             sights.directory(
                 "the same account, disabled",
                 lambda: outside.directory.account(account["id"])["active"] is False,

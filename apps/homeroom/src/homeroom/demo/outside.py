@@ -30,7 +30,8 @@ class Outside:
     """The neighbours of one installation. `one_school` is a vendor that may see one school only.
 
     `check` raises when waiting is in vain. `found` gathers ids and counts for the evidence, never
-    a name. `loaded_at` is the moment that the first file speaks of.
+    a name. `loaded_at` is the moment that the first file speaks of. `pages_born` says when each
+    service's readiness page was made, at the earliest.
     """
 
     journal: Journal
@@ -47,6 +48,7 @@ class Outside:
     expected: Expected = field(default_factory=Expected)
     holders: set[str] = field(default_factory=set)
     loaded_at: datetime | None = None
+    pages_born: dict[str, float] = field(default_factory=dict)
     _offers: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def account_of(self, person_id: str) -> Account:

@@ -100,7 +100,8 @@ def timelines(display: Display, chapters: Mapping[str, Any]) -> None:
         for key, ms in told.items()
     ]
     title = "Milliseconds from the webhook to what an outsider saw"
-    display.table(title, ("change", *(f"{SHORT[place]} ms" for place in places)), rows)
+    columns = [SHORT[place] for place in places]
+    display.table(title, ("change", *columns), rows, numbers=columns)
 
 
 def _words(key: str) -> str:

@@ -1,37 +1,38 @@
 """Whether everything that was sent has been worked through, as the services' own pages say."""
 
+from collections.abc import Callable
 from time import perf_counter
+from typing import Final
 
 from homeroom.demo.outside import Outside
 from homeroom.installation import DISTRICT
 from homeroom.operator_client import Page
-from homeroom.services import DIRECTORY_SYNC, PROCESSES, Service
+from homeroom.services import (
+    DIRECTORY_SYNC,
+    ROSTER_PUBLISHER,
+    SIS_INGEST,
+    TICKET_EVENTS,
+    Service,
+)
 from homeroom.waiting import wait_for
 
-SETTLE_WITHIN_S = 120.0
-# Readiness pages may be this old; one that is younger speaks of all that was sent before.
-PAGE_AGE_S = 0.6
-EVERY_S = 0.05
+SETTLE_WITHIN_S: Final = 120.0
+# A service gives a readiness page again that is younger than half a second.
+PAGE_LIVES_S: Final = 0.6
+EVERY_S: Final = 0.05
 
 
 def settle(outside: Outside) -> None:
-    """Return when no service has anything left that was on its way before this call."""
-    began = perf_counter()
-    for service in PROCESSES:
-        wait_for(
-            f"{service.name} having worked through everything",
-            lambda service=service: _idle(outside, service, began),  # type: ignore[misc]
-            within_s=SETTLE_WITHIN_S,
-            every_s=EVERY_S,
-            check=outside.check,
-        )
-    wait_for(
-        "the directory's queue being empty",
-        lambda: _nothing_waits(outside.operator.status(DIRECTORY_SYNC, DISTRICT)) or None,
-        within_s=SETTLE_WITHIN_S,
-        every_s=EVERY_S,
-        check=outside.check,
-    )
+    """Return when no service has anything left that was on its way before this call.
+
+    Down the flow, each looked at after the one before it had nothing left; the publisher twice,
+    because names come back to it.
+    """
+    _emptied(outside, SIS_INGEST)
+    _emptied(outside, ROSTER_PUBLISHER, also=_nobody_marked)
+    _emptied(outside, DIRECTORY_SYNC, also=_nothing_waits)
+    _emptied(outside, TICKET_EVENTS)
+    _emptied(outside, ROSTER_PUBLISHER)
 
 
 def caught_up(answer: tuple[bool, Page]) -> bool:
@@ -56,9 +57,35 @@ def backlog(page: Page) -> list[tuple[int, float]]:
     return found
 
 
-def _idle(outside: Outside, service: Service, began: float) -> bool | None:
-    idle = caught_up(outside.operator.ready(service))
-    return True if idle and perf_counter() - began > PAGE_AGE_S else None
+def _emptied(
+    outside: Outside, service: Service, *, also: Callable[[Page], bool] | None = None
+) -> None:
+    """Wait for a readiness page from after this call without a backlog, then for its counts."""
+    began = perf_counter()
+    _wait(outside, service, lambda: _read_all(outside, service, since=began))
+    if also is not None:
+        _wait(outside, service, lambda: also(outside.operator.status(service, DISTRICT)))
+
+
+def _wait(outside: Outside, service: Service, done: Callable[[], bool]) -> None:
+    wait_for(
+        f"{service.name} having worked through everything",
+        lambda: done() or None,
+        within_s=SETTLE_WITHIN_S,
+        every_s=EVERY_S,
+        check=outside.check,
+    )
+
+
+def _read_all(outside: Outside, service: Service, *, since: float) -> bool:
+    born, now = outside.pages_born, perf_counter()
+    if now - born.get(service.name, float("-inf")) > PAGE_LIVES_S:
+        born[service.name] = now
+    return caught_up(outside.operator.ready(service)) and born[service.name] >= since
+
+
+def _nobody_marked(page: Page) -> bool:
+    return not (page["dirtyPeople"] or page["dirtyClasses"])
 
 
 def _nothing_waits(page: Page) -> bool:

@@ -1,6 +1,6 @@
 """Where outsiders look in the story: the roster, one school's view, directory, help desk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from homeroom.demo.cast import Cast
 from homeroom.demo.chapter import (
@@ -49,16 +49,28 @@ def help_desk(what: str, seen: Look) -> Sight:
     return Sight(place=HELP_DESK, owner=TICKET_EVENTS.name, what=what, seen=seen)
 
 
-def one_school_sees(outside: Outside, cast: Cast, person_id: str, *, status: str) -> list[Sight]:
-    """What the vendor of one school is served for the person; nothing where it has no school."""
+def one_school_gains(outside: Outside, cast: Cast, person_id: str) -> list[Sight]:
+    """The vendor of one school is served the person; nothing where that school is not there."""
+    return _one_school(outside, cast, person_id, what="the user, active", statuses={"active"})
+
+
+def one_school_loses(outside: Outside, cast: Cast, person_id: str) -> list[Sight]:
+    """The vendor of one school is served the person no more, or only as gone."""
+    what = "the user no more, or as tobedeleted"
+    return _one_school(outside, cast, person_id, what=what, statuses={None, "tobedeleted"})
+
+
+def _one_school(
+    outside: Outside, cast: Cast, person_id: str, *, what: str, statuses: Collection[str | None]
+) -> list[Sight]:
     if cast.home != ONE_SCHOOL_ORG:
         return []
     return [
         Sight(
             place=ONE_SCHOOL,
             owner=ROSTER_PUBLISHER.name,
-            what=f"the user as {status}",
-            seen=lambda: _status(outside.one_school.one("users", "user", person_id)) == status,
+            what=what,
+            seen=lambda: _status(outside.one_school.one("users", "user", person_id)) in statuses,
         )
     ]
 
@@ -138,8 +150,8 @@ def is_gone(outside: Outside, spot: Spot) -> bool:
     return _status(outside.vendor.one(*spot)) == "tobedeleted"
 
 
-def _status(found: dict[str, object] | None) -> object:
-    return None if found is None else found["status"]
+def _status(found: dict[str, object] | None) -> str | None:
+    return None if found is None else str(found["status"])
 
 
 def _members(outside: Outside, class_id: str) -> set[str]:
