@@ -73,10 +73,11 @@ def test_why_a_service_is_not_ready_is_said_and_makes_the_exit_code_1(
     tiny: TinyHomeroom, run: Run
 ) -> None:
     all_well(tiny)
-    loops = {"apply": {"state": "failed"}, "purge": {"state": "running"}}
+    loops = {"apply": {"state": "failed"}, "purge": {"state": "running"}, "x": {"state": "ended"}}
     checks = {
         "database": {"ok": False, "error": "timeout"},
         "group:people": {"ok": False, "state": "stopped: gap"},
+        "group:classes": {"ok": False, "state": "running", "topics": {}},
         "loops": {"ok": False, "loops": loops},
         "holds": {"ok": True},
     }
@@ -85,7 +86,27 @@ def test_why_a_service_is_not_ready_is_said_and_makes_the_exit_code_1(
     ran = run(tiny, "status")
 
     assert row(ran.out, "ticket-events")[:2] == ["ticket-events", "no"]
-    assert "database (timeout), group:people (stopped: gap), loops (apply failed)" in ran.out
+    assert (
+        "database (timeout), group:people (stopped: gap), group:classes (behind), "
+        "loops (apply failed)"
+    ) in ran.out
+    assert ran.code == 1
+
+
+def test_a_service_that_can_count_nothing_now_is_still_told_with_its_reason(
+    tiny: TinyHomeroom, run: Run
+) -> None:
+    all_well(tiny)
+    checks = {"database": {"ok": False, "error": "timeout"}}
+    tiny.says(SIS_INGEST, "GET /readyz", {"checks": checks}, status=503)
+    for page in ("/holds", "/status"):
+        tiny.answers["sis-ingest", f"GET {page}"] = problem(503, "try_again", "Try again")
+
+    ran = run(tiny, "status")
+
+    assert row(ran.out, "sis-ingest")[:2] == ["sis-ingest", "no"]
+    assert "database (timeout)" in ran.out
+    assert "sis-ingest: GET /status answered 503: Try again" in ran.out
     assert ran.code == 1
 
 

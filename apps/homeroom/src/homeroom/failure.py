@@ -17,10 +17,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "role_missing": "the operator token has a smaller role; see `homeroom token --role`",
     "hash_differs": "it changed since it was shown: look at it again, then decide",
     "ended": "it is decided already, or its time is over",
-    "same_approver": (
-        "this approver has approved it already; a second person must "
-        "(`homeroom token --subject NAME --role approver`)"
-    ),
+    "same_approver": "this approver has given their approval already",
 }
 
 

@@ -141,7 +141,7 @@ def approve(
     if after["state"] == "approved":
         display().good("approved: what is still wanted of it is done now")
     else:
-        display().say(f"{_approvals(after)}: another person must approve as well")
+        display().say(f"approvals {_approvals(after)}: another person must approve as well")
 
 
 def reject(
@@ -204,18 +204,15 @@ def _show(screen: Display, kind: Kind, found: Page, *, offset: int) -> None:
 
 
 def _show_items(screen: Display, found: Page, *, offset: int) -> None:
-    """Print items where the page has them, else the sample; each is an id or named parts."""
+    """Print a page of items where there is one, else the sample: ids, or rows of named parts."""
     items = found["items"] if "items" in found else found["sample"]
-    if not items:
-        return
-    if isinstance(items[0], dict):
+    if items and isinstance(items[0], dict):
         columns = tuple(items[0])
         print_table(screen, columns, [[item.get(name) for name in columns] for item in items])
-    else:
-        print_table(screen, ("id",), [[item] for item in items])
+    elif items:
+        screen.say(cell(items))
     if "items" in found:
-        total = int(found.get("total") or found["count"])
-        screen.say(more("items", shown=len(items), total=total, offset=offset))
+        screen.say(more("items", shown=len(items), total=found["count"], offset=offset))
     else:
         screen.say(f"a sample of {len(items):,} of {found['count']:,}")
 
@@ -230,4 +227,4 @@ def _limit(found: Page) -> str | None:
 def _approvals(found: Page) -> str:
     given = found["approvals"]
     by = f" ({', '.join(map(cell, given))})" if given else ""
-    return f"{len(given)} of {found['approvalsNeeded']} approvals{by}"
+    return f"{len(given)} of {found['approvalsNeeded']}{by}"

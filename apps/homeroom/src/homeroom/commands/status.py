@@ -20,6 +20,8 @@ from homeroom.operator_client import OperatorClient, Page
 from homeroom.ownership import read_running
 from homeroom.services import PROCESSES, SERVICES, Service
 
+# As `roster_common/runtime/lifecycle.py` judges them.
+LOOPS_IN_ORDER = ("running", "ended", "waiting")
 READY = {True: "yes", False: "no", None: AWAY}
 
 
@@ -64,25 +66,27 @@ def _standing(client: OperatorClient, service: Service, district: str) -> Page:
     }
     try:
         standing["ready"], page = client.ready(service)
-        checks: Mapping[str, Page] = page.get("checks", {})
-        standing["notInOrder"] = {
-            name: _reason(check) for name, check in checks.items() if not check.get("ok")
-        }
-        standing["lag"] = _sum(_parts(checks, "lag"))
-        standing["oldestWaitingSeconds"] = max(
-            (*_parts(checks, "oldestWaitingSeconds"), *_parts(checks, "oldestSeconds")),
-            default=None,
-        )
+        _read_checks(standing, page.get("checks", {}))
         if service in SERVICES:
             standing["openHolds"] = _open(client, service, HOLDS, district)
             standing["openPlans"] = _open(client, service, PLANS, district)
             standing["counts"] = client.status(service, district)
-    except (httpx2.TransportError, ServiceAway):
+    except httpx2.TransportError:
         standing["ready"] = None
     except CommandFailed as error:
         standing["ready"] = bool(standing["ready"])
         standing["refusal"] = describe(error)
     return standing
+
+
+def _read_checks(standing: Page, checks: Mapping[str, Page]) -> None:
+    standing["notInOrder"] = {
+        name: _reason(check) for name, check in checks.items() if not check.get("ok")
+    }
+    lags = list(_parts(checks, "lag"))
+    standing["lag"] = sum(lags) if lags else None
+    ages = (*_parts(checks, "oldestWaitingSeconds"), *_parts(checks, "oldestSeconds"))
+    standing["oldestWaitingSeconds"] = max(ages, default=None)
 
 
 def _open(client: OperatorClient, service: Service, kind: Kind, district: str) -> int | None:
@@ -93,10 +97,13 @@ def _open(client: OperatorClient, service: Service, kind: Kind, district: str) -
 
 
 def _reason(check: Page) -> str:
-    """Say why a check is not in order: its error, its state, or the loops that do not run."""
+    """Say why a check is not in order: an error, a stop, loops that do not run, or waiting work."""
     loops = ((name, loop["state"]) for name, loop in check.get("loops", {}).items())
-    stopped = ", ".join(f"{name} {state}" for name, state in loops if state != "running")
-    return str(check.get("error") or check.get("state") or stopped or "not in order")
+    failed = ", ".join(f"{name} {state}" for name, state in loops if state not in LOOPS_IN_ORDER)
+    state = str(check.get("state", ""))
+    halted = state if state.startswith(("stopped", "waiting")) else ""
+    behind = "behind" if "topics" in check or "oldestSeconds" in check else "not in order"
+    return str(check.get("error") or halted or failed or behind)
 
 
 def _parts(checks: Mapping[str, Page], name: str) -> Iterator[Any]:
@@ -105,11 +112,6 @@ def _parts(checks: Mapping[str, Page], name: str) -> Iterator[Any]:
         for page in (check, *check.get("topics", {}).values()):
             if name in page:
                 yield page[name]
-
-
-def _sum(figures: Iterator[int]) -> int | None:
-    known = list(figures)
-    return sum(known) if known else None
 
 
 def _print(screen: Display, found: list[Page]) -> None:
