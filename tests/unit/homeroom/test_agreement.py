@@ -62,6 +62,11 @@ def test_without_a_help_desk_nothing_is_said_of_collections() -> None:
             ["device to collect: has too many 1 (bob)"],
             id="a device collected from one who stays",
         ),
+        pytest.param(
+            replace(RIGHT, enrolled=["c1/ann", "c1/bob"], members=["c1/ann", "c1/zoe"]),
+            ["member of a group: lacks 1 (c1/bob)", "member of a group: has too many 1 (c1/zoe)"],
+            id="a group that is behind",
+        ),
     ],
 )
 def test_each_difference_is_found_and_named(seen: Seen, said: list[str]) -> None:

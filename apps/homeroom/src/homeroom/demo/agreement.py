@@ -6,13 +6,13 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from homeroom.demo import sights
+from homeroom.demo import memberships, sights
 from homeroom.demo.outside import Expected, Outside
 from homeroom.demo.settling import settle
 from homeroom.errors import CommandFailed
-from homeroom.services import TICKET_EVENTS
+from homeroom.services import DIRECTORY_SYNC, TICKET_EVENTS
 
 SHOWN: Final = 5
 NAME: Final = "roster, directory and help desk agree"
@@ -22,13 +22,16 @@ NAME: Final = "roster, directory and help desk agree"
 class Seen:
     """What outsiders read. `accounts` are (our person's id, enabled), one for each account.
 
-    `roster` gives a status by id; `collections` is None where there is no help desk for them.
+    `roster` gives a status by id. `enrolled` is whom the roster puts into which group, `members`
+    whom the directory has there; those and `collections` are None where nobody can say.
     """
 
     roster: Mapping[str, str]
     accounts: Collection[tuple[str, bool]]
     device_requests: Collection[str]
     collections: Collection[str] | None
+    enrolled: Collection[str] = ()
+    members: Collection[str] | None = None
 
 
 def differences(expected: Expected, seen: Seen) -> list[str]:
@@ -46,6 +49,8 @@ def differences(expected: Expected, seen: Seen) -> list[str]:
     ]
     if seen.collections is not None:
         pairs.append(("device to collect", expected.devices_to_collect, seen.collections))
+    if seen.members is not None:
+        pairs.append(("member of a group", seen.enrolled, seen.members))
     return [line for what, wanted, have in pairs for line in _compare(what, wanted, have)]
 
 
@@ -64,27 +69,42 @@ def agree(outside: Outside) -> None:
             "accounts": {"enabled": accounts[True], "disabled": accounts[False]},
             "deviceRequests": len(seen.device_requests),
             "collections": None if seen.collections is None else len(seen.collections),
+            "memberships": None if seen.members is None else len(seen.members),
         }
-        step.detail = (
-            f"{accounts[True]:,} enabled accounts, {accounts[False]:,} disabled, "
-            f"{len(seen.device_requests)} device requests, {len(seen.collections or ())} to collect"
-        )
+        step.detail = _words(outside.found["agreement"])
 
 
 def read(outside: Outside) -> Seen:
     """Read every user as a vendor, every account in the directory, and the help desk's lists."""
-    collections = None
+    collections, members = None, None
     if outside.offers(TICKET_EVENTS, "/assets"):
         collections = [str(ticket["requester"]) for ticket in sights.collections(outside)]
+    users, orgs = list(outside.vendor.rows("users")), list(outside.vendor.rows("orgs"))
+    enrollments = list(outside.vendor.rows("enrollments"))
+    accounts = list(outside.directory.accounts())
+    if outside.offers(DIRECTORY_SYNC, "/groups") and not memberships.dated(enrollments):
+        person_of = {str(one["id"]): str(one.get("externalId")) for one in accounts}
+        members = memberships.in_directory(outside.directory.groups(), person_of)
     return Seen(
-        roster={str(row["sourcedId"]): str(row["status"]) for row in outside.vendor.rows("users")},
-        accounts=[
-            (str(account.get("externalId")), account["active"] is True)
-            for account in outside.directory.accounts()
-        ],
+        roster={str(row["sourcedId"]): str(row["status"]) for row in users},
+        accounts=[(str(one.get("externalId")), one["active"] is True) for one in accounts],
         device_requests=[str(one["personId"]) for one in outside.operator.device_requests()],
         collections=collections,
+        enrolled=memberships.in_roster(users, enrollments, orgs),
+        members=members,
     )
+
+
+def _words(found: Mapping[str, Any]) -> str:
+    enabled, disabled = found["accounts"]["enabled"], found["accounts"]["disabled"]
+    parts = [
+        f"{enabled:,} enabled accounts, {disabled:,} disabled",
+        f"{found['deviceRequests']:,} device requests",
+    ]
+    for key, words in (("collections", "to collect"), ("memberships", "members of groups")):
+        if found[key] is not None:
+            parts.append(f"{found[key]:,} {words}")
+    return ", ".join(parts)
 
 
 def _compare(what: str, wanted: Iterable[str], have: Iterable[str]) -> list[str]:

@@ -39,12 +39,16 @@ class Actor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """The students of the story, all of one school, and where else they may go."""
+    """The students of the story, all of one school, and where else they may go.
+
+    Classes that are `in_force` today come first; only those have groups.
+    """
 
     home: str
     other: str
     home_classes: tuple[Json, ...]
     other_classes: tuple[Json, ...]
+    in_force: frozenset[str]
     renamed: Actor
     class_mover: Actor
     school_mover: Actor
@@ -54,7 +58,7 @@ class Cast:
 def choose(outside: Outside) -> Cast:
     """Return the cast; raises CommandFailed where the roster has too few students or schools."""
     with outside.journal.step("choose who plays", owner=ROSTER_PUBLISHER.name) as step:
-        classes = [dict(row) for row in outside.vendor.rows("classes")]
+        classes, in_force = _classes(outside)
         actors = _students(outside)
         home = _home(actors, classes)
         other = next((one for one in map(_school, classes) if one != home), None)
@@ -68,11 +72,29 @@ def choose(outside: Outside) -> Cast:
         other=other,
         home_classes=tuple(one for one in classes if _school(one) == home),
         other_classes=tuple(one for one in classes if _school(one) == other),
+        in_force=in_force,
         renamed=renamed,
         class_mover=class_mover,
         school_mover=school_mover,
         leaver=leaver,
     )
+
+
+def _classes(outside: Outside) -> tuple[list[Json], frozenset[str]]:
+    """Return all classes, those with a term that today lies in first, and the ids of these."""
+    today = outside.clock.now().date().isoformat()
+    terms = {
+        row["sourcedId"]
+        for row in outside.vendor.rows("academicSessions")
+        if str(row["startDate"]) <= today < str(row["endDate"])
+    }
+    classes: list[Json] = [dict(row) for row in outside.vendor.rows("classes")]
+    now = frozenset(
+        str(one["sourcedId"])
+        for one in classes
+        if any(term["sourcedId"] in terms for term in one.get("terms") or ())
+    )
+    return sorted(classes, key=lambda one: one["sourcedId"] not in now), now
 
 
 def _students(outside: Outside) -> list[Actor]:

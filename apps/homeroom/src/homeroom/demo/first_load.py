@@ -9,10 +9,10 @@ from pathlib import Path
 
 from homeroom.demo.archive import count_rows, user_ids
 from homeroom.demo.outside import Outside
-from homeroom.demo.settling import caught_up
+from homeroom.demo.settling import caught_up, settle
 from homeroom.display import Advance
 from homeroom.errors import CommandFailed
-from homeroom.installation import SOURCE
+from homeroom.installation import ONE_SCHOOL_ORG, SOURCE
 from homeroom.operator_client import Page
 from homeroom.services import DIRECTORY_SYNC, ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS
 from homeroom.waiting import wait_for
@@ -34,9 +34,11 @@ def load_district(outside: Outside, file: Path) -> None:
     _wait_for_run(outside, run_id)
     _wait_for_roster(outside, expected)
     _read_all_pages(outside, expected)
+    _one_school_reads(outside)
     _wait_for_directory(outside, expected["users"])
     _compare_samples(outside)
     _no_device_requests(outside)
+    _wait_for_groups(outside)
     outside.loaded_at = outside.clock.now()
 
 
@@ -113,6 +115,17 @@ def _read_all_pages(outside: Outside, expected: Mapping[str, int]) -> None:
         step.detail = f"{sum(counts.values()):,} rows, as many as in the file"
 
 
+def _one_school_reads(outside: Outside) -> None:
+    """What a vendor may not see is nowhere: not in the rows and not in the counts."""
+    with outside.journal.step("one-school vendor reads", owner=ROSTER_PUBLISHER.name) as step:
+        schools = set(outside.one_school.ids("schools"))
+        users = len(set(outside.one_school.ids("users")))
+        told = outside.one_school.total("users")
+        if schools - {ONE_SCHOOL_ORG} or users != told or bool(users) != bool(schools):
+            raise CommandFailed(f"{len(schools)} schools, {users} users, {told} by X-Total-Count")
+        step.detail = f"{users:,} users of {len(schools)} school"
+
+
 def _wait_for_directory(outside: Outside, wanted: int) -> None:
     with outside.journal.step("directory is complete", owner=DIRECTORY_SYNC.name) as step:
         with outside.journal.display.bar("accounts") as advance:
@@ -154,6 +167,17 @@ def _no_device_requests(outside: Outside) -> None:
         if wanted:
             raise CommandFailed(f"the first load made {wanted} device requests")
         step.detail = "0 after the first load"
+
+
+def _wait_for_groups(outside: Outside) -> None:
+    if not outside.offers(DIRECTORY_SYNC, "/groups"):
+        return
+    with outside.journal.step("groups are complete", owner=DIRECTORY_SYNC.name) as step:
+        settle(outside)
+        outside.found["groups"] = total = outside.directory.total("/Groups")
+        if not total:
+            raise CommandFailed("the directory has no groups")
+        step.detail = f"{total:,} groups of schools and classes"
 
 
 def why(report: Page) -> str:

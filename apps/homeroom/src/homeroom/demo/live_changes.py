@@ -43,7 +43,7 @@ def enrol_new_student(outside: Outside, cast: Cast) -> None:
                 "a new account, enabled",
                 lambda: outside.directory.total() > accounts and _enabled(outside, person_id),
             ),
-            *sights.group_has(outside, person_id, class_id),
+            *sights.group_has(outside, cast, person_id, class_id),
             sights.help_desk("one device request, open", lambda: _request(outside, person_id)),
             *_names_come_back(outside, person_id),
         )
@@ -106,7 +106,7 @@ def move_to_another_class(outside: Outside, cast: Cast) -> None:
                     and sights.is_gone(outside, ("enrollments", "enrollment", old.enrollment_id))
                 ),
             ),
-            *sights.group_has(outside, student.person_id, class_id, lost=old.class_id),
+            *sights.group_has(outside, cast, student.person_id, class_id, lost=old.class_id),
         )
         _still(outside, told, student.person_id, account["id"])
 
@@ -139,6 +139,7 @@ def move_to_another_school(outside: Outside, cast: Cast) -> None:
             *sights.one_school_loses(outside, cast, student.person_id),
             *sights.group_has(
                 outside,
+                cast,
                 student.person_id,
                 str(cast.other_classes[0]["sourcedId"]),
                 lost=student.places[0].class_id,

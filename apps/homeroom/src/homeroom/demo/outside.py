@@ -31,7 +31,7 @@ class Outside:
 
     `check` raises when waiting is in vain. `found` gathers ids and counts for the evidence, never
     a name. `loaded_at` is the moment that the first file speaks of. `pages_born` says when each
-    service's readiness page was made, at the earliest.
+    service's readiness page was made, at the earliest, and `known_pages` which pages it offers.
     """
 
     journal: Journal
@@ -49,7 +49,7 @@ class Outside:
     holders: set[str] = field(default_factory=set)
     loaded_at: datetime | None = None
     pages_born: dict[str, float] = field(default_factory=dict)
-    _offers: dict[tuple[str, str], bool] = field(default_factory=dict)
+    known_pages: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def account_of(self, person_id: str) -> Account:
         """Return the one account of a person; raises CommandFailed if there is none."""
@@ -61,9 +61,9 @@ class Outside:
     def offers(self, service: Service, path: str) -> bool:
         """Return whether a service has this page: what it has not is left out of the story."""
         key = (service.name, path)
-        if key not in self._offers:
-            self._offers[key] = self.operator.offers(service, path)
-        return self._offers[key]
+        if key not in self.known_pages:
+            self.known_pages[key] = self.operator.offers(service, path)
+        return self.known_pages[key]
 
     def close(self) -> None:
         """Give all connections back."""

@@ -89,4 +89,7 @@ def _nobody_marked(page: Page) -> bool:
 
 
 def _nothing_waits(page: Page) -> bool:
-    return not any(target["waiting"] for target in page["targets"])
+    return not any(
+        target["waiting"] or (target.get("groups") or {}).get("waiting")
+        for target in page["targets"]
+    )

@@ -76,10 +76,10 @@ def _one_school(
 
 
 def group_has(
-    outside: Outside, person_id: str, class_id: str, *, lost: str | None = None
+    outside: Outside, cast: Cast, person_id: str, class_id: str, *, lost: str | None = None
 ) -> list[Sight]:
     """The person's account is a member of the class's group, and no longer of the one `lost`."""
-    if not outside.offers(DIRECTORY_SYNC, "/groups"):
+    if class_id not in cast.in_force or not outside.offers(DIRECTORY_SYNC, "/groups"):
         return []
     account_id = ""
 

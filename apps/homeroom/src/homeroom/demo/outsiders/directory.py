@@ -17,7 +17,7 @@ TIMEOUT_S = 30.0
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PAGE = 500
 
-# What SCIM says of one account.
+# What SCIM says of one account or group.
 Account = dict[str, Any]
 
 
@@ -40,9 +40,9 @@ class Directory:
     def close(self) -> None:
         self._http.close()
 
-    def total(self) -> int:
-        """How many accounts there are; asks for none of them, because the server scans."""
-        return int(self._read("/Users", count="0")["totalResults"])
+    def total(self, path: str = "/Users") -> int:
+        """How many accounts there are, or groups; asks for none, because the server scans."""
+        return int(self._read(path, count="0")["totalResults"])
 
     def by_external_id(self, external_id: str) -> Account | None:
         """Return the account that carries our person's id; scans, so do not ask in a tight loop.
@@ -61,14 +61,12 @@ class Directory:
         return self._read(f"/Users/{account_id}")
 
     def accounts(self) -> Iterator[Account]:
-        """Yield every account, page by page (RFC 7644 section 3.4.2.4; the first index is 1)."""
-        start, total = 1, 1
-        while start <= total:
-            page = self._read("/Users", startIndex=str(start), count=str(PAGE))
-            found: list[Account] = page.get("Resources", [])
-            yield from found
-            total = int(page["totalResults"])
-            start += max(len(found), 1)
+        """Yield every account, page by page."""
+        return self._pages("/Users")
+
+    def groups(self) -> Iterator[Account]:
+        """Yield every group with its members, page by page."""
+        return self._pages("/Groups")
 
     def group(self, external_id: str) -> Account | None:
         """Return the group that carries our key, with its members; None if there is none."""
@@ -82,6 +80,16 @@ class Directory:
     def describe(self) -> Account:
         """Return what the server says of itself."""
         return self._read("/ServiceProviderConfig")
+
+    def _pages(self, path: str) -> Iterator[Account]:
+        """Follow the pages (RFC 7644 section 3.4.2.4; the first index is 1)."""
+        start, total = 1, 1
+        while start <= total:
+            page = self._read(path, startIndex=str(start), count=str(PAGE))
+            found: list[Account] = page.get("Resources", [])
+            yield from found
+            total = int(page["totalResults"])
+            start += max(len(found), 1)
 
     def _read(self, path: str, **query: str) -> Account:
         self.requests += 1
