@@ -91,12 +91,12 @@ def test_a_webhook_is_traced_through_the_services_that_answer(box: Box, run: Com
     copies = run(box.base, "trace", "u-7", token=token("viewer"))
     steps = run(box.base, "trace", "--delivery", correlation, token=token("viewer"))
 
-    assert [line[:5] for line in copies.rows()[1:-2]] == [
-        ["sis-ingest", "source_record", "sis", "d1", "active"],
-        ["sis-ingest", "resolved_record", "resolved", "d1", "active"],
-        ["roster-publisher", "user", "roster", "d1", "active"],
-        ["roster-publisher", "person_state", "roster.state", "d1", "active"],
-    ]
+    assert {tuple(line[:5]) for line in copies.rows()[1:-2]} >= {
+        ("sis-ingest", "source_record", "sis", "d1", "active"),
+        ("sis-ingest", "resolved_record", "resolved", "d1", "active"),
+        ("roster-publisher", "user", "roster", "d1", "active"),
+        ("roster-publisher", "person_state", "roster.state", "d1", "active"),
+    }
     assert all(correlation in line for line in copies.rows()[1:-2])
     whats = [line[2] for line in steps.rows()[2:-2]]
     assert whats[0] == "delivery.accepted"
