@@ -14,8 +14,8 @@ def minted(count: int = 1000):
 
 
 def test_a_valid_free_outside_id_becomes_ours() -> None:
-    assert allot([("user", "S-1.a@b/c_d")], frozenset(), minted()) == {
-        ("user", "S-1.a@b/c_d"): "S-1.a@b/c_d"
+    assert allot([("user", "S-1.a-b/c_d")], frozenset(), minted()) == {
+        ("user", "S-1.a-b/c_d"): "S-1.a-b/c_d"
     }
 
 
@@ -25,6 +25,12 @@ def test_blanks_around_an_outside_id_are_not_part_of_ours() -> None:
 
 def test_an_id_with_other_signs_or_too_long_is_minted() -> None:
     for outside in ("a b", "ümlaut", "x" * 256, " ", "a\nb", "{guid}"):
+        assert candidate_id(outside) is None
+        assert allot([("user", outside)], frozenset(), minted()) == {("user", outside): "minted-0"}
+
+
+def test_an_outside_id_that_may_be_an_address_is_never_ours() -> None:
+    for outside in ("ada.byron@north.example", "@", " a@b ", "7@north"):
         assert candidate_id(outside) is None
         assert allot([("user", outside)], frozenset(), minted()) == {("user", outside): "minted-0"}
 

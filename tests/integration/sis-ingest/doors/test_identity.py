@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from tests.support.ingest_service import Ingest, token
-from tests.support.ingesting import district, enrollment, enrollment_row, keyed_row, user
+from tests.support.ingesting import (
+    district,
+    enrollment,
+    enrollment_row,
+    keyed_row,
+    user,
+    user_row,
+)
 
 STATE, LOCAL = "userMasterIdentifier", "identifier"
 
@@ -280,3 +287,36 @@ async def test_one_re_keyed_person_in_a_file_leaves_the_others_alone(ingest: Ing
 
     assert sorted(await ingest.people()) == ["u1", "u2"]
     assert {i for _, i in await told(ingest, before)} == {"u2"}
+
+
+async def test_an_address_for_an_id_stands_in_no_id_of_ours_and_on_no_page(ingest: Ingest) -> None:
+    address = "ada.byron@north.example"
+    sent = (await ingest.send("users.upserted", user(address))).json()
+    await ingest.send("enrollments.upserted", enrollment("e1", user_id=address))
+    await ingest.settled()
+
+    (ours,) = await ingest.people()
+    steps = await ingest.http.get(f"/trace/{sent['correlationId']}", headers=token("viewer"))
+    copies = await ingest.http.get(f"/trace/people/{ours}", headers=token("viewer"))
+    rosters = [event["data"] for event in await ingest.events()]
+
+    assert "@" not in ours
+    assert [c["id"] for c in copies.json()["copies"]] == [ours, ours]
+    assert address not in steps.text + copies.text + str(rosters)
+    referred = await ingest.value(
+        "SELECT data->'user'->>'sourcedId' FROM sis_ingest.resolved_record"
+        " WHERE entity = 'enrollment'"
+    )
+    assert referred == ours
+
+
+async def test_a_hold_of_people_known_by_addresses_names_none_of_them(ingest: Ingest) -> None:
+    await ingest.load(district([user_row("u0")], [enrollment_row("e0", "u0")]))
+    people = [user_row(f"p{n}@north.example") for n in range(101)]
+
+    await ingest.load(district([user_row("u0"), *people], [enrollment_row("e0", "u0")]))
+
+    page = await ingest.http.get("/holds", headers=token("viewer"))
+    (hold,) = page.json()["holds"]
+    assert (hold["operation"], hold["count"], hold["sample"]) == ("add", 101, [])
+    assert "@" not in page.text

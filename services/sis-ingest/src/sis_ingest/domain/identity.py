@@ -2,6 +2,7 @@
 
 Our id is the first outside id seen if it is valid and free, so that a district which moves its
 vendors to us re-keys nobody; else it is minted. Ids given out never change and are never reused.
+Ours stand in logs and addresses, so an outside id that may be an e-mail address is never one.
 """
 
 import re
@@ -12,8 +13,8 @@ from typing import Final
 
 from sis_ingest.domain.references import IdKey
 
-# OneRoster's GUID characters; CSV binding 1.2.1.
-_VALID_ID: Final = re.compile(r"[0-9A-Za-z._@/-]{1,255}")
+# OneRoster's GUID characters (CSV binding 1.2.1) without @: an address says who somebody is.
+_VALID_ID: Final = re.compile(r"[0-9A-Za-z._/-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class Moved:
 
 
 def candidate_id(external_id: str) -> str | None:
-    """The outside id, trimmed, if it may serve as ours; else None."""
+    """The outside id, trimmed, if it may serve as ours, and stand where ours do; else None."""
     trimmed = external_id.strip()
     return trimmed if _VALID_ID.fullmatch(trimmed) else None
 

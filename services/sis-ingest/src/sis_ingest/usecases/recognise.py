@@ -14,6 +14,7 @@ import structlog
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.events import OutsideIdLinked, UserKeyChanged
+from sis_ingest.domain.identity import candidate_id
 from sis_ingest.domain.matching import Match, Matched, MatchKeys, find_matches
 from sis_ingest.domain.publish import ResolvedKey
 from sis_ingest.domain.references import IdKey
@@ -177,7 +178,11 @@ class Recognise:
                 district=place.district_id,
                 source=place.source_id,
                 conflicts=len(matched.conflicts),
-                first_ids=[outside for _, outside in matched.conflicts[:_NAMED]],
+                first_ids=[
+                    outside
+                    for _, outside in matched.conflicts[:_NAMED]
+                    if candidate_id(outside) is not None
+                ],
             )
 
 

@@ -14,6 +14,7 @@ from sis_ingest.domain.changes import Cause, Change, Write
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import ENTITIES, Entity, id_space
 from sis_ingest.domain.guards import SAMPLE, GuardKey, Hold
+from sis_ingest.domain.identity import candidate_id
 from sis_ingest.domain.records import to_bytes
 
 # Purpose: what guards let through since a moment, but for one cause. Rows: up to 8. Primary key.
@@ -122,7 +123,7 @@ SELECT external_id FROM sis_ingest.hold_item WHERE district_id = $1 AND hold_id 
 
 # Purpose: our ids of some items, the outside id where there is none yet. Rows: up to 20.
 _SAMPLE: Final = """
-SELECT coalesce(c.entity_id, i.external_id) AS id FROM sis_ingest.hold_item i
+SELECT c.entity_id, i.external_id FROM sis_ingest.hold_item i
 LEFT JOIN sis_ingest.crosswalk c
   ON c.district_id = $1 AND c.source_id = $3 AND c.entity = $4
  AND c.external_id = i.external_id AND c.valid_to IS NULL
@@ -275,7 +276,9 @@ class PostgresHolds:
             id_space(hold.entity),
             SAMPLE,
         )
-        return tuple(row["id"] for row in rows)
+        # An outside id that could not be ours may be an address, and is not told.
+        ids = (row["entity_id"] or candidate_id(row["external_id"]) for row in rows)
+        return tuple(one for one in ids if one is not None)
 
     async def items(self, hold: Hold, *, limit: int) -> Sequence[Change]:
         """See the port."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from roster_common.runtime.database import Database
 from roster_common.runtime.trace import Copy, Step
+from sis_ingest.domain.identity import candidate_id
 
 # Each part gives (at, what, district_id, id_kind, id, count, detail) for a correlation id ($1) and
 # districts ($2, null for all). A further table of this service with effects is one part more.
@@ -147,7 +148,8 @@ class PostgresTracer:
                     kind="source_record",
                     where=row["source_id"],
                     district=row["district_id"],
-                    id=row["external_id"],
+                    # One that could not be ours may be an address; `GET /crosswalk` tells it.
+                    id=candidate_id(row["external_id"]) or person_id,
                     state=states[row["deleted"]],
                     at=row["received_at"] or row["valid_from"],
                     correlation_id=row["correlation_id"],
