@@ -1,6 +1,8 @@
 """Guards and holds through the doors: what goes, what waits, and how a person decides."""
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from tests.support.holding import (
     decide,
@@ -31,6 +33,20 @@ async def breakers(ingest: Ingest) -> list[str]:
         event["type"].removeprefix("safety.breaker.").removesuffix(".v1")
         for event in await ingest.events("k12.safety.breaker%")
     ]
+
+
+@asynccontextmanager
+async def busy_elsewhere(ingest: Ingest) -> AsyncIterator[None]:
+    """What was approved first is of a district that is locked, so no later hold is released."""
+    await ingest.pool.execute(
+        "INSERT INTO sis_ingest.hold VALUES ('d2', gen_random_uuid(), 'elsewhere', 'user', 'remove',"
+        " 'approved', 0, 0, '', '{}', 1, 'epoch', 'epoch', gen_random_uuid(), 'c', 'webhook', NULL, '{}')"
+    )
+    async with ingest.pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d2', 0))"
+        )
+        yield
 
 
 async def test_a_shrunken_file_removes_nobody_and_the_rest_of_it_goes_on(ingest: Ingest) -> None:
@@ -191,6 +207,21 @@ async def test_whom_a_newer_webhook_named_is_not_removed_after_the_approval(
 
     assert (await released(ingest, hold))["released"] == 29
     assert "u7" in await ingest.people()
+
+
+async def test_whom_a_newer_file_names_is_not_removed_though_it_was_approved(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(roster(*range(200)))
+    await ingest.load(roster(*range(30, 200)))
+    hold = await only_hold(ingest)
+    async with busy_elsewhere(ingest):
+        await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
+
+        await ingest.load(roster(*range(200)))
+
+    assert (await released(ingest, hold))["released"] == 0
+    assert len(await ingest.people()) == 200
 
 
 async def test_webhooks_spend_from_the_same_budget_and_the_rest_of_them_waits(

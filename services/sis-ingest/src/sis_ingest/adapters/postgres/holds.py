@@ -82,14 +82,15 @@ ON CONFLICT (district_id, hold_id, external_id) DO UPDATE SET
 WHERE excluded.occurred_at > i.occurred_at
 """
 
-# Purpose: take what newer statements overtook out of open holds. Rows: few. Indexes: hold_open,
-# primary key of the items. A deletion that went through leaves together with its item.
+# Purpose: take what newer statements overtook out of holds, also out of approved ones that are
+# not released yet. Rows: few. Indexes: hold_waiting, primary key of the items. A deletion that
+# went through leaves together with its item.
 _LEAVE: Final = """
 DELETE FROM sis_ingest.hold_item i
 USING sis_ingest.hold h,
     unnest($3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::timestamptz[])
         AS w(entity, external_id, deleted, version, occurred_at)
-WHERE h.district_id = $1 AND h.source_id = $2 AND h.state = 'open'
+WHERE h.district_id = $1 AND h.source_id = $2 AND h.done_at IS NULL
   AND i.district_id = $1 AND i.hold_id = h.hold_id
   AND w.entity = h.entity AND w.external_id = i.external_id
   AND CASE WHEN w.deleted AND h.operation = 'remove' THEN true
@@ -99,19 +100,19 @@ WHERE h.district_id = $1 AND h.source_id = $2 AND h.state = 'open'
 RETURNING h.hold_id
 """
 
-# Purpose: which users wait to be removed. Rows: few. Index: hold_open, primary key of the items.
+# Purpose: which users wait to be removed. Rows: few. Index: hold_waiting, primary key of the items.
 _LEAVING: Final = """
 SELECT i.external_id FROM sis_ingest.hold h
 JOIN sis_ingest.hold_item i ON i.district_id = $1 AND i.hold_id = h.hold_id
 WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = 'user' AND h.operation = 'remove'
-  AND h.state = 'open' AND i.external_id = ANY($3::text[])
+  AND h.done_at IS NULL AND i.external_id = ANY($3::text[])
 """
 
 # Purpose: forget removals of users who are known by another id now. Rows, indexes: as _LEAVING.
 _LET_GO: Final = """
 DELETE FROM sis_ingest.hold_item i USING sis_ingest.hold h
 WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = 'user' AND h.operation = 'remove'
-  AND h.state = 'open' AND i.district_id = $1 AND i.hold_id = h.hold_id
+  AND h.done_at IS NULL AND i.district_id = $1 AND i.hold_id = h.hold_id
   AND i.external_id = ANY($3::text[])
 RETURNING h.hold_id
 """

@@ -148,11 +148,12 @@ ON CONFLICT (district_id, hold_id, external_id) DO UPDATE SET
     occurred_at = greatest(i.occurred_at, excluded.occurred_at), absent = excluded.absent
 """
 
-# Purpose: take what the file contradicts out of open holds. Rows: few. Index: hold_open.
+# Purpose: take what the file contradicts out of holds, also out of approved ones that are not
+# released yet. Rows: few. Index: hold_waiting.
 # A removal ends when the record is there again; an addition when a whole file lacks it.
 _OVERTAKE: Final = """
 DELETE FROM sis_ingest.hold_item i USING sis_ingest.hold h
-WHERE h.district_id = $1 AND h.source_id = $3 AND h.entity = $4 AND h.state = 'open'
+WHERE h.district_id = $1 AND h.source_id = $3 AND h.entity = $4 AND h.done_at IS NULL
   AND i.district_id = $1 AND i.hold_id = h.hold_id AND i.occurred_at < $5
   AND CASE WHEN h.operation = 'remove' THEN EXISTS (
           SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2

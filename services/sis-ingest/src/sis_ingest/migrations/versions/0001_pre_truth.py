@@ -189,6 +189,10 @@ def _holds() -> None:
         CREATE UNIQUE INDEX hold_open ON sis_ingest.hold (district_id, source_id, entity, operation)
         WHERE state = 'open'
     """)
+    op.execute("""
+        CREATE INDEX hold_waiting ON sis_ingest.hold (district_id, source_id, entity, operation)
+        WHERE done_at IS NULL
+    """)
     op.execute("CREATE INDEX hold_correlation ON sis_ingest.hold (correlation_id)")
     # The cause of each item is its own: several deliveries may fill one hold.
     op.execute("""
