@@ -86,7 +86,7 @@ async def test_sql_and_python_agree_on_what_differs(database, before, snapshot, 
         await records.write(
             PLACE, [Write(change=one, known=held(one), content=True) for one in known]
         )
-        await staging.clear(RUN)
+        await staging.begin(RUN)
         await staging.put(RUN, "user", [staged(n, one) for n, one in enumerate(rows, start=2)])
         await staging.weigh()
         sieve = await staging.sieve(RUN, "user", whole=whole)

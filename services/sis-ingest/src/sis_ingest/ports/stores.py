@@ -203,7 +203,14 @@ class Runs(Protocol):
 
 
 class Staging(Protocol):
-    """The rows of a run while it is compared and applied."""
+    """The rows of a run while it is compared and applied.
+
+    Reading them raises `Retriable` when the store lost them since `begin`.
+    """
+
+    async def begin(self, run: Run) -> None:
+        """Throws away what there was of the run, and makes room for its rows."""
+        ...
 
     async def clear(self, run: Run) -> None:
         """Throws the run's rows away."""

@@ -92,7 +92,7 @@ class ImportSnapshot:
                 started_at=run.started_at or self.clock.now(),
                 attempts=run.attempts + 1,
             )
-            await unit.staging.clear(run)
+            await unit.staging.begin(run)
             await unit.runs.save(started)
             if run.state == "waiting" and not run.dry_run:
                 unit.emit(SnapshotMoved(moment="started", run=started))

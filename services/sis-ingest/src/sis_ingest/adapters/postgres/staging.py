@@ -1,6 +1,8 @@
 """Rows of snapshot runs in PostgreSQL: COPY in, compare as sets. Runs in the caller's transaction.
 
 The comparison is the first sieve of `domain.changes.judge`; a test runs both on the same cases.
+The tables are unlogged, so a crash of the database empties them: whoever reads rows asks first
+whether the run is still at work there, else what is gone would look like what the file lacks.
 """
 
 from collections.abc import Sequence, Set
@@ -8,13 +10,21 @@ from typing import Final
 
 import asyncpg
 
+from roster_common.errors import Retriable
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.guards import GuardKey, Hold
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
 
-# Purpose: forget a run's rows. Rows: all of the run. Index: primary key.
+# Purpose: forget a run's rows. Rows: all of the run.
 _CLEAR: Final = "DELETE FROM sis_ingest.snapshot_row WHERE district_id = $1 AND run_id = $2"
+
+# Purpose: keep, forget and see that rows of a run are here. Rows: 1. Index: primary key.
+_OPEN: Final = "INSERT INTO sis_ingest.snapshot_stage (district_id, run_id) VALUES ($1, $2)"
+_CLOSE: Final = "DELETE FROM sis_ingest.snapshot_stage WHERE district_id = $1 AND run_id = $2"
+_STANDS: Final = """
+SELECT EXISTS (SELECT FROM sis_ingest.snapshot_stage WHERE district_id = $1 AND run_id = $2)
+"""
 
 # Purpose: tell the planner how large both sides are. The columns compared alone: content is large.
 _WEIGH: Final = """
@@ -192,15 +202,25 @@ _COLUMNS: Final = (
 )
 
 
+class StagedRowsGone(Retriable):
+    """The database lost them in a crash; the run must be read again."""
+
+
 class PostgresStaging:
     """`ports.Staging`."""
 
     def __init__(self, driver: asyncpg.Connection) -> None:
         self._driver = driver
 
+    async def begin(self, run: Run) -> None:
+        """See the port."""
+        await self.clear(run)
+        await self._driver.execute(_OPEN, run.place.district_id, run.run_id)
+
     async def clear(self, run: Run) -> None:
         """See the port."""
-        await self._driver.execute(_CLEAR, run.place.district_id, run.run_id)
+        for statement in (_CLEAR, _CLOSE):
+            await self._driver.execute(statement, run.place.district_id, run.run_id)
 
     async def put(self, run: Run, entity: Entity, rows: Sequence[StagedRow]) -> None:
         """See the port. One COPY."""
@@ -256,6 +276,7 @@ class PostgresStaging:
 
     async def sieve(self, run: Run, entity: Entity, *, whole: bool) -> Sieve:
         """See the port."""
+        await self._ensure_stands(run)
         place = run.place
         keys = (place.district_id, run.run_id, place.source_id, entity)
         if not run.dry_run:
@@ -272,6 +293,7 @@ class PostgresStaging:
 
     async def wanted(self, run: Run, key: GuardKey) -> Wanted:
         """See the port."""
+        await self._ensure_stands(run)
         place = run.place
         (row,) = await self._driver.fetch(
             _WANTED, place.district_id, run.run_id, place.source_id, *key, run.as_of
@@ -298,6 +320,7 @@ class PostgresStaging:
 
     async def overtake(self, run: Run, entity: Entity, *, whole: bool) -> frozenset[str]:
         """See the port."""
+        await self._ensure_stands(run)
         place = run.place
         rows = await self._driver.fetch(
             _OVERTAKE, place.district_id, run.run_id, place.source_id, entity, run.as_of, whole
@@ -308,6 +331,7 @@ class PostgresStaging:
         self, run: Run, entity: Entity, *, deleted: bool, after: tuple[str, int], limit: int
     ) -> Sequence[StagedRow]:
         """See the port."""
+        await self._ensure_stands(run)
         place = run.place
         rows = await self._driver.fetch(
             _DIFFERING, place.district_id, run.run_id, entity, deleted, *after, limit
@@ -325,3 +349,7 @@ class PostgresStaging:
             )
             for row in rows
         ]
+
+    async def _ensure_stands(self, run: Run) -> None:
+        if not await self._driver.fetchval(_STANDS, run.place.district_id, run.run_id):
+            raise StagedRowsGone("staged rows")

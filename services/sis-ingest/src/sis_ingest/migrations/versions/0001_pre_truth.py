@@ -158,6 +158,12 @@ def _runs() -> None:
             absent boolean NOT NULL, differs boolean NOT NULL, data text
         )
     """)
+    # Unlogged too: it is empty when the rows are, so a run notices that they were lost.
+    op.execute("""
+        CREATE UNLOGGED TABLE sis_ingest.snapshot_stage (
+            district_id text NOT NULL, run_id uuid NOT NULL, PRIMARY KEY (district_id, run_id)
+        )
+    """)
     op.execute("""
         CREATE INDEX snapshot_row_differing
         ON sis_ingest.snapshot_row (district_id, run_id, entity, deleted, sort_key, row_number)
