@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,26 @@ async def test_what_is_not_a_whole_collection_removes_nothing(
     assert report["removals"]["applied"] == report["removals"]["held"] == 0
     assert warning is None or warning in report["warnings"]
     assert (await holds(ingest, "?state=all"))["total"] == 0
+
+
+async def test_a_late_delta_holds_nothing_that_a_newer_whole_file_names(ingest: Ingest) -> None:
+    async def load(body: bytes, hours: int) -> dict[str, Any]:
+        as_of = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+        answer = await ingest.http.post(
+            "/snapshots/sis", params={"asOf": as_of}, content=body, headers=token()
+        )
+        return await ingest.ended(answer.json()["runId"])
+
+    await load(roster(*range(100)), 3)
+    await load(roster(*range(100)), 1)
+    gone = [(row[0], "tobedeleted", "2026-09-01T00:00:00Z", *row[3:]) for row in people(*range(40))]
+
+    report = await load(delta(*gone), 2)
+
+    assert report["counts"]["user"]["refused"] == 0
+    assert (report["removals"]["applied"], report["removals"]["held"]) == (0, 0)
+    assert (await holds(ingest, "?state=all"))["total"] == 0
+    assert len(await ingest.people()) == 100
 
 
 async def test_rows_that_a_crash_of_the_database_took_are_not_missed(ingest: Ingest) -> None:

@@ -109,7 +109,7 @@ FULL JOIN (SELECT external_id, deleted FROM sis_ingest.source_record
 """
 
 # What a guard counts among the rows s of a run: deletions of what stands and is older than the
-# snapshot; upserts of what was never heard of and was not recognised as somebody known. The rule
+# snapshot, unless a newer one stated the whole collection; upserts of what was never heard of and was not recognised as somebody known. The rule
 # in Python: domain.guards.guarded.
 _GUARDED: Final = """
     s.district_id = $1 AND s.run_id = $2 AND s.entity = $4 AND s.differs
@@ -118,6 +118,8 @@ _GUARDED: Final = """
             SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
             AND r.entity = $4 AND r.external_id = s.external_id AND NOT r.deleted
             AND r.occurred_at < $6)
+            AND NOT EXISTS (SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1
+                AND t.source_id = $3 AND t.entity = $4 AND t.as_of >= $6)
         ELSE NOT EXISTS (
             SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
             AND r.entity = $4 AND r.external_id = s.external_id)
