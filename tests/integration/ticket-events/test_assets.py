@@ -148,6 +148,29 @@ async def test_a_holder_nobody_knows_is_kept_counted_and_known_once_the_person_a
     assert (await world.upload(program, "A-1,S-1,Book,assigned,ada,hill"))["unknownHolders"] == 0
 
 
+async def test_a_serial_number_that_a_refused_row_keeps_is_given_to_nobody_else(world):
+    program = world.start()
+    rows = ("A-1,S-1,Book,in_stock,,hill", "A-2,S-2,Book,in_stock,,hill")
+    await world.upload(program, *rows, "A-3,S-3,Book,in_stock,,hill")
+
+    # A-3 is not in the file, so A-2 stays as it is, and so does A-1.
+    report = await world.upload(
+        program,
+        "A-1,S-2,Book,in_stock,,hill",
+        "A-2,S-3,Book,in_stock,,hill",
+        "A-4,S-4,Book,in_stock,,hill",
+    )
+
+    assert [(one["row"], one["code"]) for one in report["refusals"]] == [
+        (2, "of_another_device"),
+        (3, "of_another_device"),
+    ]
+    found = await world.assets(program)
+    assert {tag: asset["serial"] for tag, asset in found.items()} == {
+        f"A-{n}": f"S-{n}" for n in range(1, 5)
+    }
+
+
 async def test_serial_numbers_may_change_places_within_one_file(world):
     program = world.start()
     await world.upload(program, "A-1,S-1,Book,in_stock,,hill", "A-2,S-2,Book,in_stock,,hill")

@@ -1,8 +1,15 @@
 """What an inventory file may say, and how everything else is refused: by row, column and code."""
 
-import pytest
+from datetime import UTC, datetime
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ticket_events.domain.cause import Cause
 from ticket_events.domain.device import DeviceStatus
+from ticket_events.domain.ids import DistrictId
+from ticket_events.domain.imports import plan_import
 from ticket_events.domain.inventory import FileRefused, Refusal, read_inventory
 
 HEADER = "assetTag,serial,model,status,holder,site"
@@ -101,3 +108,36 @@ def test_a_broken_file_is_refused_as_a_whole(body, faults):
         read_inventory(body)
 
     assert list(refused.value.faults) == faults
+
+
+_NUMBERS = st.lists(
+    st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    min_size=1,
+    unique_by=(lambda pair: pair[0], lambda pair: pair[1]),
+)
+
+
+def _plan(numbers, stored):
+    lines = [f"A-{tag},S-{serial},Book,in_stock,,hill" for tag, serial in numbers]
+    return plan_import(
+        _read(*lines),
+        stored,
+        {device.serial: tag for tag, device in stored.items()},
+        district_id=DistrictId("north"),
+        new_id=lambda: "d",
+        at=datetime(2026, 9, 1, tzinfo=UTC),
+        cause=Cause(correlation_id="c", origin="operator"),
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(_NUMBERS, _NUMBERS)
+def test_no_file_gives_one_serial_number_to_two_devices(before, told):
+    stored = {device.asset_tag: device for device in _plan(before, {}).devices}
+
+    done = _plan(told, stored)
+
+    after = stored | {device.asset_tag: device for device in done.devices}
+    serials = [device.serial for device in after.values()]
+    assert len(serials) == len(set(serials))
+    assert len(done.devices) + done.unchanged + len(done.refusals) == len(told)

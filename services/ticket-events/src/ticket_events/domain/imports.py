@@ -1,6 +1,6 @@
 """What an inventory file changes in a district's devices. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,13 +53,10 @@ def plan_import(
     devices: list[Device] = []
     facts: list[AssetFact] = []
     refusals = list(inventory.refusals)
-    serials = {row.asset_tag: row.serial for row in inventory.rows}
+    taken = _wanting_what_stays(inventory.rows, tag_of_serial)
     new = unchanged = 0
     for row in inventory.rows:
-        owner = None if row.serial is None else tag_of_serial.get(row.serial, row.asset_tag)
-        if owner not in (None, row.asset_tag) and serials.get(owner or "", row.serial) == (
-            row.serial
-        ):
+        if row.asset_tag in taken:
             refusals.append(Refusal(row=row.row, column="serial", code="of_another_device"))
             continue
         before = stored.get(row.asset_tag)
@@ -80,6 +77,31 @@ def plan_import(
         new=new,
         unchanged=unchanged,
     )
+
+
+def _wanting_what_stays(rows: Sequence[InventoryRow], tag_of_serial: Mapping[str, str]) -> Set[str]:
+    """Tags of rows whose serial number stays with another device: the file lacks that one, leaves
+    it its number, or its own row is one of these.
+    """
+    wanted = {row.asset_tag: row.serial for row in rows if row.serial is not None}
+    named = {row.asset_tag for row in rows}
+    heirs = {
+        owner: tag
+        for tag, serial in wanted.items()
+        if (owner := tag_of_serial.get(serial, tag)) != tag
+    }
+    staying = [
+        owner
+        for owner, heir in heirs.items()
+        if owner not in named or wanted.get(owner) == wanted[heir]
+    ]
+    found: set[str] = set()
+    while staying:
+        heir = heirs.get(staying.pop())
+        if heir is not None and heir not in found:
+            found.add(heir)
+            staying.append(heir)
+    return found
 
 
 def _device(

@@ -109,8 +109,8 @@ FULL JOIN (SELECT external_id, deleted FROM sis_ingest.source_record
 """
 
 # What a guard counts among the rows s of a run: deletions of what stands and is older than the
-# snapshot, unless a newer one stated the whole collection; upserts of what was never heard of and was not recognised as somebody known. The rule
-# in Python: domain.guards.guarded.
+# snapshot, unless a newer one stated the whole collection; upserts of what was never heard of and
+# was not recognised as somebody known. The rule in Python: domain.guards.guarded.
 _GUARDED: Final = """
     s.district_id = $1 AND s.run_id = $2 AND s.entity = $4 AND s.differs
     AND s.deleted = ($5 = 'remove')
