@@ -10,7 +10,7 @@ from ticket_events.domain.cause import Cause
 from ticket_events.domain.device import DeviceStatus
 from ticket_events.domain.ids import DistrictId
 from ticket_events.domain.imports import plan_import
-from ticket_events.domain.inventory import FileRefused, Refusal, read_inventory
+from ticket_events.domain.inventory import MOST_ROWS, FileRefused, Refusal, read_inventory
 
 HEADER = "assetTag,serial,model,status,holder,site"
 GOOD = "A-1,S-1,Book,assigned,p-1,hill"
@@ -108,6 +108,13 @@ def test_a_broken_file_is_refused_as_a_whole(body, faults):
         read_inventory(body)
 
     assert list(refused.value.faults) == faults
+
+
+def test_a_file_of_more_rows_than_one_transaction_takes_is_refused_as_a_whole():
+    with pytest.raises(FileRefused) as refused:
+        _read(GOOD, *[",,,,,x"] * MOST_ROWS)
+
+    assert refused.value.faults == (("body", "too_many_rows"),)
 
 
 _NUMBERS = st.lists(

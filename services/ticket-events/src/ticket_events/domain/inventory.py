@@ -23,6 +23,8 @@ OPTIONAL: Final = ("fundingSource", "purchasedOn")
 # Rows with too few or too many cells: beyond this the file was cut or joined wrongly.
 RAGGED_ROWS: Final = 5
 RAGGED_SHARE: Final = 0.1
+# What one transaction takes. A file that lacks devices removes none, so a larger one can be cut.
+MOST_ROWS: Final = 200_000
 
 _COLUMNS: Final = {name.lower(): name for name in (*REQUIRED, *OPTIONAL)}
 _SIZES: Final = {"assetTag": 100, "serial": 100, "holder": 255, "site": 255}
@@ -94,6 +96,8 @@ def read_inventory(body: bytes) -> Inventory:
         if not any(cell.strip() for cell in cells):
             continue
         read += 1
+        if read > MOST_ROWS:
+            raise FileRefused([("body", "too_many_rows")])
         if len(cells) != width:
             ragged += 1
             refusals.append(Refusal(row=number, column=None, code="wrong_cell_count"))
