@@ -77,7 +77,17 @@ def test_paging_has_the_defaults_of_the_specification() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "offset"), [("0", None), ("50001", None), ("1e3", None), (None, "-1"), (None, "x")]
+    ("limit", "offset"),
+    [
+        ("0", None),
+        ("50001", None),
+        ("1e3", None),
+        ("000000000001000000", None),
+        (None, "-1"),
+        (None, "x"),
+        (None, "0" * 5_000),
+        (None, "9" * 30),
+    ],
 )
 def test_paging_is_refused_and_never_clamped(limit: str | None, offset: str | None) -> None:
     with pytest.raises(BadPaging):

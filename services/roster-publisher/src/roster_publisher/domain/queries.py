@@ -16,6 +16,7 @@ from roster_publisher.domain.filters import Filter
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 50_000
 MAX_OFFSET: Final = 2**31 - 1
+_MOST_DIGITS: Final = len(str(MAX_OFFSET))
 
 
 class BadPaging(ValueError):
@@ -87,6 +88,7 @@ def link_header(
 def _whole(text: str | None, name: str, *, default: int, lowest: int, highest: int) -> int:
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or not lowest <= int(text[:12]) <= highest:
+    short = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not short or not lowest <= int(text) <= highest:
         raise BadPaging(f"{name} must be a whole number from {lowest} to {highest}")
     return int(text)
