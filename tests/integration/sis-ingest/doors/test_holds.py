@@ -281,6 +281,36 @@ async def test_a_file_of_nothing_but_strangers_waits_on_both_sides(ingest: Inges
     assert await breakers(ingest) == ["tripped", "tripped"]
 
 
+async def test_who_was_deleted_before_they_were_ever_there_is_an_addition(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(150)))
+    for n in range(1000, 1130):
+        await ingest.send("users.deleted", {"sourcedId": f"u{n}"}, at=3700)
+    await ingest.settled()
+
+    # Of users max(100, 20 %) may be added in 24 hours.
+    for n in range(1000, 1120):
+        await ingest.send("users.upserted", user(f"u{n}"), at=3701)
+    await ingest.settled()
+    report = await ingest.load(roster(*range(150), *range(1000, 1100), *range(1120, 1130)))
+
+    assert len(await ingest.people()) == 250
+    assert report["additions"]["byEntity"]["user"] == {"applied": 0, "held": 10}
+
+
+async def test_who_comes_back_after_a_deletion_is_no_addition(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(100)))
+    await ingest.load(roster(*range(25, 100)))
+
+    report = await ingest.load(roster(*range(100)))
+
+    assert report["additions"]["byEntity"]["user"] == {"applied": 0, "held": 0}
+    assert (
+        await ingest.value("SELECT sum(count) FROM sis_ingest.spent WHERE operation = 'add'")
+        is None
+    )
+    assert len(await ingest.people()) == 100
+
+
 def keyed(prefix: str, *numbers: int) -> bytes:
     """People whose local number stays whatever their id is."""
     rows = [tuple(keyed_row(f"{prefix}{n}", f"no-{n}")) for n in numbers]

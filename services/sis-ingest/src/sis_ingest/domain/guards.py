@@ -93,8 +93,8 @@ def guarded(
 ) -> Mapping[GuardKey, Sequence[Change]]:
     """The changes among the writes that a guard counts, by guard, in order.
 
-    A removal takes away what stood. An addition is a record never heard of before; what comes
-    back after a deletion is none.
+    A removal takes away what stood. An addition may be one: only what means nobody we know is, so
+    what comes back after a deletion is none, and what was never there before its deletion is.
     """
     found: dict[GuardKey, list[Change]] = {}
     for write in settled.writes:
@@ -104,6 +104,6 @@ def guarded(
             continue
         if change.deleted and before is not None and not before.deleted:
             found.setdefault((change.entity, "remove"), []).append(change)
-        elif not change.deleted and before is None:
+        elif not change.deleted and (before is None or before.deleted):
             found.setdefault((change.entity, "add"), []).append(change)
     return {key: changes for key, changes in found.items() if key in LIMITS}

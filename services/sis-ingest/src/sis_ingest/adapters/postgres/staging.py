@@ -122,7 +122,7 @@ _GUARDED: Final = """
                 AND t.source_id = $3 AND t.entity = $4 AND t.as_of >= $6)
         ELSE NOT EXISTS (
             SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
-            AND r.entity = $4 AND r.external_id = s.external_id)
+            AND r.entity = $4 AND r.external_id = s.external_id AND NOT r.deleted)
             AND NOT EXISTS (SELECT FROM sis_ingest.crosswalk c
                 JOIN sis_ingest.resolved_record known ON known.district_id = $1
                     AND known.entity = $4 AND known.entity_id = c.entity_id
