@@ -276,6 +276,26 @@ async def test_what_is_not_there_is_an_unknown_object(publishing: Publishing) ->
             check_error(answer.json())
 
 
+async def test_a_question_that_no_database_can_hold_is_refused(publishing: Publishing) -> None:
+    await publishing.publish(*school_world())
+    asked = {
+        "/users/%00": 404,
+        "/users?filter=sourcedId%3D'%00'": 400,
+        "/classes?filter=terms.sourcedId%3D'%00'": 400,
+        "/users?filter=dateLastModified%3E'0001-01-01T00:00:00%2B14:00'": 400,
+        "/users?filter=dateLastModified%3E'9999-12-31T23:59:59-14:00'": 400,
+        f"/users?offset={'0' * 5_000}": 400,
+        "/users?limit=000000000001000000": 400,
+    }
+
+    async with publishing.vendor() as vendor:
+        answers = {path: await vendor.get(path) for path in asked}
+
+    for answer in answers.values():
+        check_error(answer.json())
+    assert {path: answer.status_code for path, answer in answers.items()} == asked
+
+
 async def test_an_unknown_selection_field_is_refused(publishing: Publishing) -> None:
     async with publishing.vendor() as vendor:
         unknown = await vendor.get("/users?fields=shoeSize")

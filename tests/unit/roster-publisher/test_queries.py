@@ -62,7 +62,9 @@ def test_any_text_is_either_a_filter_or_refused(text: str) -> None:
     assert 1 <= len(parsed.clauses) <= 2
 
 
-@given(value=st.text(max_size=40).filter(lambda t: not set(t) & set("\u2018\u2019\u201c\u201d")))
+@given(
+    value=st.text(max_size=40).filter(lambda t: not set(t) & set("\x00\u2018\u2019\u201c\u201d"))
+)
 def test_any_value_survives_quoting(value: str) -> None:
     quoted = value.replace("'", "''")
 

@@ -220,7 +220,10 @@ async def test_only_operators_of_the_district_may_send_and_read(ingest: Ingest) 
     assert (await ingest.http.get("/snapshots/x", headers=token("viewer"))).status_code == 404
 
 
-@pytest.mark.parametrize("as_of", ["2026-09-01T08:00:00", "2999-01-01T00:00:00Z", "soon"])
+@pytest.mark.parametrize(
+    "as_of",
+    ["2026-09-01T08:00:00", "2999-01-01T00:00:00Z", "soon", "0001-01-01T00:00:00+14:00", "-1"],
+)
 async def test_the_moment_a_package_speaks_of_has_a_zone_and_is_past(
     ingest: Ingest, as_of: str
 ) -> None:
@@ -230,6 +233,24 @@ async def test_the_moment_a_package_speaks_of_has_a_zone_and_is_past(
 
     assert answer.status_code == 422
     assert "asOf" in {error["field"] for error in answer.json()["errors"]}
+
+
+async def test_a_question_that_no_database_can_hold_is_refused(ingest: Ingest) -> None:
+    paths = [
+        "/holds?district=%00",
+        "/crosswalk?district=d1&entity=user&id=%00",
+        "/crosswalk?district=%00&entity=user&id=u1",
+        "/status?district=%00",
+    ]
+    pair = {"district": "d1", "entity": "user", "keep": "u1\x00", "merge": "u2"}
+
+    asked = [await ingest.http.get(path, headers=token("viewer")) for path in paths]
+    said = [
+        await ingest.http.post("/crosswalk/merge", json=pair, headers=token("approver")),
+        await ingest.http.post("/republish?district=%00", headers=token("admin")),
+    ]
+
+    assert [answer.status_code for answer in (*asked, *said)] == [422] * 6
 
 
 async def test_everything_is_said_again_on_request_by_an_admin_alone(ingest: Ingest) -> None:

@@ -98,6 +98,8 @@ def parse_filter(text: str, entity: str) -> Filter:
     """Read `text` for `entity`. Raises `BadFilter` saying what is wrong, for a 400."""
     if any(character in text for character in _CURLY):
         raise BadFilter("the filter holds a curly quote; use the straight one: '")
+    if "\x00" in text:
+        raise BadFilter("the filter holds a character that no text here has")
     first = _CLAUSE.match(text.strip())
     if first is None:
         raise BadFilter("the filter is not: field, predicate, 'value'")
@@ -131,8 +133,8 @@ def _clause(match: "re.Match[str]", entity: str) -> Clause:
 def _moment(value: str, field: str) -> datetime:
     try:
         moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", value))
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: the calendar's last hours, in a zone
         raise BadFilter(
             f"{field} is compared with something that is no date", field=field
         ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports import Clock, Ids, SnapshotFiles, Source, Units
+
+# No file speaks of a time before, and the store cannot keep the first hours of the calendar.
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class AcceptSnapshot:
         now = self.clock.now()
         if as_of is not None and as_of > now:
             raise Invalid("in_the_future", field="asOf")
+        if as_of is not None and as_of < EARLIEST:
+            raise Invalid("out_of_range", field="asOf")
         run_id = self.ids.new_id()
         stored = await self.files.store(run_id, chunks, limit_bytes=self.limit_bytes)
         run = Run(

@@ -6,12 +6,13 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from roster_common.contracts.values import Text
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.tokens import Operator, Operators
 from roster_publisher.ports import StatusReads
 from roster_publisher.usecases.republish import Republish
 
-District = Annotated[str, Query(min_length=1, max_length=200)]
+District = Annotated[Text, Query(min_length=1, max_length=200)]
 
 
 class _Answer(BaseModel):

@@ -75,7 +75,8 @@ def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
     path = raw.decode("latin-1").removeprefix(scope.get("root_path", "")).strip("/")
     name, _, rest = path.partition("/")
     collection = COLLECTIONS.get(name)
-    if collection is None or "/" in rest:
+    # No id holds a NUL, and the store cannot be asked for one.
+    if collection is None or "/" in rest or "\x00" in unquote(rest):
         raise not_found("there is no such place in this service")
     try:
         params = parse_qs(scope["query_string"].decode(), keep_blank_values=True, errors="strict")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from roster_common.contracts.values import Text
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.problems import FieldError, Problem
 from roster_common.runtime.tokens import Operator
@@ -17,7 +18,7 @@ from sis_ingest.usecases.merge import Merge, Merged, NotMerged, Pair
 
 # Entities with ids of their own: demographics carry their user's, and go with it.
 Owner = Literal["org", "academicSession", "course", "class", "user", "enrollment"]
-Id = Annotated[str, Field(min_length=1, max_length=255)]
+Id = Annotated[Text, Field(min_length=1, max_length=255)]
 
 _MOST_TOLD: Final = 1_000
 _FAULTS: Final[Mapping[NotMerged, tuple[int, str, str]]] = {
@@ -67,9 +68,9 @@ def crosswalk_routes(
 
     @router.get("/crosswalk", summary="The outside ids of one of our ids, over time")
     async def history(
-        district: Annotated[str, Query(min_length=1)],
+        district: Annotated[Text, Query(min_length=1)],
         entity: Annotated[Owner, Query()],
-        id: Annotated[str, Query(min_length=1, max_length=255)],  # noqa: A002 - the page's own name
+        id: Annotated[Text, Query(min_length=1, max_length=255)],  # noqa: A002 - the page's own name
         who: Annotated[Operator, Depends(viewer)],
     ) -> JSONResponse:
         who.ensure(district)

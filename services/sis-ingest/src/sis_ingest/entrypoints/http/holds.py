@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from roster_common.contracts.values import Text
 from roster_common.holds import Refused
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator
@@ -47,7 +48,7 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
     @router.get("/holds", summary="What waits for a person, and what became of it")
     async def page(
         who: Annotated[Operator, Depends(viewer)],
-        district: Annotated[str | None, Query(min_length=1)] = None,
+        district: Annotated[Text | None, Query(min_length=1)] = None,
         state: Literal["open", "approved", "rejected", "expired", "all"] = "open",
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
         offset: Annotated[int, Query(ge=0, le=2**31)] = 0,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
+from roster_common.contracts.values import Text
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.tokens import Operator
 from sis_ingest.entrypoints.http.snapshots import Gate
@@ -22,7 +23,7 @@ def operation_routes(
 
     @router.post("/republish", summary="Say every resolved record of a district again")
     async def say_again(
-        district: Annotated[str, Query(min_length=1)], who: Annotated[Operator, Depends(admin)]
+        district: Annotated[Text, Query(min_length=1)], who: Annotated[Operator, Depends(admin)]
     ) -> JSONResponse:
         who.ensure(district)
         done = await republish(district, correlation_id=current_correlation_id())
@@ -36,7 +37,7 @@ def operation_routes(
 
     @router.get("/status", summary="What is known of a district, in counts")
     async def status(
-        district: Annotated[str, Query(min_length=1)], who: Annotated[Operator, Depends(viewer)]
+        district: Annotated[Text, Query(min_length=1)], who: Annotated[Operator, Depends(viewer)]
     ) -> JSONResponse:
         who.ensure(district)
         return JSONResponse(dict(await counts(district)))
