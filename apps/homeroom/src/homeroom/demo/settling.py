@@ -89,7 +89,4 @@ def _nobody_marked(page: Page) -> bool:
 
 
 def _nothing_waits(page: Page) -> bool:
-    return not any(
-        target["waiting"] or (target.get("groups") or {}).get("waiting")
-        for target in page["targets"]
-    )
+    return not any(target["waiting"] or target["groups"]["waiting"] for target in page["targets"])
