@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx2
 
-from homeroom.errors import CommandFailed
+from homeroom.errors import CommandFailed, ServiceAway, ServiceRefused
 from homeroom.layout import Ports, local_url
-from homeroom.patience import ONCE, Patience, PatientClient
+from homeroom.patience import AWAY, ONCE, Patience, PatientClient
 from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS, Service
 
 TIMEOUT_S = 10.0
@@ -42,7 +42,7 @@ class OperatorClient:
     def ready(self, service: Service) -> tuple[bool, Page]:
         """Return whether the service calls itself ready, and its page of dependencies."""
         answer = self._http.get(self._url(service, "/readyz"))
-        return answer.is_success, answer.json()
+        return answer.is_success, _object(answer)
 
     def status(self, service: Service, district: str) -> Page:
         """Return the service's own counts, where it can tell of one district; role viewer."""
@@ -131,21 +131,38 @@ class OperatorClient:
 
     def _page(self, answer: httpx2.Response) -> Page:
         if answer.is_error:
-            raise CommandFailed(_refusal(answer))
-        page: Page = answer.json()
-        return page
+            raise _failure(answer)
+        return _object(answer)
 
 
-def _refusal(answer: httpx2.Response) -> str:
+def _object(answer: httpx2.Response) -> Page:
+    try:
+        page = answer.json()
+    except ValueError:
+        page = None
+    if not isinstance(page, dict):
+        raise CommandFailed(f"{_where(answer)}, which is no page of Homeroom")
+    return page
+
+
+def _failure(answer: httpx2.Response) -> CommandFailed:
     """Put a problem document (RFC 9457) into one line; it holds field names, never values."""
-    where = f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}"
     try:
         problem = answer.json()
     except ValueError:
-        return where
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
     said = problem.get("detail") or problem.get("title") or ""
     fields = ", ".join(str(error.get("field")) for error in problem.get("errors") or ())
-    return f"{where}: {said}{f' ({fields})' if fields else ''}"
+    text = f"{_where(answer)}: {said}{f' ({fields})' if fields else ''}".removesuffix(": ")
+    if answer.status_code in AWAY:
+        return ServiceAway(text)
+    return ServiceRefused(text, status=answer.status_code, code=str(problem.get("code") or ""))
+
+
+def _where(answer: httpx2.Response) -> str:
+    return f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}"
 
 
 @dataclass(frozen=True, slots=True)
