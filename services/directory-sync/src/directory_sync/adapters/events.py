@@ -3,9 +3,18 @@ domain word must not change the wire unseen (tests/unit/directory-sync compares 
 """
 
 from collections.abc import Mapping
-from typing import Protocol, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
-from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep, Fact
+from directory_sync.domain.fact import (
+    AccountFact,
+    AccountNamed,
+    AccountStep,
+    Drift,
+    Fact,
+    PlanFact,
+    PlanStep,
+)
+from directory_sync.domain.guard import CREATE, DISABLE, REMOVE_MEMBER
 from roster_common.contracts.directory_account_v1 import (
     AccountAction,
     AccountCreated,
@@ -15,7 +24,15 @@ from roster_common.contracts.directory_account_v1 import (
     AccountUpdated,
 )
 from roster_common.contracts.directory_account_v1 import AccountNamed as AccountNamedV1
+from roster_common.contracts.directory_state_v1 import DriftDetected
 from roster_common.contracts.envelope import Event, EventData, Origin
+from roster_common.contracts.safety_breaker_v1 import (
+    BreakerApproved,
+    BreakerExpired,
+    BreakerFact,
+    BreakerRejected,
+    BreakerTripped,
+)
 from roster_common.errors import Fatal
 
 STEPS: Mapping[AccountStep, type[AccountAction]] = {
@@ -24,6 +41,11 @@ STEPS: Mapping[AccountStep, type[AccountAction]] = {
     AccountStep.DISABLED: AccountDisabled,
     AccountStep.ENABLED: AccountEnabled,
     AccountStep.FAILED: AccountFailed,
+}
+_OPERATIONS: Final[Mapping[str, Literal["add", "update", "remove", "disable"]]] = {
+    CREATE: "add",
+    DISABLE: "disable",
+    REMOVE_MEMBER: "remove",
 }
 _ORIGINS: Mapping[str, Origin] = {origin: origin for origin in get_args(Origin)}
 
@@ -65,6 +87,17 @@ class FactToEvent:
 
 def _data(fact: Fact) -> EventData:
     match fact:
+        case PlanFact():
+            return _breaker(fact)
+        case Drift():
+            return DriftDetected(
+                target=fact.target_id,
+                person_id=fact.person_id,
+                account_id=fact.account_id,
+                field=fact.field,
+                expected_hash=fact.expected_hash,
+                actual_hash=fact.actual_hash,
+            )
         case AccountNamed():
             return AccountNamedV1(
                 person_id=fact.person_id,
@@ -81,3 +114,28 @@ def _data(fact: Fact) -> EventData:
                 attempt=fact.attempt,
                 error_code=fact.error_code,
             )
+
+
+def _breaker(fact: PlanFact) -> BreakerFact:
+    common: dict[str, Any] = {
+        "hold_id": fact.plan_id,
+        "guard": "first_connection" if fact.action is None else f"accounts.{fact.action}",
+        "subject_name": fact.target_id,
+        "operation": _OPERATIONS.get(fact.action or "", "update"),
+        "count": fact.count,
+        "population": fact.population,
+        "percent": fact.percent,
+        "limit": fact.limit,
+        "limit_percent": None if fact.limit_share is None else round(100 * fact.limit_share, 2),
+        "plan_hash": fact.items_hash,
+    }
+    match fact.step:
+        case PlanStep.HELD:
+            return BreakerTripped(**common)
+        case PlanStep.APPROVED:
+            second = fact.by[1] if len(fact.by) > 1 else None
+            return BreakerApproved(**common, approver=fact.by[0], second_approver=second)
+        case PlanStep.REJECTED:
+            return BreakerRejected(**common, rejected_by=fact.by[0], reason=fact.reason)
+        case PlanStep.EXPIRED:
+            return BreakerExpired(**common)

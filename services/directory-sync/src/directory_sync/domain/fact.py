@@ -3,6 +3,7 @@
 No fact carries an attribute's value except the two names that the directory gives back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -56,4 +57,51 @@ class AccountNamed:
     cause: Cause
 
 
-Fact: TypeAlias = AccountFact | AccountNamed
+class PlanStep(StrEnum):
+    """What happened to a plan."""
+
+    HELD = "held"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFact:
+    """A plan waits, or how that ended. `action` None: a first connection, all its actions.
+
+    `by` are subjects of operators' tokens. `touched` counts the items of each correlation id.
+    """
+
+    step: PlanStep
+    district_id: DistrictId
+    target_id: TargetId
+    plan_id: str
+    action: str | None
+    count: int
+    population: int
+    percent: float
+    limit: int | None
+    limit_share: float | None
+    items_hash: str
+    by: tuple[str, ...]
+    reason: str | None
+    touched: Mapping[str, int]
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """Somebody changed `field` of an account in the target; values are hashes only."""
+
+    district_id: DistrictId
+    target_id: TargetId
+    person_id: PersonId
+    account_id: str
+    field: str
+    expected_hash: str | None
+    actual_hash: str | None
+    cause: Cause
+
+
+Fact: TypeAlias = AccountFact | AccountNamed | PlanFact | Drift

@@ -11,7 +11,8 @@ class Policy:
 
     `roles`: OneRoster roles that give an account. `email_domain`: where allocated addresses live;
     None means that a person without an address in the roster gets none. `time_zone`: IANA name of
-    the district's zone, in which dates begin and end.
+    the district's zone, in which dates begin and end. `starts_live`: a first connection is applied
+    without asking. `read_every_s`: seconds between two full readings.
     """
 
     district_id: DistrictId
@@ -19,3 +20,5 @@ class Policy:
     roles: frozenset[str]
     email_domain: str | None
     time_zone: str
+    starts_live: bool = False
+    read_every_s: float = 86_400.0

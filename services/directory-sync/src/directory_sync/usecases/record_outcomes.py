@@ -25,7 +25,8 @@ from directory_sync.domain.outcome import (
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update
 from directory_sync.domain.work import AccountWrite, Retry
 from directory_sync.ports import Units, Wiring
-from directory_sync.usecases.prepare_actions import Prepared, Work, failed_fact, named_fact
+from directory_sync.usecases.planning import Prepared, named_fact
+from directory_sync.usecases.prepare_actions import Work, failed_fact
 from roster_common.ports import Clock
 
 

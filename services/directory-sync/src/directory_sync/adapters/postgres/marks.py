@@ -5,13 +5,14 @@ from datetime import datetime
 
 import asyncpg
 
-from directory_sync.adapters.postgres.stored import load_actual, load_person
-from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
+from directory_sync.adapters.postgres.stored import load_actual, load_person, record_of
+from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.fact import Cause
+from directory_sync.domain.guard import CREATE, DISABLE, uncounted_origins
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.names import key_of
 from directory_sync.domain.person import Person
-from directory_sync.domain.work import Claimed, Retry
+from directory_sync.domain.work import Claimed, LookAt, Retry
 
 _BULK_ORIGINS = frozenset({"firstload", "republish", "snapshot"})
 
@@ -72,6 +73,61 @@ _CANDIDATES = """
     JOIN directory_sync.found_account f ON f.district_id = $1 AND f.target_id = $2
         AND (f.external_id = w.person_id OR f.username_key = w.username_key)
 """
+# Rows: persons without a mark, by primary key.
+_ADD = """
+    INSERT INTO directory_sync.dirty
+        (district_id, target_id, person_id, lane, correlation_id, causation_id, origin,
+         since, next_attempt_at)
+    SELECT $1, $2, r.person_id, 1, r.correlation_id, NULL, r.origin, $6, $6
+    FROM unnest($3::text[], $4::text[], $5::text[]) AS r(person_id, correlation_id, origin)
+    ORDER BY r.person_id
+    ON CONFLICT (district_id, target_id, person_id) DO NOTHING
+"""
+_WAKE = """
+    UPDATE directory_sync.dirty SET next_attempt_at = $4
+    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
+      AND next_attempt_at > $4
+"""
+_DROP = """
+    DELETE FROM directory_sync.dirty
+    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
+      AND lease_token IS NULL AND last_error_code = 'held' AND attempts > 0
+"""
+# Rows: <= $4 after $3 in the order of persons, from one of the sets below.
+_PAGE = """
+    SELECT w.person_id, w.correlation_id, w.causation_id, w.origin,
+           0 AS attempts, 0::bigint AS generation
+    FROM {rows} AND w.person_id > $3 ORDER BY w.person_id LIMIT $4
+"""
+_NOT_HELD = """
+    NOT EXISTS (SELECT 1 FROM directory_sync.plan_item i
+        WHERE i.district_id = $1 AND i.target_id = $2 AND i.person_id = w.person_id
+          AND i.group_id = '' AND i.action = '{action}'
+          AND i.state IN ('waiting', 'released', 'refused', 'lapsed'))
+    AND NOT EXISTS (SELECT 1 FROM directory_sync.spent s
+        WHERE s.district_id = $1 AND s.target_id = $2 AND s.action = '{action}'
+          AND s.person_id = w.person_id AND s.group_id = '' AND s.at > $5)
+"""
+_MARKED = "directory_sync.dirty w WHERE w.district_id = $1 AND w.target_id = $2"
+# A disable is possible only where an account is enabled, a create only where there is none; which
+# of them are wanted is for the domain to say.
+_SETS: Mapping[LookAt, str] = {
+    LookAt.EVERYONE: "directory_sync.person w WHERE w.district_id = $1 AND $2::text IS NOT NULL",
+    LookAt.MARKED: _MARKED,
+    LookAt.MAY_DISABLE: f"""
+        {_MARKED} AND EXISTS (SELECT 1 FROM directory_sync.account a
+            WHERE a.district_id = $1 AND a.target_id = $2 AND a.person_id = w.person_id
+              AND a.state = 'enabled')
+        AND {_NOT_HELD.format(action=DISABLE)}
+    """,
+    LookAt.MAY_CREATE: f"""
+        {_MARKED} AND w.origin <> ALL($6::text[])
+        AND NOT EXISTS (SELECT 1 FROM directory_sync.account a
+            WHERE a.district_id = $1 AND a.target_id = $2 AND a.person_id = w.person_id
+              AND (a.state <> 'reserved' OR a.asked_at IS NOT NULL))
+        AND {_NOT_HELD.format(action=CREATE)}
+    """,
+}
 _RENEW = """
     UPDATE directory_sync.dirty SET lease_until = $4
     WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
@@ -151,6 +207,66 @@ class PostgresMarks:
         )
         if not marks:
             return []
+        return await self._with_facts(district_id, target_id, marks)
+
+    async def look_at(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        which: LookAt,
+        *,
+        after: PersonId,
+        limit: int,
+        since: datetime,
+    ) -> Sequence[Claimed]:
+        """A page of persons as `claim` would give them, without a lease."""
+        more: list[object] = [] if which in {LookAt.EVERYONE, LookAt.MARKED} else [since]
+        if which is LookAt.MAY_CREATE:
+            more.append(sorted(uncounted_origins(CREATE)))
+        rows = await self._driver.fetch(
+            _PAGE.format(rows=_SETS[which]), district_id, target_id, after, limit, *more
+        )
+        return await self._with_facts(district_id, target_id, rows) if rows else []
+
+    async def add(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        causes: Mapping[PersonId, Cause],
+        *,
+        now: datetime,
+    ) -> None:
+        """Mark those without a mark; one that waits for its time goes on waiting."""
+        await self._driver.execute(
+            _ADD,
+            district_id,
+            target_id,
+            list(causes),
+            [c.correlation_id for c in causes.values()],
+            [c.origin for c in causes.values()],
+            now,
+        )
+
+    async def wake(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        people: Sequence[PersonId],
+        *,
+        now: datetime,
+    ) -> None:
+        """Make the marks of these people due now."""
+        await self._driver.execute(_WAKE, district_id, target_id, list(people), now)
+
+    async def drop_held(
+        self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]
+    ) -> None:
+        """Remove marks that only wait for a plan; one that was set anew meanwhile stays."""
+        await self._driver.execute(_DROP, district_id, target_id, list(people))
+
+    async def _with_facts(
+        self, district_id: DistrictId, target_id: TargetId, marks: Sequence[asyncpg.Record]
+    ) -> Sequence[Claimed]:
         ids = [row["person_id"] for row in marks]
         rows = await self._driver.fetch(_FACTS, district_id, target_id, ids)
         facts = {row["person_id"]: row for row in rows}
@@ -240,22 +356,3 @@ class PostgresMarks:
             [r.at for r in retries],
             [r.code for r in retries],
         )
-
-
-def record_of(row: asyncpg.Record) -> AccountRecord | None:
-    """The record in a row that has `known`, the names, `asked_at` and `observed`."""
-    if not row["known"]:
-        return None
-    names = None
-    if row["username"] is not None:
-        names = Names(
-            username=row["username"],
-            email=row["email"],
-            source=NameSource(row["username_source"]),
-        )
-    return AccountRecord(
-        person_id=PersonId(row["person_id"]),
-        names=names,
-        actual=None if row["observed"] is None else load_actual(row["observed"]),
-        asked_at=row["asked_at"],
-    )

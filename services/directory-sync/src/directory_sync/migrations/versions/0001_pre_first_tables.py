@@ -1,4 +1,4 @@
-"""First tables: roster state, marks, accounts, the ledger of names, what a first read found.
+"""First tables: roster state, marks, accounts, names, what a first read found, plans, steps.
 
 Pre: safe while older code runs (nothing exists before it).
 """
@@ -82,7 +82,52 @@ _TARGET = """
     CREATE TABLE directory_sync.target (
         district_id text NOT NULL, target_id text NOT NULL,
         first_read_at timestamptz NOT NULL, first_read_accounts integer NOT NULL,
+        live_at timestamptz,
+        read_asked_at timestamptz, read_started_at timestamptz,
+        last_read_at timestamptz, last_read_outcome text,
         PRIMARY KEY (district_id, target_id)
+    )
+"""
+_PLAN = """
+    CREATE TABLE directory_sync.plan (
+        district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('first_connection', 'guard')), action text,
+        state text NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'expired')),
+        items_hash text NOT NULL, counts jsonb NOT NULL, item_count integer NOT NULL,
+        population integer NOT NULL, limit_count integer, limit_share double precision,
+        approvals text[] NOT NULL DEFAULT '{}', approvals_needed integer NOT NULL,
+        correlation_id text NOT NULL, created_at timestamptz NOT NULL,
+        grown_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
+        ended_at timestamptz, ended_by text, reason text,
+        PRIMARY KEY (district_id, target_id, plan_id),
+        CHECK ((kind = 'guard') = (action IS NOT NULL)),
+        CHECK ((state = 'open') = (ended_at IS NULL))
+    )
+"""
+# Names of attributes, never values. group_id is empty for an account.
+_PLAN_ITEM = """
+    CREATE TABLE directory_sync.plan_item (
+        district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
+        person_id text NOT NULL, group_id text NOT NULL DEFAULT '', action text NOT NULL,
+        reason text NOT NULL, attributes text[] NOT NULL, correlation_id text NOT NULL,
+        state text NOT NULL CHECK
+            (state IN ('waiting', 'released', 'refused', 'lapsed', 'done', 'gone')),
+        PRIMARY KEY (district_id, target_id, plan_id, person_id, group_id, action)
+    )
+"""
+# Who passed a guard, once per person in 24 hours; written before the action leaves us.
+_SPENT = """
+    CREATE TABLE directory_sync.spent (
+        district_id text NOT NULL, target_id text NOT NULL, action text NOT NULL,
+        person_id text NOT NULL, group_id text NOT NULL DEFAULT '', at timestamptz NOT NULL,
+        PRIMARY KEY (district_id, target_id, action, person_id, group_id)
+    )
+"""
+# What happened, for GET /trace. Ids, counts and codes; kept as long as the log.
+_STEP = """
+    CREATE TABLE directory_sync.step (
+        district_id text NOT NULL, correlation_id text NOT NULL, at timestamptz NOT NULL,
+        what text NOT NULL, ids jsonb NOT NULL, item_count integer, detail text
     )
 """
 _INDEXES = (
@@ -107,6 +152,18 @@ _INDEXES = (
         (district_id, target_id, external_id)
     """,
     """
+    CREATE UNIQUE INDEX plan_item_live ON directory_sync.plan_item
+        (district_id, target_id, person_id, group_id, action)
+        WHERE state IN ('waiting', 'released', 'refused', 'lapsed')
+    """,
+    # One open plan a kind may still be gathering; a first connection has one at most.
+    """
+    CREATE INDEX plan_open ON directory_sync.plan (district_id, target_id, action)
+        WHERE state = 'open'
+    """,
+    "CREATE INDEX step_correlation ON directory_sync.step (correlation_id, district_id)",
+    "CREATE INDEX step_age ON directory_sync.step (district_id, at)",
+    """
     CREATE INDEX found_username ON directory_sync.found_account
         (district_id, target_id, username_key)
     """,
@@ -115,6 +172,7 @@ _INDEXES = (
 
 def upgrade() -> None:
     """Create the tables of this service."""
-    for statement in (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET, *_INDEXES):
+    tables = (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET)
+    for statement in (*tables, _PLAN, _PLAN_ITEM, _SPENT, _STEP, *_INDEXES):
         op.execute(statement)
     create_position_table(op, schema="directory_sync")
