@@ -19,6 +19,7 @@ from rich.console import Console
 
 from homeroom.parts.kafka import RunningKafka
 from homeroom.parts.missing import Missing
+from tests.bench.accepting import accepting
 from tests.bench.appending import appending
 from tests.bench.consuming import consuming
 from tests.bench.latency import latency
@@ -29,12 +30,14 @@ from tests.bench.report import machine, show, write_json
 from tests.bench.results import read_marks, results
 from tests.bench.servers import Servers, durability, running
 from tests.bench.serving import serving
+from tests.bench.whole import whole
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_JSON = ROOT / ".bench" / "latest.json"
-WITH_KAFKA = {"consume", "relay", "latency"}
+WITH_KAFKA = {"consume", "relay", "latency", "whole"}
 QUIET_LOAD_PER_CORE = 0.5
 FILE_WIDTH = 132
+SMALL = "quick: a district of 500, so the distances of its rows (first load … memory) say nothing"
 OUT_OF_TIME = "not all of it, the time of this run was over"
 COULD_NOT_MEASURE = 1
 NO_PARTS = 3
@@ -43,9 +46,11 @@ Section = Callable[[Bench], AbstractAsyncContextManager[Lineup]]
 SECTIONS: Mapping[str, Section] = {
     "append": appending,
     "http": serving,
+    "accept": accepting,
     "consume": consuming,
     "relay": relaying,
     "latency": latency,
+    "whole": whole,
 }
 
 
@@ -83,6 +88,8 @@ def bench(
             runner.run(run.measure(wanted))
     found = results(run.figures)
     show(console, found, facts=run.facts)
+    if quick and "whole" in wanted:
+        console.print(SMALL, style="yellow")
     for section, reason in run.not_measured.items():
         console.print(f"not measured: {section}: {reason}", style="yellow")
     seconds = perf_counter() - began

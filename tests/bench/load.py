@@ -6,7 +6,7 @@ It reads what uvicorn writes: a Content-Length, or chunks ending with an empty o
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import cast
@@ -40,16 +40,27 @@ def get(path: str, *, host: str, headers: Mapping[str, str] | None = None) -> by
     return ("\r\n".join(lines)).encode("ascii") + HEAD_END
 
 
-async def load(host: str, port: int, request: bytes, *, connections: int, seconds: float) -> Load:
-    """Send `request` over and over for `seconds`; raises `ConnectionEnded` or `TimeoutError`."""
+async def load(
+    host: str,
+    port: int,
+    request: bytes | Callable[[], bytes],
+    *,
+    connections: int,
+    seconds: float,
+) -> Load:
+    """Send `request`, or what it gives each time, for `seconds`.
+
+    Raises `ConnectionEnded` or `TimeoutError`.
+    """
     tally = _Tally(until=perf_counter() + seconds)
+    ask = request if callable(request) else lambda: request
     began = perf_counter()
     loop = asyncio.get_running_loop()
     opened = []
     async with asyncio.timeout(seconds + ANSWER_TIMEOUT_S):
         for _ in range(connections):
             _, connection = await loop.create_connection(
-                lambda: _Connection(request, tally), host, port
+                lambda: _Connection(ask, tally), host, port
             )
             opened.append(connection)
         await asyncio.gather(*(connection.done for connection in opened))
@@ -72,7 +83,7 @@ class _Tally:
 class _Connection(asyncio.Protocol):
     """Asks again as soon as the answer is complete, until the time is up."""
 
-    def __init__(self, request: bytes, tally: _Tally) -> None:
+    def __init__(self, request: Callable[[], bytes], tally: _Tally) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._request = request
         self._tally = tally
@@ -105,7 +116,7 @@ class _Connection(asyncio.Protocol):
         self._answer.clear()
         self._whole = None
         self._asked_at = perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(self._request())
 
     def _is_whole(self) -> bool:
         if self._whole is None:

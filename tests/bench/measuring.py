@@ -34,10 +34,10 @@ class Plan:
 
 
 FULL = Plan(
-    quick=False, rounds=5, writing_s=0.8, backlog=20_000, latency_s=10.0, section_s=40, total_s=225
+    quick=False, rounds=5, writing_s=0.8, backlog=20_000, latency_s=10.0, section_s=40, total_s=900
 )
 QUICK = Plan(
-    quick=True, rounds=1, writing_s=0.25, backlog=4_000, latency_s=3.0, section_s=10, total_s=54
+    quick=True, rounds=1, writing_s=0.25, backlog=4_000, latency_s=3.0, section_s=10, total_s=120
 )
 
 
@@ -54,13 +54,14 @@ class Bench:
 class Lineup:
     """Samples to interleave; `warm_up` stands in for them in the round that is thrown away.
 
-    `rounds` and `within_s` replace the plan's where a section needs its own.
+    `rounds`, `within_s` and `sample_timeout_s` are there where a section needs its own.
     """
 
     samples: Sequence[Sample]
     warm_up: Sequence[Sample] | None = None
     rounds: int | None = None
     within_s: float | None = None
+    sample_timeout_s: float = SAMPLE_TIMEOUT_S
 
 
 class Stalled(HomeroomError):
@@ -74,11 +75,11 @@ async def interleave(
 
     Adds figures by row to `found`, and to `stalls` what kept a sample from giving one; both hold
     what was measured so far when this is cancelled. At least one round is taken; another only if
-    it is likely to end in time. Raises `TimeoutError` when a sample takes longer than a minute.
+    it is likely to end in time. Raises `TimeoutError` when a sample takes longer than it may.
     """
     began = perf_counter()
     for sample in lineup.samples if lineup.warm_up is None else lineup.warm_up:
-        await _take(sample, into={}, stalls=stalls)
+        await _take(sample, lineup.sample_timeout_s, into={}, stalls=stalls)
     within_s = plan.section_s if lineup.within_s is None else lineup.within_s
     longest = 0.0
     for number in range(plan.rounds if lineup.rounds is None else lineup.rounds):
@@ -86,13 +87,15 @@ async def interleave(
             break
         round_began = perf_counter()
         for sample in lineup.samples if number % 2 == 0 else reversed(lineup.samples):
-            await _take(sample, into=found, stalls=stalls)
+            await _take(sample, lineup.sample_timeout_s, into=found, stalls=stalls)
         longest = max(longest, perf_counter() - round_began)
 
 
-async def _take(sample: Sample, *, into: dict[str, list[float]], stalls: list[str]) -> None:
+async def _take(
+    sample: Sample, timeout_s: float, *, into: dict[str, list[float]], stalls: list[str]
+) -> None:
     try:
-        async with asyncio.timeout(SAMPLE_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             figures = await sample()
     except Stalled as stalled:
         stalls.append(str(stalled))

@@ -68,6 +68,25 @@ def _latency() -> list[Row]:
     return rows
 
 
+def _whole() -> list[Row]:
+    """15,000 students; 500 with `--quick`, whose distances then say nothing."""
+    titles = (
+        ("whole.firstload.read", "first load: read and on the log", "s"),
+        ("whole.firstload.visible", "first load: visible to a vendor", "s"),
+        ("whole.firstload.accounts", "first load: an account for everybody", "s"),
+        ("whole.firstload.memory", "first load: memory, the service that grows most", "MB"),
+        ("whole.unchanged", "same file, shuffled and zipped anew", "s"),
+        ("whole.changed", "1 % of users changed", "s"),
+        ("whole.changed.surplus", "1 % of users changed: rows told beyond those", "rows"),
+        ("whole.visible.p50", "webhook to vendor's page, 200/s, p50", "ms"),
+        ("whole.visible.p99", "webhook to vendor's page, 200/s, p99", "ms"),
+        ("whole.directory.p50", "webhook to directory, 5/s, p50", "ms"),
+        ("whole.directory.p99", "webhook to directory, 5/s, p99", "ms"),
+        ("whole.streaming.memory", "all enrolments in one page: memory of the publisher", "MB"),
+    )
+    return [Row(key=key, title=title, unit=unit) for key, title, unit in titles]
+
+
 ROWS = (
     *_append(),
     Row(
@@ -92,6 +111,16 @@ ROWS = (
         beside_title="idempotent producer",
     ),
     *_latency(),
+    Row(
+        key="accept.saturated",
+        title="webhook accept, 16 connections",
+        unit="deliveries/s",
+        beside="accept.yardstick",
+        beside_title="bare ASGI yardstick",
+    ),
+    Row(key="accept.paced.p50", title="webhook accept at 300/s: p50", unit="ms"),
+    Row(key="accept.paced.p99", title="webhook accept at 300/s: p99", unit="ms"),
     Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),
     Row(key="http.yardstick.8", title="bare ASGI yardstick, 8 connections", unit="requests/s"),
+    *_whole(),
 )

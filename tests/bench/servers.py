@@ -70,7 +70,7 @@ def running(*, with_kafka: bool) -> Iterator[Servers | Missing]:
 async def fresh_database(server_url: str, name: str) -> str:
     """The URL of a new database with the log's schema and a consumer's; see `drop_database`."""
     await drop_database(server_url, name)
-    await _administer(server_url, f"CREATE DATABASE {name}")
+    await administer(server_url, f"CREATE DATABASE {name}")
     url = postgres_admin.with_database(server_url, name)
     await prepare_log(url)
     await prepare(url)
@@ -79,7 +79,7 @@ async def fresh_database(server_url: str, name: str) -> str:
 
 async def drop_database(server_url: str, name: str) -> None:
     """Leave nothing on a server that was given to us. May run twice."""
-    await _administer(server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    await administer(server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 async def give_back(database: Database) -> None:
@@ -103,7 +103,8 @@ async def durability(server_url: str) -> dict[str, str]:
         await connection.close(timeout=5)
 
 
-async def _administer(server_url: str, statement: str) -> None:
+async def administer(server_url: str, statement: str) -> None:
+    """Run one statement on the server, outside of any database of ours."""
     admin = postgres_admin.with_database(server_url, "postgres")
     connection = await asyncpg.connect(admin, timeout=10)
     try:

@@ -22,7 +22,19 @@ OPTIONS = (
 
 @asynccontextmanager
 async def serving(bench: Bench) -> AsyncIterator[Lineup]:
-    """The yardstick in a process of its own."""
+    """The yardstick at one and at eight connections."""
+    async with yardstick() as port:
+        yield Lineup(
+            samples=[
+                _rate(port, connections=connections, seconds=bench.plan.writing_s)
+                for connections in (1, 8)
+            ]
+        )
+
+
+@asynccontextmanager
+async def yardstick() -> AsyncIterator[int]:
+    """The yardstick in a process of its own; its port."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         child = await asyncio.to_thread(
@@ -39,12 +51,7 @@ async def serving(bench: Bench) -> AsyncIterator[Lineup]:
             await asyncio.to_thread(
                 child.wait_until, lambda: port_answers(port), within_s=START_TIMEOUT_S
             )
-            yield Lineup(
-                samples=[
-                    _rate(port, connections=connections, seconds=bench.plan.writing_s)
-                    for connections in (1, 8)
-                ]
-            )
+            yield port
         finally:
             await asyncio.to_thread(child.stop)
 

@@ -23,6 +23,9 @@ _WHY_CHARS = 70
 
 def main(words: Sequence[str]) -> int:
     """Run, print a table, return the exit code."""
+    if any(word.startswith("-") for word in words):
+        _say(__doc__ or "")
+        return 0
     guards = [g for g in load(ROOT) if not words or any(word in g.name for word in words)]
     with tempfile.TemporaryDirectory(prefix="homeroom-guards-") as folder:
         tree = CopiedTree(Path(folder))

@@ -24,6 +24,7 @@ from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import KNOWN_SCOPES
+from roster_publisher.domain.names import Allocated, NameAuthority
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
@@ -33,6 +34,7 @@ from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
+from roster_publisher.usecases.take_names import NamesTaken, TakeNames
 from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken
 
 BASE = "http://roster.test"
@@ -57,6 +59,7 @@ class Publishing:
     clock: FixedClock = field(default_factory=FixedClock)
     settle: timedelta = timedelta(minutes=15)
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
+    authority: NameAuthority = field(default_factory=NameAuthority)
 
     def __post_init__(self) -> None:
         self.today = DistrictDays("UTC", {})
@@ -65,7 +68,8 @@ class Publishing:
         self.status = PostgresStatus(self.database)
         self.housekeeping = PostgresHousekeeping(self.database)
         self.due = MarkDue(self.queue, self.clock, today=self.today, new_id=self.ids.new_id)
-        self._apply = ApplyChanges(self.clock)
+        self._apply = ApplyChanges(self.clock, lambda _district: self.authority)
+        self._take = TakeNames(self.clock, lambda _district: self.authority)
 
     def change(
         self,
@@ -98,11 +102,37 @@ class Publishing:
             unit = PostgresRosterUnit(await tx.driver())
             return await self._apply(unit, district, changes)
 
+    def named(
+        self, person_id: str, *, target: str = "scim", correlation_id: str = "corr", **names: str
+    ) -> Allocated:
+        """Names a target allocated, now."""
+        return Allocated(
+            person_id=person_id,
+            target=target,
+            username=names.get("username"),
+            email=names.get("email"),
+            time=self.clock.now(),
+            cause=Cause(
+                event_id=self.ids.new_id(), correlation_id=correlation_id, origin="webhook"
+            ),
+        )
+
+    async def take(self, *told: Allocated, district: str = "d1") -> NamesTaken:
+        """One batch of allocated names, one transaction."""
+        async with self.database.begin() as tx:
+            return await self._take(PostgresRosterUnit(await tx.driver()), district, told)
+
     async def derive(self) -> None:
         """Work out every state that is marked."""
         self.clock.advance(_AFTER_QUIET.total_seconds())
         units = PostgresStateUnits(self.database, self._new_event)
-        people = DerivePeople(units, self.clock, today=self.today, settle=self.settle)
+        people = DerivePeople(
+            units,
+            self.clock,
+            today=self.today,
+            settle=self.settle,
+            authority=lambda _: self.authority,
+        )
         classes = DeriveClasses(units, self.clock)
         while await people() + await classes():
             pass

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+from roster_publisher.adapters.postgres.causes import purge_causes
 from tests.support.oneroster_records import (
     class_,
     course,
@@ -156,6 +157,81 @@ async def test_a_class_move_shows_in_the_state_of_the_person(publishing: Publish
 
     person = (await publishing.emitted("person.v1"))[-1].data
     assert [one["classId"] for one in person["classes"]] == ["k2"]
+
+
+async def test_one_class_for_another_of_the_course_is_told_once(publishing: Publishing) -> None:
+    await publishing.publish(
+        *school_world(users=1),
+        ("class", class_("k2")),
+        ("enrollment", enrollment("e1", user="u000")),
+    )
+    await publishing.derive()
+
+    await publishing.publish(
+        ("enrollment", "e1"),
+        ("enrollment", enrollment("e2", user="u000", class_id="k2", beginDate="2026-08-30")),
+        correlation_id="move",
+    )
+    await publishing.derive()
+    await publishing.queue.mark_all("d1", correlation_id="again", now=publishing.clock.now())
+    await publishing.derive()
+
+    (moved,) = await publishing.emitted("enrollment.moved.v1")
+    assert moved.correlation_id == "move"
+    assert moved.data == {
+        "personId": "u000",
+        "fromClassId": "k1",
+        "toClassId": "k2",
+        "effectiveDate": "2026-08-30",
+    }
+
+
+async def test_a_commit_keeps_one_line_per_correlation_id(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=3), origin="firstload", correlation_id="load")
+    await publishing.publish(("enrollment", enrollment("e1", user="nobody")), correlation_id="lost")
+    await publishing.derive()
+
+    rows = await publishing.rows(
+        "SELECT correlation_id, what, detail, revision, records, entity, sourced_id"
+        " FROM roster_publisher.cause ORDER BY what, correlation_id, detail"
+    )
+
+    assert [tuple(row.values()) for row in rows] == [
+        ("load", "derived", "", 1, 3, "user", "u000"),
+        ("load", "derived", "joined", 1, 3, "user", "u000"),
+        ("load", "published", "", 1, 7, "org", "s1"),
+        ("lost", "waiting", "", 1, 1, "enrollment", "e1"),
+    ]
+    publishing.clock.advance(8 * 24 * 3600)
+    assert await purge_causes(publishing.database, now=publishing.clock.now()) == 4
+
+
+async def test_a_move_told_by_two_snapshots_within_the_settle_time_is_never_a_leaver(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(
+        *school_world(users=1),
+        ("org", org("s2")),
+        ("class", class_("m1", school="s2")),
+        ("enrollment", enrollment("e1", user="u000")),
+    )
+    await publishing.derive()
+
+    await publishing.publish(("enrollment", "e1"), ("user", "u000"), origin="snapshot")
+    await publishing.derive()
+    publishing.clock.advance(14 * 60)
+    await publishing.due.left()
+    await publishing.publish(
+        ("user", user("u000", role("s2"))),
+        ("enrollment", enrollment("e2", user="u000", class_id="m1", school="s2")),
+        origin="snapshot",
+    )
+    await publishing.derive()
+    publishing.clock.advance(60 * 60)
+    await publishing.due.left()
+    await publishing.derive()
+
+    assert await kinds(publishing) == ["joined", "moved"]
 
 
 async def test_an_enrolment_that_changes_hands_reaches_both_people(

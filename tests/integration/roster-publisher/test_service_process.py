@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from roster_common.contracts.directory_account_v1 import AccountNamed
 from roster_common.contracts.envelope import new_event
 from roster_common.contracts.oneroster import read_record
 from roster_common.contracts.record_upserted_v1 import UPSERTED
@@ -76,6 +77,23 @@ async def write(log: Publishing, facts: list[tuple[str, Record]]) -> None:
                     origin="webhook",
                 )
             )
+
+
+async def write_name(log: Publishing, who: str, username: str) -> None:
+    """Put an allocated name on the log as directory-sync would."""
+    clock, ids = SystemClock(), Uuid7Ids()
+    async with log.database.begin() as tx:
+        tx.emit(
+            new_event(
+                AccountNamed(person_id=who, target="scim", username=username),
+                event_id=ids.new_id(),
+                time=clock.now(),
+                service="directory-sync",
+                district_id="d1",
+                correlation_id="delivery-1",
+                origin="webhook",
+            )
+        )
 
 
 async def bearer(http: httpx2.AsyncClient) -> dict[str, str]:
@@ -250,6 +268,67 @@ async def test_a_crash_loses_and_repeats_nothing(
     assert sorted(joined) == ["late", "u000", "u001", "u002"]
     people = [one.data["personId"] for one in await log.emitted("person.v1")]
     assert sorted(people) == ["late", "u000", "u001", "u002"]
+
+
+@pytest.mark.parametrize(
+    "failpoint", ["publisher.names.before_commit", "publisher.names.after_commit"]
+)
+async def test_a_crash_around_a_name_publishes_it_once_and_every_copy_can_be_traced(
+    log: Publishing, publisher_url: str, tmp_path: Path, failpoint: str
+) -> None:
+    await log.publish(*WORLD, correlation_id="delivery-0")
+    await log.derive()
+    states = await log.emitted("person.v1")
+    await write_name(log, "u000", "ada")
+    hit = tmp_path / "hit"
+    doomed = start_program(
+        "roster_publisher",
+        folder=tmp_path,
+        env=environment(publisher_url)
+        | {"HOMEROOM_FAILPOINT": failpoint, "HOMEROOM_FAILPOINT_FILE": str(hit)},
+    )
+    code = await asyncio.to_thread(doomed.wait_for_exit, within_s=30)
+    assert (code, hit.exists()) == (-9, True)
+
+    program = start_service("roster_publisher", folder=tmp_path, env=environment(publisher_url))
+    try:
+        token = mint(
+            PRIVATE_KEY,
+            subject="test",
+            role="viewer",
+            districts=["d1"],
+            now=SystemClock().now(),
+        )
+        viewer = {"Authorization": f"Bearer {token}"}
+        async with httpx2.AsyncClient(base_url=program.url, timeout=10, headers=viewer) as http:
+
+            async def traced() -> list[dict[str, object]]:
+                steps: list[dict[str, object]] = (await http.get("/trace/delivery-1")).json()[
+                    "steps"
+                ]
+                return steps
+
+            (step,) = await eventually(traced, within_s=20, what="the step of the name")
+            copies = (await http.get("/trace/people/u000")).json()["copies"]
+            nobody = await http.get("/trace/delivery-1", headers={"Authorization": ""})
+    finally:
+        program.kill()
+
+    assert (step["what"], step["count"], step["ids"]) == (
+        "names.taken_over",
+        1,
+        {"revision": "2", "user": "u000"},
+    )
+    found = [(c["kind"], c["where"], c["state"], c["correlationId"]) for c in copies]
+    assert found == [
+        ("user", "roster", "active", "delivery-1"),
+        ("person_state", "roster.state", "active", "delivery-0"),
+        ("allocated_names", "scim", "held", "delivery-1"),
+    ]
+    assert nobody.status_code == 401
+    assert "ada" not in str(copies)
+    assert len(await log.rows("SELECT 1 FROM roster_publisher.object_history")) == 1
+    assert await log.emitted("person.v1") == states
 
 
 async def test_it_refuses_to_serve_before_its_migrations(database_url: str, tmp_path: Path) -> None:

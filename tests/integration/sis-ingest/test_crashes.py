@@ -1,5 +1,6 @@
 """What a crash between any two steps leaves: all or nothing, and after a restart all, once."""
 
+import asyncio
 from pathlib import Path
 
 import httpx2
@@ -75,6 +76,39 @@ async def test_a_webhook_answered_is_applied_once_whatever_happens_then(
     assert await place.told() == ["user.upserted"]
     assert len(await place.events("sis.runs")) == 1
     assert await kept(place) == 1
+
+
+@pytest.mark.parametrize("failpoint", ["ingest.accept.before_commit", "ingest.accept.after_commit"])
+async def test_every_webhook_answered_before_a_crash_is_kept_and_applied(
+    installation: Installation, place: Sis, marker: Path, failpoint: str
+) -> None:
+    installation.start_doomed(f"{failpoint}@4", marker)
+    answered: list[dict[str, str]] = []
+
+    async def send(number: int) -> None:
+        for turn in range(20):
+            name = f"u{number}-{turn}"
+            body = envelope("users.upserted", user(name), at=place.now())
+            try:
+                answer = await place.send(body, webhook_id=name)
+            except httpx2.TransportError:
+                return
+            assert answer.status_code == 202
+            answered.append({"id": answer.json()["deliveryId"], "user": name})
+
+    await asyncio.gather(*(send(number) for number in range(8)))
+    await crash(installation, marker)
+    stood = await place.rows(
+        "SELECT delivery_id::text AS id FROM sis_ingest.delivery WHERE district_id = $1",
+        place.district,
+    )
+    assert len(answered) >= 3
+    assert {one["id"] for one in answered} <= {row["id"] for row in stood}
+
+    program = installation.start()
+    await place.applied()
+    program.kill()
+    assert {one["user"] for one in answered} <= set(await place.resolved())
 
 
 async def test_a_file_on_disk_without_its_run_is_no_run(

@@ -15,16 +15,21 @@ DEFAULT_PORT_BASE = 8101
 
 
 class CommandSettings(BaseSettings):
-    """`HOMEROOM_FOLDER`, `HOMEROOM_PORT_BASE`, `HOMEROOM_OPERATOR_TOKEN` and `CI`."""
+    """Where things stand (`HOMEROOM_FOLDER`, `…_PORT_BASE`, `…_DATABASE_URL`, …) and `CI`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HOMEROOM_", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="HOMEROOM_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     folder: Path = DEFAULT_FOLDER
     port_base: int = Field(default=DEFAULT_PORT_BASE, ge=1024, le=65_000)
     operator_token: SecretStr | None = None
     database_url: SecretStr | None = None
+    kafka_bootstrap: str | None = None
     ci: bool = Field(default=False, validation_alias="CI")
 
 

@@ -1,6 +1,6 @@
 """The only room that builds real things and joins them. Decides nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -10,23 +10,28 @@ from roster_common.runtime.database import Tx
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.settings import is_demo_secret
+from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.causes import purge_causes
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
 from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
+from roster_publisher.adapters.postgres.tracer import PostgresTracer
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import known_scopes
+from roster_publisher.domain.names import Authority, NameAuthority, sis_first
+from roster_publisher.entrypoints.consumers import names
 from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
-from roster_publisher.settings import ClientSetting, Settings
+from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
@@ -34,6 +39,7 @@ from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
+from roster_publisher.usecases.take_names import TakeNames
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 
 SCHEMA: Final = "roster_publisher"
@@ -61,6 +67,7 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
     today = DistrictDays(settings.time_zone, settings.time_zones)
     due = MarkDue(queue, clock, today=today, new_id=runtime.ids.new_id)
     housekeeping = PostgresHousekeeping(database)
+    authority = _authority(settings.name_authority)
 
     async def unit_of(tx: Tx) -> PostgresRosterUnit:
         driver: asyncpg.Connection = await tx.driver()
@@ -68,19 +75,28 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
 
     async def purge() -> None:
         await housekeeping.purge(now=clock.now(), keep_history=settings.keep_history)
+        await purge_causes(database, now=clock.now())
 
     runtime.consume(
         group=settings.service,
         topics=[TOPIC],
         schema=SCHEMA,
-        handle=ChangesDoor(ApplyChanges(clock), unit_of, queue.ring),
+        handle=ChangesDoor(ApplyChanges(clock, authority), unit_of, queue.ring),
+        batch=settings.apply_batch,
+        critical=False,
+    )
+    runtime.consume(
+        group=f"{settings.service}-names",
+        topics=[names.TOPIC],
+        schema=SCHEMA,
+        handle=names.NamesDoor(TakeNames(clock, authority), unit_of),
         batch=settings.apply_batch,
         critical=False,
     )
     runtime.loop(
         "derive",
         derive_loop(
-            DerivePeople(units, clock, today=today, settle=settings.settle),
+            DerivePeople(units, clock, today=today, settle=settings.settle, authority=authority),
             DeriveClasses(units, clock),
             queue.bell.ear(),
         ),
@@ -117,6 +133,11 @@ def _serve(settings: Settings, app: FastAPI, runtime: Runtime) -> None:
             Republish(PostgresDirtyQueue(database), clock),
         )
     )
+    app.include_router(
+        trace_routes(
+            settings.service, PostgresTracer(database), runtime.operators.require("viewer")
+        )
+    )
     app.mount(
         BASE_PATH,
         OneRosterApp(
@@ -127,6 +148,14 @@ def _serve(settings: Settings, app: FastAPI, runtime: Runtime) -> None:
             public_url=settings.public_url,
         ),
     )
+
+
+def _authority(configured: Mapping[str, NameAuthoritySetting]) -> Authority:
+    found = {
+        district_id: NameAuthority(username=one.username, email=one.email, targets=one.targets)
+        for district_id, one in configured.items()
+    }
+    return lambda district_id: found.get(district_id) or sis_first(district_id)
 
 
 def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:

@@ -7,12 +7,15 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from roster_publisher.domain.access import AccessToken, Client, Grant
+from roster_publisher.domain.causes import CauseLine
+from roster_publisher.domain.class_moves import Attended, ClassMove
 from roster_publisher.domain.fragments import Fragments
 from roster_publisher.domain.lifecycle import Standing, Step
+from roster_publisher.domain.names import Allocated, Held
 from roster_publisher.domain.people import Class, OrgFacts, Person, PersonFacts
 from roster_publisher.domain.publication import Cause, Draft, Stored
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
-from roster_publisher.domain.records import Key
+from roster_publisher.domain.records import Key, Record, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,24 @@ class Publication:
     fragments: Fragments
     scope_ids: frozenset[str]
     before: Stored | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedUser:
+    """A shown user as the SIS said it, without allocated names."""
+
+    person_id: str
+    status: Status
+    record: Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """A shown user whose names alone change; of `fragments`, base, contact and identifiers."""
+
+    person_id: str
+    fragments: Fragments
+    cause: Cause
 
 
 class Clock(Protocol):
@@ -80,6 +101,32 @@ class RosterUnit(Protocol):
         """Write the records at `revision`; what they replace goes to history; scopes follow."""
         ...
 
+    async def allocated(self, district_id: str, ids: Collection[str]) -> Mapping[str, Held]:
+        """What targets allocated to the people `ids`, by person and target."""
+        ...
+
+    async def keep_allocated(self, district_id: str, told: Sequence[Allocated]) -> None:
+        """Store each as what its target says from now on."""
+        ...
+
+    async def published_users(
+        self, district_id: str, ids: Sequence[str]
+    ) -> Mapping[str, PublishedUser]:
+        """Shown users among `ids`, as published."""
+        ...
+
+    async def rename(
+        self, district_id: str, renamed: Sequence[Renamed], *, revision: int, stamp: datetime
+    ) -> None:
+        """Publish the names at `revision`; what waits to replace a user keeps waiting."""
+        ...
+
+    async def keep_causes(
+        self, district_id: str, lines: Sequence[CauseLine], *, revision: int, at: datetime
+    ) -> None:
+        """Keep what the commit did, by correlation id."""
+        ...
+
     async def park(self, district_id: str, drafts: Sequence[Draft]) -> None:
         """Keep drafts that cannot be shown yet; what was published before them stays."""
         ...
@@ -113,17 +160,26 @@ class PersonHeld:
     state_hash: bytes | None
     standing: Standing
     left_cause: Cause | None
+    attended: Attended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonConclusion:
-    """What is to be kept of a person from now on."""
+    """What is to be kept of a person from now on.
+
+    `emitted` is the cause of a state emitted now, `stepped` that of a step taken now; None leaves
+    what was kept of the last one.
+    """
 
     person_id: str
     state_hash: bytes
     standing: Standing
     left_cause: Cause | None
     next_date: date | None
+    attended: Attended
+    emitted: Cause | None
+    step: str | None
+    stepped: Cause | None
 
 
 class StateUnit(Protocol):
@@ -154,7 +210,12 @@ class StateUnit(Protocol):
         ...
 
     async def keep_people(
-        self, district_id: str, conclusions: Sequence[PersonConclusion], *, revision: int
+        self,
+        district_id: str,
+        conclusions: Sequence[PersonConclusion],
+        *,
+        revision: int,
+        now: datetime,
     ) -> None:
         """Store conclusions, one per person."""
         ...
@@ -165,6 +226,12 @@ class StateUnit(Protocol):
 
     async def class_hashes(self, district_id: str, ids: Sequence[str]) -> Mapping[str, bytes]:
         """Hash of the state emitted last, per class."""
+        ...
+
+    async def keep_causes(
+        self, district_id: str, lines: Sequence[CauseLine], *, revision: int, at: datetime
+    ) -> None:
+        """Keep what the commit did, by correlation id."""
         ...
 
     async def keep_classes(
@@ -185,6 +252,12 @@ class StateUnit(Protocol):
         self, district_id: str, person_id: str, step: Step, *, at: datetime, cause: Cause
     ) -> None:
         """Stage a lifecycle fact for the log."""
+        ...
+
+    def emit_class_move(
+        self, district_id: str, person_id: str, move: ClassMove, *, cause: Cause
+    ) -> None:
+        """Stage a change of class for the log."""
         ...
 
 

@@ -1,7 +1,7 @@
 """What this service is told from outside. Read by bootstrap and `__main__` only."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -20,6 +20,16 @@ class ClientSetting(BaseModel):
     schools: tuple[str, ...] | None = None
 
 
+class NameAuthoritySetting(BaseModel):
+    """Who decides each name of a district; `targets` come first where several allocated one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    username: Literal["sis", "directory"] = "sis"
+    email: Literal["sis", "directory"] = "sis"
+    targets: tuple[str, ...] = ()
+
+
 class Settings(ServiceSettings):
     """Prefix HOMEROOM_; see the service's README for each."""
 
@@ -30,6 +40,7 @@ class Settings(ServiceSettings):
     settle_seconds: Annotated[float, Field(ge=0)] = 900.0
     time_zone: str = "UTC"
     time_zones: dict[str, str] = Field(default_factory=dict)
+    name_authority: dict[str, NameAuthoritySetting] = Field(default_factory=dict)
     history_hours: Annotated[float, Field(ge=2)] = 24.0
     apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500
 

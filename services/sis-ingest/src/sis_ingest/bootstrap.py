@@ -7,12 +7,18 @@ from fastapi import FastAPI
 
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
+from roster_common.runtime.metrics import metric
 from roster_common.runtime.service import Runtime, create_app
+from roster_common.runtime.trace import trace_routes
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
+from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
+from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
+from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.domain.deliveries import Place
+from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
@@ -24,7 +30,12 @@ from sis_ingest.usecases.accept_delivery import AcceptDelivery
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
+from sis_ingest.usecases.identify import Identify
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
+from sis_ingest.usecases.link_snapshot import LinkSnapshot
+from sis_ingest.usecases.merge import Merge
+from sis_ingest.usecases.move_ids import MoveIds
+from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
@@ -54,15 +65,37 @@ def build(settings: Settings) -> FastAPI:
         sources = ConfiguredSources(settings.sources)
         units = PostgresUnits(runtime.database, EventMapper(runtime))
         runs = PostgresRunDesk(runtime.database)
-        record = RecordChanges(clock=runtime.clock, ids=runtime.ids)
+        move = MoveIds(clock=runtime.clock)
+        recognise = Recognise(clock=runtime.clock, move=move, met=_count_met)
+        record = RecordChanges(
+            clock=runtime.clock,
+            identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
+        )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
-        _add_snapshots(settings, app, runtime, units, sources, runs, record)
+        _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
                 runs.counts,
                 admin=runtime.operators.require("admin"),
                 viewer=runtime.operators.require("viewer"),
+            )
+        )
+
+        desk = PostgresCrosswalkDesk(runtime.database)
+        app.include_router(
+            crosswalk_routes(
+                Merge(units=units, ids=runtime.ids, move=move),
+                desk,
+                approver=runtime.operators.require("approver"),
+                viewer=runtime.operators.require("viewer"),
+            )
+        )
+        app.include_router(
+            trace_routes(
+                settings.service,
+                PostgresTracer(runtime.database),
+                runtime.operators.require("viewer"),
             )
         )
 
@@ -87,7 +120,9 @@ def _add_webhooks(
     record: RecordChanges,
 ) -> None:
     bell = Bell()
-    accept = AcceptDelivery(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell.ring)
+    accept = AcceptDelivery(
+        inbox=GroupedInbox(units), clock=runtime.clock, ids=runtime.ids, poke=bell.ring
+    )
     app.include_router(webhook_routes(accept, sources, limit_bytes=settings.webhook_limit_bytes))
     apply = ApplyDeliveries(units=units, clock=runtime.clock, record_changes=record)
     runtime.loop("apply-deliveries", DeliveryApplier(apply, sources, runs, bell.ear()).run)
@@ -101,6 +136,7 @@ def _add_snapshots(
     sources: ConfiguredSources,
     runs: PostgresRunDesk,
     record: RecordChanges,
+    recognise: Recognise,
 ) -> None:
     bell = Bell()
     files = DiskSnapshotFiles(settings.data_dir / "snapshots")
@@ -127,9 +163,14 @@ def _add_snapshots(
         clock=runtime.clock,
         limits=SnapshotLimits(),
         stage=StageSnapshot(units=units),
+        link=LinkSnapshot(units=units, recognise=recognise),
         apply=ApplySnapshot(units=units, record_changes=record),
     )
     runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell.ear()).run)
+
+
+def _count_met(outcome: str, times: int) -> None:
+    metric("identity_matches_total").labels(outcome=outcome).inc(times)
 
 
 def _source(settings: SourceSettings) -> Source:

@@ -37,6 +37,8 @@ FAILPOINTS = frozenset(
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",
+        "publisher.names.before_commit",
+        "publisher.names.after_commit",
         "publisher.derive.before_commit",
         "publisher.derive.after_commit",
         # directory-sync

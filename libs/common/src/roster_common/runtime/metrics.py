@@ -152,6 +152,13 @@ METRICS: tuple[MetricSpec, ...] = (
         labels={"host_name": _BY_CODE},
     ),
     MetricSpec(
+        name="identity_matches_total",
+        kind="counter",
+        unit="records",
+        meaning="Outside ids not seen before whose record met a person we know, by rule",
+        labels={"outcome": frozenset({"same_state_id", "same_local_id", "conflict"})},
+    ),
+    MetricSpec(
         name="deliveries_total",
         kind="counter",
         unit="deliveries",

@@ -32,6 +32,8 @@ from roster_common.runtime.log.progress import TopicLag, group_lag
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import install_problem_handlers
 from roster_common.runtime.settings import ServiceSettings
+from roster_common.runtime.statistics import EVERY_S as STATISTICS_EVERY_S
+from roster_common.runtime.statistics import Statistics
 from roster_common.runtime.tokens import Operators
 
 logger = structlog.get_logger(__name__)
@@ -111,6 +113,10 @@ class Runtime:
 
         self.lifecycle.add(f"consume:{group}", run)
         self.health.add(f"group:{group}", check, critical=critical)
+
+    def count_tables(self, schema: str) -> None:
+        """Keep the planner's figures of `schema`, which is this process's own, true."""
+        self.every("statistics", STATISTICS_EVERY_S, Statistics(self.database, schema))
 
     def loop(self, name: str, run: Callable[[Stopping], Awaitable[None]]) -> None:
         """Add a background loop; it returns soon after `Stopping` is set."""
@@ -243,6 +249,7 @@ def create_app(settings: ServiceSettings, wire: Callable[[FastAPI, Runtime], Non
     app = FastAPI(title=f"Homeroom {settings.service}", version="0.1.0", lifespan=lifespan)
     install_problem_handlers(app)
     app.include_router(runtime.health.router())
+    runtime.count_tables(settings.schema_name)
     wire(app, runtime)
     app.add_middleware(tracing.CorrelationMiddleware)
     return app

@@ -78,6 +78,11 @@ class ServiceSettings(BaseSettings):
     dead_letter_limit: int = Field(default=100, ge=1)
     dead_letter_window_s: float = Field(default=600.0, gt=0)
 
+    @property
+    def schema_name(self) -> str:
+        """The schema whose tables are this process's own."""
+        return self.service.replace("-", "_")
+
     failpoint: str | None = None
     failpoint_file: str | None = None
 

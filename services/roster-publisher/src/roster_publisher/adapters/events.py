@@ -5,12 +5,14 @@ from typing import Final
 
 from roster_common.contracts.roster_class_v1 import ClassState, ClassTerm
 from roster_common.contracts.roster_lifecycle_v1 import (
+    EnrollmentMoved,
     PersonJoined,
     PersonLeft,
     PersonLifecycle,
     PersonMoved,
 )
 from roster_common.contracts.roster_person_v1 import PersonClass, PersonRole, PersonState
+from roster_publisher.domain.class_moves import ClassMove
 from roster_publisher.domain.lifecycle import Step
 from roster_publisher.domain.people import Class, ClassAttended, Person, RoleHeld
 
@@ -76,6 +78,16 @@ def lifecycle_step(person_id: str, step: Step, *, at: datetime) -> PersonLifecyc
         from_org_ids=step.from_org_ids,
         to_org_ids=step.to_org_ids,
         effective_at=at,
+    )
+
+
+def class_moved(person_id: str, move: ClassMove) -> EnrollmentMoved:
+    """The move as `k12.roster.enrollment.moved.v1`."""
+    return EnrollmentMoved(
+        person_id=person_id,
+        from_class_id=move.from_class_id,
+        to_class_id=move.to_class_id,
+        effective_date=move.effective_date,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from roster_publisher.domain.names import NameAuthority, as_said
 from roster_publisher.domain.records import Record, Status, ref_id
 
 
@@ -28,6 +29,7 @@ class EnrolmentFacts:
     """An active enrolment of an active class, both shown."""
 
     class_id: str
+    course_id: str
     school_id: str
     role: str
     record: Record
@@ -142,9 +144,11 @@ _PLAIN = (
 )
 
 
-def person_of(facts: PersonFacts, orgs: Mapping[str, OrgFacts], *, today: date) -> Person:
-    """State of one person on `today` in the district's zone."""
-    record = facts.record
+def person_of(
+    facts: PersonFacts, orgs: Mapping[str, OrgFacts], *, today: date, authority: NameAuthority
+) -> Person:
+    """State of one person on `today` in the district's zone; allocated names are never in it."""
+    record = as_said(facts.record, authority)
     primary = ref_id(record, "primaryOrg")
     return Person(
         person_id=facts.person_id,

@@ -6,8 +6,11 @@ already, or older than what is stored, writes nothing and takes no revision.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
+from roster_publisher.domain.causes import CauseLine, What, lines
 from roster_publisher.domain.fragments import render, stamp_text
+from roster_publisher.domain.names import Authority, sis_first, with_names
 from roster_publisher.domain.publication import (
     Change,
     Draft,
@@ -19,7 +22,7 @@ from roster_publisher.domain.publication import (
     scope_ids,
     settle,
 )
-from roster_publisher.domain.records import Key, references
+from roster_publisher.domain.records import Key, Record, references
 from roster_publisher.ports import Clock, Publication, RosterUnit
 
 
@@ -38,8 +41,9 @@ class Applied:
 class ApplyChanges:
     """Turns changes of one district, in log order, into published records."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, authority: Authority = sis_first) -> None:
         self._clock = clock
+        self._authority = authority
 
     async def __call__(
         self, unit: RosterUnit, district_id: str, changes: Sequence[Change]
@@ -52,41 +56,61 @@ class ApplyChanges:
         decided = decide(changes, stored)
         settled = await self._settle(unit, district_id, decided.drafts, stored)
         now = self._clock.now()
+        stamp, revision = next_stamp(now, district.stamp), district.revision + 1
         if settled.wait:
             await unit.park(district_id, settled.wait)
         if settled.publish:
-            stamp = next_stamp(now, district.stamp)
-            text = stamp_text(stamp)
-            publications = [
-                Publication(
-                    draft=draft,
-                    fragments=render(
-                        draft.key,
-                        draft.record,
-                        status=draft.status,
-                        stamp=text,
-                        is_shown=settled.shown.__contains__,
-                    ),
-                    scope_ids=scope_ids(draft, settled.shown),
-                    before=stored.get(draft.key),
-                )
-                for draft in settled.publish
-            ]
-            await unit.publish(
-                district_id, publications, revision=district.revision + 1, stamp=stamp
-            )
+            publications = await self._publications(unit, district_id, settled, stored, stamp)
+            await unit.publish(district_id, publications, revision=revision, stamp=stamp)
             await unit.mark_dirty(district_id, publications, now=now)
+        done = (*_lines("published", settled.publish), *_lines("waiting", settled.wait))
+        await unit.keep_causes(
+            district_id, done, revision=revision if settled.publish else district.revision, at=now
+        )
         sources = [draft.key for draft in (*settled.publish, *settled.wait)]
         if sources:
             await unit.replace_dangling(district_id, sources, settled.dangling())
         return Applied(
-            revision=district.revision + 1 if settled.publish else None,
+            revision=revision if settled.publish else None,
             published=len(settled.publish),
             waiting=len(settled.wait),
             unchanged=decided.unchanged,
             late=decided.late,
             unknown=decided.unknown,
         )
+
+    async def _publications(
+        self,
+        unit: RosterUnit,
+        district_id: str,
+        settled: Settled,
+        stored: Mapping[Key, Stored],
+        stamp: datetime,
+    ) -> Sequence[Publication]:
+        people = [draft.key.sourced_id for draft in settled.publish if draft.key.entity == "user"]
+        held = await unit.allocated(district_id, people) if people else {}
+        authority, text = self._authority(district_id), stamp_text(stamp)
+
+        def shown(draft: Draft) -> Record:
+            if draft.key.entity != "user":
+                return draft.record
+            return with_names(draft.record, held.get(draft.key.sourced_id, {}), authority)
+
+        return [
+            Publication(
+                draft=draft,
+                fragments=render(
+                    draft.key,
+                    shown(draft),
+                    status=draft.status,
+                    stamp=text,
+                    is_shown=settled.shown.__contains__,
+                ),
+                scope_ids=scope_ids(draft, settled.shown),
+                before=stored.get(draft.key),
+            )
+            for draft in settled.publish
+        ]
 
     async def _settle(
         self,
@@ -121,6 +145,10 @@ class ApplyChanges:
             stored.update(found)
             drafts |= {d.key: d for d in _woken(found.values(), arrived, drafts)}
             shown |= {key for key, old in found.items() if old.shown}
+
+
+def _lines(what: What, drafts: Iterable[Draft]) -> Sequence[CauseLine]:
+    return lines(what, ((draft.cause.correlation_id, "", draft.key) for draft in drafts))
 
 
 def _arrives(key: Key, stored: Mapping[Key, Stored]) -> bool:

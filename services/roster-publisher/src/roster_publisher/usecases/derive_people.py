@@ -4,13 +4,23 @@ One transaction per turn: claim marks, read what is published, compare, store, e
 harmlessly: an unchanged state emits nothing unless the mark forces it (republish).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from roster_publisher.domain.lifecycle import Standing, advance
-from roster_publisher.domain.people import Person, person_of, state_hash
+from roster_publisher.domain.causes import lines
+from roster_publisher.domain.class_moves import attended_on, class_moves
+from roster_publisher.domain.lifecycle import Standing, Step, advance
+from roster_publisher.domain.names import Authority, sis_first
+from roster_publisher.domain.people import (
+    OrgFacts,
+    Person,
+    PersonFacts,
+    person_of,
+    state_hash,
+)
 from roster_publisher.domain.publication import Cause
+from roster_publisher.domain.records import Key
 from roster_publisher.ports import (
     Clock,
     DirtyMark,
@@ -33,12 +43,14 @@ class DerivePeople:
         *,
         today: Today,
         settle: timedelta,
+        authority: Authority = sis_first,
         batch: int = 500,
     ) -> None:
         self._units = units
         self._clock = clock
         self._today = today
         self._settle = settle
+        self._authority = authority
         self._batch = batch
 
     async def __call__(self) -> int:
@@ -54,51 +66,71 @@ class DerivePeople:
         self, unit: StateUnit, district_id: str, marks: Sequence[DirtyMark], now: datetime
     ) -> None:
         ids = sorted(mark.id for mark in marks)
+        facts = {one.person_id: one for one in await unit.people(district_id, ids)}
+        held = await unit.held(district_id, ids)
         turn = _Turn(
             unit=unit,
             district_id=district_id,
             revision=await unit.revision(district_id),
             now=now,
             today=self._today(district_id, now),
+            orgs=await unit.orgs(district_id, _orgs_of(facts.values())),
         )
-        facts = await unit.people(district_id, ids)
-        held = await unit.held(district_id, ids)
-        org_ids = {ref["org"]["sourcedId"] for one in facts for ref in one.record["roles"]}
-        org_ids |= {enrolment.school_id for one in facts for enrolment in one.enrolments}
-        orgs = await unit.orgs(district_id, org_ids)
-        people = {one.person_id: person_of(one, orgs, today=turn.today) for one in facts}
         conclusions = [
-            self._conclude(turn, mark, people[mark.id], held.get(mark.id))
+            self._conclude(turn, mark, facts[mark.id], held.get(mark.id))
             for mark in marks
-            if mark.id in people
+            if mark.id in facts
         ]
-        await unit.keep_people(district_id, conclusions, revision=turn.revision)
+        await unit.keep_people(district_id, conclusions, revision=turn.revision, now=now)
+        done = lines("derived", _effects(conclusions))
+        await unit.keep_causes(district_id, done, revision=turn.revision, at=now)
 
     def _conclude(
-        self, turn: "_Turn", mark: DirtyMark, person: Person, before: PersonHeld | None
+        self, turn: "_Turn", mark: DirtyMark, facts: PersonFacts, before: PersonHeld | None
     ) -> PersonConclusion:
+        authority = self._authority(turn.district_id)
+        person = person_of(facts, turn.orgs, today=turn.today, authority=authority)
         digest = state_hash(person)
-        if before is None or before.state_hash != digest or mark.force:
+        emits = before is None or before.state_hash != digest or mark.force
+        if emits:
             turn.unit.emit_person(
                 turn.district_id, person, revision=turn.revision, cause=mark.cause
             )
+        standing, step, stepped = self._step(turn, mark, person, before)
+        attended = attended_on(turn.today, facts.enrolments)
+        moves = class_moves(
+            before.attended if before else (), attended, facts.enrolments, today=turn.today
+        )
+        for move in moves:
+            turn.unit.emit_class_move(turn.district_id, person.person_id, move, cause=mark.cause)
+        return PersonConclusion(
+            person_id=person.person_id,
+            state_hash=digest,
+            standing=standing,
+            left_cause=_left_cause(standing, before.left_cause if before else None, mark.cause),
+            next_date=person.next_date_after(turn.today),
+            attended=attended,
+            emitted=mark.cause if emits else None,
+            step=step.kind if step else None,
+            stepped=stepped,
+        )
+
+    def _step(
+        self, turn: "_Turn", mark: DirtyMark, person: Person, before: PersonHeld | None
+    ) -> tuple[Standing, Step | None, Cause | None]:
+        """The new standing; the step it is, told, with its cause."""
         standing, step = advance(
             before.standing if before else Standing(),
             person.roles_on(turn.today),
             now=turn.now,
             settle=self._settle,
         )
+        if step is None:
+            return standing, None, None
         left_cause = before.left_cause if before else None
-        if step is not None:
-            cause = (step.kind == "left" and left_cause) or mark.cause
-            turn.unit.emit_step(turn.district_id, person.person_id, step, at=turn.now, cause=cause)
-        return PersonConclusion(
-            person_id=person.person_id,
-            state_hash=digest,
-            standing=standing,
-            left_cause=_left_cause(standing, left_cause, mark.cause),
-            next_date=person.next_date_after(turn.today),
-        )
+        cause = (step.kind == "left" and left_cause) or mark.cause
+        turn.unit.emit_step(turn.district_id, person.person_id, step, at=turn.now, cause=cause)
+        return standing, step, cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +142,25 @@ class _Turn:
     revision: int
     now: datetime
     today: date
+    orgs: Mapping[str, OrgFacts]
+
+
+def _orgs_of(people: Iterable[PersonFacts]) -> set[str]:
+    found: set[str] = set()
+    for one in people:
+        found.update(ref["org"]["sourcedId"] for ref in one.record["roles"])
+        found.update(enrolment.school_id for enrolment in one.enrolments)
+    return found
+
+
+def _effects(conclusions: Sequence[PersonConclusion]) -> Iterable[tuple[str, str, Key]]:
+    """States emitted, then steps taken, by what caused them."""
+    for one in conclusions:
+        key = Key("user", one.person_id)
+        if one.emitted is not None:
+            yield one.emitted.correlation_id, "", key
+        if one.step is not None and one.stepped is not None:
+            yield one.stepped.correlation_id, one.step, key
 
 
 def _left_cause(standing: Standing, before: Cause | None, now: Cause) -> Cause | None:

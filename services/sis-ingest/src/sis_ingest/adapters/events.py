@@ -1,8 +1,9 @@
 """Domain events to contracts: the only place of this service that knows both."""
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from roster_common.contracts.envelope import Event, EventData
+from roster_common.contracts.identity_crosswalk_v1 import CrosswalkLinked, CrosswalkMerged
 from roster_common.contracts.record_tobedeleted_v1 import TOBEDELETED
 from roster_common.contracts.record_upserted_v1 import UPSERTED
 from roster_common.contracts.sis_runs_v1 import (
@@ -15,13 +16,17 @@ from roster_common.contracts.sis_runs_v1 import (
     SnapshotRun,
     SnapshotStarted,
 )
+from roster_common.contracts.user_keychanged_v1 import UserKeyChanged as UserKeyChangedV1
 from roster_common.runtime.service import Runtime
 from sis_ingest.domain.events import (
     ChangeReceived,
     DomainEvent,
+    OutsideIdLinked,
+    OutsideIdMerged,
     RecordToBeDeleted,
     RecordUpserted,
     SnapshotMoved,
+    UserKeyChanged,
 )
 from sis_ingest.domain.runs import Counts
 
@@ -75,8 +80,30 @@ def to_data(event: DomainEvent) -> EventData:
             return _received(event)
         case SnapshotMoved():
             return _snapshot(event)
+        case OutsideIdLinked():
+            return CrosswalkLinked(**_meaning(event))
+        case OutsideIdMerged():
+            return CrosswalkMerged(**_meaning(event), merged_id=event.merged_id)
+        case UserKeyChanged():
+            return UserKeyChangedV1(
+                person_id=event.person_id,
+                old_keys=event.old_keys,
+                new_keys=event.new_keys,
+                reason=event.reason,
+            )
         case _:
             assert_never(event)
+
+
+def _meaning(event: OutsideIdLinked | OutsideIdMerged) -> dict[str, Any]:
+    return {
+        "entity": event.entity,
+        "id": event.entity_id,
+        "system": event.source_id,
+        "external_id": event.external_id,
+        "match_rule": event.match_rule,
+        "decided_by": event.decided_by,
+    }
 
 
 def _received(event: ChangeReceived) -> ChangeReceivedV1:

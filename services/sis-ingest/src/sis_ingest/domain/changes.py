@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import Record
 
-Origin: TypeAlias = Literal["webhook", "snapshot", "firstload", "republish"]
+Origin: TypeAlias = Literal["webhook", "snapshot", "firstload", "republish", "operator"]
 ChangeKey: TypeAlias = tuple[Entity, str]
 
 

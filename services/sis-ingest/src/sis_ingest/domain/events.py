@@ -33,7 +33,7 @@ class RecordToBeDeleted:
     cause: Cause
     entity: Entity
     entity_id: str
-    reason: Literal["source_deleted", "republished"]
+    reason: Literal["source_deleted", "republished", "merged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +58,53 @@ class SnapshotMoved:
     run: Run
 
 
-DomainEvent: TypeAlias = RecordUpserted | RecordToBeDeleted | ChangeReceived | SnapshotMoved
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideIdLinked:
+    """An outside id not seen before means a person we know; `decided_by` is `rule`."""
+
+    district_id: str
+    cause: Cause
+    entity: Entity
+    entity_id: str
+    source_id: str
+    external_id: str
+    match_rule: str
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideIdMerged:
+    """An outside id that meant `merged_id` means `entity_id` now."""
+
+    district_id: str
+    cause: Cause
+    entity: Entity
+    entity_id: str
+    merged_id: str
+    source_id: str
+    external_id: str
+    match_rule: str
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserKeyChanged:
+    """The outside ids a person is known by have changed; our id stays."""
+
+    district_id: str
+    cause: Cause
+    person_id: str
+    old_keys: tuple[str, ...]
+    new_keys: tuple[str, ...]
+    reason: Literal["sis_migration", "merge"]
+
+
+DomainEvent: TypeAlias = (
+    RecordUpserted
+    | RecordToBeDeleted
+    | ChangeReceived
+    | SnapshotMoved
+    | OutsideIdLinked
+    | OutsideIdMerged
+    | UserKeyChanged
+)

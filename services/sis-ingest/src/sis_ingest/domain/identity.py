@@ -6,12 +6,40 @@ vendors to us re-keys nobody; else it is minted. Ids given out never change and 
 
 import re
 from collections.abc import Callable, Iterable, Set
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sis_ingest.domain.references import IdKey
 
 # OneRoster's GUID characters; CSV binding 1.2.1.
 _VALID_ID: Final = re.compile(r"[0-9A-Za-z._@/-]{1,255}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What an outside id meant from when to when; `valid_to` None means today.
+
+    `match_rule` says why; `decided_by` is `rule` or an operator's subject.
+    """
+
+    source_id: str
+    external_id: str
+    entity_id: str
+    match_rule: str
+    decided_by: str
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """An outside id that meant `was` and means `entity_id` now."""
+
+    source_id: str
+    external_id: str
+    was: str
+    entity_id: str
 
 
 def candidate_id(external_id: str) -> str | None:

@@ -1,25 +1,29 @@
 """From what sources say to the one resolved record, and to the events that tell of it. Pure.
 
-One source per record decides today; where several sources share a record, authority will choose
-between them here.
+Several source records may stand behind one resolved record: after a link or a merge, or when two
+sources know a person. One of them speaks (`speaker`), the others wait; ADR 0014.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from datetime import datetime
+from typing import Literal, TypeAlias
 
-from sis_ingest.domain.changes import Write
-from sis_ingest.domain.entities import Entity, id_space
+from sis_ingest.domain.changes import Cause
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import RecordToBeDeleted, RecordUpserted
 from sis_ingest.domain.records import Record, changed_fields, content_hash, to_bytes
-from sis_ingest.domain.references import IdKey, with_ids
 
 ResolvedKey: TypeAlias = tuple[Entity, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """The record the house works with: our id, our references."""
+    """The record the house works with: our id, our references.
+
+    `correlation_id` names the delivery that last changed it.
+    """
 
     entity: Entity
     entity_id: str
@@ -27,6 +31,31 @@ class Resolved:
     body: bytes
     content_hash: bytes
     deleted: bool
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """One source record behind a resolved record. `since`: from when its id has meant ours."""
+
+    entity: Entity
+    entity_id: str
+    place: Place
+    external_id: str
+    since: datetime
+    record: Record | None
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What is true of a resolved record now: `record` under our ids, or None when it is gone."""
+
+    entity: Entity
+    entity_id: str
+    record: Record | None
+    cause: Cause
+    gone: Literal["source_deleted", "merged"] = "source_deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,49 +66,51 @@ class Published:
     events: tuple[RecordUpserted | RecordToBeDeleted, ...]
 
 
-def publish(
-    district_id: str,
-    writes: Sequence[Write],
-    ids: Mapping[IdKey, str],
-    before: Mapping[ResolvedKey, Resolved],
-) -> Published:
-    """What the writes change in the resolved records; writes without effect give nothing.
+def speaker(voices: Iterable[Voice]) -> Voice | None:
+    """Who speaks: of those that live, the one that has meant this record for longest.
 
-    `ids` covers every id in the upserted records. A deletion of what was never published is
-    silent: nobody holds a copy.
+    It does not depend on who spoke last, so two sources that disagree do not take turns, and the
+    order of deliveries does not matter. None when no source has the record any more.
+    """
+    live = [voice for voice in voices if not voice.deleted and voice.record is not None]
+    return min(live, key=lambda v: (v.since, v.place.source_id, v.external_id), default=None)
+
+
+def publish(
+    district_id: str, said: Sequence[Said], before: Mapping[ResolvedKey, Resolved]
+) -> Published:
+    """What is new in the resolved records; what says the same as before gives nothing.
+
+    A deletion of what was never published is silent: nobody holds a copy.
     """
     records: list[Resolved] = []
     events: list[RecordUpserted | RecordToBeDeleted] = []
-    for write in writes:
-        change = write.change
-        if not write.content:
-            continue
-        own = ids.get((id_space(change.entity), change.external_id))
-        old = None if own is None else before.get((change.entity, own))
-        if change.deleted or change.record is None:
-            if old is None or old.deleted:
+    for one in said:
+        old = before.get((one.entity, one.entity_id))
+        live = old if old is not None and not old.deleted else None
+        if one.record is None:
+            if live is None:
                 continue
-            records.append(_gone(old))
+            records.append(_gone(live, one.cause))
             events.append(
                 RecordToBeDeleted(
                     district_id=district_id,
-                    cause=change.cause,
-                    entity=change.entity,
-                    entity_id=old.entity_id,
-                    reason="source_deleted",
+                    cause=one.cause,
+                    entity=one.entity,
+                    entity_id=one.entity_id,
+                    reason=one.gone,
                 )
             )
             continue
-        new = _resolved(change.entity, change.record, ids)
-        if old is not None and not old.deleted and old.content_hash == new.content_hash:
+        new = _resolved(one, one.record)
+        if live is not None and live.content_hash == new.content_hash:
             continue
-        live = old if old is not None and not old.deleted else None
         records.append(new)
         events.append(
             RecordUpserted(
                 district_id=district_id,
-                cause=change.cause,
-                entity=change.entity,
+                cause=one.cause,
+                entity=one.entity,
                 record=new.record,
                 changed=changed_fields(None if live is None else live.record, new.record),
                 before_hash=None if old is None else old.content_hash,
@@ -88,20 +119,20 @@ def publish(
     return Published(records=tuple(records), events=tuple(events))
 
 
-def _resolved(entity: Entity, record: Record, ids: Mapping[IdKey, str]) -> Resolved:
-    ours = with_ids(entity, record, ids)
-    body = to_bytes(ours)
+def _resolved(said: Said, record: Record) -> Resolved:
+    body = to_bytes(record)
     return Resolved(
-        entity=entity,
-        entity_id=ours["sourcedId"],
-        record=ours,
+        entity=said.entity,
+        entity_id=said.entity_id,
+        record=record,
         body=body,
         content_hash=content_hash(body),
         deleted=False,
+        correlation_id=said.cause.correlation_id,
     )
 
 
-def _gone(old: Resolved) -> Resolved:
+def _gone(old: Resolved, cause: Cause) -> Resolved:
     return Resolved(
         entity=old.entity,
         entity_id=old.entity_id,
@@ -109,4 +140,5 @@ def _gone(old: Resolved) -> Resolved:
         body=old.body,
         content_hash=old.content_hash,
         deleted=True,
+        correlation_id=cause.correlation_id,
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.deliveries import Delivery
-from sis_ingest.ports import Clock, Ids, Source, StoredDelivery, Units
+from sis_ingest.ports import Clock, Ids, Inbox, Source, StoredDelivery
 
 # A change from the future would win against every later one; the sender's clock must be right
 # anyway for its signature to be taken.
@@ -18,7 +18,7 @@ MAX_FUTURE: Final = timedelta(minutes=5)
 class AcceptDelivery:
     """Keeps webhooks. `poke` wakes whoever applies them; called after the commit."""
 
-    units: Units
+    inbox: Inbox
     clock: Clock
     ids: Ids
     poke: Callable[[], None]
@@ -46,7 +46,6 @@ class AcceptDelivery:
             received_at=now,
             body=body,
         )
-        async with self.units.begin("accept") as unit:
-            stored = await unit.deliveries.put(delivery)
+        stored = await self.inbox.keep(delivery)
         self.poke()
         return stored

@@ -22,6 +22,7 @@ from sis_ingest.ports import (
     Units,
 )
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
+from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 
 
@@ -34,6 +35,7 @@ class ImportSnapshot:
     clock: Clock
     limits: SnapshotLimits
     stage: StageSnapshot
+    link: LinkSnapshot
     apply: ApplySnapshot
 
     async def __call__(self, source: Source, run: Run) -> Run:
@@ -69,6 +71,7 @@ class ImportSnapshot:
         problems = run.report.problems + _broken_files(run, snapshot)
         if problems:
             return await self._end(run, "refused", problems)
+        await self.link(run, snapshot.collections)
         run = await self.apply(run, snapshot.collections, applied)
         bulk = [c.entity for c in snapshot.collections if c.mode == "bulk"]
         async with self.units.begin("run") as unit:

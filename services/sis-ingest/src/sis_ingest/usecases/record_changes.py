@@ -3,16 +3,17 @@
 The one path for webhooks and snapshots. Runs inside the caller's unit and never commits.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from sis_ingest.domain.changes import Change, Verdict, Write, settle
+from sis_ingest.domain.changes import Change, ChangeKey, Verdict, Write, settle
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import id_space
-from sis_ingest.domain.identity import allot, candidate_id
-from sis_ingest.domain.publish import publish
-from sis_ingest.domain.references import IdKey, ids_in
-from sis_ingest.ports import Clock, Ids, Unit
+from sis_ingest.domain.publish import ResolvedKey, Said, publish
+from sis_ingest.domain.references import IdKey, with_ids
+from sis_ingest.ports import Clock, Unit
+from sis_ingest.usecases.identify import Identified, Identify
+from sis_ingest.usecases.speaking import spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,64 +21,93 @@ class RecordChanges:
     """Applies batches of changes of one source."""
 
     clock: Clock
-    ids: Ids
+    identify: Identify
 
     async def __call__(
-        self, unit: Unit, place: Place, changes: Sequence[Change]
+        self,
+        unit: Unit,
+        place: Place,
+        changes: Sequence[Change],
     ) -> tuple[Verdict, ...]:
         """One verdict per change, in order. The unit must hold the district's lock.
 
-        Set-based: the same number of statements whatever the batch. Running it twice changes
-        nothing and emits nothing the second time. Source: blueprint invariants 2, 3 and 8.
+        Set-based: the number of statements does not grow with the batch. Running it twice changes
+        nothing and emits nothing the second time. Source: blueprint invariants 2, 3, 4
+        and 8.
         """
         if not changes:
             return ()
-        known = await unit.records.known(place, list({change.key for change in changes}))
+        keys = {change.key for change in changes}
+        known = await unit.records.known(place, list(keys))
         settled = settle(changes, known, await unit.records.stated_as_of(place))
         if settled.writes:
             await unit.records.write(place, settled.writes)
-            await self._publish(unit, place, [w for w in settled.writes if w.content])
+            content = [w for w in settled.writes if w.content]
+            await self._publish(unit, place, content, new=keys - known.keys())
         return settled.verdicts
 
-    async def _publish(self, unit: Unit, place: Place, writes: Sequence[Write]) -> None:
-        ids = await self._our_ids(unit, place, writes)
-        keys = [
-            (write.change.entity, ids[own])
-            for write in writes
-            if (own := (id_space(write.change.entity), write.change.external_id)) in ids
-        ]
-        before = await unit.records.resolved(place.district_id, keys)
-        published = publish(place.district_id, writes, ids, before)
+    async def _publish(
+        self,
+        unit: Unit,
+        place: Place,
+        writes: Sequence[Write],
+        *,
+        new: Set[ChangeKey],
+    ) -> None:
+        identified = await self.identify(unit, place, writes, new=new)
+        said = await _said(unit, place, writes, identified)
+        before = await unit.records.resolved(place.district_id, [_key(one) for one in said])
+        published = publish(place.district_id, said, before)
         if published.records:
-            await unit.records.write_resolved(place.district_id, published.records)
+            await unit.records.write_resolved(
+                place.district_id, published.records, now=self.clock.now()
+            )
         for event in published.events:
             unit.emit(event)
 
-    async def _our_ids(
-        self, unit: Unit, place: Place, writes: Sequence[Write]
-    ) -> Mapping[IdKey, str]:
-        """Ids for the records and all they refer to; a deletion mints none."""
-        wanted = list(dict.fromkeys(_outside_ids(writes)))
-        deleted = {
-            (id_space(w.change.entity), w.change.external_id) for w in writes if w.change.deleted
-        }
-        found = await unit.crosswalk.find(place, list({*wanted, *deleted}))
-        unseen = [key for key in wanted if key not in found]
-        if not unseen:
-            return found
-        candidates = [
-            (space, candidate)
-            for space, outside in unseen
-            if (candidate := candidate_id(outside)) is not None
-        ]
-        taken = await unit.crosswalk.taken(place.district_id, candidates)
-        given = allot(unseen, taken, self.ids.new_id)
-        await unit.crosswalk.link(place, given, now=self.clock.now())
-        return {**found, **given}
 
-
-def _outside_ids(writes: Iterable[Write]) -> Iterable[IdKey]:
+async def _said(
+    unit: Unit, place: Place, writes: Sequence[Write], identified: Identified
+) -> Sequence[Said]:
+    """What the writes make of their resolved records; others may speak for shared ones."""
+    own = {write.change.key: _own_id(write) for write in writes}
+    ids = identified.ids
+    asked = {key for key in own.values() if key in ids and key not in identified.fresh}
+    shared: Set[IdKey] = frozenset()
+    if asked:
+        shared = await unit.crosswalk.shared(
+            place.district_id, [(space, ids[space, outside]) for space, outside in asked]
+        )
+    said: dict[ResolvedKey, Said] = {}
     for write in writes:
         change = write.change
-        if not change.deleted and change.record is not None:
-            yield from ids_in(change.entity, change.record)
+        if own[change.key] not in ids:
+            continue  # a deletion of what was never seen
+        ours = ids[own[change.key]]
+        gone = change.deleted or change.record is None
+        said[change.entity, ours] = Said(
+            entity=change.entity,
+            entity_id=ours,
+            record=None if gone else with_ids(change.entity, change.record or {}, ids),
+            cause=change.cause,
+        )
+    together = [key for key in said if (id_space(key[0]), key[1]) in shared]
+    if together:
+        speaking = await spoken(unit, place.district_id, together, moved={})
+        for key in together:
+            one = said[key]
+            said[key] = Said(
+                entity=one.entity,
+                entity_id=one.entity_id,
+                record=speaking.get(key),
+                cause=one.cause,
+            )
+    return list(said.values())
+
+
+def _own_id(write: Write) -> IdKey:
+    return id_space(write.change.entity), write.change.external_id
+
+
+def _key(said: Said) -> ResolvedKey:
+    return said.entity, said.entity_id

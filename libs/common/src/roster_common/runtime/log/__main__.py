@@ -26,6 +26,11 @@ class KeeperSettings(ServiceSettings):
     port: int = 8105
     kafka_replication: int = 1
 
+    @property
+    def schema_name(self) -> str:
+        """The log's own."""
+        return SCHEMA
+
 
 def wire(settings: KeeperSettings, runtime: Runtime) -> None:
     """Add the relay (with Kafka only) and retention."""

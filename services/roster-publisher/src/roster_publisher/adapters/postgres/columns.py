@@ -15,7 +15,16 @@ from roster_publisher.ports import Publication
 
 SEPARATOR: Final = "\x1f"
 
-SCALARS: Final = ("status", "kind", "user_id", "class_id", "course_id", "school_id", "parent_id")
+SCALARS: Final = (
+    "status",
+    "correlation_id",
+    "kind",
+    "user_id",
+    "class_id",
+    "course_id",
+    "school_id",
+    "parent_id",
+)
 LISTS: Final = ("term_ids", "roles", "roles_at", "scope_ids")
 # What a reader may see; `object` and `object_history` share these.
 PUBLISHED: Final = (*SCALARS, *LISTS, *GROUPS)
@@ -43,6 +52,7 @@ def _row(publication: Publication) -> tuple[Any, ...]:
     return (
         *draft.key,
         draft.status,
+        draft.cause.correlation_id,
         *_narrow(publication),
         *(getattr(fragments, group) for group in GROUPS),
         draft.content_hash,

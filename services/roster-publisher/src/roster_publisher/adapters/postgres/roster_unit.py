@@ -12,11 +12,15 @@ from typing import Final
 import asyncpg
 import orjson
 
+from roster_publisher.adapters.postgres import allocated as names
+from roster_publisher.adapters.postgres.causes import keep_causes
 from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
 from roster_publisher.adapters.postgres.dirty_marks import mark_dirty
+from roster_publisher.domain.causes import CauseLine
+from roster_publisher.domain.names import Allocated, Held
 from roster_publisher.domain.publication import Draft, Stored
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import DistrictState, Publication
+from roster_publisher.ports import DistrictState, Publication, PublishedUser, Renamed
 
 _KEYS: Final = """
     SELECT t.entity, t.sourced_id COLLATE "C" AS sourced_id
@@ -104,14 +108,17 @@ _PUBLISH: Final = f"""
 _PARK: Final = """
     INSERT INTO roster_publisher.object AS o
         (district_id, revision, stamp, shown, status, entity, sourced_id,
-         content_hash, event_time, record)
+         content_hash, event_time, record, correlation_id)
     SELECT $1, 0, w.event_time, false, w.status, w.entity, w.sourced_id,
-           w.content_hash, w.event_time, w.record::jsonb
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[])
-        AS w(entity, sourced_id, status, content_hash, event_time, record)
+           w.content_hash, w.event_time, w.record::jsonb, w.correlation_id
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[],
+                $8::text[])
+        AS w(entity, sourced_id, status, content_hash, event_time, record, correlation_id)
     ON CONFLICT (district_id, entity, sourced_id) DO UPDATE SET
         content_hash = excluded.content_hash, event_time = excluded.event_time,
         status = CASE WHEN o.shown THEN o.status ELSE excluded.status END,
+        correlation_id = CASE WHEN o.shown THEN o.correlation_id
+                              ELSE excluded.correlation_id END,
         record = CASE WHEN o.shown THEN o.record ELSE excluded.record END,
         pending = CASE WHEN o.shown THEN excluded.record END
 """
@@ -232,6 +239,7 @@ class PostgresRosterUnit:
             [draft.content_hash for draft in drafts],
             [draft.time for draft in drafts],
             [orjson.dumps(draft.record).decode() for draft in drafts],
+            [draft.cause.correlation_id for draft in drafts],
         )
 
     async def replace_dangling(
@@ -254,6 +262,32 @@ class PostgresRosterUnit:
     ) -> None:
         """Mark every person and class whose state the publications may change."""
         await mark_dirty(self._driver, district_id, publications, now=now)
+
+    async def allocated(self, district_id: str, ids: Collection[str]) -> Mapping[str, Held]:
+        """What targets allocated to the people `ids`, by person and target."""
+        return await names.allocated(self._driver, district_id, ids)
+
+    async def keep_allocated(self, district_id: str, told: Sequence[Allocated]) -> None:
+        """Store each as what its target says from now on."""
+        await names.keep_allocated(self._driver, district_id, told)
+
+    async def published_users(
+        self, district_id: str, ids: Sequence[str]
+    ) -> Mapping[str, PublishedUser]:
+        """Shown users among `ids`, as published."""
+        return await names.published_users(self._driver, district_id, ids)
+
+    async def rename(
+        self, district_id: str, renamed: Sequence[Renamed], *, revision: int, stamp: datetime
+    ) -> None:
+        """Publish the names at `revision`; what waits to replace a user keeps waiting."""
+        await names.rename(self._driver, district_id, renamed, revision=revision, stamp=stamp)
+
+    async def keep_causes(
+        self, district_id: str, lines: Sequence[CauseLine], *, revision: int, at: datetime
+    ) -> None:
+        """Keep what the commit did, by correlation id."""
+        await keep_causes(self._driver, district_id, lines, revision=revision, at=at)
 
     async def _move_scopes(
         self, district_id: str, publications: Sequence[Publication], revision: int

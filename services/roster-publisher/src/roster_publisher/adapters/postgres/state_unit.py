@@ -6,7 +6,7 @@ Every statement filters by district first. Nothing here commits, but `PostgresSt
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 import orjson
@@ -14,7 +14,16 @@ import orjson
 from roster_common.contracts.envelope import Event
 from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
-from roster_publisher.adapters.events import class_state, lifecycle_step, person_state
+from roster_publisher.adapters.events import (
+    class_moved,
+    class_state,
+    lifecycle_step,
+    person_state,
+)
+from roster_publisher.adapters.postgres import state_sql as sql
+from roster_publisher.adapters.postgres.causes import keep_causes
+from roster_publisher.domain.causes import CauseLine
+from roster_publisher.domain.class_moves import ClassMove, Seat
 from roster_publisher.domain.lifecycle import Standing, Step
 from roster_publisher.domain.people import (
     Class,
@@ -30,117 +39,6 @@ from roster_publisher.ports import DirtyMark, PersonConclusion, PersonHeld
 NewEvent = Callable[..., Event]
 
 
-def _claim(table: str, column: str) -> str:
-    """Takes ready ids of one district out of the queue, live ones first; index (bulk, ready_at)."""
-    return f"""
-    WITH first AS (
-        SELECT district_id FROM roster_publisher.{table} WHERE ready_at <= $1
-        ORDER BY bulk, ready_at LIMIT 1
-    ), claimed AS (
-        SELECT d.district_id, d.{column} FROM roster_publisher.{table} d
-        WHERE d.district_id = (SELECT district_id FROM first) AND d.ready_at <= $1
-        ORDER BY d.bulk, d.ready_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    )
-    DELETE FROM roster_publisher.{table} d USING claimed c
-    WHERE d.district_id = c.district_id AND d.{column} = c.{column}
-    RETURNING d.district_id, d.{column} AS id, d.correlation_id, d.causation_id, d.origin, d.force
-    """
-
-
-_CLAIM_PEOPLE: Final = _claim("dirty_person", "person_id")
-_CLAIM_CLASSES: Final = _claim("dirty_class", "class_id")
-
-_REVISION: Final = """
-    SELECT revision FROM roster_publisher.district_revision WHERE district_id = $1
-"""
-
-# Shown users of a batch. A row per person; primary key.
-_USERS: Final = """
-    SELECT u.sourced_id, u.status, u.record::text AS record
-    FROM unnest($2::text[]) AS w(id)
-    CROSS JOIN LATERAL (
-        SELECT sourced_id, status, record FROM roster_publisher.object
-        WHERE district_id = $1 AND entity = 'user' AND sourced_id = w.id COLLATE "C" AND shown
-        LIMIT 1) AS u
-"""
-
-# Active enrolments of a batch with their active classes. About six rows a student; user_id.
-_ENROLMENTS: Final = """
-    SELECT e.user_id, e.class_id, e.school_id, e.kind, e.record::text AS record,
-           c.record ->> 'title' AS title, c.record ->> 'classCode' AS class_code, c.term_ids
-    FROM unnest($2::text[]) AS w(id)
-    CROSS JOIN LATERAL (
-        SELECT user_id, class_id, school_id, kind, record FROM roster_publisher.object
-        WHERE district_id = $1 AND user_id = w.id COLLATE "C"
-          AND entity = 'enrollment' AND shown AND status = 'active' OFFSET 0) AS e
-    CROSS JOIN LATERAL (
-        SELECT record, term_ids FROM roster_publisher.object
-        WHERE district_id = $1 AND entity = 'class' AND sourced_id = e.class_id
-          AND shown AND status = 'active' LIMIT 1) AS c
-"""
-
-_ORGS: Final = """
-    SELECT sourced_id, record ->> 'name' AS name, kind FROM roster_publisher.object
-    WHERE district_id = $1 AND entity = 'org' AND sourced_id = ANY($2::text[]) AND shown
-"""
-
-# What was concluded about a batch. Locked, so that a conclusion is drawn once. Primary key.
-_HELD: Final = """
-    SELECT p.* FROM unnest($2::text[]) AS w(id)
-    CROSS JOIN LATERAL (
-        SELECT * FROM roster_publisher.person_state
-        WHERE district_id = $1 AND person_id = w.id COLLATE "C" LIMIT 1 FOR UPDATE) AS p
-"""
-
-_KEEP_PEOPLE: Final = """
-    INSERT INTO roster_publisher.person_state
-        (district_id, revision, person_id, state_hash, phase, role, org_ids, left_due_at,
-         left_correlation_id, left_causation_id, left_origin, next_date)
-    SELECT $1, $2, w.person_id, w.state_hash, w.phase, w.role,
-           string_to_array(w.org_ids, E'\\x1f'), w.left_due_at,
-           w.left_correlation_id, w.left_causation_id, w.left_origin, w.next_date
-    FROM unnest($3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::timestamptz[],
-                $9::text[], $10::text[], $11::text[], $12::date[])
-        AS w(person_id, state_hash, phase, role, org_ids, left_due_at,
-             left_correlation_id, left_causation_id, left_origin, next_date)
-    ON CONFLICT (district_id, person_id) DO UPDATE SET
-        revision = excluded.revision, state_hash = excluded.state_hash, phase = excluded.phase,
-        role = excluded.role, org_ids = excluded.org_ids, left_due_at = excluded.left_due_at,
-        left_correlation_id = excluded.left_correlation_id,
-        left_causation_id = excluded.left_causation_id, left_origin = excluded.left_origin,
-        next_date = excluded.next_date
-"""
-
-# Shown classes of a batch with the names around them. A row per class; primary keys.
-_CLASSES: Final = """
-    SELECT c.sourced_id, c.status, c.record::text AS record, c.course_id, c.school_id,
-           course.record ->> 'title' AS course_title, school.record ->> 'name' AS school_name,
-           (SELECT jsonb_agg(jsonb_build_array(t.sourced_id, t.record -> 'title',
-                       t.record -> 'startDate', t.record -> 'endDate') ORDER BY t.sourced_id)::text
-            FROM roster_publisher.object t
-            WHERE t.district_id = $1 AND t.entity = 'academicSession'
-              AND t.sourced_id = ANY(c.term_ids) AND t.shown) AS terms
-    FROM roster_publisher.object c
-    LEFT JOIN roster_publisher.object course ON course.district_id = $1
-     AND course.entity = 'course' AND course.sourced_id = c.course_id
-    LEFT JOIN roster_publisher.object school ON school.district_id = $1
-     AND school.entity = 'org' AND school.sourced_id = c.school_id
-    WHERE c.district_id = $1 AND c.entity = 'class' AND c.sourced_id = ANY($2::text[]) AND c.shown
-"""
-
-_CLASS_HASHES: Final = """
-    SELECT class_id, state_hash FROM roster_publisher.class_state
-    WHERE district_id = $1 AND class_id = ANY($2::text[]) ORDER BY class_id FOR UPDATE
-"""
-
-_KEEP_CLASSES: Final = """
-    INSERT INTO roster_publisher.class_state (district_id, revision, class_id, state_hash)
-    SELECT $1, $2, * FROM unnest($3::text[], $4::bytea[])
-    ON CONFLICT (district_id, class_id) DO UPDATE SET
-        revision = excluded.revision, state_hash = excluded.state_hash
-"""
-
-
 class PostgresStateUnit:
     """`StateUnit` on one transaction."""
 
@@ -151,20 +49,20 @@ class PostgresStateUnit:
 
     async def claim_people(self, *, now: datetime, limit: int) -> tuple[str, Sequence[DirtyMark]]:
         """Take up to `limit` ready people of one district out of the queue."""
-        return await self._claim(_CLAIM_PEOPLE, now, limit)
+        return await self._claim(sql.CLAIM_PEOPLE, now, limit)
 
     async def claim_classes(self, *, now: datetime, limit: int) -> tuple[str, Sequence[DirtyMark]]:
         """Take up to `limit` ready classes of one district out of the queue."""
-        return await self._claim(_CLAIM_CLASSES, now, limit)
+        return await self._claim(sql.CLAIM_CLASSES, now, limit)
 
     async def revision(self, district_id: str) -> int:
         """The district's published revision."""
-        return int(await self._driver.fetchval(_REVISION, district_id) or 0)
+        return int(await self._driver.fetchval(sql.REVISION, district_id) or 0)
 
     async def people(self, district_id: str, ids: Sequence[str]) -> Sequence[PersonFacts]:
         """Shown users among `ids` with their active enrolments."""
         enrolments: dict[str, list[EnrolmentFacts]] = {}
-        for row in await self._driver.fetch(_ENROLMENTS, district_id, ids):
+        for row in await self._driver.fetch(sql.ENROLMENTS, district_id, ids):
             enrolments.setdefault(row["user_id"], []).append(_enrolment(row))
         return [
             PersonFacts(
@@ -173,36 +71,47 @@ class PostgresStateUnit:
                 record=orjson.loads(row["record"]),
                 enrolments=enrolments.get(row["sourced_id"], ()),
             )
-            for row in await self._driver.fetch(_USERS, district_id, ids)
+            for row in await self._driver.fetch(sql.USERS, district_id, ids)
         ]
 
     async def orgs(self, district_id: str, ids: Iterable[str]) -> Mapping[str, OrgFacts]:
         """Shown orgs among `ids`."""
-        rows = await self._driver.fetch(_ORGS, district_id, sorted(ids))
+        rows = await self._driver.fetch(sql.ORGS, district_id, sorted(ids))
         return {row["sourced_id"]: OrgFacts(name=row["name"], type=row["kind"]) for row in rows}
 
     async def held(self, district_id: str, ids: Sequence[str]) -> Mapping[str, PersonHeld]:
         """What was concluded about `ids` last."""
-        rows = await self._driver.fetch(_HELD, district_id, ids)
+        rows = await self._driver.fetch(sql.HELD, district_id, ids)
         return {row["person_id"]: _held(row) for row in rows}
 
     async def keep_people(
-        self, district_id: str, conclusions: Sequence[PersonConclusion], *, revision: int
+        self,
+        district_id: str,
+        conclusions: Sequence[PersonConclusion],
+        *,
+        revision: int,
+        now: datetime,
     ) -> None:
         """Store conclusions, one per person."""
         rows = [_kept(one) for one in sorted(conclusions, key=lambda c: c.person_id)]
         if rows:
             await self._driver.execute(
-                _KEEP_PEOPLE, district_id, revision, *map(list, zip(*rows, strict=True))
+                sql.KEEP_PEOPLE, district_id, revision, now, *map(list, zip(*rows, strict=True))
             )
+
+    async def keep_causes(
+        self, district_id: str, lines: Sequence[CauseLine], *, revision: int, at: datetime
+    ) -> None:
+        """Keep what the commit did, by correlation id."""
+        await keep_causes(self._driver, district_id, lines, revision=revision, at=at)
 
     async def classes(self, district_id: str, ids: Sequence[str]) -> Sequence[Class]:
         """State of the shown classes among `ids`."""
-        return [_class(row) for row in await self._driver.fetch(_CLASSES, district_id, ids)]
+        return [_class(row) for row in await self._driver.fetch(sql.CLASSES, district_id, ids)]
 
     async def class_hashes(self, district_id: str, ids: Sequence[str]) -> Mapping[str, bytes]:
         """Hash of the state emitted last, per class."""
-        rows = await self._driver.fetch(_CLASS_HASHES, district_id, ids)
+        rows = await self._driver.fetch(sql.CLASS_HASHES, district_id, ids)
         return {row["class_id"]: row["state_hash"] for row in rows}
 
     async def keep_classes(
@@ -211,7 +120,7 @@ class PostgresStateUnit:
         """Store the hashes of the states emitted."""
         ids = sorted(hashes)
         await self._driver.execute(
-            _KEEP_CLASSES, district_id, revision, ids, [hashes[one] for one in ids]
+            sql.KEEP_CLASSES, district_id, revision, ids, [hashes[one] for one in ids]
         )
 
     def emit_person(self, district_id: str, person: Person, *, revision: int, cause: Cause) -> None:
@@ -227,6 +136,12 @@ class PostgresStateUnit:
     ) -> None:
         """Stage a lifecycle fact for the log."""
         self._emit(lifecycle_step(person_id, step, at=at), district_id, cause)
+
+    def emit_class_move(
+        self, district_id: str, person_id: str, move: ClassMove, *, cause: Cause
+    ) -> None:
+        """Stage a change of class for the log."""
+        self._emit(class_moved(person_id, move), district_id, cause)
 
     def _emit(self, data: Any, district_id: str, cause: Cause) -> None:
         self._tx.emit(
@@ -277,6 +192,7 @@ def _cause(event_id: str | None, correlation_id: str, origin: Any) -> Cause:
 def _enrolment(row: asyncpg.Record) -> EnrolmentFacts:
     return EnrolmentFacts(
         class_id=row["class_id"],
+        course_id=row["course_id"],
         school_id=row["school_id"],
         role=row["kind"],
         record=orjson.loads(row["record"]),
@@ -299,6 +215,7 @@ def _held(row: asyncpg.Record) -> PersonHeld:
         left_cause=None
         if correlation_id is None
         else _cause(row["left_causation_id"], correlation_id, row["left_origin"]),
+        attended=tuple(Seat(*seat) for seat in orjson.loads(row["seats"])),
     )
 
 
@@ -315,6 +232,10 @@ def _kept(one: PersonConclusion) -> tuple[Any, ...]:
         cause.event_id if cause else None,
         cause.origin if cause else None,
         one.next_date,
+        orjson.dumps([tuple(seat) for seat in one.attended]).decode(),
+        one.emitted.correlation_id if one.emitted else None,
+        one.step,
+        one.stepped.correlation_id if one.stepped else None,
     )
 
 

@@ -21,6 +21,7 @@ _PUBLISHED = f"""
     sourced_id {_ID} NOT NULL,
     status text NOT NULL CHECK (status IN ('active', 'tobedeleted')),
     stamp timestamptz NOT NULL,
+    correlation_id text NOT NULL,
     kind text,
     user_id {_ID}, class_id {_ID}, course_id {_ID}, school_id {_ID}, parent_id {_ID},
     term_ids text[] NOT NULL DEFAULT '{{}}',
@@ -47,6 +48,7 @@ def upgrade() -> None:
     _create_store()
     _create_scopes()
     _create_states()
+    _create_names_and_causes()
     _create_vendors()
     create_position_table(op, schema="roster_publisher")
 
@@ -126,7 +128,10 @@ def _create_states() -> None:
             role text, org_ids text[] NOT NULL DEFAULT '{{}}',
             left_due_at timestamptz CHECK ((left_due_at IS NOT NULL) = (phase = 'settling')),
             left_correlation_id text, left_causation_id text, left_origin text,
-            next_date date,
+            next_date date, attended jsonb NOT NULL DEFAULT '[]',
+            emitted_at timestamptz, emitted_correlation_id text,
+            step text CHECK (step IN ('joined', 'moved', 'left')),
+            step_at timestamptz, step_correlation_id text,
             PRIMARY KEY (district_id, person_id)
         )
     """)
@@ -144,6 +149,31 @@ def _create_states() -> None:
             PRIMARY KEY (district_id, class_id)
         )
     """)
+
+
+def _create_names_and_causes() -> None:
+    op.execute(f"""
+        CREATE TABLE roster_publisher.allocated_name (
+            district_id text NOT NULL, person_id {_ID} NOT NULL, target text NOT NULL,
+            username text, email text,
+            event_time timestamptz NOT NULL, event_id text NOT NULL,
+            correlation_id text NOT NULL,
+            PRIMARY KEY (district_id, person_id, target)
+        )
+    """)
+    op.execute(f"""
+        CREATE TABLE roster_publisher.cause (
+            district_id text NOT NULL, correlation_id text NOT NULL,
+            what text NOT NULL CHECK (what IN ('published', 'waiting', 'named', 'derived')),
+            detail text NOT NULL DEFAULT '',
+            revision bigint NOT NULL, at timestamptz NOT NULL,
+            records bigint NOT NULL CHECK (records > 0),
+            entity text NOT NULL, sourced_id {_ID} NOT NULL,
+            PRIMARY KEY (district_id, correlation_id, what, detail, revision)
+        )
+    """)
+    op.execute("CREATE INDEX ON roster_publisher.cause (correlation_id)")
+    op.execute("CREATE INDEX ON roster_publisher.cause (at)")
 
 
 def _create_vendors() -> None:

@@ -6,9 +6,10 @@ from typing import Final
 
 import asyncpg
 
+from roster_common.runtime.database import Database
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.entities import ENTITIES
-from sis_ingest.domain.identity import candidate_id
+from sis_ingest.domain.entities import ENTITIES, Entity
+from sis_ingest.domain.identity import Meaning, Moved, candidate_id
 from sis_ingest.domain.references import IdKey
 
 # Purpose: our ids for a batch of outside ids. Rows: up to one per id. Index: crosswalk_current.
@@ -31,10 +32,51 @@ JOIN sis_ingest.crosswalk c
 # Purpose: record new meanings. Rows: one per id.
 _LINK: Final = """
 INSERT INTO sis_ingest.crosswalk
-    (district_id, source_id, entity, external_id, entity_id, match_rule, valid_from)
-SELECT $1, $2, k.entity, k.external_id, k.entity_id, k.match_rule, $7
+    (district_id, source_id, entity, external_id, entity_id, match_rule, decided_by, valid_from)
+SELECT $1, $2, k.entity, k.external_id, k.entity_id, k.match_rule, 'rule', $7
 FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
     AS k(entity, external_id, entity_id, match_rule)
+"""
+
+# Purpose: which of our ids have several outside ids. Rows: few. Index: crosswalk_ours.
+_SHARED: Final = """
+SELECT c.entity, c.entity_id
+FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[])) AS k(entity, entity_id)
+JOIN sis_ingest.crosswalk c
+  ON c.district_id = $1 AND c.entity = k.entity AND c.entity_id = k.entity_id
+ AND c.valid_to IS NULL
+GROUP BY c.entity, c.entity_id HAVING count(*) > 1
+"""
+
+# Purpose: give the outside ids of some of ours to others. Rows: few. Index: crosswalk_ours.
+# A meaning ends a moment after it began at the earliest, whatever the clock says.
+_MOVE: Final = """
+WITH ended AS (
+    UPDATE sis_ingest.crosswalk c
+    SET valid_to = greatest($7::timestamptz, c.valid_from + interval '1 microsecond')
+    FROM unnest($3::text[], $4::text[]) AS m(was, keep)
+    WHERE c.district_id = $1 AND c.entity = $2 AND c.entity_id = m.was AND c.valid_to IS NULL
+    RETURNING c.source_id, c.external_id, m.was, m.keep, c.valid_to
+), begun AS (
+    INSERT INTO sis_ingest.crosswalk
+        (district_id, source_id, entity, external_id, entity_id, match_rule, decided_by,
+         valid_from)
+    SELECT $1, source_id, $2, external_id, keep, $5, $6, valid_to FROM ended
+)
+SELECT source_id, external_id, was, keep AS entity_id FROM ended ORDER BY 1, 2
+"""
+
+# Purpose: every meaning of each outside id that ever meant one of these ids of ours.
+# Rows: few. Index: crosswalk_ours, primary key.
+_HISTORY: Final = """
+SELECT c.source_id, c.external_id, c.entity_id, c.match_rule, c.decided_by,
+       c.valid_from, c.valid_to
+FROM (SELECT DISTINCT source_id, external_id FROM sis_ingest.crosswalk
+      WHERE district_id = $1 AND entity = $2 AND entity_id = ANY($3::text[])) AS k
+JOIN sis_ingest.crosswalk c
+  ON c.district_id = $1 AND c.entity = $2 AND c.source_id = k.source_id
+ AND c.external_id = k.external_id
+ORDER BY c.source_id, c.external_id, c.valid_from
 """
 
 
@@ -58,7 +100,14 @@ class PostgresCrosswalk:
         )
         return frozenset((ENTITIES[entity], ours) for entity, ours in rows)
 
-    async def link(self, place: Place, ids: Mapping[IdKey, str], *, now: datetime) -> None:
+    async def link(
+        self,
+        place: Place,
+        ids: Mapping[IdKey, str],
+        *,
+        rules: Mapping[IdKey, str],
+        now: datetime,
+    ) -> None:
         """See the port."""
         await self._driver.execute(
             _LINK,
@@ -68,8 +117,60 @@ class PostgresCrosswalk:
             [outside for _, outside in ids],
             list(ids.values()),
             [
-                "first_outside_id" if candidate_id(outside) == ours else "minted"
-                for (_, outside), ours in ids.items()
+                rules.get(key, "first_outside_id" if candidate_id(key[1]) == ours else "minted")
+                for key, ours in ids.items()
             ],
             now,
         )
+
+    async def shared(self, district_id: str, ids: Sequence[IdKey]) -> frozenset[IdKey]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _SHARED, district_id, [k[0] for k in ids], [k[1] for k in ids]
+        )
+        return frozenset((ENTITIES[entity], ours) for entity, ours in rows)
+
+    async def move(
+        self,
+        district_id: str,
+        space: Entity,
+        pairs: Mapping[str, str],
+        *,
+        match_rule: str,
+        decided_by: str,
+        now: datetime,
+    ) -> Sequence[Moved]:
+        """See the port. Right only while the district is locked."""
+        rows = await self._driver.fetch(
+            _MOVE,
+            district_id,
+            space,
+            list(pairs),
+            list(pairs.values()),
+            match_rule,
+            decided_by,
+            now,
+        )
+        return [Moved(**dict(row)) for row in rows]
+
+    async def history(
+        self, district_id: str, space: Entity, ids: Sequence[str]
+    ) -> Sequence[Meaning]:
+        """See the port."""
+        rows = await self._driver.fetch(_HISTORY, district_id, space, list(ids))
+        return [Meaning(**dict(row)) for row in rows]
+
+
+class PostgresCrosswalkDesk:
+    """`ports.CrosswalkDesk`, on the raw read pool."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def history(
+        self, district_id: str, space: Entity, ids: Sequence[str]
+    ) -> Sequence[Meaning]:
+        """See the port."""
+        pool = await self._database.pool()
+        rows = await pool.fetch(_HISTORY, district_id, space, list(ids))
+        return [Meaning(**dict(row)) for row in rows]

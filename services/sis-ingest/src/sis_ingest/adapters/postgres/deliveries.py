@@ -1,6 +1,6 @@
 """The inbox in PostgreSQL: `sis_ingest.delivery`. Every method runs in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,18 +10,27 @@ from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports import StoredDelivery
 
-# Purpose: keep a webhook once. Rows: 0 or 1. Index: delivery_once.
+# Purpose: keep webhooks once each. Rows: those not here before. Index: delivery_once.
 _PUT: Final = """
 INSERT INTO sis_ingest.delivery
     (district_id, delivery_id, source_id, kind, external_id, correlation_id, received_at, body)
-VALUES ($1, $2, $3, 'webhook', $4, $5, $6, $7)
+SELECT district_id, delivery_id, source_id, 'webhook', external_id, correlation_id, received_at,
+       body
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+            $7::bytea[]) WITH ORDINALITY
+    AS d(district_id, delivery_id, source_id, external_id, correlation_id, received_at, body, place)
+ORDER BY place
 ON CONFLICT ON CONSTRAINT delivery_once DO NOTHING
+RETURNING delivery_id::text
 """
 
-# Purpose: the ids under which a repeated webhook was kept. Rows: 1. Index: delivery_once.
+# Purpose: the ids under which repeated webhooks were kept. Rows: one each. Index: delivery_once.
 _FIRST: Final = """
-SELECT delivery_id, correlation_id FROM sis_ingest.delivery
-WHERE district_id = $1 AND source_id = $2 AND external_id = $3
+SELECT d.source_id, d.external_id, d.delivery_id::text, d.correlation_id
+FROM unnest($1::text[], $2::text[], $3::text[]) AS k(district_id, source_id, external_id)
+JOIN sis_ingest.delivery d
+  ON d.district_id = k.district_id AND d.source_id = k.source_id
+ AND d.external_id = k.external_id
 """
 
 # Purpose: the delivery behind a snapshot run. Rows: 1.
@@ -53,33 +62,46 @@ class PostgresDeliveries:
     def __init__(self, driver: asyncpg.Connection) -> None:
         self._driver = driver
 
-    async def put(self, delivery: Delivery) -> StoredDelivery:
-        """See the port. Waits for another transaction that is keeping the same delivery."""
-        place = delivery.place
-        status = await self._driver.execute(
+    async def put(self, deliveries: Sequence[Delivery]) -> Sequence[StoredDelivery]:
+        """See the port. Waits for another transaction that is keeping one of them."""
+        rows = await self._driver.fetch(
             _PUT,
-            place.district_id,
-            delivery.delivery_id,
-            place.source_id,
-            delivery.external_id,
-            delivery.correlation_id,
-            delivery.received_at,
-            delivery.body,
+            [d.place.district_id for d in deliveries],
+            [d.delivery_id for d in deliveries],
+            [d.place.source_id for d in deliveries],
+            [d.external_id for d in deliveries],
+            [d.correlation_id for d in deliveries],
+            [d.received_at for d in deliveries],
+            [d.body for d in deliveries],
         )
-        if status == "INSERT 0 1":
-            return StoredDelivery(
-                delivery_id=delivery.delivery_id,
-                correlation_id=delivery.correlation_id,
-                fresh=True,
+        fresh = {row["delivery_id"] for row in rows}
+        first = await self._first([d for d in deliveries if d.delivery_id not in fresh])
+        return [
+            StoredDelivery(delivery_id=d.delivery_id, correlation_id=d.correlation_id, fresh=True)
+            if d.delivery_id in fresh
+            else first[d.place.source_id, d.external_id]
+            for d in deliveries
+        ]
+
+    async def _first(
+        self, repeated: Sequence[Delivery]
+    ) -> Mapping[tuple[str, str], StoredDelivery]:
+        if not repeated:
+            return {}
+        rows = await self._driver.fetch(
+            _FIRST,
+            [d.place.district_id for d in repeated],
+            [d.place.source_id for d in repeated],
+            [d.external_id for d in repeated],
+        )
+        return {
+            (row["source_id"], row["external_id"]): StoredDelivery(
+                delivery_id=row["delivery_id"],
+                correlation_id=row["correlation_id"],
+                fresh=False,
             )
-        (row,) = await self._driver.fetch(
-            _FIRST, place.district_id, place.source_id, delivery.external_id
-        )
-        return StoredDelivery(
-            delivery_id=str(row["delivery_id"]),
-            correlation_id=row["correlation_id"],
-            fresh=False,
-        )
+            for row in rows
+        }
 
     async def put_file(self, run: Run) -> None:
         """See the port."""

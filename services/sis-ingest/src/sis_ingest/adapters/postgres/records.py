@@ -1,5 +1,6 @@
 """Source records and resolved records in PostgreSQL. Runs in the caller's transaction."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +10,7 @@ import asyncpg
 from sis_ingest.domain.changes import ChangeKey, Known, Write
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import ENTITIES, Entity
+from sis_ingest.domain.matching import match_keys
 from sis_ingest.domain.publish import Resolved, ResolvedKey
 from sis_ingest.domain.records import to_bytes
 
@@ -42,7 +44,7 @@ ON CONFLICT (district_id, source_id, entity, external_id) DO UPDATE SET
 
 # Purpose: the resolved records before a batch. Rows: up to one per key. Index: primary key.
 _RESOLVED: Final = """
-SELECT r.entity, r.entity_id, r.data, r.content_hash, r.deleted
+SELECT r.entity, r.entity_id, r.data, r.content_hash, r.deleted, r.correlation_id
 FROM unnest($2::text[], $3::text[]) AS k(entity, entity_id)
 JOIN sis_ingest.resolved_record r
   ON r.district_id = $1 AND r.entity = k.entity AND r.entity_id = k.entity_id
@@ -51,18 +53,30 @@ JOIN sis_ingest.resolved_record r
 # Purpose: store resolved records that changed. Rows: one per record. Index: primary key.
 _WRITE_RESOLVED: Final = """
 INSERT INTO sis_ingest.resolved_record AS r
-    (district_id, entity, entity_id, data, content_hash, deleted, revision)
-SELECT $1, w.*, 1
-FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::bytea[], $6::boolean[])
-    AS w(entity, entity_id, data, content_hash, deleted)
+    (district_id, entity, entity_id, data, content_hash, deleted, correlation_id, state_id,
+     local_id, changed_at, revision)
+SELECT $1, w.*, $10, 1
+FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::bytea[], $6::boolean[], $7::text[],
+    $8::text[], $9::text[])
+    AS w(entity, entity_id, data, content_hash, deleted, correlation_id, state_id, local_id)
 ON CONFLICT (district_id, entity, entity_id) DO UPDATE SET
     data = excluded.data, content_hash = excluded.content_hash,
-    deleted = excluded.deleted, revision = r.revision + 1
+    deleted = excluded.deleted, revision = r.revision + 1,
+    correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
+    state_id = excluded.state_id, local_id = excluded.local_id
+"""
+
+# Purpose: remember what a delivery changed. Rows: one per correlation and entity.
+_EFFECTS: Final = """
+INSERT INTO sis_ingest.record_effect (district_id, correlation_id, entity, first_id, records, at)
+SELECT $1, e.*, $6 FROM unnest($2::text[], $3::text[], $4::text[], $5::int[])
+    AS e(correlation_id, entity, first_id, records)
 """
 
 # Purpose: walk a district's resolved records by key. Rows: one page. Index: primary key.
 _RESOLVED_AFTER: Final = """
-SELECT entity, entity_id, data, content_hash, deleted FROM sis_ingest.resolved_record
+SELECT entity, entity_id, data, content_hash, deleted, correlation_id
+FROM sis_ingest.resolved_record
 WHERE district_id = $1 AND (entity, entity_id) > ($2, $3)
 ORDER BY entity, entity_id LIMIT $4
 """
@@ -120,11 +134,14 @@ class PostgresRecords:
         rows = await self._driver.fetch(
             _RESOLVED, district_id, [k[0] for k in keys], [k[1] for k in keys]
         )
-        records = [_record(row) for row in rows]
+        records = [read_resolved(row) for row in rows]
         return {(record.entity, record.entity_id): record for record in records}
 
-    async def write_resolved(self, district_id: str, records: Sequence[Resolved]) -> None:
+    async def write_resolved(
+        self, district_id: str, records: Sequence[Resolved], *, now: datetime
+    ) -> None:
         """See the port."""
+        keys = [match_keys(r.record) if r.entity == "user" else None for r in records]
         await self._driver.execute(
             _WRITE_RESOLVED,
             district_id,
@@ -133,6 +150,23 @@ class PostgresRecords:
             [r.body.decode() for r in records],
             [r.content_hash for r in records],
             [r.deleted for r in records],
+            [r.correlation_id for r in records],
+            [None if k is None else k.state_id for k in keys],
+            [None if k is None else k.local_id for k in keys],
+            now,
+        )
+        first: dict[tuple[str, Entity], str] = {}
+        for r in records:
+            first.setdefault((r.correlation_id, r.entity), r.entity_id)
+        counted = Counter((r.correlation_id, r.entity) for r in records)
+        await self._driver.execute(
+            _EFFECTS,
+            district_id,
+            [correlation for correlation, _ in first],
+            [entity for _, entity in first],
+            list(first.values()),
+            [counted[key] for key in first],
+            now,
         )
 
     async def resolved_after(
@@ -141,10 +175,11 @@ class PostgresRecords:
         """See the port."""
         entity, entity_id = after or ("", "")
         rows = await self._driver.fetch(_RESOLVED_AFTER, district_id, entity, entity_id, limit)
-        return [_record(row) for row in rows]
+        return [read_resolved(row) for row in rows]
 
 
-def _record(row: Any) -> Resolved:
+def read_resolved(row: Any) -> Resolved:
+    """A row with all columns but the revision and the keys."""
     record = row["data"]
     return Resolved(
         entity=ENTITIES[row["entity"]],
@@ -153,4 +188,5 @@ def _record(row: Any) -> Resolved:
         body=to_bytes(record),
         content_hash=row["content_hash"],
         deleted=row["deleted"],
+        correlation_id=row["correlation_id"],
     )

@@ -20,6 +20,7 @@ from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
+from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.ports import Work
 
@@ -70,6 +71,7 @@ class PostgresUnit:
         self.deliveries = PostgresDeliveries(driver)
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
+        self.voices = PostgresVoices(driver)
         self.runs = PostgresRuns(driver)
         self.staging = PostgresStaging(driver)
 

@@ -21,6 +21,7 @@ def upgrade() -> None:
     """Create every table; the district stands first in each key."""
     _inbox()
     _records()
+    _resolved()
     _runs()
     create_position_table(op, schema="sis_ingest")
 
@@ -74,7 +75,7 @@ def _records() -> None:
         CREATE TABLE sis_ingest.crosswalk (
             district_id text NOT NULL, source_id text NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
-            entity_id text NOT NULL, match_rule text NOT NULL,
+            entity_id text NOT NULL, match_rule text NOT NULL, decided_by text NOT NULL,
             valid_from timestamptz NOT NULL, valid_to timestamptz,
             PRIMARY KEY (district_id, source_id, entity, external_id, valid_from),
             CHECK (valid_to IS NULL OR valid_to > valid_from)
@@ -88,13 +89,38 @@ def _records() -> None:
     op.execute("""
         CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity, entity_id)
     """)
+
+
+def _resolved() -> None:
     op.execute(f"""
         CREATE TABLE sis_ingest.resolved_record (
             district_id text NOT NULL, entity text NOT NULL CHECK ({_ENTITIES}),
             entity_id text NOT NULL, data jsonb NOT NULL, content_hash bytea NOT NULL,
             deleted boolean NOT NULL, revision bigint NOT NULL CHECK (revision > 0),
+            correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
+            state_id text, local_id text,
             PRIMARY KEY (district_id, entity, entity_id)
         )
+    """)
+    # Match keys of people: columns of their own, so that updates of `data` touch no index.
+    for key in ("state_id", "local_id"):
+        op.execute(f"""
+            CREATE INDEX resolved_record_{key} ON sis_ingest.resolved_record (district_id, {key})
+            WHERE {key} IS NOT NULL
+        """)
+    # One line per commit, correlation and entity, however many records: an index on the records
+    # themselves would be rewritten by every change.
+    op.execute(f"""
+        CREATE TABLE sis_ingest.record_effect (
+            district_id text NOT NULL, effect_id bigint GENERATED ALWAYS AS IDENTITY,
+            correlation_id text NOT NULL, at timestamptz NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}), first_id text NOT NULL,
+            records integer NOT NULL CHECK (records > 0),
+            PRIMARY KEY (district_id, effect_id)
+        )
+    """)
+    op.execute("""
+        CREATE INDEX record_effect_correlation ON sis_ingest.record_effect (correlation_id)
     """)
 
 

@@ -1,0 +1,204 @@
+"""What stands behind resolved records: voices, match keys, references. In the caller's transaction.
+
+The questions a link or a merge asks; a batch of ordinary changes asks none of them but `holders`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from sis_ingest.adapters.postgres.records import read_resolved
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.entities import ENTITIES, REFERENCES, Entity, id_space
+from sis_ingest.domain.matching import Holder, MatchKeys, match_keys
+from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
+from sis_ingest.domain.runs import Run
+from sis_ingest.domain.snapshots import StagedRow
+
+# Purpose: the source records behind resolved ones. Rows: a few per key. Index: crosswalk_ours,
+# then the primary key of source_record.
+_VOICES: Final = """
+SELECT k.entity, k.entity_id, c.source_id, c.external_id, c.valid_from, r.data, r.deleted
+FROM unnest($2::text[], $3::text[], $4::text[]) AS k(entity, space, entity_id)
+JOIN sis_ingest.crosswalk c
+  ON c.district_id = $1 AND c.entity = k.space AND c.entity_id = k.entity_id
+ AND c.valid_to IS NULL
+JOIN sis_ingest.source_record r
+  ON r.district_id = $1 AND r.source_id = c.source_id AND r.entity = k.entity
+ AND r.external_id = c.external_id
+"""
+
+# Purpose: who carries one of these keys. Rows: few. Index: resolved_record_state_id, _local_id.
+_HOLDERS: Final = """
+SELECT entity_id, data FROM sis_ingest.resolved_record
+WHERE district_id = $1 AND entity = 'user'
+  AND (state_id = ANY($2::text[]) OR local_id = ANY($3::text[]))
+"""
+
+# Purpose: which users of a source live behind some of our ids. Rows: few. Index: as _VOICES.
+_LIVE: Final = """
+SELECT c.entity_id, r.external_id
+FROM sis_ingest.crosswalk c
+JOIN sis_ingest.source_record r
+  ON r.district_id = $1 AND r.source_id = c.source_id AND r.entity = 'user'
+ AND r.external_id = c.external_id AND NOT r.deleted
+WHERE c.district_id = $1 AND c.entity = 'user' AND c.entity_id = ANY($3::text[])
+  AND c.source_id = $2 AND c.valid_to IS NULL
+"""
+
+# Purpose: end the source records of outside ids that were replaced. Rows: few. Index: primary key.
+_RETIRE: Final = """
+UPDATE sis_ingest.source_record
+SET deleted = true, occurred_at = greatest(occurred_at, $4), delivery_id = $5
+WHERE district_id = $1 AND source_id = $2 AND entity = 'user' AND external_id = ANY($3::text[])
+"""
+
+# Purpose: staged users never sent before. Rows: one page. Index: snapshot_row_record; the first
+# condition ends a first load at once.
+_STRANGERS: Final = """
+SELECT s.row_number, s.external_id, s.sort_key, s.content_hash, s.deleted, s.data
+FROM sis_ingest.snapshot_row s
+WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND entity = 'user')
+  AND s.district_id = $1 AND s.run_id = $2 AND s.entity = 'user' AND NOT s.deleted
+  AND s.external_id > $4
+  AND NOT EXISTS (
+    SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
+    AND r.entity = 'user' AND r.external_id = s.external_id)
+ORDER BY s.external_id LIMIT $5
+"""
+
+# Purpose: which users of a source a run leaves out. Rows: up to one per id. Index: primary key of
+# source_record, snapshot_row_record.
+_ABSENT: Final = """
+SELECT r.external_id FROM sis_ingest.source_record r
+WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = 'user'
+  AND r.external_id = ANY($4::text[]) AND r.occurred_at < $5
+  AND NOT EXISTS (
+    SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+    AND s.entity = 'user' AND s.external_id = r.external_id AND NOT s.deleted)
+  AND NOT EXISTS (
+    SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1 AND t.source_id = $3
+    AND t.entity = 'user' AND t.as_of >= $5)
+"""
+
+# Purpose: the live records that refer to some of our ids. Rows: all that do. No index: a merge is
+# rare, and reads the district's records of the entities that can refer once.
+_REFERRING: Final = """
+SELECT r.entity, r.entity_id, r.data, r.content_hash, r.deleted, r.correlation_id
+FROM sis_ingest.resolved_record r
+WHERE r.district_id = $1 AND NOT r.deleted AND r.entity = ANY($2::text[])
+  AND EXISTS (
+    SELECT 1 FROM unnest($2::text[], $3::text[]) AS p(entity, path),
+                  jsonb_path_query(r.data, p.path::jsonpath) AS found
+    WHERE p.entity = r.entity AND found #>> '{}' = ANY($4::text[]))
+ORDER BY r.entity, r.entity_id
+"""
+
+
+class PostgresVoices:
+    """`ports.Voices`."""
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self._driver = driver
+
+    async def behind(self, district_id: str, keys: Sequence[ResolvedKey]) -> Sequence[Voice]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _VOICES,
+            district_id,
+            [entity for entity, _ in keys],
+            [id_space(entity) for entity, _ in keys],
+            [entity_id for _, entity_id in keys],
+        )
+        return [
+            Voice(
+                entity=ENTITIES[row["entity"]],
+                entity_id=row["entity_id"],
+                place=Place(district_id=district_id, source_id=row["source_id"]),
+                external_id=row["external_id"],
+                since=row["valid_from"],
+                record=row["data"],
+                deleted=row["deleted"],
+            )
+            for row in rows
+        ]
+
+    async def holders(self, district_id: str, keys: Sequence[MatchKeys]) -> Sequence[Holder]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _HOLDERS,
+            district_id,
+            [k.state_id for k in keys if k.state_id is not None],
+            [k.local_id for k in keys if k.local_id is not None],
+        )
+        return [Holder(entity_id=row["entity_id"], keys=match_keys(row["data"])) for row in rows]
+
+    async def live_users(
+        self, place: Place, entity_ids: Sequence[str]
+    ) -> Mapping[str, Sequence[str]]:
+        """See the port."""
+        rows = await self._driver.fetch(_LIVE, place.district_id, place.source_id, list(entity_ids))
+        found: dict[str, list[str]] = {}
+        for row in rows:
+            found.setdefault(row["entity_id"], []).append(row["external_id"])
+        return found
+
+    async def retire_users(
+        self, place: Place, external_ids: Sequence[str], *, at: datetime, delivery_id: str
+    ) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _RETIRE, place.district_id, place.source_id, list(external_ids), at, delivery_id
+        )
+
+    async def staged_strangers(self, run: Run, *, after: str, limit: int) -> Sequence[StagedRow]:
+        """See the port."""
+        place = run.place
+        rows = await self._driver.fetch(
+            _STRANGERS, place.district_id, run.run_id, place.source_id, after, limit
+        )
+        return [
+            StagedRow(
+                row=row["row_number"],
+                external_id=row["external_id"],
+                sort_key=row["sort_key"],
+                content_hash=row["content_hash"],
+                deleted=row["deleted"],
+                body=row["data"].encode(),
+            )
+            for row in rows
+        ]
+
+    async def staged_absent(self, run: Run, external_ids: Sequence[str]) -> frozenset[str]:
+        """See the port."""
+        place = run.place
+        rows = await self._driver.fetch(
+            _ABSENT,
+            place.district_id,
+            run.run_id,
+            place.source_id,
+            list(external_ids),
+            run.as_of,
+        )
+        return frozenset(row["external_id"] for row in rows)
+
+    async def referring(
+        self, district_id: str, space: Entity, entity_ids: Sequence[str]
+    ) -> Sequence[Resolved]:
+        """See the port."""
+        paths = [
+            (entity, "$." + ".".join((*reference.path, "sourcedId")))
+            for entity, references in REFERENCES.items()
+            for reference in references
+            if reference.entity == space
+        ]
+        rows = await self._driver.fetch(
+            _REFERRING,
+            district_id,
+            [entity for entity, _ in paths],
+            [path for _, path in paths],
+            list(entity_ids),
+        )
+        return [read_resolved(row) for row in rows]

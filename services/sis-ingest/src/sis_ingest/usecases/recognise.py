@@ -1,0 +1,198 @@
+"""Recognise: a user not seen before is looked up by its match keys, a link instead of a create.
+
+Runs inside the caller's unit, which must hold the district's lock.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from sis_ingest.domain.changes import Cause
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.events import OutsideIdLinked, UserKeyChanged
+from sis_ingest.domain.matching import Match, Matched, MatchKeys, find_matches
+from sis_ingest.domain.publish import ResolvedKey
+from sis_ingest.domain.references import IdKey
+from sis_ingest.ports import Clock, Unit
+from sis_ingest.usecases.move_ids import MoveIds, Reason
+
+logger = structlog.get_logger(__name__)
+
+_NAMED: Final = 20
+
+# Which of these users of the source its complete list at hand does not name.
+Absent = Callable[[Sequence[str]], Awaitable[Set[str]]]
+
+
+async def nobody_absent(_external_ids: Sequence[str]) -> Set[str]:
+    """For webhooks and partial lists: absence from them says nothing."""
+    return frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """A user of the source with an outside id that no record came under before."""
+
+    keys: MatchKeys
+    cause: Cause
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """Ids of ours that end because they were given to mere references, by cause and rule."""
+
+    pairs: Mapping[tuple[Cause, str], Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognise:
+    """Matches strangers and links them. `met` counts matches by rule, and conflicts."""
+
+    clock: Clock
+    move: MoveIds
+    met: Callable[[str, int], None]
+
+    async def link(
+        self,
+        unit: Unit,
+        place: Place,
+        strangers: Mapping[IdKey, Stranger],
+        found: Mapping[IdKey, str],
+        absent: Absent = nobody_absent,
+    ) -> tuple[Mapping[IdKey, str], Moves]:
+        """Our ids of those recognised. `found` are the meanings that ids have already.
+
+        Ids in `found` were given when something referred to them; they end by `end`, which the
+        caller runs once every id of the batch has a meaning. Never commits; running it again finds
+        no strangers. Source: blueprint invariants 4 and 8, ADR 0014.
+        """
+        matches = await self._match(unit, place, strangers, found, absent)
+        links = {key: match for key, match in matches.items() if key not in found}
+        if links:
+            await unit.crosswalk.link(
+                place,
+                {key: match.entity_id for key, match in links.items()},
+                rules={key: match.rule for key, match in links.items()},
+                now=self.clock.now(),
+            )
+            await _tell(unit, place, strangers, links)
+        moves: dict[tuple[Cause, str], dict[str, str]] = {}
+        for key, match in matches.items():
+            if key in found:
+                told = (strangers[key].cause, match.rule)
+                moves.setdefault(told, {})[found[key]] = match.entity_id
+        return {key: m.entity_id for key, m in matches.items()}, Moves(pairs=moves)
+
+    async def end(self, unit: Unit, place: Place, moves: Moves) -> None:
+        """Ends the ids that only references gave; what carries them is told again."""
+        for (cause, rule), pairs in moves.pairs.items():
+            reason = Reason(match_rule=rule, decided_by="rule", key_change="sis_migration")
+            await self.move(unit, place.district_id, "user", pairs, cause=cause, reason=reason)
+
+    async def _match(
+        self,
+        unit: Unit,
+        place: Place,
+        strangers: Mapping[IdKey, Stranger],
+        found: Mapping[IdKey, str],
+        absent: Absent,
+    ) -> Mapping[IdKey, Match]:
+        holders = await unit.voices.holders(
+            place.district_id, [stranger.keys for stranger in strangers.values()]
+        )
+        if not holders:
+            return {}
+        # An id that only references gave so far has no record; whose id has one is known.
+        given: list[ResolvedKey] = [("user", found[key]) for key in strangers if key in found]
+        known = await unit.records.resolved(place.district_id, given) if given else {}
+        keys = {
+            key: stranger.keys
+            for key, stranger in strangers.items()
+            if ("user", found.get(key, "")) not in known
+        }
+        live = await unit.voices.live_users(place, [h.entity_id for h in holders])
+        missing = await absent([outside for ids in live.values() for outside in ids])
+        busy = {ours for ours, outside in live.items() if not set(outside) <= missing}
+        matched = find_matches(keys, holders, busy)
+        await self._retire(unit, place, strangers, matched, live)
+        self._note(place, matched)
+        return matched.matches
+
+    async def _retire(
+        self,
+        unit: Unit,
+        place: Place,
+        strangers: Mapping[IdKey, Stranger],
+        matched: Matched,
+        live: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Outside ids that were replaced: the person is spoken of under the new one from now on.
+
+        So the old one's absence from a list is no removal, whatever a guard thinks of removals.
+        """
+        replaced: dict[tuple[str, datetime], list[str]] = {}
+        for key, match in matched.matches.items():
+            told = (strangers[key].cause.delivery_id, strangers[key].at)
+            replaced.setdefault(told, []).extend(live.get(match.entity_id, ()))
+        for (delivery_id, at), outside in replaced.items():
+            if outside:
+                await unit.voices.retire_users(place, outside, at=at, delivery_id=delivery_id)
+
+    def _note(self, place: Place, matched: Matched) -> None:
+        for rule, times in Counter(match.rule for match in matched.matches.values()).items():
+            self.met(rule, times)
+        if matched.conflicts:
+            self.met("conflict", len(matched.conflicts))
+            logger.warning(
+                "identity_conflicts",
+                district=place.district_id,
+                source=place.source_id,
+                conflicts=len(matched.conflicts),
+                first_ids=[outside for _, outside in matched.conflicts[:_NAMED]],
+            )
+
+
+async def _tell(
+    unit: Unit,
+    place: Place,
+    strangers: Mapping[IdKey, Stranger],
+    links: Mapping[IdKey, Match],
+) -> None:
+    """A link, and where the source had another id for the person, its change of keys."""
+    meanings = await unit.crosswalk.history(
+        place.district_id, "user", [match.entity_id for match in links.values()]
+    )
+    known: dict[str, set[str]] = {}
+    for meaning in meanings:
+        if meaning.source_id == place.source_id and meaning.valid_to is None:
+            known.setdefault(meaning.entity_id, set()).add(meaning.external_id)
+    for key, match in links.items():
+        outside = key[1]
+        unit.emit(
+            OutsideIdLinked(
+                district_id=place.district_id,
+                cause=strangers[key].cause,
+                entity="user",
+                entity_id=match.entity_id,
+                source_id=place.source_id,
+                external_id=outside,
+                match_rule=match.rule,
+                decided_by="rule",
+            )
+        )
+        if old := known[match.entity_id] - {outside}:
+            unit.emit(
+                UserKeyChanged(
+                    district_id=place.district_id,
+                    cause=strangers[key].cause,
+                    person_id=match.entity_id,
+                    old_keys=tuple(sorted(old)),
+                    new_keys=(outside,),
+                    reason="sis_migration",
+                )
+            )

@@ -1,0 +1,80 @@
+"""The shell lines of the how-tos are run as they stand, against `homeroom up`."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.demo import free_port_base
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("connect-a-vendor", "connect-a-sis")
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+STUDENTS = 200
+START_WITHIN_S = 150
+pytestmark = [pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def port_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """`homeroom up` for these tests, stopped by the signal that Ctrl-C sends."""
+    base, home = free_port_base(), tmp_path_factory.mktemp("up")
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-u", "-m", "homeroom", "up", "--students", str(STUDENTS)),
+            *("--folder", str(home / "demo"), "--port-base", str(base)),
+        ],
+        env={**os.environ, "CI": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        try:
+            said = []
+            assert running.stdout is not None
+            for line in running.stdout:
+                said.append(line)
+                if "operator token" in line:
+                    break
+            else:
+                pytest.fail("it did not come up: " + "".join(said)[-2_000:])
+            yield base
+        finally:
+            running.terminate()
+            running.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_shell_line_of_a_howto_runs(page: str, port_base: int, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "howto" / f"{page}.md").read_text("utf-8")
+    script = "\n".join(SHELL.findall(text))
+    for offset in range(4):
+        script = script.replace(f":{8101 + offset}", f":{port_base + offset}")
+
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert script.count("curl") >= 1
+
+
+def test_a_howto_with_a_wrong_line_would_fail(port_base: int, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f"curl -fsS http://127.0.0.1:{port_base}/no-such-page"],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode != 0
