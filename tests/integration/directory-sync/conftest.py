@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import httpx2
@@ -15,7 +15,8 @@ import pytest
 from homeroom.parts.missing import Missing
 from homeroom.parts.scim import RunningScim, start_scim
 from roster_common.contracts.envelope import Event, Origin, new_event, new_tombstone
-from roster_common.contracts.roster_person_v1 import PersonRole, PersonState
+from roster_common.contracts.roster_class_v1 import ClassState
+from roster_common.contracts.roster_person_v1 import PersonClass, PersonRole, PersonState
 from roster_common.runtime.clock import SystemClock, Uuid7Ids
 from roster_common.runtime.database import Database
 from roster_common.runtime.log.prepare import prepare_log
@@ -76,6 +77,25 @@ def person(person_id: str, **fields: Any) -> PersonState:
     return PersonState(**(values | fields))
 
 
+def roster_class(class_id: str, *, origin: Origin = "webhook", **fields: Any) -> Event:
+    """The event that tells of a class of Hill School."""
+    values = {"status": "active", "title": "Algebra", "revision": 1, "school_id": "hill"}
+    return new_event(
+        ClassState(class_id=class_id, **(values | fields)),
+        event_id=IDS.new_id(),
+        time=datetime(2026, 9, 1, tzinfo=UTC),
+        service="roster-publisher",
+        district_id=DISTRICT,
+        correlation_id="why-class",
+        origin=origin,
+    )
+
+
+def seat(class_id: str, role: Literal["student", "teacher"] = "student") -> tuple[PersonClass, ...]:
+    """A place in one class."""
+    return (PersonClass(class_id=class_id, role=role, school_id="hill"),)
+
+
 def told(state: PersonState, *, origin: Origin = "webhook", correlation_id: str = "why-1") -> Event:
     """The event that tells of a person."""
     return new_event(
@@ -99,6 +119,7 @@ class World:
     folder: Path
     http: httpx2.AsyncClient
     programs: list[Program] = field(default_factory=list)
+    kinds_of_groups: tuple[str, ...] = ()
 
     async def tell(self, *events: Event) -> None:
         """Put events on the log in one commit."""
@@ -131,6 +152,8 @@ class World:
             "token": self.scim.token,
             "roles": ["student", "teacher"],
             "emailDomain": "north.example",
+            "groups": list(self.kinds_of_groups),
+            "firstConnection": "apply",
         }
         return {
             "HOMEROOM_ENVIRONMENT": "test",
@@ -171,6 +194,21 @@ class World:
         mine = [user for user in await self.users() if user.get("externalId") == person_id]
         assert len(mine) <= 1, "two accounts for one person"
         return mine[0] if mine else None
+
+    async def groups(self) -> Sequence[Mapping[str, Any]]:
+        """Every group, read from the directory itself."""
+        answer = (await self.scim_request("GET", "/Groups", params={"count": "1000"})).json()
+        assert len(answer["Resources"]) == answer["totalResults"]
+        found: Sequence[Mapping[str, Any]] = answer["Resources"]
+        return found
+
+    async def members(self) -> Mapping[str, set[str]]:
+        """Person ids by the key of each group, as the directory shows them."""
+        persons = {user["id"]: user["externalId"] for user in await self.users()}
+        return {
+            group["externalId"]: {persons[m["value"]] for m in group.get("members", ())}
+            for group in await self.groups()
+        }
 
     async def scim_request(self, method: str, path: str, **parts: Any) -> httpx2.Response:
         """Speak to the directory as somebody else would."""
@@ -215,6 +253,17 @@ class World:
         rows = await self.query("SELECT count(*) AS n FROM directory_sync.dirty")
         return int(rows[0]["n"])
 
+    async def settled(self) -> bool:
+        """Everything told is taken in, and no person and no group waits."""
+        (row,) = await self.query(
+            "SELECT (SELECT count(*) FROM directory_sync.dirty) AS people,"
+            " (SELECT count(*) FROM directory_sync.dirty_group) AS groups,"
+            " (SELECT count(*) FROM log.event WHERE topic = 'roster.state') AS told,"
+            " (SELECT coalesce(sum(next_sequence), 0)"
+            "  FROM directory_sync.consumer_position) AS read"
+        )
+        return row["told"] == row["read"] and not row["people"] and not row["groups"]
+
 
 @pytest.fixture
 async def world(
@@ -246,3 +295,22 @@ def a_person() -> Callable[..., PersonState]:
 def an_event() -> Callable[..., Event]:
     """Builds the event that tells of a person."""
     return told
+
+
+@pytest.fixture
+def grouped(world: World) -> World:
+    """A world whose target wants groups of both kinds."""
+    world.kinds_of_groups = ("school", "class")
+    return world
+
+
+@pytest.fixture
+def a_class() -> Callable[..., Event]:
+    """Builds the event that tells of a class."""
+    return roster_class
+
+
+@pytest.fixture
+def a_seat() -> Callable[..., tuple[PersonClass, ...]]:
+    """Builds a person's place in a class."""
+    return seat

@@ -5,28 +5,42 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from directory_sync.adapters.events import FactToEvent
+from directory_sync.adapters.postgres.group_views import PostgresGroupViews
+from directory_sync.adapters.postgres.plan_views import PostgresPlanViews
 from directory_sync.adapters.postgres.units import PostgresUnits
 from directory_sync.adapters.postgres.views import PostgresViews
 from directory_sync.adapters.transport import HttpTransport
 from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.policy import Policy
 from directory_sync.entrypoints.consumers.roster_state import GROUP, TOPICS, roster_state_handler
+from directory_sync.entrypoints.http.groups import group_routes
 from directory_sync.entrypoints.http.pages import routes
+from directory_sync.entrypoints.http.plans import plan_routes
+from directory_sync.entrypoints.jobs.group_reconciler import GroupReconciler
 from directory_sync.entrypoints.jobs.reconciler import Reconciler
 from directory_sync.ports import Connection, Wiring
 from directory_sync.settings import SCHEMA, Settings, TargetSettings
 from directory_sync.targets import TARGETS
+from directory_sync.usecases.connect_target import ConnectTarget
+from directory_sync.usecases.decide_plan import DecidePlan
+from directory_sync.usecases.guarding import Guard
 from directory_sync.usecases.prepare_actions import PrepareActions
-from directory_sync.usecases.read_target import ReadTarget
+from directory_sync.usecases.prepare_groups import PrepareGroups
+from directory_sync.usecases.read_groups import ReadGroups
+from directory_sync.usecases.reconcile_groups import ReconcileGroups
 from directory_sync.usecases.reconcile_target import Pace, ReconcileTarget
+from directory_sync.usecases.record_groups import RecordGroups
 from directory_sync.usecases.record_outcomes import RecordOutcomes
 from directory_sync.usecases.record_state import RecordState
 from directory_sync.usecases.review_dates import ReviewDates
 from directory_sync.usecases.show_accounts import ShowAccounts
+from directory_sync.usecases.show_groups import ShowGroups
+from directory_sync.usecases.show_plans import ShowPlans
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.service import Runtime, create_app
 
 _REVIEW_EVERY_S = 300.0
+_TIDY_EVERY_S = 60.0
 
 
 def build(settings: Settings) -> FastAPI:
@@ -40,10 +54,15 @@ def build(settings: Settings) -> FastAPI:
         show = ShowAccounts(
             views=PostgresViews(runtime.database), policies=policies, clock=runtime.clock
         )
-        app.include_router(routes(show, runtime.operators.require("viewer")))
+        show_groups = ShowGroups(views=PostgresGroupViews(runtime.database), policies=policies)
+        viewer = runtime.operators.require("viewer")
+        app.include_router(routes(show, show_groups, viewer))
+        app.include_router(group_routes(show_groups, viewer))
         _add_consumer(runtime, units, policies, bell)
         for wiring in wirings:
             _add_workers(settings, runtime, units, wiring, bell)
+            _add_group_worker(settings, runtime, units, wiring, bell)
+        _add_plans(app, runtime, units, wirings, bell)
         review = ReviewDates(units=units, policies=policies, clock=runtime.clock)
 
         async def review_dates() -> None:
@@ -64,27 +83,77 @@ def _add_consumer(
     runtime.consume(group=GROUP, topics=TOPICS, schema=SCHEMA, handle=handle)
 
 
+def _add_plans(
+    app: FastAPI, runtime: Runtime, units: PostgresUnits, wirings: Sequence[Wiring], bell: Bell
+) -> None:
+    decide = DecidePlan(units=units, clock=runtime.clock)
+    show = ShowPlans(
+        units=units,
+        views=PostgresPlanViews(runtime.database),
+        wirings=wirings,
+        clock=runtime.clock,
+    )
+    app.include_router(
+        plan_routes(
+            show,
+            decide,
+            viewer=runtime.operators.require("viewer"),
+            approver=runtime.operators.require("approver"),
+            ring=bell.ring,
+        )
+    )
+
+    async def tidy() -> None:
+        await decide.tidy([wiring.policy for wiring in wirings])
+
+    runtime.every("plans", _TIDY_EVERY_S, tidy)
+
+
 def _add_workers(
     settings: Settings, runtime: Runtime, units: PostgresUnits, wiring: Wiring, bell: Bell
 ) -> None:
     """Several workers per target: one plans while another waits for the target's answers."""
-    read_target = ReadTarget(units=units, wiring=wiring, clock=runtime.clock)
+    clock, ids = runtime.clock, runtime.ids
+    connect = ConnectTarget(units=units, wiring=wiring, clock=clock, ids=ids)
+    guard = Guard(policy=wiring.policy, ids=ids)
     pace = Pace(batch=settings.target_batch, lease_s=settings.lease_s)
     for number in range(settings.target_workers):
         worker = Reconciler(
             target_id=wiring.policy.target_id,
-            read_target=read_target,
+            connect=connect,
             reconcile=ReconcileTarget(
                 target=wiring.target,
                 prepare=PrepareActions(
-                    units=units, wiring=wiring, clock=runtime.clock, ids=runtime.ids
+                    units=units, wiring=wiring, clock=clock, ids=ids, guard=guard
                 ),
-                record=RecordOutcomes(units=units, wiring=wiring, clock=runtime.clock),
+                record=RecordOutcomes(units=units, wiring=wiring, clock=clock),
                 pace=pace,
             ),
             ear=bell.ear(),
         )
         runtime.loop(f"target:{wiring.policy.target_id}:{number}", worker.run)
+
+
+def _add_group_worker(
+    settings: Settings, runtime: Runtime, units: PostgresUnits, wiring: Wiring, bell: Bell
+) -> None:
+    """One worker is enough: it asks for many groups side by side. None without groups."""
+    if wiring.groups is None:
+        return
+    target, clock, ids = wiring.groups, runtime.clock, runtime.ids
+    worker = GroupReconciler(
+        target_id=wiring.policy.target_id,
+        read_groups=ReadGroups(units=units, wiring=wiring, target=target, clock=clock, ids=ids),
+        reconcile=ReconcileGroups(
+            target=target,
+            prepare=PrepareGroups(units=units, wiring=wiring, clock=clock, ids=ids),
+            record=RecordGroups(units=units, wiring=wiring, clock=clock),
+            batch=settings.target_batch,
+            lease_s=settings.lease_s,
+        ),
+        ear=bell.ear(),
+    )
+    runtime.loop(f"groups:{wiring.policy.target_id}", worker.run)
 
 
 def _wiring(target: TargetSettings, runtime: Runtime) -> Wiring:
@@ -103,5 +172,16 @@ def _wiring(target: TargetSettings, runtime: Runtime) -> Wiring:
         roles=target.roles,
         email_domain=target.email_domain,
         time_zone=target.time_zone,
+        groups=target.groups,
+        starts_live=target.first_connection == "apply",
+        read_every_s=target.read_every_s,
     )
-    return Wiring(policy=policy, desired=spec.desired, target=spec.connect(connection, transport))
+    groups = None
+    if target.groups and spec.connect_groups is not None:
+        groups = spec.connect_groups(connection, transport)
+    return Wiring(
+        policy=policy,
+        desired=spec.desired,
+        target=spec.connect(connection, transport),
+        groups=groups,
+    )

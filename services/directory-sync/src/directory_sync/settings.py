@@ -1,8 +1,16 @@
 """What this service is told from outside. Read once, by __main__ and bootstrap only."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from directory_sync.targets import TARGETS
@@ -15,7 +23,9 @@ class TargetSettings(BaseModel):
     """One directory. `id` is unique over the installation and binds one district.
 
     `roles`: OneRoster roles that give an account. `emailDomain`: where addresses are allocated for
-    people without one; left out, they get none. `timeZone`: the district's IANA zone.
+    people without one; left out, they get none. `timeZone`: the district's IANA zone. `groups`:
+    kinds of groups kept there, of `school` and `class`; left out, none. `firstConnection`: whether
+    the first plan waits for a person. `readEveryS`: seconds between two readings of the whole.
     """
 
     model_config = ConfigDict(
@@ -31,6 +41,9 @@ class TargetSettings(BaseModel):
     email_domain: str | None = None
     time_zone: str = "UTC"
     concurrency: int = Field(default=8, ge=1, le=100)
+    groups: frozenset[Literal["school", "class"]] = frozenset()
+    first_connection: Literal["preview", "apply"] = "preview"
+    read_every_s: float = Field(default=86_400.0, ge=1)
 
     @field_validator("kind")
     @classmethod
@@ -38,6 +51,12 @@ class TargetSettings(BaseModel):
         if kind not in TARGETS:
             raise ValueError("no target room has this kind")
         return kind
+
+    @model_validator(mode="after")
+    def _has_groups(self) -> Self:
+        if self.groups and TARGETS[self.kind].connect_groups is None:
+            raise ValueError("this kind of target has no groups")
+        return self
 
 
 class Settings(ServiceSettings):

@@ -15,7 +15,8 @@ from directory_sync.domain.outcome import (
 )
 from directory_sync.domain.plan import Change, Create, Look, Update
 from directory_sync.ports import Answer, Connection, NotReached
-from directory_sync.targets.scim.client import ScimTarget, ScimTargetAway
+from directory_sync.targets.scim.client import ScimTarget
+from directory_sync.targets.scim.exchange import ScimTargetAway
 
 P1 = PersonId("p1")
 

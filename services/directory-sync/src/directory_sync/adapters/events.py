@@ -3,7 +3,7 @@ domain word must not change the wire unseen (tests/unit/directory-sync compares 
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from directory_sync.domain.fact import (
     AccountFact,
@@ -11,10 +11,10 @@ from directory_sync.domain.fact import (
     AccountStep,
     Drift,
     Fact,
+    MembershipFact,
     PlanFact,
     PlanStep,
 )
-from directory_sync.domain.guard import CREATE, DISABLE, REMOVE_MEMBER
 from roster_common.contracts.directory_account_v1 import (
     AccountAction,
     AccountCreated,
@@ -24,7 +24,11 @@ from roster_common.contracts.directory_account_v1 import (
     AccountUpdated,
 )
 from roster_common.contracts.directory_account_v1 import AccountNamed as AccountNamedV1
-from roster_common.contracts.directory_state_v1 import DriftDetected
+from roster_common.contracts.directory_state_v1 import (
+    DriftDetected,
+    MembershipAdded,
+    MembershipRemoved,
+)
 from roster_common.contracts.envelope import Event, EventData, Origin
 from roster_common.contracts.safety_breaker_v1 import (
     BreakerApproved,
@@ -42,11 +46,7 @@ STEPS: Mapping[AccountStep, type[AccountAction]] = {
     AccountStep.ENABLED: AccountEnabled,
     AccountStep.FAILED: AccountFailed,
 }
-_OPERATIONS: Final[Mapping[str, Literal["add", "update", "remove", "disable"]]] = {
-    CREATE: "add",
-    DISABLE: "disable",
-    REMOVE_MEMBER: "remove",
-}
+_REASONS: Mapping[str, Literal["class", "org"]] = {"class": "class", "org": "org"}
 _ORIGINS: Mapping[str, Origin] = {origin: origin for origin in get_args(Origin)}
 
 
@@ -78,7 +78,7 @@ class FactToEvent:
             raise Fatal("a stored origin is none of the contract's")
         return self._new_event(
             _data(fact),
-            district_id=fact.district_id,
+            district_id=fact.plan.district_id if isinstance(fact, PlanFact) else fact.district_id,
             origin=_ORIGINS[fact.cause.origin],
             correlation_id=fact.cause.correlation_id,
             causation_id=fact.cause.causation_id,
@@ -87,17 +87,6 @@ class FactToEvent:
 
 def _data(fact: Fact) -> EventData:
     match fact:
-        case PlanFact():
-            return _breaker(fact)
-        case Drift():
-            return DriftDetected(
-                target=fact.target_id,
-                person_id=fact.person_id,
-                account_id=fact.account_id,
-                field=fact.field,
-                expected_hash=fact.expected_hash,
-                actual_hash=fact.actual_hash,
-            )
         case AccountNamed():
             return AccountNamedV1(
                 person_id=fact.person_id,
@@ -114,28 +103,50 @@ def _data(fact: Fact) -> EventData:
                 attempt=fact.attempt,
                 error_code=fact.error_code,
             )
+        case MembershipFact():
+            moved = MembershipAdded if fact.added else MembershipRemoved
+            return moved(
+                target=fact.target_id,
+                person_id=fact.person_id,
+                account_id=fact.account_id,
+                group_id=fact.group_id,
+                reason=_REASONS[fact.reason],
+            )
+        case PlanFact():
+            return _breaker(fact)
+        case Drift():
+            return DriftDetected(
+                target=fact.target_id,
+                person_id=fact.person_id,
+                account_id=fact.account_id,
+                field=fact.field,
+                expected_hash=fact.expected_hash,
+                actual_hash=fact.actual_hash,
+            )
 
 
 def _breaker(fact: PlanFact) -> BreakerFact:
+    plan = fact.plan
+    guard = plan.kind == "guard"
     common: dict[str, Any] = {
-        "hold_id": fact.plan_id,
-        "guard": "first_connection" if fact.action is None else f"accounts.{fact.action}",
-        "subject_name": fact.target_id,
-        "operation": _OPERATIONS.get(fact.action or "", "update"),
-        "count": fact.count,
-        "population": fact.population,
-        "percent": fact.percent,
-        "limit": fact.limit,
-        "limit_percent": None if fact.limit_share is None else round(100 * fact.limit_share, 2),
-        "plan_hash": fact.items_hash,
+        "hold_id": plan.plan_id,
+        "guard": "accounts.disable" if guard else "first_connection",
+        "subject_name": plan.target_id,
+        "operation": "disable" if guard else "update",
+        "count": plan.count,
+        "population": plan.population,
+        "percent": plan.percent,
+        "limit": plan.limit,
+        "limit_percent": None if plan.limit_share is None else 100 * plan.limit_share,
+        "plan_hash": plan.decision.items_hash,
     }
     match fact.step:
         case PlanStep.HELD:
             return BreakerTripped(**common)
         case PlanStep.APPROVED:
-            second = fact.by[1] if len(fact.by) > 1 else None
-            return BreakerApproved(**common, approver=fact.by[0], second_approver=second)
+            first, second = (*fact.by, None, None)[:2]
+            return BreakerApproved(**common, approver=first or "setting", second_approver=second)
         case PlanStep.REJECTED:
-            return BreakerRejected(**common, rejected_by=fact.by[0], reason=fact.reason)
+            return BreakerRejected(**common, rejected_by=fact.by[0], reason=plan.reason)
         case PlanStep.EXPIRED:
             return BreakerExpired(**common)

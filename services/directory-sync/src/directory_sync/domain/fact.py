@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
+from directory_sync.domain.plans import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,20 @@ class AccountNamed:
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipFact:
+    """A person's account came into a group, or went out of it. `reason`: class or org."""
+
+    added: bool
+    district_id: DistrictId
+    target_id: TargetId
+    person_id: PersonId
+    account_id: str
+    group_id: str
+    reason: str
+    cause: Cause
+
+
 class PlanStep(StrEnum):
     """What happened to a plan."""
 
@@ -68,24 +83,14 @@ class PlanStep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanFact:
-    """A plan waits, or how that ended. `action` None: a first connection, all its actions.
+    """A plan came to wait or grew, or how that ended. `by` are subjects of operators' tokens.
 
-    `by` are subjects of operators' tokens. `touched` counts the items of each correlation id.
+    `touched` counts the items of each correlation id.
     """
 
     step: PlanStep
-    district_id: DistrictId
-    target_id: TargetId
-    plan_id: str
-    action: str | None
-    count: int
-    population: int
-    percent: float
-    limit: int | None
-    limit_share: float | None
-    items_hash: str
+    plan: Plan
     by: tuple[str, ...]
-    reason: str | None
     touched: Mapping[str, int]
     cause: Cause
 
@@ -104,4 +109,4 @@ class Drift:
     cause: Cause
 
 
-Fact: TypeAlias = AccountFact | AccountNamed | PlanFact | Drift
+Fact: TypeAlias = AccountFact | AccountNamed | MembershipFact | PlanFact | Drift

@@ -1,109 +1,92 @@
-"""How much may be done in a target without asking, and what became of what was held. Pure.
+"""How many accounts may be disabled in a target without asking. Pure.
 
-For accounts and, by the same rule, for memberships: a wish names a person, a group where it is
-about a membership, and an action. Source: blueprint invariant 4, ADR 0012.
+A held wish stays held until it vanishes or a person approves it. While a plan of disables waits,
+no further disable passes, so that a drip cannot get through beside it; other actions go on.
+Source: blueprint invariant 4, ADR 0012.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from datetime import timedelta
 from typing import Final
 
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import PersonId
+from directory_sync.domain.plans import DISABLE, Item, ItemState
 from roster_common.holds import Limit, trips
 
-DISABLE: Final = "disable"
-CREATE: Final = "create"
-REMOVE_MEMBER: Final = "membership_remove"
-
-# ADR 0012, per target and rolling 24 hours.
-LIMITS: Final[Mapping[str, Limit]] = {
-    DISABLE: Limit(count=25, share=0.05),
-    CREATE: Limit(count=100, share=0.20),
-    REMOVE_MEMBER: Limit(count=50, share=0.20),
-}
-# A first load is no addition to what stood before, and republishing repeats what passed before.
-_NOT_COUNTED: Final[Mapping[str, frozenset[str]]] = {CREATE: frozenset({"firstload", "republish"})}
-
-
-class ItemState(StrEnum):
-    """Where one held wish stands.
-
-    `waiting` in an open plan; `released` by an approval and not done yet; `refused` by a
-    rejection; `lapsed`: it must be asked again (nobody decided in time, or the whole target was
-    read since the rejection). `done` and `gone` (no longer wanted) are ends.
-    """
-
-    WAITING = "waiting"
-    RELEASED = "released"
-    REFUSED = "refused"
-    LAPSED = "lapsed"
-    DONE = "done"
-    GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """What a wish is about; `group_id` is empty for accounts."""
-
-    person_id: PersonId
-    group_id: str = ""
-    action: str
-
-    def pair(self) -> tuple[str, str]:
-        """(id, action), as an approval's hash covers it."""
-        item_id = f"{self.person_id}/{self.group_id}" if self.group_id else str(self.person_id)
-        return item_id, self.action
+WINDOW: Final = timedelta(hours=24)
+DISABLES: Final = Limit(count=25, share=0.05)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """One action wanted. `attributes` are names only; `reason` a stable code."""
+    """One action wanted for one person. `attributes` are names only; `reason` a stable code."""
 
-    key: Key
+    person_id: PersonId
+    action: str
     reason: str
     attributes: tuple[str, ...]
     cause: Cause
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveItem:
-    """A held wish that is not at its end. `expires_at` is its plan's."""
-
-    key: Key
-    state: ItemState
-    plan_id: str
-    expires_at: datetime
+    @property
+    def item(self) -> Item:
+        """What an approval covers."""
+        return self.person_id, self.action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What one kind of action has in a target: spent in 24 hours, of how many, by which limit."""
+    """Persons disabled without asking in the last 24 hours, and enabled accounts before that.
 
-    limit: Limit
+    `asking`: a plan of disables waits for a person already.
+    """
+
     spent: int
     population: int
+    asking: bool
 
 
-def is_counted(wish: Wish) -> bool:
-    """Whether the limit of its kind concerns this wish at all."""
-    kind = wish.key.action
-    return kind in LIMITS and wish.cause.origin not in _NOT_COUNTED.get(kind, frozenset())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`spend` may go and costs budget, `hold` enters a plan; others are as they were."""
+
+    spend: Sequence[Wish] = ()
+    hold: Sequence[Wish] = ()
 
 
-def uncounted_origins(kind: str) -> frozenset[str]:
-    """Origins whose wishes of this kind need no budget."""
-    return _NOT_COUNTED.get(kind, frozenset())
+def new_wishes(
+    wishes: Sequence[Wish],
+    *,
+    stands: Mapping[PersonId, ItemState],
+    passed: frozenset[PersonId],
+) -> Sequence[Wish]:
+    """Those to be judged: in no plan that decides about them, and not passed in 24 hours."""
+    return [
+        w
+        for w in wishes
+        if w.action == DISABLE
+        and stands.get(w.person_id, ItemState.EXPIRED) is ItemState.EXPIRED
+        and (w.person_id in stands or w.person_id not in passed)
+    ]
 
 
-def may_pass(budget: Budget, *, wanted: int, asking: bool) -> bool:
-    """Whether `wanted` new wishes, all that are known of, may be done without asking.
+def judge(
+    wishes: Sequence[Wish],
+    *,
+    backlog: Sequence[Wish],
+    stands: Mapping[PersonId, ItemState],
+    budget: Budget,
+) -> Verdict:
+    """Judge new wishes. `backlog` holds every other new wish that is marked: all go, or all wait.
 
-    While a plan of the kind waits (`asking`) nothing of the kind passes: what is wanted then is
-    more than the budget by itself, and a drip must not get through beside it.
+    What expired in a plan never passes by itself: it is asked again.
     """
-    return not asking and not trips(
-        budget.limit, wanted=wanted, spent=budget.spent, population=budget.population
+    everything = {w.person_id: w for w in (*backlog, *wishes)}
+    asked_before = any(w.person_id in stands for w in everything.values())
+    too_many = trips(
+        DISABLES, wanted=len(everything), spent=budget.spent, population=budget.population
     )
+    if too_many or budget.asking or asked_before:
+        return Verdict(hold=list(everything.values()))
+    return Verdict(spend=wishes)

@@ -15,7 +15,7 @@ from directory_sync.domain.ids import PersonId
 class Role:
     """A role at one org. `begin` is inclusive, `end` exclusive, None is open.
 
-    Source: OneRoster 1.2, User.roles.
+    The org's name and type are as the person's state tells them. Source: OneRoster 1.2, User.roles.
     """
 
     role: str
@@ -23,6 +23,8 @@ class Role:
     org_id: str
     begin: date | None
     end: date | None
+    org_name: str | None = None
+    org_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RosterClass:
-    """One class of the roster, as much of it as a group needs."""
+    """One class of the roster, as much of it as a group needs.
+
+    `begin` (inside) is its first term's, `end` (outside) its last one's; None is open.
+    """
 
     class_id: str
     active: bool
@@ -64,6 +69,8 @@ class RosterClass:
     class_code: str | None
     school_id: str | None
     school_name: str | None
+    begin: date | None = None
+    end: date | None = None
 
 
 def is_current(role: Role, today: date) -> bool:

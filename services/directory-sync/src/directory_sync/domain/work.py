@@ -3,23 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import Enum, auto
 
 from directory_sync.domain.account import AccountRecord, ActualAccount, Names
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.person import Person, RosterClass
-
-
-class LookAt(Enum):
-    """Which persons to plan without claiming them; the last two are those of a guard's backlog
-    whose account allows the action and who neither passed nor are held.
-    """
-
-    EVERYONE = auto()
-    MARKED = auto()
-    MAY_DISABLE = auto()
-    MAY_CREATE = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +26,7 @@ class ClassChange:
 
     class_id: str
     roster_class: RosterClass | None
+    review_on: date | None
     cause: Cause
 
 
@@ -86,25 +75,3 @@ class Retry:
     person_id: PersonId
     at: datetime
     code: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetState:
-    """Where a target stands. `live_at` None: its first connection waits for a person.
-
-    `read_outcome` is that of the last full reading: `believed` or `not_believed`.
-    """
-
-    first_read_at: datetime
-    live_at: datetime | None
-    last_read_at: datetime | None
-    read_outcome: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """An account of ours as last confirmed, for comparison with a full reading."""
-
-    person_id: PersonId
-    names: Names | None
-    actual: ActualAccount

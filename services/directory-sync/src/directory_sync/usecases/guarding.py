@@ -1,265 +1,136 @@
-"""The guard of a round: what may be done without asking, and the plans that hold the rest.
+"""The guard of a round: which disables may go without asking, and the plan that holds the rest.
 
-The transaction belongs to the caller, who keeps other planners of the target out until its commit:
-two rounds must not spend one budget twice. What passes is written down before it leaves us.
+The transaction belongs to the caller, who holds the target until its commit, so that two rounds
+never spend one budget twice. What passes is written down before it leaves us.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from directory_sync.domain.fact import Cause, PlanFact, PlanStep
-from directory_sync.domain.guard import (
-    CREATE,
-    DISABLE,
-    LIMITS,
-    Budget,
-    ItemState,
-    Key,
-    LiveItem,
-    Wish,
-    is_counted,
-    may_pass,
-)
+from directory_sync.domain.fact import PlanFact, PlanStep
+from directory_sync.domain.guard import DISABLES, WINDOW, Budget, Wish, judge, new_wishes
 from directory_sync.domain.ids import PersonId
-from directory_sync.domain.plans import Plan, counts_of
+from directory_sync.domain.plans import DISABLE, ItemState, Plan, holding, open_plan
 from directory_sync.domain.policy import Policy
-from directory_sync.domain.work import LookAt
 from directory_sync.ports import Unit
 from directory_sync.usecases.planning import Planner, Result
-from roster_common.holds import APPROVAL_TIME, Decision, approvals_needed, hash_items
 from roster_common.ports import IdSource
 
-WINDOW: Final = timedelta(hours=24)
-# A plan past its time is ended by a job; until then its marks need not come again at once.
-_SOON: Final = timedelta(seconds=30)
-_BACKLOG: Final[Mapping[str, LookAt]] = {
-    DISABLE: LookAt.MAY_DISABLE,
-    CREATE: LookAt.MAY_CREATE,
-}
-
-Backlog = Callable[[], Awaitable[Sequence[Wish]]]
+# An open plan takes in more until nothing came for so long; what comes later is another plan.
+GATHER: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdicts:
-    """Who is held (until when to look again) and who was refused; all others may go on."""
+class Ruling:
+    """Who may not be touched, and whose action a person released; all others just go on."""
 
-    held: Mapping[PersonId, datetime]
-    refused: Collection[PersonId]
+    held: frozenset[PersonId]
+    refused: frozenset[PersonId]
+    released: frozenset[PersonId]
 
 
 class Guard:
-    """One target's guard. `gather_s`: an open plan takes in more until nothing came for so long."""
+    """One target's guard."""
 
-    def __init__(self, *, policy: Policy, ids: IdSource, gather_s: float) -> None:
+    def __init__(self, *, policy: Policy, ids: IdSource) -> None:
         self._policy = policy
         self._ids = ids
-        self._gather = timedelta(seconds=gather_s)
 
     async def __call__(
         self, unit: Unit, planner: Planner, results: Sequence[Result], *, now: datetime
-    ) -> Verdicts:
-        """Judge what a round wants for accounts. Does not commit."""
-        wishes = [w for r in results if (w := planner.wish(r)) is not None and is_guarded(w)]
+    ) -> Ruling:
+        """Judge what a round wants. Does not commit."""
+        district_id, target_id = self._policy.district_id, self._policy.target_id
         people = [r.claimed.person_id for r in results]
-        held: dict[PersonId, datetime] = {}
-        live = await self._live(unit, people, wishes)
-        for kind in (DISABLE, CREATE):
+        wishes = [w for r in results if (w := planner.wish(r)) is not None]
+        live = await unit.plans.stands(district_id, target_id, people)
+        wanted = {w.item for w in wishes}
+        gone = [item for item in live if item not in wanted]
+        if gone:
+            await unit.plans.end(district_id, target_id, gone)
+        stands = {p: state for (p, action), state in live.items() if action == DISABLE}
+        stands = {w.person_id: stands[w.person_id] for w in wishes if w.person_id in stands}
+        disables = [w for w in wishes if w.action == DISABLE]
+        held = await self._judge(unit, planner, disables, stands, now=now) if disables else []
+        return Ruling(
+            held=_in(stands, ItemState.WAITING) | frozenset(held),
+            refused=_in(stands, ItemState.REFUSED),
+            released=frozenset(p for (p, _), s in live.items() if s is ItemState.RELEASED),
+        )
 
-            async def backlog(kind: str = kind) -> Sequence[Wish]:
-                look = Planner(wiring=planner.wiring, now=now)
-                found = await look.look(unit, _BACKLOG[kind], since=now - WINDOW)
-                wanted = [w for r in found if (w := look.wish(r)) is not None]
-                return [w for w in wanted if w.key.action == kind]
-
-            of_kind = [w for w in wishes if w.key.action == kind]
-            held |= await self.judge(unit, kind, of_kind, live=live, backlog=backlog, now=now)
-        refused = [key.person_id for key, item in live.items() if item.state is ItemState.REFUSED]
-        return Verdicts(held=held, refused=frozenset(refused))
-
-    async def judge(
+    async def _judge(
         self,
         unit: Unit,
-        kind: str,
-        wishes: Sequence[Wish],
+        planner: Planner,
+        disables: Sequence[Wish],
+        stands: dict[PersonId, ItemState],
         *,
-        live: Mapping[Key, LiveItem],
-        backlog: Backlog,
         now: datetime,
-        population: int | None = None,
-    ) -> Mapping[PersonId, datetime]:
-        """Who of `wishes`, all of one kind, is held, and until when. Does not commit.
-
-        `backlog` gives all wishes of the kind that are known of, these among them, without those
-        that are held or passed: a decision on a part would let a mass through in pieces.
-        `population` None: the target's enabled accounts.
-        """
-        policy = self._policy
-        district_id, target_id = policy.district_id, policy.target_id
-        held = {
-            w.key.person_id: max(live[w.key].expires_at, now + _SOON)
-            for w in wishes
-            if w.key in live and live[w.key].state is ItemState.WAITING
-        }
-        lapsed = [w for w in wishes if w.key in live and live[w.key].state is ItemState.LAPSED]
-        fresh = [w for w in wishes if w.key not in live and is_counted(w)]
-        passed = await unit.plans.passed(
-            district_id, target_id, [w.key.person_id for w in fresh], since=now - WINDOW
-        )
-        fresh = [w for w in fresh if w.key not in passed]
-        if not fresh and not lapsed:
-            return held
-        wanted = {w.key: w for w in fresh}
-        if fresh:
-            wanted |= {w.key: w for w in await backlog()}
-        budget = await self._budget(unit, kind, population, now=now)
-        asking = bool(lapsed) or await unit.plans.asking(district_id, target_id, kind)
-        if may_pass(budget, wanted=len(wanted), asking=asking):
-            await unit.plans.spend(district_id, target_id, [w.key for w in fresh], now=now)
-            return held
-        await unit.plans.end(district_id, target_id, [w.key for w in lapsed], state=ItemState.GONE)
-        plan = await self._hold(unit, kind, [*lapsed, *wanted.values()], budget, now=now)
-        until = plan.decision.expires_at
-        return held | {w.key.person_id: until for w in (*lapsed, *fresh)}
-
-    async def _live(
-        self, unit: Unit, people: Sequence[PersonId], wishes: Sequence[Wish]
-    ) -> Mapping[Key, LiveItem]:
-        """Held wishes of these people that still are wished; others leave their plans."""
-        district_id, target_id = self._policy.district_id, self._policy.target_id
-        items = await unit.plans.live(district_id, target_id, people)
-        wished = {w.key for w in wishes}
-        mine = [i for i in items if i.key.action in (DISABLE, CREATE) and not i.key.group_id]
-        gone = [i.key for i in mine if i.key not in wished]
-        if gone:
-            await unit.plans.end(district_id, target_id, gone, state=ItemState.GONE)
-        return {i.key: i for i in mine if i.key in wished}
-
-    async def _budget(
-        self, unit: Unit, kind: str, population: int | None, *, now: datetime
-    ) -> Budget:
+    ) -> Sequence[PersonId]:
+        """Let new disables pass, which costs budget, or hold them; returns who is held by it."""
         key = (self._policy.district_id, self._policy.target_id)
         since = now - WINDOW
-        if population is None:
-            population = await unit.plans.population(*key, since=since)
-        spent = await unit.plans.spent(*key, kind, since=since)
-        return Budget(limit=LIMITS[kind], spent=spent, population=population)
+        people = [w.person_id for w in disables]
+        passed = await unit.plans.passed(*key, people, since=since)
+        new = new_wishes(disables, stands=stands, passed=passed)
+        if not new:
+            return []
+        budget = await unit.plans.budget(*key, since=since)
+        backlog = await planner.leaving(unit, passed_since=since)
+        verdict = judge(new, backlog=backlog, stands=stands, budget=budget)
+        if verdict.spend:
+            await unit.plans.spend(*key, [w.person_id for w in verdict.spend], now=now)
+        if not verdict.hold:
+            return []
+        again = [w.item for w in verdict.hold if w.person_id in stands]
+        await unit.plans.end(*key, again)
+        await self._hold(unit, verdict.hold, budget, now=now)
+        return [w.person_id for w in new]
 
     async def _hold(
-        self, unit: Unit, kind: str, wishes: Sequence[Wish], budget: Budget, *, now: datetime
-    ) -> Plan:
+        self, unit: Unit, wishes: Sequence[Wish], budget: Budget, *, now: datetime
+    ) -> None:
         """Put wishes into the plan that gathers, or into a new one, and tell."""
         policy = self._policy
-        plan = await unit.plans.gathering(
-            policy.district_id, policy.target_id, kind, since=now - self._gather, now=now
+        plan = await unit.plans.latest(policy.district_id, policy.target_id, "guard")
+        if plan is None or not _gathers(plan, now):
+            plan = open_plan(
+                district_id=policy.district_id,
+                target_id=policy.target_id,
+                plan_id=self._ids.new_id(),
+                kind="guard",
+                correlation_id=wishes[0].cause.correlation_id,
+                now=now,
+            )
+        items = (await unit.plans.waiting(plan)).keys() | {w.item for w in wishes}
+        plan = replace(
+            holding(plan, items, population=budget.population, now=now),
+            limit=DISABLES.allowance(budget.population),
+            limit_share=DISABLES.share,
         )
-        plan = plan or new_plan(
-            policy,
-            plan_id=self._ids.new_id(),
-            action=kind,
-            limit=budget.limit.allowance(budget.population),
-            limit_share=budget.limit.share,
-            cause=wishes[0].cause,
-            now=now,
-        )
-        before = await unit.plans.items(plan, state=ItemState.WAITING)
-        keys = {key for key, _ in before} | {w.key for w in wishes}
-        plan = sized(plan, keys, population=budget.population, counts={kind: len(keys)}, now=now)
         await unit.plans.save(plan)
-        await unit.plans.add_items(plan, wishes, state=ItemState.WAITING)
-        unit.emit(plan_fact(plan, PlanStep.HELD, touched=wishes, cause=wishes[0].cause))
-        return plan
+        await unit.plans.add(plan, wishes)
+        unit.emit(held_fact(plan, wishes))
 
 
-def is_guarded(wish: Wish) -> bool:
-    """Whether the kind of this wish has a limit at all."""
-    return wish.key.action in LIMITS
-
-
-def new_plan(
-    policy: Policy,
-    *,
-    plan_id: str,
-    action: str | None,
-    limit: int | None,
-    limit_share: float | None,
-    cause: Cause,
-    now: datetime,
-) -> Plan:
-    """An empty open plan; `action` None for a first connection."""
-    return Plan(
-        district_id=policy.district_id,
-        target_id=policy.target_id,
-        plan_id=plan_id,
-        kind="first_connection" if action is None else "guard",
-        action=action,
-        decision=Decision(state="open", items_hash="", expires_at=now + APPROVAL_TIME),
-        counts={},
-        count=0,
-        population=0,
-        limit=limit,
-        limit_share=limit_share,
-        correlation_id=cause.correlation_id,
-        created_at=now,
-        grown_at=now,
-    )
-
-
-def sized(
-    plan: Plan,
-    keys: Collection[Key],
-    *,
-    population: int,
-    counts: Mapping[str, int],
-    now: datetime,
-) -> Plan:
-    """The plan holding exactly these: another hash, so approvals of the old one are void."""
-    decision = replace(
-        plan.decision,
-        items_hash=hash_items(key.pair() for key in keys),
-        approvals=(),
-        approvals_needed=approvals_needed(held=len(keys), population=population),
-    )
-    return replace(
-        plan,
-        decision=decision,
-        counts={**counts_of(()), **counts},
-        count=len(keys),
-        population=population,
-        grown_at=now,
-    )
-
-
-def plan_fact(
-    plan: Plan,
-    step: PlanStep,
-    *,
-    touched: Sequence[Wish] | Mapping[str, int],
-    cause: Cause,
-    by: tuple[str, ...] = (),
-    reason: str | None = None,
-) -> PlanFact:
-    """What others hear of a plan, and the trace of each correlation id in it."""
-    if not isinstance(touched, Mapping):
-        ids = Counter(wish.cause.correlation_id for wish in touched)
-        touched = dict(ids)
+def held_fact(plan: Plan, wishes: Sequence[Wish]) -> PlanFact:
+    """What others hear of a plan that holds `wishes`, at least one, since now."""
     return PlanFact(
-        step=step,
-        district_id=plan.district_id,
-        target_id=plan.target_id,
-        plan_id=plan.plan_id,
-        action=plan.action,
-        count=plan.count,
-        population=plan.population,
-        percent=plan.percent,
-        limit=plan.limit,
-        limit_share=plan.limit_share,
-        items_hash=plan.decision.items_hash,
-        by=by,
-        reason=reason,
-        touched=touched,
-        cause=cause,
+        step=PlanStep.HELD,
+        plan=plan,
+        by=(),
+        touched=Counter(w.cause.correlation_id for w in wishes),
+        cause=wishes[0].cause,
     )
+
+
+def _gathers(plan: Plan, now: datetime) -> bool:
+    open_still = plan.decision.state == "open" and now < plan.decision.expires_at
+    return open_still and now - plan.grown_at <= GATHER
+
+
+def _in(stands: dict[PersonId, ItemState], state: ItemState) -> frozenset[PersonId]:
+    return frozenset(p for p, one in stands.items() if one is state)

@@ -2,7 +2,7 @@
 nothing, so a round, a guard's backlog, a first connection and a dry run are one code path.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -10,16 +10,18 @@ from zoneinfo import ZoneInfo
 
 from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
 from directory_sync.domain.fact import AccountNamed
-from directory_sync.domain.guard import Key, Wish
+from directory_sync.domain.guard import Wish
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.matching import MatchRefused, match_found
 from directory_sync.domain.names import NameRefused, Taken, choose, key_of, stems_of
 from directory_sync.domain.person import Person, Role, current_role, why
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update, plan
-from directory_sync.domain.work import AccountWrite, Claimed, LookAt
+from directory_sync.domain.plans import DISABLE
+from directory_sync.domain.work import AccountWrite, Claimed
 from directory_sync.ports import Unit, Wiring
 
-_PAGE: Final = 1_000
+# Planning a page takes some 20 ms, in which nothing else of this process runs.
+_PAGE: Final = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +71,7 @@ class Planner:
 
     async def __call__(self, unit: Unit, claimed: Sequence[Claimed]) -> Sequence[Result]:
         """One result per person, in their order. Who will use the names keeps other planners out
-        of the target (`lock_names`) from before this call to the commit.
+        of the target (`Targets.lock`) from before this call to the commit.
         """
         roles = {c.person_id: self._role(c.person) for c in claimed}
         await self._learn(unit, [c.person for c in claimed if c.person and roles[c.person_id]])
@@ -85,16 +87,40 @@ class Planner:
                     self._emails.setdefault(key_of(names.email), one.person_id)
         return results
 
-    async def look(self, unit: Unit, which: LookAt, *, since: datetime) -> Sequence[Result]:
-        """Plan a whole set of persons page by page. Only results that are not idle are kept."""
-        policy, after = self.wiring.policy, PersonId("")
-        results: list[Result] = []
-        while page := await unit.marks.look_at(
-            policy.district_id, policy.target_id, which, after=after, limit=_PAGE, since=since
-        ):
-            results += [r for r in await self(unit, page) if not is_idle(r)]
-            after = page[-1].person_id
-        return results
+    async def everyone(self, unit: Unit) -> Sequence[Wish]:
+        """What is wanted for every person of the district."""
+        key = (self.wiring.policy.district_id, self.wiring.policy.target_id)
+
+        async def page(after: PersonId) -> Sequence[Claimed]:
+            return await unit.outlook.everyone(*key, after=after, limit=_PAGE)
+
+        return await self._wishes(unit, page)
+
+    async def leaving(self, unit: Unit, *, passed_since: datetime) -> Sequence[Wish]:
+        """Every disable that is marked and that nothing decides about yet."""
+
+        async def page(after: PersonId) -> Sequence[Claimed]:
+            return await unit.outlook.leaving(
+                self.wiring.policy,
+                today=self._today,
+                passed_since=passed_since,
+                after=after,
+                limit=_PAGE,
+            )
+
+        wishes = await self._wishes(unit, page)
+        return [wish for wish in wishes if wish.action == DISABLE]
+
+    async def _wishes(
+        self, unit: Unit, page: Callable[[PersonId], Awaitable[Sequence[Claimed]]]
+    ) -> Sequence[Wish]:
+        wishes: list[Wish] = []
+        claimed = await page(PersonId(""))
+        while claimed:
+            results = await self(unit, claimed)
+            wishes += [wish for r in results if (wish := self.wish(r)) is not None]
+            claimed = await page(claimed[-1].person_id)
+        return wishes
 
     def wish(self, result: Result) -> Wish | None:
         """What a result wants done, as a guard and a plan see it; None when nothing."""
@@ -102,13 +128,13 @@ class Planner:
         if action is None:
             return None
         one = result.claimed
-        person = one.person
-        policy = self.wiring.policy
+        reason = "erased"
+        if one.person is not None:
+            reason = why(one.person, roles=self.wiring.policy.roles, today=self._today)
         return Wish(
-            key=Key(person_id=one.person_id, action=action),
-            reason="erased"
-            if person is None
-            else why(person, roles=policy.roles, today=self._today),
+            person_id=one.person_id,
+            action=action,
+            reason=reason,
             attributes=_attributes(result),
             cause=one.cause,
         )
@@ -143,8 +169,8 @@ class Planner:
                 # Only an account that carries our id: a username alone may be anybody's.
                 found = match_found(one.person_id, username=None, found=one.found)
                 actual = found if isinstance(found, ActualAccount) else None
-            names = _names_found(actual) if record is None else None
-            return self._finish_plan(one, names, actual, plan(None, actual))
+            held = _names_found(actual) if record is None else None
+            return self._finish_plan(one, held, actual, plan(None, actual))
         if actual is None:
             found = match_found(person.person_id, username=person.username, found=one.found)
             if isinstance(found, MatchRefused):
@@ -186,11 +212,6 @@ class Planner:
         return Settled(claimed=one, write=write, named=named, linked=fresh)
 
 
-def is_idle(result: Result) -> bool:
-    """Whether a result neither asks for anything nor shows anything new."""
-    return isinstance(result, Settled) and not result.linked
-
-
 def action_of(result: Result) -> str | None:
     """The word for what a result wants; None for nothing, a refusal, or a mere look."""
     match result:
@@ -199,7 +220,7 @@ def action_of(result: Result) -> str | None:
         case Prepared(action=Update()):
             return "update"
         case Prepared(action=Disable()):
-            return "disable"
+            return DISABLE
         case Prepared(action=Enable()):
             return "enable"
         case Settled(linked=True):

@@ -16,7 +16,8 @@ from directory_sync.domain.ids import PersonId
 from directory_sync.domain.plan import Create
 from directory_sync.domain.work import AccountWrite, Claimed, Retry
 from directory_sync.ports import Unit, Units, Wiring
-from directory_sync.usecases.guarding import Guard, Verdicts
+from directory_sync.usecases.guarding import Guard, Ruling
+from directory_sync.usecases.mark_groups import mark_groups_of_accounts
 from directory_sync.usecases.planning import Planner, Prepared, Refused, Result, Settled, names_of
 from roster_common.ports import Clock, IdSource
 
@@ -25,7 +26,7 @@ from roster_common.ports import Clock, IdSource
 class Work:
     """What one lease covers: everything claimed, and the part that needs the target.
 
-    `held` waits for a person; `refused` counts what failed and what a person said no to.
+    `held` counts what waits for a person, `released` are those whose action one approved.
     """
 
     token: str
@@ -33,6 +34,7 @@ class Work:
     unchanged: int
     refused: int
     held: int
+    released: frozenset[PersonId]
     prepared: Sequence[Prepared]
 
 
@@ -63,26 +65,26 @@ class PrepareActions:
                 lease_until=now + timedelta(seconds=lease_s),
             )
             if not claimed:
-                return Work(token=token, claimed=0, unchanged=0, refused=0, held=0, prepared=())
+                return _nothing(token)
             # One planner of a target at a time: for names, and for what a guard has spent.
-            await unit.accounts.lock_names(policy.district_id, policy.target_id)
+            await unit.targets.lock(policy.district_id, policy.target_id)
             planner = Planner(wiring=self._wiring, now=now)
-            results = await planner(unit, claimed)
-            verdicts = await self._guard(unit, planner, results, now=now)
-            results = [_ruled(result, verdicts) for result in results]
-            await self._hold_back(unit, verdicts)
-            results = [r for r in results if r.claimed.person_id not in verdicts.held]
+            planned = await planner(unit, claimed)
+            ruling = await self._guard(unit, planner, planned, now=now)
+            results = [_ruled(result, ruling) for result in planned]
             await self._hold_names(unit, results, now=now)
             prepared = [r for r in results if isinstance(r, Prepared)]
             settled = [r for r in results if isinstance(r, Settled)]
             refused = [r for r in results if isinstance(r, Refused)]
             await self._write_ahead(unit, prepared, settled, refused, now=now)
+            await self._finish_released(unit, settled, ruling)
         return Work(
             token=token,
             claimed=len(claimed),
-            unchanged=len(settled),
+            unchanged=len(settled) - len(ruling.held),
             refused=len(refused),
-            held=len(verdicts.held),
+            held=len(ruling.held),
+            released=ruling.released,
             prepared=prepared,
         )
 
@@ -97,16 +99,14 @@ class PrepareActions:
                 lease_until=self._clock.now() + timedelta(seconds=lease_s),
             )
 
-    async def _hold_back(self, unit: Unit, verdicts: Verdicts) -> None:
-        """Marks of what is held come again when its plan ends by itself, or is decided."""
-        if not verdicts.held:
-            return
-        policy = self._wiring.policy
-        retries = [
-            Retry(person_id=person_id, at=until, code="held")
-            for person_id, until in verdicts.held.items()
-        ]
-        await unit.marks.retry(policy.district_id, policy.target_id, retries)
+    async def _finish_released(
+        self, unit: Unit, settled: Sequence[Settled], ruling: Ruling
+    ) -> None:
+        """What was approved and turned out to need no call is done."""
+        people = [s.claimed.person_id for s in settled if s.claimed.person_id in ruling.released]
+        if people:
+            policy = self._wiring.policy
+            await unit.plans.finish(policy.district_id, policy.target_id, people)
 
     async def _hold_names(self, unit: Unit, results: Sequence[Result], *, now: datetime) -> None:
         policy = self._wiring.policy
@@ -143,6 +143,8 @@ class PrepareActions:
             await unit.accounts.write(district_id, target_id, writes, now=now)
             linked = [w.actual.account_id for w in writes if w.actual is not None]
             await unit.accounts.drop_found(district_id, target_id, linked)
+            causes = {w.person_id: w.cause for w in writes if w.actual is not None}
+            await mark_groups_of_accounts(unit, self._wiring.policy, causes, now=now)
         if settled:
             done = {s.claimed.person_id: s.claimed.generation for s in settled}
             await unit.marks.finish(district_id, target_id, done, now=now)
@@ -193,8 +195,20 @@ def _park(refused: Refused, now: datetime) -> Retry:
     return Retry(person_id=refused.claimed.person_id, at=now + wait, code=refused.code)
 
 
-def _ruled(result: Result, verdicts: Verdicts) -> Result:
-    """What a person said no to is left as it is: there is nothing to do for now."""
-    if result.claimed.person_id in verdicts.refused:
+def _ruled(result: Result, ruling: Ruling) -> Result:
+    """What waits, or was refused, is left as it is and needs no mark: its plan remembers it."""
+    if result.claimed.person_id in ruling.held | ruling.refused:
         return Settled(claimed=result.claimed, write=None, named=None, linked=False)
     return result
+
+
+def _nothing(token: str) -> Work:
+    return Work(
+        token=token,
+        claimed=0,
+        unchanged=0,
+        refused=0,
+        held=0,
+        released=frozenset(),
+        prepared=(),
+    )

@@ -25,6 +25,7 @@ from directory_sync.domain.outcome import (
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update
 from directory_sync.domain.work import AccountWrite, Retry
 from directory_sync.ports import Units, Wiring
+from directory_sync.usecases.mark_groups import mark_groups_of_accounts
 from directory_sync.usecases.planning import Prepared, named_fact
 from directory_sync.usecases.prepare_actions import Work, failed_fact
 from roster_common.ports import Clock
@@ -67,10 +68,15 @@ class RecordOutcomes:
                     self._note(recorded, item, outcome)
             now = recorded.now
             await unit.accounts.write(district_id, target_id, recorded.writes, now=now)
+            causes = {w.person_id: w.cause for w in recorded.writes if w.error_code is None}
+            await mark_groups_of_accounts(unit, self._wiring.policy, causes, now=now)
             for username in recorded.disowned:
                 await unit.accounts.disown_username(district_id, target_id, username)
             await unit.marks.finish(district_id, target_id, recorded.done, now=now)
             await unit.marks.retry(district_id, target_id, recorded.retries)
+            approved = [person_id for person_id in recorded.done if person_id in work.released]
+            if approved:
+                await unit.plans.finish(district_id, target_id, approved)
             for fact in recorded.facts:
                 unit.emit(fact)
         return recorded.counts

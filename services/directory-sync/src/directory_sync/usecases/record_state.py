@@ -9,11 +9,13 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from directory_sync.domain.fact import Cause
+from directory_sync.domain.group import class_group, next_class_review, places_of
 from directory_sync.domain.ids import DistrictId, PersonId
 from directory_sync.domain.person import Person, RosterClass, next_review
 from directory_sync.domain.policy import Policy
 from directory_sync.domain.work import ClassChange, PersonChange
 from directory_sync.ports import Unit
+from directory_sync.usecases.mark_groups import mark_groups
 from roster_common.ports import Clock
 
 _NO_TARGET_ZONE = "UTC"
@@ -40,7 +42,7 @@ class ClassTold:
 
 
 class RecordState:
-    """Stores state and marks the persons that changed, for every target of their district."""
+    """Stores state and marks persons that changed, and groups that may, for every target."""
 
     def __init__(self, *, policies: Sequence[Policy], clock: Clock) -> None:
         self._policies = policies
@@ -51,7 +53,8 @@ class RecordState:
     ) -> int:
         """Events in the order of the log; of several about one person the last counts.
 
-        Returns how many persons changed. Does not commit. Running it again marks nobody.
+        Returns how many persons and classes changed. Does not commit. Running it again marks
+        nothing.
         """
         changed = 0
         now = self._clock.now()
@@ -61,11 +64,11 @@ class RecordState:
             )
         for district_id in sorted({told.district_id for told in classes}):
             last = {c.class_id: c for c in classes if c.district_id == district_id}
-            changes = [
-                ClassChange(class_id=c.class_id, roster_class=c.roster_class, cause=c.cause)
-                for c in last.values()
-            ]
-            await unit.people.put_classes(district_id, changes, now=now)
+            changes = [_class_change(c, self._today(district_id)) for c in last.values()]
+            told = await unit.people.put_classes(district_id, changes, now=now)
+            causes = {class_group(class_id): last[class_id].cause for class_id in told}
+            await mark_groups(unit, self._policies, district_id, causes, now=now)
+            changed += len(told)
         return changed
 
     async def _record_persons(
@@ -80,6 +83,10 @@ class RecordState:
         if changed and targets:
             causes: Mapping[PersonId, Cause] = {i: last[i].cause for i in changed}
             await unit.marks.set(district_id, targets, causes, now=now)
+        places = {i: places_of(last[i].person) for i in changed}
+        touched = await unit.groups.put_places(district_id, places, now=now)
+        group_causes = {name: last[i].cause for i, names in touched.items() for name in names}
+        await mark_groups(unit, self._policies, district_id, group_causes, now=now)
         return len(changed)
 
     def _today(self, district_id: DistrictId) -> date:
@@ -91,4 +98,12 @@ def _change(told: PersonTold, today: date) -> PersonChange:
     review_on = None if told.person is None else next_review(told.person, today=today)
     return PersonChange(
         person_id=told.person_id, person=told.person, review_on=review_on, cause=told.cause
+    )
+
+
+def _class_change(told: ClassTold, today: date) -> ClassChange:
+    roster_class = told.roster_class
+    review_on = None if roster_class is None else next_class_review(roster_class, today=today)
+    return ClassChange(
+        class_id=told.class_id, roster_class=roster_class, review_on=review_on, cause=told.cause
     )

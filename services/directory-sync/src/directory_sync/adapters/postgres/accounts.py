@@ -5,11 +5,11 @@ from datetime import datetime
 
 import asyncpg
 
-from directory_sync.adapters.postgres.stored import dump, hash_of, record_of
+from directory_sync.adapters.postgres.stored import dump, hash_of
 from directory_sync.domain.account import ActualAccount, Names, NameSource
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.names import Taken, key_of, stem_of
-from directory_sync.domain.work import AccountWrite, Known, TargetState
+from directory_sync.domain.work import AccountWrite
 
 # Rows: one claimed batch, by primary key. confirmed_at moves only when the target confirmed.
 _WRITE = """
@@ -36,7 +36,6 @@ _WRITE = """
         correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
         last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at
 """
-_LOCK_NAMES = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 # Rows: the names around a batch's candidates; indexes name_pkey and name_stem.
 _TAKEN = """
     SELECT kind, name_key, person_id FROM directory_sync.name
@@ -71,54 +70,6 @@ _FOUND = """
 _DROP_FOUND = """
     DELETE FROM directory_sync.found_account
     WHERE district_id = $1 AND target_id = $2 AND account_id = ANY($3::text[])
-"""
-_TARGET_STATE = """
-    SELECT first_read_at, live_at, last_read_at, last_read_outcome FROM directory_sync.target
-    WHERE district_id = $1 AND target_id = $2
-"""
-_GO_LIVE = """
-    UPDATE directory_sync.target SET live_at = $3, last_read_at = coalesce(last_read_at, $3)
-    WHERE district_id = $1 AND target_id = $2 AND live_at IS NULL
-"""
-_READ_AFRESH = """
-    DELETE FROM directory_sync.target
-    WHERE district_id = $1 AND target_id = $2 AND live_at IS NULL
-"""
-_ASK_READ = """
-    UPDATE directory_sync.target SET read_asked_at = $3
-    WHERE district_id = $1 AND target_id = $2
-"""
-_BEGIN_READ = """
-    UPDATE directory_sync.target SET read_started_at = $3, read_asked_at = NULL
-    WHERE district_id = $1 AND target_id = $2 AND live_at IS NOT NULL
-      AND (read_asked_at IS NOT NULL OR last_read_at < $4)
-      AND (read_started_at IS NULL OR read_started_at < $5)
-    RETURNING 1
-"""
-_END_READ = """
-    UPDATE directory_sync.target
-    SET read_started_at = NULL, last_read_at = $4, last_read_outcome = $3
-    WHERE district_id = $1 AND target_id = $2
-"""
-# Rows: every account of the target; what a round works on now is left out.
-_KNOWN = """
-    SELECT a.person_id, true AS known, a.username, a.email, a.username_source, a.asked_at,
-           a.observed::text AS observed
-    FROM directory_sync.account a
-    WHERE a.district_id = $1 AND a.target_id = $2 AND a.account_id IS NOT NULL
-      AND a.changed_at < $3
-      AND NOT EXISTS (SELECT 1 FROM directory_sync.dirty d
-          WHERE d.district_id = $1 AND d.target_id = $2 AND d.person_id = a.person_id
-            AND d.lease_token IS NOT NULL)
-    ORDER BY a.person_id FOR UPDATE
-"""
-_COUNT_KNOWN = """
-    SELECT count(*) FROM directory_sync.account
-    WHERE district_id = $1 AND target_id = $2 AND account_id IS NOT NULL
-"""
-_NOTE_READ = """
-    INSERT INTO directory_sync.target (district_id, target_id, first_read_at, first_read_accounts)
-    VALUES ($1, $2, $4, $3) ON CONFLICT (district_id, target_id) DO NOTHING
 """
 
 
@@ -155,10 +106,6 @@ class PostgresAccounts:
             [w.error_code for w in writes],
             now,
         )
-
-    async def lock_names(self, district_id: DistrictId, target_id: TargetId) -> None:
-        """Keep other planners of this target out until the transaction ends."""
-        await self._driver.execute(_LOCK_NAMES, f"directory_sync/{district_id}/{target_id}")
 
     async def taken(
         self,
@@ -233,77 +180,6 @@ class PostgresAccounts:
     ) -> None:
         """Forget found accounts that are linked now."""
         await self._driver.execute(_DROP_FOUND, district_id, target_id, list(account_ids))
-
-    async def target_state(
-        self, district_id: DistrictId, target_id: TargetId
-    ) -> TargetState | None:
-        """Where the target stands; None when it was never read whole."""
-        row = await self._driver.fetchrow(_TARGET_STATE, district_id, target_id)
-        if row is None:
-            return None
-        return TargetState(
-            first_read_at=row["first_read_at"],
-            live_at=row["live_at"],
-            last_read_at=row["last_read_at"],
-            read_outcome=row["last_read_outcome"],
-        )
-
-    async def note_first_read(
-        self, district_id: DistrictId, target_id: TargetId, *, accounts: int, now: datetime
-    ) -> None:
-        """Remember that the whole target was read."""
-        await self._driver.execute(_NOTE_READ, district_id, target_id, accounts, now)
-
-    async def go_live(self, district_id: DistrictId, target_id: TargetId, *, now: datetime) -> None:
-        """From now on rounds change the target."""
-        await self._driver.execute(_GO_LIVE, district_id, target_id, now)
-
-    async def read_afresh(self, district_id: DistrictId, target_id: TargetId) -> None:
-        """Forget the first read of a target that is not live, so that it is read again."""
-        await self._driver.execute(_READ_AFRESH, district_id, target_id)
-
-    async def ask_read(
-        self, district_id: DistrictId, target_id: TargetId, *, now: datetime
-    ) -> None:
-        """Somebody wants the whole target read and compared now."""
-        await self._driver.execute(_ASK_READ, district_id, target_id, now)
-
-    async def begin_read(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        *,
-        now: datetime,
-        last_before: datetime,
-        abandoned_before: datetime,
-    ) -> bool:
-        """Take the reading of a live target that is asked for or due; False when it is neither."""
-        taken = await self._driver.fetchval(
-            _BEGIN_READ, district_id, target_id, now, last_before, abandoned_before
-        )
-        return taken is not None
-
-    async def end_read(
-        self, district_id: DistrictId, target_id: TargetId, *, outcome: str, now: datetime
-    ) -> None:
-        """Note how the reading ended."""
-        await self._driver.execute(_END_READ, district_id, target_id, outcome, now)
-
-    async def known(
-        self, district_id: DistrictId, target_id: TargetId, *, unchanged_since: datetime
-    ) -> Sequence[Known]:
-        """Accounts of ours that nothing of ours touches, or touched since then; locked."""
-        rows = await self._driver.fetch(_KNOWN, district_id, target_id, unchanged_since)
-        records = (record_of(row) for row in rows)
-        return [
-            Known(person_id=r.person_id, names=r.names, actual=r.actual)
-            for r in records
-            if r is not None and r.actual is not None
-        ]
-
-    async def count_known(self, district_id: DistrictId, target_id: TargetId) -> int:
-        """How many accounts of the target are ours."""
-        return int(await self._driver.fetchval(_COUNT_KNOWN, district_id, target_id))
 
 
 def _state(actual: ActualAccount | None) -> str:

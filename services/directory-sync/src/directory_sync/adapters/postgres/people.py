@@ -1,14 +1,14 @@
 """Roster state in PostgreSQL: tables person and class. Written as sets, raw driver."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 import asyncpg
 
-from directory_sync.adapters.postgres.stored import dump, hash_of, load_person
+from directory_sync.adapters.postgres.stored import dump, hash_of, load_class, load_person
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId
-from directory_sync.domain.person import Person
+from directory_sync.domain.person import Person, RosterClass
 from directory_sync.domain.work import ClassChange, PersonChange, Review
 
 # Rows: one batch of the log (<= 500), by primary key. Returns the persons whose content differs,
@@ -32,17 +32,18 @@ _PUT_PERSONS = """
 """
 _PUT_CLASSES = """
     INSERT INTO directory_sync.class AS c
-        (district_id, class_id, state, content_hash, deleted,
+        (district_id, class_id, state, content_hash, deleted, review_on,
          correlation_id, causation_id, origin, changed_at)
-    SELECT $1, r.class_id, r.state::jsonb, r.content_hash, r.state IS NULL,
-           r.correlation_id, r.causation_id, r.origin, $8
-    FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::text[])
-        AS r(class_id, state, content_hash, correlation_id, causation_id, origin)
+    SELECT $1, r.class_id, r.state::jsonb, r.content_hash, r.state IS NULL, r.review_on,
+           r.correlation_id, r.causation_id, r.origin, $9
+    FROM unnest($2::text[], $3::text[], $4::bytea[], $5::date[], $6::text[], $7::text[], $8::text[])
+        AS r(class_id, state, content_hash, review_on, correlation_id, causation_id, origin)
     ORDER BY r.class_id
     ON CONFLICT (district_id, class_id) DO UPDATE SET
         state = excluded.state, content_hash = excluded.content_hash, deleted = excluded.deleted,
-        correlation_id = excluded.correlation_id, causation_id = excluded.causation_id,
-        origin = excluded.origin, changed_at = excluded.changed_at
+        review_on = excluded.review_on, correlation_id = excluded.correlation_id,
+        causation_id = excluded.causation_id, origin = excluded.origin,
+        changed_at = excluded.changed_at
     WHERE c.content_hash IS DISTINCT FROM excluded.content_hash
     RETURNING c.class_id
 """
@@ -56,6 +57,17 @@ _SET_REVIEW = """
     UPDATE directory_sync.person p SET review_on = r.review_on
     FROM unnest($2::text[], $3::date[]) AS r(person_id, review_on)
     WHERE p.district_id = $1 AND p.person_id = r.person_id
+"""
+# Rows: those that begin or end today, <= $3, index class_review.
+_DUE_CLASSES = """
+    SELECT state::text AS state, correlation_id, causation_id FROM directory_sync.class
+    WHERE district_id = $1 AND review_on <= $2 AND NOT deleted
+    ORDER BY review_on LIMIT $3 FOR UPDATE
+"""
+_SET_CLASS_REVIEW = """
+    UPDATE directory_sync.class c SET review_on = r.review_on
+    FROM unnest($2::text[], $3::date[]) AS r(class_id, review_on)
+    WHERE c.district_id = $1 AND c.class_id = r.class_id
 """
 _ERASED = b""
 
@@ -94,6 +106,7 @@ class PostgresPeople:
             [c.class_id for c in changes],
             states,
             [_ERASED if state is None else hash_of(state) for state in states],
+            [c.review_on for c in changes],
             *_causes([c.cause for c in changes]),
             now,
         )
@@ -104,17 +117,7 @@ class PostgresPeople:
     ) -> Sequence[tuple[Person, Cause]]:
         """Persons whose review date has come; the origin is the calendar, not the last event."""
         rows = await self._driver.fetch(_DUE, district_id, today, limit)
-        return [
-            (
-                load_person(row["state"]),
-                Cause(
-                    correlation_id=row["correlation_id"],
-                    causation_id=row["causation_id"],
-                    origin="schedule",
-                ),
-            )
-            for row in rows
-        ]
+        return [(load_person(row["state"]), _scheduled(row)) for row in rows]
 
     async def set_review(self, district_id: DistrictId, reviews: Sequence[Review]) -> None:
         """Store the next review dates."""
@@ -124,6 +127,28 @@ class PostgresPeople:
             [r.person_id for r in reviews],
             [r.review_on for r in reviews],
         )
+
+    async def due_classes(
+        self, district_id: DistrictId, *, today: date, limit: int
+    ) -> Sequence[tuple[RosterClass, Cause]]:
+        """Classes whose review date has come, locked until the transaction ends."""
+        rows = await self._driver.fetch(_DUE_CLASSES, district_id, today, limit)
+        return [(load_class(row["state"]), _scheduled(row)) for row in rows]
+
+    async def set_class_review(
+        self, district_id: DistrictId, reviews: Mapping[str, date | None]
+    ) -> None:
+        """Store the classes' next review dates."""
+        await self._driver.execute(
+            _SET_CLASS_REVIEW, district_id, list(reviews), list(reviews.values())
+        )
+
+
+def _scheduled(row: asyncpg.Record) -> Cause:
+    """The last event's ids; the origin is the calendar."""
+    return Cause(
+        correlation_id=row["correlation_id"], causation_id=row["causation_id"], origin="schedule"
+    )
 
 
 def _causes(causes: Sequence[Cause]) -> tuple[list[str], list[str | None], list[str]]:

@@ -1,13 +1,12 @@
-"""How domain values stand in columns, and back. Pure."""
+"""How domain values stand in jsonb columns, and back. Pure text in, pure text out."""
 
 from datetime import date
 from hashlib import blake2b
 from typing import Any
 
-import asyncpg
 import orjson
 
-from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
+from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.person import Person, Role, RosterClass, Seat
 
@@ -33,6 +32,11 @@ def load_person(text: str) -> Person:
     return Person(person_id=person_id, roles=roles, seats=seats, **fields)
 
 
+def load_class(text: str) -> RosterClass:
+    """Read what `dump` wrote."""
+    return RosterClass(**_dated(orjson.loads(text)))
+
+
 def load_actual(text: str) -> ActualAccount:
     """Read what `dump` wrote."""
     return ActualAccount(**orjson.loads(text))
@@ -43,22 +47,3 @@ def _dated(spell: dict[str, Any]) -> dict[str, Any]:
         if spell[end] is not None:
             spell[end] = date.fromisoformat(spell[end])
     return spell
-
-
-def record_of(row: asyncpg.Record) -> AccountRecord | None:
-    """The record in a row that has `known`, the names, `asked_at` and `observed`."""
-    if not row["known"]:
-        return None
-    names = None
-    if row["username"] is not None:
-        names = Names(
-            username=row["username"],
-            email=row["email"],
-            source=NameSource(row["username_source"]),
-        )
-    return AccountRecord(
-        person_id=PersonId(row["person_id"]),
-        names=names,
-        actual=None if row["observed"] is None else load_actual(row["observed"]),
-        asked_at=row["asked_at"],
-    )

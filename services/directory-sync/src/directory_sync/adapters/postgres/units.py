@@ -6,8 +6,13 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from directory_sync.adapters.postgres.accounts import PostgresAccounts
+from directory_sync.adapters.postgres.group_marks import PostgresGroupMarks
+from directory_sync.adapters.postgres.groups import PostgresGroups
 from directory_sync.adapters.postgres.marks import PostgresMarks
+from directory_sync.adapters.postgres.outlook import PostgresOutlook
 from directory_sync.adapters.postgres.people import PostgresPeople
+from directory_sync.adapters.postgres.plans import PostgresPlans
+from directory_sync.adapters.postgres.targets import PostgresTargets
 from directory_sync.domain.fact import Fact
 from roster_common.contracts.envelope import Event
 from roster_common.runtime.database import Database, Tx
@@ -23,6 +28,11 @@ class PostgresUnit:
         self.people = PostgresPeople(driver)
         self.marks = PostgresMarks(driver)
         self.accounts = PostgresAccounts(driver)
+        self.outlook = PostgresOutlook(driver)
+        self.plans = PostgresPlans(driver)
+        self.targets = PostgresTargets(driver)
+        self.groups = PostgresGroups(driver)
+        self.group_marks = PostgresGroupMarks(driver)
         self._tx = tx
         self._to_event = to_event
 
@@ -47,6 +57,14 @@ class PostgresUnits:
         """For reading and planning."""
         async with self._database.begin() as tx:
             yield await self.join(tx)
+
+    @asynccontextmanager
+    async def deciding(self) -> AsyncIterator[PostgresUnit]:
+        """For what an operator has decided."""
+        async with self._database.begin() as tx:
+            yield await self.join(tx)
+            failpoint("directory.decide.before_commit")
+        failpoint("directory.decide.after_commit")
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[PostgresUnit]:

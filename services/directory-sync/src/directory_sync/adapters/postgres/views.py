@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from directory_sync.adapters.postgres.stored import load_person, record_of
+from directory_sync.adapters.postgres.claimed import record_of
+from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.view import AccountRow, TargetCounts, Waiting
 from roster_common.runtime.database import Database

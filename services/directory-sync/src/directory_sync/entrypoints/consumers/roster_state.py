@@ -3,7 +3,8 @@
 Effects commit with the consumer's position; this door opens and closes no transaction.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import date
 
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId
@@ -101,6 +102,8 @@ def person_of(state: PersonState) -> Person:
                 org_id=role.org_id,
                 begin=role.begin_date,
                 end=role.end_date,
+                org_name=role.org_name,
+                org_type=role.org_type,
             )
             for role in state.roles
         ),
@@ -126,4 +129,17 @@ def class_of(state: ClassState) -> RosterClass:
         class_code=state.class_code,
         school_id=state.school_id,
         school_name=state.school_name,
+        begin=_earliest(term.begin_date for term in state.terms),
+        end=_latest(term.end_date for term in state.terms),
     )
+
+
+def _earliest(days: Iterable[date | None]) -> date | None:
+    """The first of the terms' begins; None, which is open, when a term leaves it out."""
+    known = list(days)
+    return min((d for d in known if d is not None), default=None) if None not in known else None
+
+
+def _latest(days: Iterable[date | None]) -> date | None:
+    known = list(days)
+    return max((d for d in known if d is not None), default=None) if None not in known else None

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from directory_sync.domain.group_view import GroupCounts
 from directory_sync.domain.view import TargetCounts
 from directory_sync.usecases.show_accounts import ShownAccount
 
@@ -50,6 +51,16 @@ class AccountsBody(Body):
     accounts: list[AccountBody]
 
 
+class GroupCountsBody(Body):
+    """One target's groups in numbers; `held` counts removals that wait for a person."""
+
+    groups: int
+    memberships: int
+    held: int
+    waiting: int
+    failing: dict[str, int]
+
+
 class TargetBody(Body):
     """One target in numbers."""
 
@@ -60,6 +71,7 @@ class TargetBody(Body):
     waiting: int
     oldest_waiting_since: datetime | None
     failing: dict[str, int]
+    groups: GroupCountsBody | None
 
 
 class StatusBody(Body):
@@ -100,7 +112,7 @@ def account_body(shown: ShownAccount) -> AccountBody:
     )
 
 
-def target_body(counts: TargetCounts) -> TargetBody:
+def target_body(counts: TargetCounts, groups: GroupCounts | None) -> TargetBody:
     """The body for one target's numbers."""
     return TargetBody(
         district=counts.district_id,
@@ -110,6 +122,17 @@ def target_body(counts: TargetCounts) -> TargetBody:
         waiting=counts.waiting,
         oldest_waiting_since=counts.oldest_waiting_since,
         failing=dict(counts.failing),
+        groups=None if groups is None else _groups_body(groups),
+    )
+
+
+def _groups_body(groups: GroupCounts) -> GroupCountsBody:
+    return GroupCountsBody(
+        groups=groups.groups,
+        memberships=groups.memberships,
+        held=groups.held,
+        waiting=groups.waiting,
+        failing=dict(groups.failing),
     )
 
 

@@ -12,13 +12,14 @@ from directory_sync.entrypoints.http.bodies import (
     target_body,
 )
 from directory_sync.usecases.show_accounts import ShowAccounts
+from directory_sync.usecases.show_groups import ShowGroups
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator
 
 RequireViewer = Callable[..., Awaitable[Operator]]
 
 
-def routes(show: ShowAccounts, require_viewer: RequireViewer) -> APIRouter:
+def routes(show: ShowAccounts, show_groups: ShowGroups, require_viewer: RequireViewer) -> APIRouter:
     """The router; it reads only."""
     router = APIRouter(tags=["accounts"])
 
@@ -38,9 +39,16 @@ def routes(show: ShowAccounts, require_viewer: RequireViewer) -> APIRouter:
         operator: Annotated[Operator, Depends(require_viewer)], district: str | None = None
     ) -> StatusBody:
         """Accounts by state and waiting work, per target; of one district if asked so."""
-        counts = await show.counts(
-            may_see=lambda one: operator.may_see(one) and district in (None, one)
+
+        def may_see(one: str) -> bool:
+            return operator.may_see(one) and district in (None, one)
+
+        counts = await show.counts(may_see=may_see)
+        groups = await show_groups.counts(may_see=may_see)
+        return StatusBody(
+            targets=[
+                target_body(one, groups.get((one.district_id, one.target_id))) for one in counts
+            ]
         )
-        return StatusBody(targets=[target_body(one) for one in counts])
 
     return router

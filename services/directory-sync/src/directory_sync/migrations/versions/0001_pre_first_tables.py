@@ -1,4 +1,5 @@
-"""First tables: roster state, marks, accounts, names, what a first read found, plans, steps.
+"""First tables: roster state, marks, accounts, names, what a first read found, groups,
+plans, steps.
 
 Pre: safe while older code runs (nothing exists before it).
 """
@@ -26,7 +27,7 @@ _CLASS = """
     CREATE TABLE directory_sync.class (
         district_id text NOT NULL, class_id text NOT NULL,
         state jsonb, content_hash bytea NOT NULL, deleted boolean NOT NULL,
-        correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
+        review_on date, correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
         changed_at timestamptz NOT NULL,
         PRIMARY KEY (district_id, class_id),
         CHECK (deleted = (state IS NULL))
@@ -52,6 +53,7 @@ _ACCOUNT = """
         username_source text CHECK (username_source IN ('roster', 'allocated', 'found')),
         state text NOT NULL CHECK (state IN ('reserved', 'enabled', 'disabled')),
         asked_at timestamptz, observed jsonb, actual_hash bytea, confirmed_at timestamptz,
+        unheeded jsonb NOT NULL DEFAULT '{}',
         correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
         last_error_code text, last_error_at timestamptz,
         PRIMARY KEY (district_id, target_id, person_id),
@@ -82,55 +84,120 @@ _TARGET = """
     CREATE TABLE directory_sync.target (
         district_id text NOT NULL, target_id text NOT NULL,
         first_read_at timestamptz NOT NULL, first_read_accounts integer NOT NULL,
-        live_at timestamptz,
+        groups_read_at timestamptz, live_at timestamptz,
         read_asked_at timestamptz, read_started_at timestamptz,
         last_read_at timestamptz, last_read_outcome text,
         PRIMARY KEY (district_id, target_id)
     )
 """
+# Why a person belongs to a group; days are ISO text, "" is open. Follows person.state.
+_PLACE = """
+    CREATE TABLE directory_sync.place (
+        district_id text NOT NULL, person_id text NOT NULL, group_key text NOT NULL,
+        number smallint NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('class', 'students', 'staff')),
+        subject_id text NOT NULL, role text NOT NULL, begin_day text NOT NULL,
+        end_day text NOT NULL, school_name text NOT NULL, changed_at timestamptz NOT NULL,
+        PRIMARY KEY (district_id, person_id, group_key, number)
+    )
+"""
+# Lanes and leases as in dirty.
+_DIRTY_GROUP = """
+    CREATE TABLE directory_sync.dirty_group (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('class', 'students', 'staff')),
+        subject_id text NOT NULL, lane smallint NOT NULL CHECK (lane IN (0, 1)),
+        correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
+        since timestamptz NOT NULL, generation bigint NOT NULL DEFAULT 1,
+        attempts integer NOT NULL DEFAULT 0, next_attempt_at timestamptz NOT NULL,
+        last_error_code text, lease_token text, lease_until timestamptz,
+        PRIMARY KEY (district_id, target_id, group_key),
+        CHECK ((lease_token IS NULL) = (lease_until IS NULL))
+    ) WITH (fillfactor = 70)
+"""
+_GROUP = """
+    CREATE TABLE directory_sync.directory_group (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('class', 'students', 'staff')),
+        subject_id text NOT NULL, group_id text, display_name text NOT NULL,
+        doubt text CHECK (doubt IN ('create', 'change', 'found')),
+        held integer NOT NULL DEFAULT 0 CHECK (held >= 0), held_since timestamptz,
+        correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
+        last_error_code text, last_error_at timestamptz,
+        PRIMARY KEY (district_id, target_id, group_key),
+        CHECK ((held = 0) = (held_since IS NULL))
+    ) WITH (fillfactor = 80)
+"""
+_MEMBERSHIP = """
+    CREATE TABLE directory_sync.membership (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        account_id text NOT NULL, person_id text NOT NULL, since timestamptz NOT NULL,
+        PRIMARY KEY (district_id, target_id, group_key, account_id)
+    )
+"""
+# What the budget of removals has spent; a removal that is tried again counts once.
+_REMOVAL = """
+    CREATE TABLE directory_sync.removal (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        account_id text NOT NULL, at timestamptz NOT NULL,
+        PRIMARY KEY (district_id, target_id, group_key, account_id)
+    )
+"""
 _PLAN = """
     CREATE TABLE directory_sync.plan (
         district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
-        kind text NOT NULL CHECK (kind IN ('first_connection', 'guard')), action text,
+        kind text NOT NULL CHECK (kind IN ('first_connection', 'guard')),
         state text NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'expired')),
-        items_hash text NOT NULL, counts jsonb NOT NULL, item_count integer NOT NULL,
-        population integer NOT NULL, limit_count integer, limit_share double precision,
-        approvals text[] NOT NULL DEFAULT '{}', approvals_needed integer NOT NULL,
+        items_hash text NOT NULL, counts jsonb NOT NULL, population integer NOT NULL,
+        limit_count integer, limit_share double precision,
+        approvals text[] NOT NULL, approvals_needed integer NOT NULL,
         correlation_id text NOT NULL, created_at timestamptz NOT NULL,
         grown_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
-        ended_at timestamptz, ended_by text, reason text,
+        ended_at timestamptz, reason text,
         PRIMARY KEY (district_id, target_id, plan_id),
-        CHECK ((kind = 'guard') = (action IS NOT NULL)),
         CHECK ((state = 'open') = (ended_at IS NULL))
     )
 """
-# Names of attributes, never values. group_id is empty for an account.
+# Names of attributes, never values. An item that is not at its end is in one plan only.
 _PLAN_ITEM = """
     CREATE TABLE directory_sync.plan_item (
         district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
-        person_id text NOT NULL, group_id text NOT NULL DEFAULT '', action text NOT NULL,
-        reason text NOT NULL, attributes text[] NOT NULL, correlation_id text NOT NULL,
+        person_id text NOT NULL, action text NOT NULL,
+        reason text NOT NULL, attributes text[] NOT NULL,
+        correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
         state text NOT NULL CHECK
-            (state IN ('waiting', 'released', 'refused', 'lapsed', 'done', 'gone')),
-        PRIMARY KEY (district_id, target_id, plan_id, person_id, group_id, action)
+            (state IN ('waiting', 'released', 'refused', 'expired', 'done', 'gone')),
+        PRIMARY KEY (district_id, target_id, plan_id, person_id, action)
     )
 """
-# Who passed a guard, once per person in 24 hours; written before the action leaves us.
+# Who was disabled without asking, once per person in 24 hours; written before the call.
 _SPENT = """
     CREATE TABLE directory_sync.spent (
-        district_id text NOT NULL, target_id text NOT NULL, action text NOT NULL,
-        person_id text NOT NULL, group_id text NOT NULL DEFAULT '', at timestamptz NOT NULL,
-        PRIMARY KEY (district_id, target_id, action, person_id, group_id)
+        district_id text NOT NULL, target_id text NOT NULL, person_id text NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (district_id, target_id, person_id)
     )
 """
-# What happened, for GET /trace. Ids, counts and codes; kept as long as the log.
+# What happened, for GET /trace: ids, counts and codes, kept as long as the log.
 _STEP = """
     CREATE TABLE directory_sync.step (
         district_id text NOT NULL, correlation_id text NOT NULL, at timestamptz NOT NULL,
-        what text NOT NULL, ids jsonb NOT NULL, item_count integer, detail text
+        what text NOT NULL, ids jsonb NOT NULL, item_count integer NOT NULL, detail text
     )
 """
 _INDEXES = (
+    """
+    CREATE UNIQUE INDEX plan_item_live ON directory_sync.plan_item
+        (district_id, target_id, person_id, action)
+        WHERE state IN ('waiting', 'released', 'refused', 'expired')
+    """,
+    """
+    CREATE INDEX plan_open ON directory_sync.plan (district_id, target_id) WHERE state = 'open'
+    """,
+    "CREATE INDEX plan_id ON directory_sync.plan (plan_id)",
+    "CREATE INDEX spent_at ON directory_sync.spent (district_id, target_id, at)",
+    "CREATE INDEX step_cause ON directory_sync.step (correlation_id)",
+    "CREATE INDEX step_at ON directory_sync.step (district_id, at)",
     """
     CREATE INDEX person_review ON directory_sync.person (district_id, review_on)
         WHERE review_on IS NOT NULL
@@ -152,27 +219,35 @@ _INDEXES = (
         (district_id, target_id, external_id)
     """,
     """
-    CREATE UNIQUE INDEX plan_item_live ON directory_sync.plan_item
-        (district_id, target_id, person_id, group_id, action)
-        WHERE state IN ('waiting', 'released', 'refused', 'lapsed')
-    """,
-    # One open plan a kind may still be gathering; a first connection has one at most.
-    """
-    CREATE INDEX plan_open ON directory_sync.plan (district_id, target_id, action)
-        WHERE state = 'open'
-    """,
-    "CREATE INDEX step_correlation ON directory_sync.step (correlation_id, district_id)",
-    "CREATE INDEX step_age ON directory_sync.step (district_id, at)",
-    """
     CREATE INDEX found_username ON directory_sync.found_account
         (district_id, target_id, username_key)
     """,
+    """
+    CREATE INDEX class_review ON directory_sync.class (district_id, review_on)
+        WHERE review_on IS NOT NULL
+    """,
+    "CREATE INDEX place_group ON directory_sync.place (district_id, group_key)",
+    """
+    CREATE INDEX dirty_group_due ON directory_sync.dirty_group
+        (district_id, target_id, lane, next_attempt_at)
+    """,
+    """
+    CREATE INDEX dirty_group_lease ON directory_sync.dirty_group (lease_token)
+        WHERE lease_token IS NOT NULL
+    """,
+    """
+    CREATE INDEX membership_person ON directory_sync.membership
+        (district_id, target_id, person_id)
+    """,
+    "CREATE INDEX removal_at ON directory_sync.removal (district_id, target_id, at)",
 )
+_GROUPS = (_PLACE, _DIRTY_GROUP, _GROUP, _MEMBERSHIP, _REMOVAL)
+_PLANS = (_PLAN, _PLAN_ITEM, _SPENT, _STEP)
 
 
 def upgrade() -> None:
     """Create the tables of this service."""
-    tables = (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET)
-    for statement in (*tables, _PLAN, _PLAN_ITEM, _SPENT, _STEP, *_INDEXES):
+    tables = (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET, *_GROUPS, *_PLANS)
+    for statement in (*tables, *_INDEXES):
         op.execute(statement)
     create_position_table(op, schema="directory_sync")

@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
-import orjson
-
 from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.outcome import (
@@ -22,43 +20,32 @@ from directory_sync.domain.outcome import (
     Unavailable,
 )
 from directory_sync.domain.plan import Create, Disable, Enable, Look, Update
-from directory_sync.ports import Answer, Connection, NotReached, Page, Transport
+from directory_sync.ports import Answer, Connection, Page, Transport
 from directory_sync.targets.scim import wire
+from directory_sync.targets.scim.exchange import (
+    OK,
+    Exchange,
+    ScimTargetAway,
+    object_or_nothing,
+    plain_refusal,
+)
 from roster_common.errors import Retriable
-from roster_common.runtime.failpoints import failpoint
 
-_REQUEST_TIMEOUT_S: Final = 10.0
 _BULK_TIMEOUT_S: Final = 25.0
 _LIST_TIMEOUT_S: Final = 25.0
 _PAGE: Final = 500
 # Below this many actions single requests are quicker to answer than one bulk.
 _BULK_FROM: Final = 16
 _BULK_MOST: Final = 100
-_TRY_LATER: Final = frozenset({401, 403, 408, 425, 429})
 _CREATED: Final = 201
-_OK: Final = frozenset({200, 201, 204})
-_MISSING: Final = 404
 _CONFLICT: Final = 409
-_SERVER_ERROR: Final = 500
-_NOT_IMPLEMENTED: Final = 501
-
-
-class ScimTargetAway(Retriable):
-    """The target did not answer a read; nothing may be concluded from it."""
 
 
 class ScimTarget:
     """One SCIM service provider. `connection.url` is its base, for example `…/v2`."""
 
     def __init__(self, connection: Connection, transport: Transport) -> None:
-        self._base = connection.url.rstrip("/")
-        self._headers = {
-            "authorization": f"Bearer {connection.token}",
-            "accept": "application/scim+json",
-            "content-type": "application/scim+json",
-        }
-        self._transport = transport
-        self._slots = asyncio.Semaphore(connection.concurrency)
+        self._scim = Exchange(connection, transport)
         self._bulk_most: int | None = None
 
     async def read_all(self) -> AsyncIterator[Page]:
@@ -73,8 +60,8 @@ class ScimTarget:
                 "count": str(_PAGE),
                 "attributes": wire.READ_ATTRIBUTES,
             }
-            answer = await self._ask("GET", "/Users", query=query, timeout_s=_LIST_TIMEOUT_S)
-            if isinstance(answer, Unavailable) or answer.status not in _OK:
+            answer = await self._scim.ask("GET", "/Users", query=query, timeout_s=_LIST_TIMEOUT_S)
+            if isinstance(answer, Unavailable) or answer.status not in OK:
                 raise ScimTargetAway("list")
             total, accounts = wire.read_list(answer.body)
             yield Page(accounts=accounts, total=total)
@@ -117,34 +104,34 @@ class ScimTarget:
             return Unavailable(code="unreadable_answer", retry_after_s=None, maybe_done=True)
 
     async def _create(self, order: Order, action: Create) -> Outcome:
-        answer = await self._change("POST", "/Users", wire.new_user(action.desired))
+        answer = await self._scim.change("POST", "/Users", body=wire.new_user(action.desired))
         if isinstance(answer, Unavailable):
             return answer
         if answer.status == _CREATED:
             actual = wire.read_user(wire.read_object(answer.body))
             return Applied(actual=actual, linked=False)
-        return await self._refusal(order, answer.status, _object_or_nothing(answer))
+        return await self._refusal(order, answer.status, object_or_nothing(answer))
 
     async def _patch(self, action: Update | Disable | Enable) -> Outcome:
         path = f"/Users/{action.actual.account_id}"
-        answer = await self._change("PATCH", path, wire.patch(action))
+        answer = await self._scim.change("PATCH", path, body=wire.patch(action))
         if isinstance(answer, Unavailable):
             return answer
-        if answer.status in _OK:
+        if answer.status in OK:
             return await self._confirmed(path, answer)
         if answer.status == _CONFLICT:
             return NameTaken()
-        return _plain_refusal(answer.status, _object_or_nothing(answer))
+        return plain_refusal(answer.status, object_or_nothing(answer))
 
     async def _confirmed(self, path: str, answer: Answer) -> Outcome:
         """The account as the target shows it after a change; many answer 204 without it."""
         if not answer.body:
             query = {"attributes": wire.READ_ATTRIBUTES}
-            read = await self._ask("GET", path, query=query)
+            read = await self._scim.ask("GET", path, query=query)
             if isinstance(read, Unavailable):
                 return read
-            if read.status not in _OK:
-                return _plain_refusal(read.status, _object_or_nothing(read))
+            if read.status not in OK:
+                return plain_refusal(read.status, object_or_nothing(read))
             answer = read
         return Applied(actual=wire.read_user(wire.read_object(answer.body)), linked=False)
 
@@ -168,17 +155,17 @@ class ScimTarget:
             "filter": wire.filter_equal(attribute, value),
             "attributes": wire.READ_ATTRIBUTES,
         }
-        answer = await self._ask("GET", "/Users", query=query)
+        answer = await self._scim.ask("GET", "/Users", query=query)
         if isinstance(answer, Unavailable):
             return answer
-        if answer.status not in _OK:
-            return Rejected(code=wire.error_code(answer.status, _object_or_nothing(answer)))
+        if answer.status not in OK:
+            return Rejected(code=wire.error_code(answer.status, object_or_nothing(answer)))
         return wire.read_list(answer.body)[1]
 
     async def _refusal(self, order: Order, status: int, error: Mapping[str, Any]) -> Outcome:
         """What a refused change means; a name in use is looked at before it is believed."""
         if status != _CONFLICT:
-            return _plain_refusal(status, error)
+            return plain_refusal(status, error)
         if not isinstance(order.action, Create):
             return NameTaken()
         found = await self._find("userName", order.action.desired.username)
@@ -189,10 +176,12 @@ class ScimTarget:
 
     async def _bulk(self, orders: Sequence[Order]) -> list[Outcome]:
         actions = [order.action for order in orders if not isinstance(order.action, Look)]
-        answer = await self._change("POST", "/Bulk", wire.bulk(actions), timeout_s=_BULK_TIMEOUT_S)
+        answer = await self._scim.change(
+            "POST", "/Bulk", body=wire.bulk(actions), timeout_s=_BULK_TIMEOUT_S
+        )
         if isinstance(answer, Unavailable):
             return [answer] * len(orders)
-        if answer.status not in _OK:
+        if answer.status not in OK:
             # It offers Bulk and refuses it: from now on one request per change.
             self._bulk_most = 0
             return await self._one_by_one(orders)
@@ -212,7 +201,7 @@ class ScimTarget:
         status = _status_of(result)
         if result is None or status is None or isinstance(order.action, Look):
             return Unavailable(code="bulk_no_result", retry_after_s=None, maybe_done=True)
-        if status in _OK:
+        if status in OK:
             account_id = str(result.get("location", "")).rpartition("/")[2]
             if not isinstance(order.action, Create):
                 account_id = order.action.actual.account_id
@@ -228,74 +217,13 @@ class ScimTarget:
     async def _bulk_limit(self) -> int:
         """Operations per bulk request, 0 when the target has none. Asked once (RFC 7643, 5)."""
         if self._bulk_most is None:
-            answer = await self._ask("GET", "/ServiceProviderConfig")
-            if isinstance(answer, Unavailable) or answer.status not in _OK:
+            answer = await self._scim.ask("GET", "/ServiceProviderConfig")
+            if isinstance(answer, Unavailable) or answer.status not in OK:
                 return 0
-            bulk = _object_or_nothing(answer).get("bulk")
+            bulk = object_or_nothing(answer).get("bulk")
             offered = bulk if isinstance(bulk, dict) and bulk.get("supported") is True else {}
             self._bulk_most = min(_BULK_MOST, int(offered.get("maxOperations", 0)))
         return self._bulk_most
-
-    async def _change(
-        self, method: str, path: str, body: object, *, timeout_s: float = _REQUEST_TIMEOUT_S
-    ) -> Answer | Unavailable:
-        failpoint("directory.apply.before_call")
-        answer = await self._ask(method, path, body=orjson.dumps(body), timeout_s=timeout_s)
-        failpoint("directory.apply.after_call")
-        return answer
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout_s: float = _REQUEST_TIMEOUT_S,
-    ) -> Answer | Unavailable:
-        async with self._slots:
-            try:
-                answer = await self._transport.send(
-                    method,
-                    self._base + path,
-                    query=query,
-                    headers=self._headers,
-                    body=body,
-                    timeout_s=timeout_s,
-                )
-            except NotReached as error:
-                return Unavailable(
-                    code=error.code,
-                    retry_after_s=error.retry_after_s,
-                    maybe_done=error.maybe_done,
-                )
-        return _later(answer.status, answer.headers) or answer
-
-
-def _later(status: int, headers: Mapping[str, str]) -> Unavailable | None:
-    """Answers that mean "not now"; wrong credentials are one, because people mend them."""
-    broken = status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED
-    if status not in _TRY_LATER and not broken:
-        return None
-    after = headers.get("retry-after", "")
-    return Unavailable(
-        code=f"http_{status}",
-        retry_after_s=float(after) if after.isascii() and after.isdigit() else None,
-        maybe_done=broken,
-    )
-
-
-def _plain_refusal(status: int, error: Mapping[str, Any]) -> Outcome:
-    if status == _MISSING:
-        return Missing()
-    return _later(status, {}) or Rejected(code=wire.error_code(status, error))
-
-
-def _object_or_nothing(answer: Answer) -> Mapping[str, Any]:
-    try:
-        return wire.read_object(answer.body)
-    except wire.ScimUnreadable:
-        return {}
 
 
 def _by_bulk_id(answer: Answer) -> Mapping[str, Mapping[str, Any]]:

@@ -11,25 +11,22 @@ from typing import Protocol
 
 from directory_sync.domain.account import ActualAccount, DesiredAccount, Names
 from directory_sync.domain.fact import Cause, Fact
-from directory_sync.domain.guard import ItemState, Key, LiveItem, Wish
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.names import Taken
 from directory_sync.domain.outcome import Order, Outcome
-from directory_sync.domain.person import Person, Role
-from directory_sync.domain.plans import Plan, ShownPlan
+from directory_sync.domain.person import Person, Role, RosterClass
 from directory_sync.domain.policy import Policy
 from directory_sync.domain.view import AccountRow, TargetCounts
 from directory_sync.domain.work import (
     AccountWrite,
     Claimed,
     ClassChange,
-    Known,
-    LookAt,
     PersonChange,
     Retry,
     Review,
-    TargetState,
 )
+from directory_sync.ports.groups import GroupMarks, Groups, GroupTarget
+from directory_sync.ports.plans import Outlook, Plans, Targets
 
 
 class People(Protocol):
@@ -57,6 +54,18 @@ class People(Protocol):
         """Store the next review dates."""
         ...
 
+    async def due_classes(
+        self, district_id: DistrictId, *, today: date, limit: int
+    ) -> Sequence[tuple[RosterClass, Cause]]:
+        """Classes whose review date has come, locked until the transaction ends."""
+        ...
+
+    async def set_class_review(
+        self, district_id: DistrictId, reviews: Mapping[str, date | None]
+    ) -> None:
+        """Store the classes' next review dates."""
+        ...
+
 
 class Marks(Protocol):
     """Who must be looked at in which target."""
@@ -78,6 +87,10 @@ class Marks(Protocol):
         """Mark every person of the district that is not marked yet, with its last cause."""
         ...
 
+    async def drop_all(self, district_id: DistrictId, target_id: TargetId) -> int:
+        """Forget every mark of a target that is not live; returns how many there were."""
+        ...
+
     async def claim(
         self,
         district_id: DistrictId,
@@ -89,50 +102,6 @@ class Marks(Protocol):
         lease_until: datetime,
     ) -> Sequence[Claimed]:
         """Take due marks under a lease; live ones alone while there are any."""
-        ...
-
-    async def look_at(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        which: LookAt,
-        *,
-        after: PersonId,
-        limit: int,
-        since: datetime,
-    ) -> Sequence[Claimed]:
-        """A page of persons as `claim` would give them, without a lease; `after` "" is the start.
-
-        `since`: what passed a guard after it is not in a guard's backlog.
-        """
-        ...
-
-    async def add(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        causes: Mapping[PersonId, Cause],
-        *,
-        now: datetime,
-    ) -> None:
-        """Mark those without a mark; one that waits for its time goes on waiting."""
-        ...
-
-    async def wake(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        people: Sequence[PersonId],
-        *,
-        now: datetime,
-    ) -> None:
-        """Make the marks of these people due now."""
-        ...
-
-    async def drop_held(
-        self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]
-    ) -> None:
-        """Remove marks that only wait for a plan; one that was set anew meanwhile stays."""
         ...
 
     async def renew(
@@ -184,10 +153,6 @@ class Accounts(Protocol):
         """Store records as given."""
         ...
 
-    async def lock_names(self, district_id: DistrictId, target_id: TargetId) -> None:
-        """Keep other planners of this target out until the transaction ends."""
-        ...
-
     async def taken(
         self,
         district_id: DistrictId,
@@ -233,181 +198,6 @@ class Accounts(Protocol):
         """Forget found accounts that are linked now, so that none is ever linked twice."""
         ...
 
-    async def target_state(
-        self, district_id: DistrictId, target_id: TargetId
-    ) -> TargetState | None:
-        """Where the target stands; None when it was never read whole."""
-        ...
-
-    async def note_first_read(
-        self, district_id: DistrictId, target_id: TargetId, *, accounts: int, now: datetime
-    ) -> None:
-        """Remember that the whole target was read."""
-        ...
-
-    async def go_live(self, district_id: DistrictId, target_id: TargetId, *, now: datetime) -> None:
-        """From now on rounds change the target."""
-        ...
-
-    async def read_afresh(self, district_id: DistrictId, target_id: TargetId) -> None:
-        """Forget the first read of a target that is not live, so that it is read again."""
-        ...
-
-    async def ask_read(
-        self, district_id: DistrictId, target_id: TargetId, *, now: datetime
-    ) -> None:
-        """Somebody wants the whole target read and compared now."""
-        ...
-
-    async def begin_read(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        *,
-        now: datetime,
-        last_before: datetime,
-        abandoned_before: datetime,
-    ) -> bool:
-        """Take the reading of a live target that is asked for or due; False when it is neither."""
-        ...
-
-    async def end_read(
-        self, district_id: DistrictId, target_id: TargetId, *, outcome: str, now: datetime
-    ) -> None:
-        """Note how the reading ended."""
-        ...
-
-    async def known(
-        self, district_id: DistrictId, target_id: TargetId, *, unchanged_since: datetime
-    ) -> Sequence[Known]:
-        """Accounts of ours that nothing of ours touches, or touched since then."""
-        ...
-
-    async def count_known(self, district_id: DistrictId, target_id: TargetId) -> int:
-        """How many accounts of the target are ours."""
-        ...
-
-
-class Plans(Protocol):
-    """Plans that wait for a person, and what was spent without asking."""
-
-    async def live(
-        self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]
-    ) -> Sequence[LiveItem]:
-        """Held wishes about these people that are not at their end."""
-        ...
-
-    async def asking(self, district_id: DistrictId, target_id: TargetId, action: str) -> bool:
-        """Whether anything of this kind waits for a person."""
-        ...
-
-    async def spent(
-        self, district_id: DistrictId, target_id: TargetId, action: str, *, since: datetime
-    ) -> int:
-        """How many passed the guard of this kind since then."""
-        ...
-
-    async def passed(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        people: Sequence[PersonId],
-        *,
-        since: datetime,
-    ) -> frozenset[Key]:
-        """What of these people passed a guard since then."""
-        ...
-
-    async def spend(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        keys: Sequence[Key],
-        *,
-        now: datetime,
-    ) -> None:
-        """Note that these pass the guard."""
-        ...
-
-    async def population(
-        self, district_id: DistrictId, target_id: TargetId, *, since: datetime
-    ) -> int:
-        """Enabled accounts of the target, as they stood before the budget was spent."""
-        ...
-
-    async def gathering(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        action: str | None,
-        *,
-        since: datetime,
-        now: datetime,
-    ) -> Plan | None:
-        """The open plan of a kind that nobody approved and that grew since then, locked."""
-        ...
-
-    async def get(self, districts: Sequence[str], plan_id: str) -> Plan | None:
-        """The plan, locked; None when no such district has it."""
-        ...
-
-    async def open_ones(self, district_id: DistrictId, target_id: TargetId) -> Sequence[Plan]:
-        """Every open plan of the target, oldest first, locked."""
-        ...
-
-    async def save(
-        self,
-        plan: Plan,
-        *,
-        ended_at: datetime | None = None,
-        ended_by: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Store the plan as given, without its items."""
-        ...
-
-    async def add_items(self, plan: Plan, wishes: Sequence[Wish], *, state: ItemState) -> None:
-        """Add items; none of them may be live in another plan."""
-        ...
-
-    async def items(self, plan: Plan, *, state: ItemState) -> Sequence[tuple[Key, str]]:
-        """(key, correlation id) of the plan's items in this state."""
-        ...
-
-    async def drop_items(self, plan: Plan) -> None:
-        """Take all items out, to plan afresh."""
-        ...
-
-    async def turn(self, plan: Plan, *, before: ItemState, after: ItemState) -> Sequence[PersonId]:
-        """Move the plan's items from one state to another; returns whose they are."""
-        ...
-
-    async def lapse_refused(self, district_id: DistrictId, target_id: TargetId) -> None:
-        """After a new read of the whole target: what was refused is asked again."""
-        ...
-
-    async def end(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        keys: Sequence[Key],
-        *,
-        state: ItemState,
-    ) -> frozenset[str]:
-        """Bring live items to their end; returns the plans that held any."""
-        ...
-
-    async def forget(
-        self,
-        district_id: DistrictId,
-        *,
-        spent_before: datetime,
-        steps_before: datetime,
-        plans_before: datetime,
-    ) -> None:
-        """Delete what is older than these."""
-        ...
-
 
 class Unit(Protocol):
     """One transaction."""
@@ -432,6 +222,26 @@ class Unit(Protocol):
         """Plans and budgets."""
         ...
 
+    @property
+    def outlook(self) -> Outlook:
+        """Persons to plan for without claiming them."""
+        ...
+
+    @property
+    def targets(self) -> Targets:
+        """Where targets stand."""
+        ...
+
+    @property
+    def groups(self) -> Groups:
+        """Places, groups and memberships."""
+        ...
+
+    @property
+    def group_marks(self) -> GroupMarks:
+        """Which groups must be looked at."""
+        ...
+
     def emit(self, fact: Fact) -> None:
         """Tell others, if and only if this transaction commits."""
         ...
@@ -442,6 +252,10 @@ class Units(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Unit]:
         """For reading and planning."""
+        ...
+
+    def deciding(self) -> AbstractAsyncContextManager[Unit]:
+        """For what an operator has decided."""
         ...
 
     def recording(self) -> AbstractAsyncContextManager[Unit]:
@@ -482,32 +296,6 @@ class Views(Protocol):
         self, targets: Sequence[tuple[DistrictId, TargetId]]
     ) -> Sequence[TargetCounts]:
         """One entry per target, in the given order."""
-        ...
-
-
-class PlanViews(Protocol):
-    """Reads of plans for operators' pages."""
-
-    async def plans(
-        self,
-        targets: Sequence[tuple[DistrictId, TargetId]],
-        *,
-        state: str | None,
-        limit: int,
-        offset: int,
-    ) -> tuple[int, Sequence[ShownPlan]]:
-        """How many there are, and a page of them, newest first, each with a sample of items."""
-        ...
-
-    async def plan(
-        self,
-        targets: Sequence[tuple[DistrictId, TargetId]],
-        plan_id: str,
-        *,
-        limit: int,
-        offset: int,
-    ) -> ShownPlan | None:
-        """One plan with a page of its items by person and action."""
         ...
 
 
@@ -567,6 +355,7 @@ class TargetSpec:
     kind: str
     desired: DesiredOf
     connect: Callable[[Connection, Transport], Target]
+    connect_groups: Callable[[Connection, Transport], GroupTarget] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -576,3 +365,4 @@ class Wiring:
     policy: Policy
     desired: DesiredOf
     target: Target
+    groups: GroupTarget | None = None

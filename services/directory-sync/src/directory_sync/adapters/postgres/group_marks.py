@@ -1,0 +1,374 @@
+"""Marks on groups in PostgreSQL: table dirty_group, a queue with leases and generations.
+
+Raw driver. Reads what a marked group is made from together with its claim.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from directory_sync.adapters.postgres.stored import load_class
+from directory_sync.domain.fact import Cause
+from directory_sync.domain.group import GroupKey, GroupKind, GroupName, Place
+from directory_sync.domain.ids import DistrictId, PersonId, TargetId
+from directory_sync.domain.membership import ClaimedGroup, Doubt, GroupRetry, KnownGroup
+from directory_sync.domain.person import RosterClass
+
+_BULK_ORIGINS = frozenset({"firstload", "republish", "snapshot"})
+# A mark of a load waits a second, so that what the load tells next is in the same request.
+_SETTLE = "make_interval(secs => 1)"
+
+_INTO = """
+    INSERT INTO directory_sync.dirty_group AS d
+        (district_id, target_id, group_key, kind, subject_id, lane, correlation_id, causation_id,
+         origin, since, next_attempt_at)
+"""
+# A mark that stands is due again at once; a lease is left alone, the higher generation keeps it
+# from being finished by who holds it now.
+_AGAIN = """
+    ON CONFLICT (district_id, target_id, group_key) DO UPDATE SET
+        lane = least(d.lane, excluded.lane), correlation_id = excluded.correlation_id,
+        causation_id = excluded.causation_id,
+        origin = CASE WHEN excluded.lane <= d.lane THEN excluded.origin ELSE d.origin END,
+        generation = d.generation + 1, attempts = 0, next_attempt_at = excluded.next_attempt_at
+"""
+# Rows: groups touched by one batch x targets of the district.
+_SET = f"""
+    {_INTO}
+    SELECT $1, t.target_id, r.group_key, r.kind, r.subject_id, r.lane, r.correlation_id,
+           r.causation_id, r.origin, $10::timestamptz, $10 + r.lane * {_SETTLE}
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[],
+                $9::text[])
+        AS r(group_key, kind, subject_id, lane, correlation_id, causation_id, origin),
+        unnest($2::text[]) AS t(target_id)
+    ORDER BY t.target_id, r.group_key
+    {_AGAIN}
+"""
+# Rows: groups in which these persons' places and memberships differ; indexes place_pkey and
+# membership_person. A mark that stands and was not taken yet covers this already.
+_SET_FOR_ACCOUNTS = f"""
+    WITH asked AS (
+        SELECT r.*, CASE WHEN a.state = 'enabled' THEN a.account_id END AS account_id
+        FROM unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
+            AS r(person_id, lane, correlation_id, causation_id, origin)
+        JOIN directory_sync.account a
+            ON a.district_id = $1 AND a.target_id = $2 AND a.person_id = r.person_id
+    ), differing AS (
+        SELECT p.group_key, p.kind, p.subject_id, asked.*
+        FROM asked JOIN directory_sync.place p
+            ON p.district_id = $1 AND p.person_id = asked.person_id AND p.kind = ANY($9::text[])
+        WHERE asked.account_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM directory_sync.membership m
+            WHERE m.district_id = $1 AND m.target_id = $2 AND m.group_key = p.group_key
+              AND m.account_id = asked.account_id)
+        UNION ALL
+        SELECT g.group_key, g.kind, g.subject_id, asked.*
+        FROM asked JOIN directory_sync.membership m
+            ON m.district_id = $1 AND m.target_id = $2 AND m.person_id = asked.person_id
+        JOIN directory_sync.directory_group g
+            ON g.district_id = $1 AND g.target_id = $2 AND g.group_key = m.group_key
+        WHERE m.account_id IS DISTINCT FROM asked.account_id OR NOT EXISTS (
+            SELECT 1 FROM directory_sync.place p
+            WHERE p.district_id = $1 AND p.person_id = m.person_id AND p.group_key = m.group_key)
+    )
+    {_INTO}
+    SELECT DISTINCT ON (group_key) $1, $2, group_key, kind, subject_id, lane, correlation_id,
+           causation_id, origin, $8::timestamptz, $8 + lane * {_SETTLE}
+    FROM differing ORDER BY group_key, lane, person_id
+    {_AGAIN}
+    WHERE d.lease_token IS NOT NULL OR d.attempts > 0 OR excluded.lane < d.lane
+"""
+# Rows: every group that the roster or the target knows, once per target.
+_SET_ALL = f"""
+    {_INTO}
+    SELECT DISTINCT ON (known.group_key) $1, $2, known.group_key, known.kind, known.subject_id, 1,
+           $4, NULL, 'republish', $3::timestamptz, $3 + {_SETTLE}
+    FROM (SELECT group_key, kind, subject_id FROM directory_sync.place WHERE district_id = $1
+          UNION ALL
+          SELECT group_key, kind, subject_id FROM directory_sync.directory_group
+          WHERE district_id = $1 AND target_id = $2) AS known
+    WHERE known.kind = ANY($5::text[])
+    ORDER BY known.group_key
+    ON CONFLICT (district_id, target_id, group_key) DO NOTHING
+"""
+# Rows: <= $3, index dirty_group_due. Lane 1 waits until no first try of a load's account waits.
+_CLAIM = """
+    WITH free AS (
+        SELECT group_key, lane FROM directory_sync.dirty_group
+        WHERE district_id = $1 AND target_id = $2 AND next_attempt_at <= $5
+          AND (lease_until IS NULL OR lease_until < $5)
+          AND (lane = 0 OR NOT EXISTS (
+            SELECT 1 FROM directory_sync.dirty
+            WHERE district_id = $1 AND target_id = $2 AND lane = 1 AND last_error_code IS NULL))
+        ORDER BY lane, next_attempt_at LIMIT $3
+        FOR UPDATE SKIP LOCKED
+    ), due AS (SELECT group_key FROM free WHERE lane = (SELECT min(lane) FROM free))
+    UPDATE directory_sync.dirty_group d
+    SET lease_token = $4, lease_until = $6, attempts = d.attempts + 1
+    FROM due
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = due.group_key
+    RETURNING d.group_key, d.kind, d.subject_id, d.correlation_id, d.causation_id, d.origin,
+              d.attempts, d.generation
+"""
+# Rows: all places of the claimed groups, index place_group, each with its person's account if on.
+_PLACES = """
+    SELECT p.group_key, p.person_id, p.number, p.kind, p.subject_id, p.role, p.begin_day,
+           p.end_day, p.school_name, p.changed_at, a.account_id
+    FROM directory_sync.place p
+    LEFT JOIN directory_sync.account a
+        ON a.district_id = $1 AND a.target_id = $2 AND a.person_id = p.person_id
+        AND a.state = 'enabled'
+    WHERE p.district_id = $1 AND p.group_key = ANY($3::text[])
+    ORDER BY p.changed_at, p.person_id
+"""
+_CLASSES = """
+    SELECT class_id, state::text AS state FROM directory_sync.class
+    WHERE district_id = $1 AND class_id = ANY($2::text[]) AND NOT deleted
+"""
+_KNOWN = """
+    SELECT group_key, group_id, display_name, doubt FROM directory_sync.directory_group
+    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
+"""
+_MEMBERS = """
+    SELECT group_key, account_id, person_id FROM directory_sync.membership
+    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
+"""
+_RENEW = """
+    UPDATE directory_sync.dirty_group SET lease_until = $4
+    WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
+"""
+_HELD = """
+    SELECT group_key FROM directory_sync.dirty_group
+    WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
+    ORDER BY group_key FOR UPDATE
+"""
+_FINISH = """
+    DELETE FROM directory_sync.dirty_group d
+    USING unnest($3::text[], $4::bigint[]) AS r(group_key, generation)
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = r.group_key
+      AND d.generation = r.generation
+"""
+_COME_AGAIN = """
+    UPDATE directory_sync.dirty_group
+    SET lease_token = NULL, lease_until = NULL, attempts = 0, next_attempt_at = $4
+    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
+"""
+# A newer mark came meanwhile: it is due at once, whatever the older one's retry says.
+_RETRY = """
+    UPDATE directory_sync.dirty_group d
+    SET lease_token = NULL, lease_until = NULL, last_error_code = r.code,
+        next_attempt_at = CASE WHEN d.attempts = 0 THEN d.next_attempt_at ELSE r.at END
+    FROM unnest($3::text[], $4::timestamptz[], $5::text[]) AS r(group_key, at, code)
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = r.group_key
+"""
+
+
+class PostgresGroupMarks:
+    """Which groups must be looked at, inside one transaction."""
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self._driver = driver
+
+    async def set(
+        self,
+        district_id: DistrictId,
+        targets: Sequence[TargetId],
+        causes: Mapping[GroupName, Cause],
+        *,
+        now: datetime,
+    ) -> None:
+        """Mark; a mark that stands already becomes due again and keeps its first time."""
+        await self._driver.execute(
+            _SET,
+            district_id,
+            list(targets),
+            [name.key for name in causes],
+            [name.kind.value for name in causes],
+            [name.subject_id for name in causes],
+            *_columns(causes.values()),
+            now,
+        )
+
+    async def set_for_accounts(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        causes: Mapping[PersonId, Cause],
+        *,
+        kinds: Sequence[GroupKind],
+        now: datetime,
+    ) -> None:
+        """Mark the groups in which these persons' places and memberships differ."""
+        await self._driver.execute(
+            _SET_FOR_ACCOUNTS,
+            district_id,
+            target_id,
+            list(causes),
+            *_columns(causes.values()),
+            now,
+            [kind.value for kind in kinds],
+        )
+
+    async def set_all(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        *,
+        kinds: Sequence[GroupKind],
+        correlation_id: str,
+        now: datetime,
+    ) -> None:
+        """Mark every group that is known and not marked yet."""
+        wanted = [kind.value for kind in kinds]
+        await self._driver.execute(_SET_ALL, district_id, target_id, now, correlation_id, wanted)
+
+    async def claim(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        *,
+        limit: int,
+        token: str,
+        now: datetime,
+        lease_until: datetime,
+    ) -> Sequence[ClaimedGroup]:
+        """Take due marks under a lease; live ones alone while there are any."""
+        marks = await self._driver.fetch(
+            _CLAIM, district_id, target_id, limit, token, now, lease_until
+        )
+        if not marks:
+            return []
+        keys = [row["group_key"] for row in marks]
+        subjects = [row["subject_id"] for row in marks if row["kind"] == GroupKind.CLASS]
+        facts = _Facts(
+            places=await self._driver.fetch(_PLACES, district_id, target_id, keys),
+            classes=await self._driver.fetch(_CLASSES, district_id, subjects),
+            known=await self._driver.fetch(_KNOWN, district_id, target_id, keys),
+            members=await self._driver.fetch(_MEMBERS, district_id, target_id, keys),
+        )
+        return [facts.claimed(row) for row in sorted(marks, key=lambda row: str(row["group_key"]))]
+
+    async def renew(
+        self, district_id: DistrictId, target_id: TargetId, *, token: str, lease_until: datetime
+    ) -> None:
+        """Keep what is still under this lease for longer."""
+        await self._driver.execute(_RENEW, district_id, target_id, token, lease_until)
+
+    async def held(
+        self, district_id: DistrictId, target_id: TargetId, *, token: str
+    ) -> frozenset[GroupKey]:
+        """Those still under this lease, locked until the transaction ends."""
+        rows = await self._driver.fetch(_HELD, district_id, target_id, token)
+        return frozenset(GroupKey(row["group_key"]) for row in rows)
+
+    async def finish(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        done: Mapping[GroupKey, int],
+        *,
+        now: datetime,
+    ) -> None:
+        """Remove marks of these generations; a newer mark stays and is due at once."""
+        keys = list(done)
+        await self._driver.execute(_FINISH, district_id, target_id, keys, list(done.values()))
+        await self._driver.execute(_COME_AGAIN, district_id, target_id, keys, now)
+
+    async def retry(
+        self, district_id: DistrictId, target_id: TargetId, retries: Sequence[GroupRetry]
+    ) -> None:
+        """Give the lease back; the mark comes again at its time."""
+        await self._driver.execute(
+            _RETRY,
+            district_id,
+            target_id,
+            [r.key for r in retries],
+            [r.at for r in retries],
+            [r.code for r in retries],
+        )
+
+
+class _Facts:
+    """What the claimed groups are made from, by key."""
+
+    def __init__(
+        self,
+        *,
+        places: Sequence[asyncpg.Record],
+        classes: Sequence[asyncpg.Record],
+        known: Sequence[asyncpg.Record],
+        members: Sequence[asyncpg.Record],
+    ) -> None:
+        self._places: dict[str, list[tuple[PersonId, Place]]] = {}
+        self._accounts: dict[str, dict[PersonId, str]] = {}
+        self._members: dict[str, dict[str, PersonId]] = {}
+        for row in places:
+            key, person_id = row["group_key"], PersonId(row["person_id"])
+            self._places.setdefault(key, []).append((person_id, _place(row)))
+            if row["account_id"] is not None:
+                self._accounts.setdefault(key, {})[person_id] = row["account_id"]
+        for row in members:
+            of_group = self._members.setdefault(row["group_key"], {})
+            of_group[row["account_id"]] = PersonId(row["person_id"])
+        self._classes = {row["class_id"]: load_class(row["state"]) for row in classes}
+        self._known = {row["group_key"]: row for row in known}
+
+    def claimed(self, mark: asyncpg.Record) -> ClaimedGroup:
+        """One marked group with its facts."""
+        name = GroupName(kind=GroupKind(mark["kind"]), subject_id=mark["subject_id"])
+        places = self._places.get(name.key, [])
+        told = [place.school_name for _, place in places if place.school_name]
+        roster_class: RosterClass | None = None
+        if name.kind is GroupKind.CLASS:
+            roster_class = self._classes.get(name.subject_id)
+        return ClaimedGroup(
+            name=name,
+            places=places,
+            accounts=self._accounts.get(name.key, {}),
+            roster_class=roster_class,
+            school_name=told[-1] if told else None,
+            known=self._known_group(name.key),
+            cause=Cause(
+                correlation_id=mark["correlation_id"],
+                causation_id=mark["causation_id"],
+                origin=mark["origin"],
+            ),
+            attempt=mark["attempts"],
+            generation=mark["generation"],
+        )
+
+    def _known_group(self, key: GroupKey) -> KnownGroup | None:
+        row = self._known.get(key)
+        if row is None:
+            return None
+        return KnownGroup(
+            group_id=row["group_id"],
+            display_name=row["display_name"],
+            doubt=None if row["doubt"] is None else Doubt(row["doubt"]),
+            members=self._members.get(key, {}),
+        )
+
+
+def _place(row: asyncpg.Record) -> Place:
+    return Place(
+        name=GroupName(kind=GroupKind(row["kind"]), subject_id=row["subject_id"]),
+        number=row["number"],
+        role=row["role"],
+        begin=row["begin_day"],
+        end=row["end_day"],
+        school_name=row["school_name"],
+    )
+
+
+def _columns(
+    causes: Iterable[Cause],
+) -> tuple[list[int], list[str], list[str | None], list[str]]:
+    """Lane, correlation id, causation id and origin of each."""
+    given = list(causes)
+    return (
+        [int(c.origin in _BULK_ORIGINS) for c in given],
+        [c.correlation_id for c in given],
+        [c.causation_id for c in given],
+        [c.origin for c in given],
+    )

@@ -1,0 +1,265 @@
+"""Write down what a target answered about groups: records, memberships, events, marks.
+
+One transaction. Only what is still under our lease is written.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from directory_sync.domain.backoff import parked_wait_s, transient_wait_s
+from directory_sync.domain.fact import Fact, MembershipFact
+from directory_sync.domain.group import GroupKey
+from directory_sync.domain.ids import PersonId
+from directory_sync.domain.membership import (
+    ChangeGroup,
+    CreateGroup,
+    Doubt,
+    GroupChanged,
+    GroupCreated,
+    GroupMissing,
+    GroupOutcome,
+    GroupRetry,
+    GroupWrite,
+    KnownGroup,
+    LookForGroup,
+    MemberChange,
+    ReadGroup,
+    SeenGroup,
+)
+from directory_sync.domain.outcome import Rejected, Unavailable
+from directory_sync.ports import Units, Wiring
+from directory_sync.usecases.prepare_groups import (
+    GroupWork,
+    PlannedGroup,
+    doubt_ahead,
+    held_retry,
+)
+from roster_common.ports import Clock
+
+_NOBODY: Mapping[str, PersonId] = {}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Recorded:
+    """What one transaction will write; filled one outcome after another."""
+
+    now: datetime
+    owners: Mapping[str, PersonId]
+    writes: list[GroupWrite] = field(default_factory=list)
+    added: list[MemberChange] = field(default_factory=list)
+    removed: list[MemberChange] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    done: dict[GroupKey, int] = field(default_factory=dict)
+    retries: list[GroupRetry] = field(default_factory=list)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class RecordGroups:
+    """The recording half of a round for groups, for one target."""
+
+    def __init__(self, *, units: Units, wiring: Wiring, clock: Clock) -> None:
+        self._units = units
+        self._policy = wiring.policy
+        self._clock = clock
+
+    async def __call__(
+        self, work: GroupWork, outcomes: Sequence[GroupOutcome]
+    ) -> Mapping[tuple[str, str], int]:
+        """One outcome per prepared group. Returns counts by (action, done, retried or failed).
+
+        Commits. What lost its lease meanwhile is left to whoever holds it now.
+        """
+        key = (self._policy.district_id, self._policy.target_id)
+        seen = {a for o in outcomes if isinstance(o, SeenGroup) for a in o.members or ()}
+        now = self._clock.now()
+        async with self._units.begin() as unit:
+            held = await unit.group_marks.held(*key, token=work.token)
+            owners = await unit.groups.owners(*key, sorted(seen))
+            recorded = _Recorded(now=now, owners=owners)
+            for item, outcome in zip(work.prepared, outcomes, strict=True):
+                if item.claimed.name.key in held:
+                    self._note(recorded, item, outcome)
+            await unit.groups.write(*key, recorded.writes, now=now)
+            await unit.groups.change_members(
+                *key, added=recorded.added, removed=recorded.removed, now=now
+            )
+            await unit.group_marks.finish(*key, recorded.done, now=now)
+            await unit.group_marks.retry(*key, recorded.retries)
+            for fact in recorded.facts:
+                unit.emit(fact)
+        return recorded.counts
+
+    def _note(self, recorded: _Recorded, item: PlannedGroup, outcome: GroupOutcome) -> None:
+        result = "done"
+        match outcome:
+            case GroupCreated(group_id=group_id):
+                self._note_created(recorded, item, group_id)
+            case GroupChanged():
+                self._note_changed(recorded, item)
+            case SeenGroup():
+                self._note_seen(recorded, item, outcome)
+            case GroupMissing():
+                _note_missing(recorded, item)
+                result = "retried"
+            case Rejected(code=code):
+                wait_s = parked_wait_s(item.claimed.attempt)
+                _note_failed(recorded, item, code, wait_s)
+                result = "failed"
+            case Unavailable(code=code, retry_after_s=asked):
+                wait_s = max(asked or 0.0, transient_wait_s(item.claimed.attempt))
+                _note_failed(recorded, item, code, wait_s)
+                result = "retried"
+            case _:
+                assert_never(outcome)
+        recorded.counts[action_name(item), result] += 1
+
+    def _note_created(self, recorded: _Recorded, item: PlannedGroup, group_id: str) -> None:
+        action = item.action
+        if not isinstance(action, CreateGroup):
+            return
+        recorded.writes.append(_write(item, group_id, action.display_name))
+        self._move(recorded, item, group_id, add=action.members, remove=_NOBODY)
+        if action.more:
+            recorded.retries.append(_again(item, recorded.now, code="more_members"))
+        else:
+            recorded.done[item.claimed.name.key] = item.claimed.generation
+
+    def _note_changed(self, recorded: _Recorded, item: PlannedGroup) -> None:
+        action, known = item.action, item.claimed.known
+        if not isinstance(action, ChangeGroup) or known is None:
+            return
+        shown = known.display_name if action.rename is None else action.rename
+        recorded.writes.append(_write(item, action.group_id, shown))
+        self._move(recorded, item, action.group_id, add=action.add, remove=action.remove)
+        if item.held:
+            recorded.retries.append(held_retry(item, recorded.now))
+        else:
+            recorded.done[item.claimed.name.key] = item.claimed.generation
+
+    def _note_seen(self, recorded: _Recorded, item: PlannedGroup, seen: SeenGroup) -> None:
+        """Take over what the target shows of our people, then compare once more.
+
+        Where a request of ours was in doubt, the difference is its work and is told; what a group
+        held before us is not.
+        """
+        known = item.claimed.known
+        before = _NOBODY if known is None else known.members
+        members = {a: recorded.owners[a] for a in seen.members or () if a in recorded.owners}
+        self._move(
+            recorded,
+            item,
+            seen.group_id,
+            add={a: p for a, p in members.items() if a not in before},
+            remove={a: p for a, p in before.items() if a not in members},
+            told=known is not None and known.doubt is not Doubt.FOUND,
+        )
+        recorded.writes.append(_write(item, seen.group_id, seen.display_name))
+        recorded.retries.append(_again(item, recorded.now, code="group_read"))
+
+    def _move(
+        self,
+        recorded: _Recorded,
+        item: PlannedGroup,
+        group_id: str,
+        *,
+        add: Mapping[str, PersonId],
+        remove: Mapping[str, PersonId],
+        told: bool = True,
+    ) -> None:
+        name = item.claimed.name
+        for account_ids, into, added in (
+            (remove, recorded.removed, False),
+            (add, recorded.added, True),
+        ):
+            for account_id, person_id in sorted(account_ids.items()):
+                into.append(MemberChange(key=name.key, account_id=account_id, person_id=person_id))
+                if told:
+                    recorded.facts.append(
+                        MembershipFact(
+                            added=added,
+                            district_id=self._policy.district_id,
+                            target_id=self._policy.target_id,
+                            person_id=person_id,
+                            account_id=account_id,
+                            group_id=group_id,
+                            reason=name.kind.reason,
+                            cause=item.claimed.cause,
+                        )
+                    )
+
+
+def action_name(item: PlannedGroup) -> str:
+    """The action's name on counters: group_create, group_change, group_look or group_read."""
+    match item.action:
+        case CreateGroup():
+            return "group_create"
+        case ChangeGroup():
+            return "group_change"
+        case LookForGroup():
+            return "group_look"
+        case ReadGroup():
+            return "group_read"
+        case None:
+            return "none"
+        case _:
+            assert_never(item.action)
+
+
+def _note_missing(recorded: _Recorded, item: PlannedGroup) -> None:
+    """Deleted by hand, or a create never carried out: plan afresh."""
+    key, known = item.claimed.name.key, item.claimed.known
+    shown = _shown(item, known)
+    recorded.writes.append(_write(item, None, shown))
+    recorded.removed.extend(
+        MemberChange(key=key, account_id=account_id, person_id=person_id)
+        for account_id, person_id in (_NOBODY if known is None else known.members).items()
+    )
+    recorded.retries.append(_again(item, recorded.now, code="group_missing"))
+
+
+def _note_failed(recorded: _Recorded, item: PlannedGroup, code: str, wait_s: float) -> None:
+    """Doubt stays: the next attempt reads before it changes anything."""
+    known = item.claimed.known
+    recorded.writes.append(
+        _write(
+            item,
+            None if known is None else known.group_id,
+            _shown(item, known),
+            doubt=doubt_ahead(item),
+            error_code=code,
+        )
+    )
+    at = recorded.now + timedelta(seconds=wait_s)
+    recorded.retries.append(GroupRetry(key=item.claimed.name.key, at=at, code=code))
+
+
+def _shown(item: PlannedGroup, known: KnownGroup | None) -> str:
+    if known is not None:
+        return known.display_name
+    return "" if item.desired is None else item.desired.display_name
+
+
+def _write(
+    item: PlannedGroup,
+    group_id: str | None,
+    display_name: str,
+    *,
+    doubt: Doubt | None = None,
+    error_code: str | None = None,
+) -> GroupWrite:
+    return GroupWrite(
+        name=item.claimed.name,
+        group_id=group_id,
+        display_name=display_name,
+        doubt=doubt,
+        held=item.held,
+        error_code=error_code,
+        cause=item.claimed.cause,
+    )
+
+
+def _again(item: PlannedGroup, now: datetime, *, code: str) -> GroupRetry:
+    return GroupRetry(key=item.claimed.name.key, at=now, code=code)
