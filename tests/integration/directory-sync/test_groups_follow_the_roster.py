@@ -225,11 +225,28 @@ async def test_pages_about_groups_show_ids_and_need_a_token_of_the_district(
     without = await grouped.http.get(f"{program.url}/groups")
     other = await grouped.page(program, f"/groups/{C1}", districts=["south"])
     elsewhere = await grouped.page(program, "/groups", districts=["south"])
+    no_target = await grouped.page(program, f"/groups/{C1}?target=other")
 
     assert (listed["total"], [g["key"] for g in listed["groups"]]) == (2, [STUDENTS])
-    assert listed["groups"][0]["members"] == 1
+    (shown,) = listed["groups"]
+    assert shown.pop("at")
+    assert shown == {
+        "district": "north",
+        "target": "north-directory",
+        "key": STUDENTS,
+        "kind": "students",
+        "groupId": next(g["id"] for g in await grouped.groups() if g["externalId"] == STUDENTS),
+        "displayName": "Hill School: students",
+        "state": "settled",
+        "members": 1,
+        "held": 0,
+        "heldSince": None,
+        "waitingSince": None,
+        "correlationId": "why-1",
+        "errorCode": None,
+    }
     assert without.status_code == 401
-    assert other.status_code == 404
+    assert (other.status_code, no_target.status_code) == (404, 404)
     assert elsewhere.json() == {"total": 0, "groups": []}
 
 
@@ -246,7 +263,7 @@ async def test_a_target_that_wants_no_groups_gets_none(world, a_person, an_event
 
 @pytest.mark.timeout(180)
 async def test_after_any_changes_every_group_holds_who_the_roster_says(
-    grouped, a_person, an_event, a_class
+    grouped, a_person, an_event, a_class, a_seat
 ):
     """Members as the directory shows them, against all persons and classes told, by brute force."""
     grouped.start()

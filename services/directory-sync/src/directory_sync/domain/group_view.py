@@ -19,7 +19,6 @@ class GroupRow:
     target_id: TargetId
     key: GroupKey
     kind: GroupKind
-    subject_id: str
     group_id: str | None
     display_name: str
     members: int
@@ -29,7 +28,15 @@ class GroupRow:
     correlation_id: str
     changed_at: datetime
     error_code: str | None
-    error_at: datetime | None
+
+    @property
+    def state(self) -> str:
+        """`held`, `failing`, `waiting` (work is to do) or `settled`; the first that is true."""
+        if self.held:
+            return "held"
+        if self.error_code is not None:
+            return "failing"
+        return "settled" if self.group_id is not None and self.waiting_since is None else "waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ class GroupMarks(Protocol):
         """Mark; a mark that stands already becomes due again and keeps its first time."""
         ...
 
-    async def set_for_accounts(
+    async def set_for_people(
         self,
         district_id: DistrictId,
         target_id: TargetId,
@@ -134,7 +134,11 @@ class GroupMarks(Protocol):
         kinds: Sequence[GroupKind],
         now: datetime,
     ) -> None:
-        """Mark the groups in which these persons' places and memberships differ."""
+        """Mark the groups in which these persons have a place or are members.
+
+        Keeps planners of the target's groups out until the transaction ends: call it last but for
+        marks, with the accounts written.
+        """
         ...
 
     async def set_all(
@@ -159,7 +163,10 @@ class GroupMarks(Protocol):
         now: datetime,
         lease_until: datetime,
     ) -> Sequence[ClaimedGroup]:
-        """Take due marks under a lease; those of a load only once its accounts are made."""
+        """Take due marks under a lease; those of a load only once its accounts are made.
+
+        Keeps those who change accounts of the target out until the transaction ends.
+        """
         ...
 
     async def renew(

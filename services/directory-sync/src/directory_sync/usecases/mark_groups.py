@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from directory_sync.domain.account import AccountRecord, ActualAccount
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.group import GroupName, kinds_wanted
 from directory_sync.domain.ids import DistrictId, PersonId
 from directory_sync.domain.policy import Policy
+from directory_sync.domain.work import AccountWrite
 from directory_sync.ports import Unit
 
 
@@ -28,14 +30,33 @@ async def mark_groups(
 
 
 async def mark_groups_of_accounts(
-    unit: Unit, policy: Policy, causes: Mapping[PersonId, Cause], *, now: datetime
+    unit: Unit,
+    policy: Policy,
+    before: Mapping[PersonId, AccountRecord | None],
+    writes: Sequence[AccountWrite],
+    *,
+    now: datetime,
 ) -> None:
-    """Mark the groups of persons whose accounts were written: made, found, disabled, replaced.
+    """Mark the groups of persons whose account came, went, was replaced or switched.
 
-    Does not commit; marks nothing where every place has its membership.
+    `before` are the records that `writes` replace. Does not commit.
     """
     kinds = kinds_wanted(policy)
+    causes = {
+        write.person_id: write.cause
+        for write in writes
+        if _usable(write.actual) != _usable(_actual(before[write.person_id]))
+    }
     if kinds and causes:
-        await unit.group_marks.set_for_accounts(
+        await unit.group_marks.set_for_people(
             policy.district_id, policy.target_id, causes, kinds=kinds, now=now
         )
+
+
+def _actual(record: AccountRecord | None) -> ActualAccount | None:
+    return None if record is None else record.actual
+
+
+def _usable(actual: ActualAccount | None) -> str | None:
+    """The id under which an account can be a member; None when there is none or it is off."""
+    return actual.account_id if actual is not None and actual.enabled else None

@@ -143,11 +143,15 @@ class PrepareActions:
             await unit.accounts.write(district_id, target_id, writes, now=now)
             linked = [w.actual.account_id for w in writes if w.actual is not None]
             await unit.accounts.drop_found(district_id, target_id, linked)
-            causes = {w.person_id: w.cause for w in writes if w.actual is not None}
-            await mark_groups_of_accounts(unit, self._wiring.policy, causes, now=now)
         if settled:
             done = {s.claimed.person_id: s.claimed.generation for s in settled}
             await unit.marks.finish(district_id, target_id, done, now=now)
+        before = {
+            result.claimed.person_id: result.claimed.record
+            for results in (prepared, settled, refused)
+            for result in results
+        }
+        await mark_groups_of_accounts(unit, self._wiring.policy, before, writes, now=now)
         for fact in (s.named for s in settled if s.named is not None):
             unit.emit(fact)
         if refused:

@@ -68,8 +68,6 @@ class RecordOutcomes:
                     self._note(recorded, item, outcome)
             now = recorded.now
             await unit.accounts.write(district_id, target_id, recorded.writes, now=now)
-            causes = {w.person_id: w.cause for w in recorded.writes if w.error_code is None}
-            await mark_groups_of_accounts(unit, self._wiring.policy, causes, now=now)
             for username in recorded.disowned:
                 await unit.accounts.disown_username(district_id, target_id, username)
             await unit.marks.finish(district_id, target_id, recorded.done, now=now)
@@ -77,6 +75,10 @@ class RecordOutcomes:
             approved = [person_id for person_id in recorded.done if person_id in work.released]
             if approved:
                 await unit.plans.finish(district_id, target_id, approved)
+            before = {item.claimed.person_id: item.claimed.record for item in work.prepared}
+            await mark_groups_of_accounts(
+                unit, self._wiring.policy, before, recorded.writes, now=now
+            )
             for fact in recorded.facts:
                 unit.emit(fact)
         return recorded.counts

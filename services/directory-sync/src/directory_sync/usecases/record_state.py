@@ -57,37 +57,40 @@ class RecordState:
         nothing.
         """
         changed = 0
-        now = self._clock.now()
-        for district_id in sorted({told.district_id for told in persons}):
-            changed += await self._record_persons(
-                unit, district_id, [p for p in persons if p.district_id == district_id]
+        districts = {p.district_id for p in persons} | {c.district_id for c in classes}
+        for district_id in sorted(districts):
+            changed += await self._record_district(
+                unit,
+                district_id,
+                {one.person_id: one for one in persons if one.district_id == district_id},
+                {one.class_id: one for one in classes if one.district_id == district_id},
             )
-        for district_id in sorted({told.district_id for told in classes}):
-            last = {c.class_id: c for c in classes if c.district_id == district_id}
-            changes = [_class_change(c, self._today(district_id)) for c in last.values()]
-            told = await unit.people.put_classes(district_id, changes, now=now)
-            causes = {class_group(class_id): last[class_id].cause for class_id in told}
-            await mark_groups(unit, self._policies, district_id, causes, now=now)
-            changed += len(told)
         return changed
 
-    async def _record_persons(
-        self, unit: Unit, district_id: DistrictId, told: Sequence[PersonTold]
+    async def _record_district(
+        self,
+        unit: Unit,
+        district_id: DistrictId,
+        persons: Mapping[PersonId, PersonTold],
+        classes: Mapping[str, ClassTold],
     ) -> int:
-        last = {one.person_id: one for one in told}
-        today = self._today(district_id)
-        changes = [_change(one, today) for one in last.values()]
-        now = self._clock.now()
+        """Groups are marked once, last: two transactions that mark them never cross."""
+        now, today = self._clock.now(), self._today(district_id)
+        changes = [_change(one, today) for one in persons.values()]
         changed = await unit.people.put_persons(district_id, changes, now=now)
         targets = [p.target_id for p in self._policies if p.district_id == district_id]
         if changed and targets:
-            causes: Mapping[PersonId, Cause] = {i: last[i].cause for i in changed}
+            causes = {i: persons[i].cause for i in changed}
             await unit.marks.set(district_id, targets, causes, now=now)
-        places = {i: places_of(last[i].person) for i in changed}
+        places = {i: places_of(persons[i].person) for i in changed}
         touched = await unit.groups.put_places(district_id, places, now=now)
-        group_causes = {name: last[i].cause for i, names in touched.items() for name in names}
-        await mark_groups(unit, self._policies, district_id, group_causes, now=now)
-        return len(changed)
+        class_changes = [_class_change(one, today) for one in classes.values()]
+        renewed = await unit.people.put_classes(district_id, class_changes, now=now)
+        groups = {class_group(class_id): classes[class_id].cause for class_id in renewed} | {
+            name: persons[i].cause for i, names in touched.items() for name in names
+        }
+        await mark_groups(unit, self._policies, district_id, groups, now=now)
+        return len(changed) + len(renewed)
 
     def _today(self, district_id: DistrictId) -> date:
         zones = (p.time_zone for p in self._policies if p.district_id == district_id)

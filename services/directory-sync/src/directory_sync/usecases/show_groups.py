@@ -22,22 +22,23 @@ class ShowGroups:
         self, *, may_see: MaySee, target: str | None, limit: int, offset: int
     ) -> GroupPage:
         """Groups of the targets that may be seen; of one of them if asked so."""
-        targets = [key for key in self._targets(may_see) if target in (None, key[1])]
-        return await self._views.page(targets, limit=limit, offset=offset)
+        return await self._views.page(self._targets(may_see, target), limit=limit, offset=offset)
 
     async def one(
-        self, key: str, *, may_see: MaySee
+        self, key: str, *, may_see: MaySee, target: str | None
     ) -> Sequence[tuple[GroupRow, Sequence[GroupMember]]]:
         """Empty when no target that may be seen has the group."""
-        return await self._views.one(self._targets(may_see), GroupKey(key))
+        return await self._views.one(self._targets(may_see, target), GroupKey(key))
 
     async def counts(self, *, may_see: MaySee) -> Mapping[tuple[DistrictId, TargetId], GroupCounts]:
         """One entry per target with groups that may be seen."""
         return {key: await self._views.counts(*key) for key in self._targets(may_see)}
 
-    def _targets(self, may_see: MaySee) -> list[tuple[DistrictId, TargetId]]:
+    def _targets(
+        self, may_see: MaySee, target: str | None = None
+    ) -> list[tuple[DistrictId, TargetId]]:
         return [
             (p.district_id, p.target_id)
             for p in self._policies
-            if p.groups and may_see(p.district_id)
+            if p.groups and may_see(p.district_id) and target in (None, p.target_id)
         ]

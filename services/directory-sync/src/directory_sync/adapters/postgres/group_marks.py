@@ -45,37 +45,30 @@ _SET = f"""
     ORDER BY t.target_id, r.group_key
     {_AGAIN}
 """
-# Rows: groups in which these persons' places and memberships differ; indexes place_pkey and
-# membership_person. A mark that stands and was not taken yet covers this already.
-_SET_FOR_ACCOUNTS = f"""
+# Who plans groups and who changes accounts wait for one another: else a plan could miss an account
+# that was just made while its maker misses the mark that the plan takes away.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+# Rows: groups in which these persons have a place or are members; indexes place_pkey and
+# membership_person. A mark that nobody took yet covers this already.
+_SET_FOR_PEOPLE = f"""
     WITH asked AS (
-        SELECT r.*, CASE WHEN a.state = 'enabled' THEN a.account_id END AS account_id
-        FROM unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
+        SELECT * FROM unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
             AS r(person_id, lane, correlation_id, causation_id, origin)
-        JOIN directory_sync.account a
-            ON a.district_id = $1 AND a.target_id = $2 AND a.person_id = r.person_id
-    ), differing AS (
-        SELECT p.group_key, p.kind, p.subject_id, asked.*
-        FROM asked JOIN directory_sync.place p
-            ON p.district_id = $1 AND p.person_id = asked.person_id AND p.kind = ANY($9::text[])
-        WHERE asked.account_id IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM directory_sync.membership m
-            WHERE m.district_id = $1 AND m.target_id = $2 AND m.group_key = p.group_key
-              AND m.account_id = asked.account_id)
-        UNION ALL
-        SELECT g.group_key, g.kind, g.subject_id, asked.*
-        FROM asked JOIN directory_sync.membership m
-            ON m.district_id = $1 AND m.target_id = $2 AND m.person_id = asked.person_id
+    ), theirs AS (
+        SELECT p.person_id, p.group_key, p.kind, p.subject_id FROM directory_sync.place p
+        WHERE p.district_id = $1 AND p.person_id = ANY($3::text[])
+        UNION
+        SELECT m.person_id, g.group_key, g.kind, g.subject_id
+        FROM directory_sync.membership m
         JOIN directory_sync.directory_group g
             ON g.district_id = $1 AND g.target_id = $2 AND g.group_key = m.group_key
-        WHERE m.account_id IS DISTINCT FROM asked.account_id OR NOT EXISTS (
-            SELECT 1 FROM directory_sync.place p
-            WHERE p.district_id = $1 AND p.person_id = m.person_id AND p.group_key = m.group_key)
+        WHERE m.district_id = $1 AND m.target_id = $2 AND m.person_id = ANY($3::text[])
     )
     {_INTO}
     SELECT DISTINCT ON (group_key) $1, $2, group_key, kind, subject_id, lane, correlation_id,
            causation_id, origin, $8::timestamptz, $8 + lane * {_SETTLE}
-    FROM differing ORDER BY group_key, lane, person_id
+    FROM theirs JOIN asked USING (person_id) WHERE kind = ANY($9::text[])
+    ORDER BY group_key, lane, person_id
     {_AGAIN}
     WHERE d.lease_token IS NOT NULL OR d.attempts > 0 OR excluded.lane < d.lane
 """
@@ -190,7 +183,7 @@ class PostgresGroupMarks:
             now,
         )
 
-    async def set_for_accounts(
+    async def set_for_people(
         self,
         district_id: DistrictId,
         target_id: TargetId,
@@ -199,9 +192,10 @@ class PostgresGroupMarks:
         kinds: Sequence[GroupKind],
         now: datetime,
     ) -> None:
-        """Mark the groups in which these persons' places and memberships differ."""
+        """Mark the groups of these persons; keeps planners of groups out until the end."""
+        await self._lock(district_id, target_id)
         await self._driver.execute(
-            _SET_FOR_ACCOUNTS,
+            _SET_FOR_PEOPLE,
             district_id,
             target_id,
             list(causes),
@@ -233,7 +227,11 @@ class PostgresGroupMarks:
         now: datetime,
         lease_until: datetime,
     ) -> Sequence[ClaimedGroup]:
-        """Take due marks under a lease; live ones alone while there are any."""
+        """Take due marks under a lease; live ones alone while there are any.
+
+        Keeps those who change accounts out until the end.
+        """
+        await self._lock(district_id, target_id)
         marks = await self._driver.fetch(
             _CLAIM, district_id, target_id, limit, token, now, lease_until
         )
@@ -248,6 +246,9 @@ class PostgresGroupMarks:
             members=await self._driver.fetch(_MEMBERS, district_id, target_id, keys),
         )
         return [facts.claimed(row) for row in sorted(marks, key=lambda row: str(row["group_key"]))]
+
+    async def _lock(self, district_id: DistrictId, target_id: TargetId) -> None:
+        await self._driver.execute(_LOCK, f"directory_sync/groups/{district_id}/{target_id}")
 
     async def renew(
         self, district_id: DistrictId, target_id: TargetId, *, token: str, lease_until: datetime

@@ -12,9 +12,9 @@ from roster_common.runtime.database import Database
 _TIMEOUT_S = 10.0
 
 _ROW = """
-    SELECT g.district_id, g.target_id, g.group_key, g.kind, g.subject_id, g.group_id,
-           g.display_name, g.held, g.held_since, g.correlation_id, g.changed_at,
-           g.last_error_code, g.last_error_at, d.since AS waiting_since,
+    SELECT g.district_id, g.target_id, g.group_key, g.kind, g.group_id, g.display_name, g.held,
+           g.held_since, g.correlation_id, g.changed_at, g.last_error_code,
+           d.since AS waiting_since,
            (SELECT count(*) FROM directory_sync.membership m
             WHERE m.district_id = g.district_id AND m.target_id = g.target_id
               AND m.group_key = g.group_key) AS members
@@ -99,7 +99,6 @@ def _row(row: asyncpg.Record) -> GroupRow:
         target_id=row["target_id"],
         key=GroupKey(row["group_key"]),
         kind=GroupKind(row["kind"]),
-        subject_id=row["subject_id"],
         group_id=row["group_id"],
         display_name=row["display_name"],
         members=row["members"],
@@ -109,5 +108,4 @@ def _row(row: asyncpg.Record) -> GroupRow:
         correlation_id=row["correlation_id"],
         changed_at=row["changed_at"],
         error_code=row["last_error_code"],
-        error_at=row["last_error_at"],
     )

@@ -16,23 +16,26 @@ RequireViewer = Callable[..., Awaitable[Operator]]
 
 
 class GroupBody(Body):
-    """One group in one target; `groupId` is the target's own, `held` counts waiting removals."""
+    """One group in one target; `groupId` is the target's own, `held` counts waiting removals.
+
+    `kind` is class, students or staff; `state` is settled, waiting, held or failing; `at` is when
+    our record of it last changed.
+    """
 
     district: str
     target: str
     key: str
     kind: str
-    subject_id: str
     group_id: str | None
     display_name: str
+    state: str
     members: int
     held: int
     held_since: datetime | None
     waiting_since: datetime | None
+    at: datetime
     correlation_id: str
-    changed_at: datetime
-    last_error_code: str | None
-    last_error_at: datetime | None
+    error_code: str | None
 
 
 class GroupsBody(Body):
@@ -87,10 +90,12 @@ def group_routes(show: ShowGroups, require_viewer: RequireViewer) -> APIRouter:
 
     @router.get("/groups/{key:path}")
     async def group(
-        key: Annotated[str, Path(min_length=1, max_length=300)], operator: viewer
+        key: Annotated[str, Path(min_length=1, max_length=300)],
+        operator: viewer,
+        target: Annotated[str | None, Query(max_length=255)] = None,
     ) -> GroupEverywhereBody:
-        """One group in every target, with its members."""
-        found = await show.one(key, may_see=operator.may_see)
+        """One group with its members, in every target or in the one asked for."""
+        found = await show.one(key, may_see=operator.may_see, target=target)
         if not found:
             raise Problem(404, "group_not_known", "No such group in a district you may see")
         return GroupEverywhereBody(
@@ -107,17 +112,16 @@ def _shown(row: GroupRow) -> dict[str, object]:
         "target": row.target_id,
         "key": row.key,
         "kind": row.kind.value,
-        "subject_id": row.subject_id,
         "group_id": row.group_id,
         "display_name": row.display_name,
+        "state": row.state,
         "members": row.members,
         "held": row.held,
         "held_since": row.held_since,
         "waiting_since": row.waiting_since,
+        "at": row.changed_at,
         "correlation_id": row.correlation_id,
-        "changed_at": row.changed_at,
-        "last_error_code": row.error_code,
-        "last_error_at": row.error_at,
+        "error_code": row.error_code,
     }
 
 
