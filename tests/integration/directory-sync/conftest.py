@@ -21,7 +21,7 @@ from roster_common.runtime.clock import SystemClock, Uuid7Ids
 from roster_common.runtime.database import Database
 from roster_common.runtime.log.prepare import prepare_log
 from roster_common.runtime.migrations import migrate
-from roster_common.runtime.tokens import mint, new_keypair
+from roster_common.runtime.tokens import Role, mint, new_keypair
 from tests.support.databases import Databases
 from tests.support.processes import Program, start_program, start_service
 from tests.support.used_parts import note_part
@@ -223,14 +223,22 @@ class World:
         self, program: Program, path: str, *, districts: Sequence[str] = (DISTRICT,)
     ) -> httpx2.Response:
         """An operator's page."""
-        token = mint(
-            PRIVATE_KEY,
-            subject="test",
-            role="viewer",
-            districts=list(districts),
-            now=SystemClock().now(),
-        )
-        return await self.http.get(program.url + path, headers={"Authorization": f"Bearer {token}"})
+        headers = _token(role="viewer", subject="test", districts=districts)
+        return await self.http.get(program.url + path, headers=headers)
+
+    async def post(
+        self,
+        program: Program,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        role: Role = "approver",
+        subject: str = "test",
+        districts: Sequence[str] = (DISTRICT,),
+    ) -> httpx2.Response:
+        """What an operator asks for."""
+        headers = _token(role=role, subject=subject, districts=districts)
+        return await self.http.post(program.url + path, json=body, headers=headers)
 
     async def query(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Look into the database."""
@@ -263,6 +271,17 @@ class World:
             "  FROM directory_sync.consumer_position) AS read"
         )
         return row["told"] == row["read"] and not row["people"] and not row["groups"]
+
+
+def _token(*, role: Role, subject: str, districts: Sequence[str]) -> dict[str, str]:
+    token = mint(
+        PRIVATE_KEY,
+        subject=subject,
+        role=role,
+        districts=list(districts),
+        now=SystemClock().now(),
+    )
+    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from directory_sync.domain.policy import Policy
 from directory_sync.entrypoints.consumers.roster_state import GROUP, TOPICS, roster_state_handler
 from directory_sync.entrypoints.http.groups import group_routes
 from directory_sync.entrypoints.http.pages import routes
-from directory_sync.entrypoints.http.plans import plan_routes
+from directory_sync.entrypoints.http.plans import decision_routes, plan_routes
 from directory_sync.entrypoints.jobs.group_reconciler import GroupReconciler
 from directory_sync.entrypoints.jobs.reconciler import Reconciler
 from directory_sync.ports import Connection, Wiring
@@ -93,15 +93,9 @@ def _add_plans(
         wirings=wirings,
         clock=runtime.clock,
     )
-    app.include_router(
-        plan_routes(
-            show,
-            decide,
-            viewer=runtime.operators.require("viewer"),
-            approver=runtime.operators.require("approver"),
-            ring=bell.ring,
-        )
-    )
+    app.include_router(plan_routes(show, runtime.operators.require("viewer")))
+    approver = runtime.operators.require("approver")
+    app.include_router(decision_routes(show, decide, approver, ring=bell.ring))
 
     async def tidy() -> None:
         await decide.tidy([wiring.policy for wiring in wirings])

@@ -7,6 +7,7 @@ from datetime import datetime
 from directory_sync.domain.account import AccountRecord
 from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.person import Person
+from directory_sync.domain.plans import ItemState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,14 @@ class Waiting:
     attempts: int
     next_attempt_at: datetime
     error_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBy:
+    """The plan that decides about an account, and where the account's item stands in it."""
+
+    plan_id: str
+    state: ItemState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,7 @@ class AccountRow:
     error_code: str | None
     error_at: datetime | None
     waiting: Waiting | None
+    held: HeldBy | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

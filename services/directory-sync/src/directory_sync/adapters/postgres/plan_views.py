@@ -11,13 +11,15 @@ from roster_common.runtime.database import Database
 
 _TIMEOUT_S = 10.0
 
-_SEEN = """
-    (district_id, target_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-    AND ($3::text IS NULL OR state = $3)
+_COUNT = """
+    SELECT count(*) FROM directory_sync.plan
+    WHERE (district_id, target_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+      AND ($3::text IS NULL OR state = $3)
 """
-_COUNT = f"SELECT count(*) FROM directory_sync.plan WHERE {_SEEN}"
 _PAGE = f"""
-    SELECT {PLAN_COLUMNS} FROM directory_sync.plan WHERE {_SEEN}
+    SELECT {PLAN_COLUMNS} FROM directory_sync.plan
+    WHERE (district_id, target_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+      AND ($3::text IS NULL OR state = $3)
     ORDER BY created_at DESC, plan_id DESC LIMIT $4 OFFSET $5
 """
 _ONE = f"""

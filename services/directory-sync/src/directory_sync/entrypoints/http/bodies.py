@@ -25,8 +25,18 @@ class WaitingBody(Body):
     error_code: str | None
 
 
+class HeldByBody(Body):
+    """The plan that decides about this account; `state` is where the account stands in it."""
+
+    plan_id: str
+    state: str
+
+
 class AccountBody(Body):
-    """One person's account in one target; `state` is none, reserved, enabled or disabled."""
+    """One person's account in one target; `state` is none, reserved, enabled or disabled.
+
+    `reason` says why it should be so; `heldBy`, why it is not yet.
+    """
 
     district: str
     target: str
@@ -42,6 +52,7 @@ class AccountBody(Body):
     last_error_code: str | None
     last_error_at: datetime | None
     waiting: WaitingBody | None
+    held_by: HeldByBody | None
 
 
 class AccountsBody(Body):
@@ -109,6 +120,9 @@ def account_body(shown: ShownAccount) -> AccountBody:
             next_attempt_at=waiting.next_attempt_at,
             error_code=waiting.error_code,
         ),
+        held_by=None
+        if row.held is None
+        else HeldByBody(plan_id=row.held.plan_id, state=row.held.state.value),
     )
 
 
