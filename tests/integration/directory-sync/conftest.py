@@ -120,6 +120,7 @@ class World:
     http: httpx2.AsyncClient
     programs: list[Program] = field(default_factory=list)
     kinds_of_groups: tuple[str, ...] = ()
+    first_connection: str = "apply"
 
     async def tell(self, *events: Event) -> None:
         """Put events on the log in one commit."""
@@ -142,8 +143,8 @@ class World:
             )
         )
 
-    def environment(self, **more: str) -> dict[str, str]:
-        """What the service is told."""
+    def targets(self, **more: Any) -> str:
+        """The targets setting."""
         target = {
             "id": TARGET,
             "district": DISTRICT,
@@ -153,13 +154,17 @@ class World:
             "roles": ["student", "teacher"],
             "emailDomain": "north.example",
             "groups": list(self.kinds_of_groups),
-            "firstConnection": "apply",
+            "firstConnection": self.first_connection,
         }
+        return json.dumps([target | more])
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What the service is told."""
         return {
             "HOMEROOM_ENVIRONMENT": "test",
             "HOMEROOM_DATABASE_URL": self.database_url,
             "HOMEROOM_OPERATOR_PUBLIC_KEY": PUBLIC_KEY,
-            "HOMEROOM_TARGETS": json.dumps([target]),
+            "HOMEROOM_TARGETS": self.targets(),
             "HOMEROOM_LEASE_S": "2",
             **more,
         }

@@ -15,12 +15,19 @@ from directory_sync.domain.policy import Policy
 from directory_sync.entrypoints.consumers.roster_state import GROUP, TOPICS, roster_state_handler
 from directory_sync.entrypoints.http.groups import group_routes
 from directory_sync.entrypoints.http.pages import routes
-from directory_sync.entrypoints.http.plans import decision_routes, plan_routes
+from directory_sync.entrypoints.http.plans import (
+    decision_routes,
+    plan_routes,
+    reconcile_routes,
+)
 from directory_sync.entrypoints.jobs.group_reconciler import GroupReconciler
 from directory_sync.entrypoints.jobs.reconciler import Reconciler
+from directory_sync.entrypoints.jobs.target_reader import TargetReader
 from directory_sync.ports import Connection, Wiring
 from directory_sync.settings import SCHEMA, Settings, TargetSettings
 from directory_sync.targets import TARGETS
+from directory_sync.usecases.ask_reading import AskReading
+from directory_sync.usecases.compare_target import CompareTarget
 from directory_sync.usecases.connect_target import ConnectTarget
 from directory_sync.usecases.decide_plan import DecidePlan
 from directory_sync.usecases.guarding import Guard
@@ -96,6 +103,21 @@ def _add_plans(
     app.include_router(plan_routes(show, runtime.operators.require("viewer")))
     approver = runtime.operators.require("approver")
     app.include_router(decision_routes(show, decide, approver, ring=bell.ring))
+
+    asked = Bell()
+    ask = AskReading(
+        units=units, policies=[wiring.policy for wiring in wirings], clock=runtime.clock
+    )
+    operator = runtime.operators.require("operator")
+    app.include_router(reconcile_routes(ask, operator, ring=asked.ring))
+    for wiring in wirings:
+        reader = TargetReader(
+            target_id=wiring.policy.target_id,
+            compare=CompareTarget(units=units, wiring=wiring, clock=runtime.clock, ids=runtime.ids),
+            ear=asked.ear(),
+            bell=bell,
+        )
+        runtime.loop(f"read:{wiring.policy.target_id}", reader.run)
 
     async def tidy() -> None:
         await decide.tidy([wiring.policy for wiring in wirings])

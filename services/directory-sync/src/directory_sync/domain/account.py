@@ -52,6 +52,11 @@ class ActualAccount:
     enabled: bool
     attributes: Attributes
 
+    @property
+    def state(self) -> str:
+        """`enabled` or `disabled`."""
+        return "enabled" if self.enabled else "disabled"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRecord:

@@ -8,6 +8,7 @@ from directory_sync.domain.account import AccountRecord
 from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.person import Person
 from directory_sync.domain.plans import ItemState
+from directory_sync.domain.target_state import TargetState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +47,15 @@ class AccountRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetCounts:
-    """One target in numbers. `waiting` counts marks, `failing` those that failed, by code."""
+    """One target in numbers; `state` None: never read. `waiting` counts marks.
+
+    `failing` counts those of them that failed, by code.
+    """
 
     district_id: DistrictId
     target_id: TargetId
-    first_read_at: datetime | None
+    state: TargetState | None
+    open_plans: int
     accounts: Mapping[str, int]
     waiting: int
     oldest_waiting_since: datetime | None

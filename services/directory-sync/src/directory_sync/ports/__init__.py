@@ -27,6 +27,7 @@ from directory_sync.domain.work import (
 )
 from directory_sync.ports.groups import GroupMarks, Groups, GroupTarget
 from directory_sync.ports.plans import Outlook, Plans, Targets
+from directory_sync.ports.readings import Readings
 
 
 class People(Protocol):
@@ -85,6 +86,17 @@ class Marks(Protocol):
         self, district_id: DistrictId, target_id: TargetId, *, now: datetime
     ) -> None:
         """Mark every person of the district that is not marked yet, with its last cause."""
+        ...
+
+    async def add(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        causes: Mapping[PersonId, Cause],
+        *,
+        now: datetime,
+    ) -> None:
+        """Mark those without a mark; one that waits for its time goes on waiting."""
         ...
 
     async def drop_all(self, district_id: DistrictId, target_id: TargetId) -> int:
@@ -225,6 +237,11 @@ class Unit(Protocol):
     @property
     def outlook(self) -> Outlook:
         """Persons to plan for without claiming them."""
+        ...
+
+    @property
+    def readings(self) -> Readings:
+        """Full readings of targets."""
         ...
 
     @property

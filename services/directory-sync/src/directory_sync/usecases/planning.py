@@ -2,14 +2,14 @@
 nothing, so a round, a guard's backlog, a first connection and a dry run are one code path.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
-from directory_sync.domain.fact import AccountNamed
+from directory_sync.domain.fact import AccountNamed, Cause
 from directory_sync.domain.guard import Wish
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.matching import MatchRefused, match_found
@@ -89,38 +89,40 @@ class Planner:
 
     async def everyone(self, unit: Unit) -> Sequence[Wish]:
         """What is wanted for every person of the district."""
-        key = (self.wiring.policy.district_id, self.wiring.policy.target_id)
+        wishes: list[Wish] = []
+        async for results in self._all(unit):
+            wishes += [wish for r in results if (wish := self.wish(r)) is not None]
+        return wishes
 
-        async def page(after: PersonId) -> Sequence[Claimed]:
-            return await unit.outlook.everyone(*key, after=after, limit=_PAGE)
-
-        return await self._wishes(unit, page)
+    async def restless(self, unit: Unit) -> Mapping[PersonId, Cause]:
+        """Everybody about whom a round would do or say something, and what that goes back to."""
+        found: dict[PersonId, Cause] = {}
+        async for results in self._all(unit):
+            found |= {r.claimed.person_id: r.claimed.cause for r in results if not _idle(r)}
+        return found
 
     async def leaving(self, unit: Unit, *, passed_since: datetime) -> Sequence[Wish]:
         """Every disable that is marked and that nothing decides about yet."""
-
-        async def page(after: PersonId) -> Sequence[Claimed]:
-            return await unit.outlook.leaving(
-                self.wiring.policy,
-                today=self._today,
-                passed_since=passed_since,
-                after=after,
-                limit=_PAGE,
-            )
-
-        wishes = await self._wishes(unit, page)
-        return [wish for wish in wishes if wish.action == DISABLE]
-
-    async def _wishes(
-        self, unit: Unit, page: Callable[[PersonId], Awaitable[Sequence[Claimed]]]
-    ) -> Sequence[Wish]:
         wishes: list[Wish] = []
-        claimed = await page(PersonId(""))
-        while claimed:
+        after = PersonId("")
+        while claimed := await unit.outlook.leaving(
+            self.wiring.policy,
+            today=self._today,
+            passed_since=passed_since,
+            after=after,
+            limit=_PAGE,
+        ):
             results = await self(unit, claimed)
             wishes += [wish for r in results if (wish := self.wish(r)) is not None]
-            claimed = await page(claimed[-1].person_id)
-        return wishes
+            after = claimed[-1].person_id
+        return [wish for wish in wishes if wish.action == DISABLE]
+
+    async def _all(self, unit: Unit) -> AsyncIterator[Sequence[Result]]:
+        key = (self.wiring.policy.district_id, self.wiring.policy.target_id)
+        after = PersonId("")
+        while claimed := await unit.outlook.everyone(*key, after=after, limit=_PAGE):
+            yield await self(unit, claimed)
+            after = claimed[-1].person_id
 
     def wish(self, result: Result) -> Wish | None:
         """What a result wants done, as a guard and a plan see it; None when nothing."""
@@ -210,6 +212,10 @@ class Planner:
         fresh = actual is not None and (one.record is None or one.record.actual is None)
         named = named_fact(self.wiring, one, names) if fresh else None
         return Settled(claimed=one, write=write, named=named, linked=fresh)
+
+
+def _idle(result: Result) -> bool:
+    return isinstance(result, Settled) and not result.linked
 
 
 def action_of(result: Result) -> str | None:

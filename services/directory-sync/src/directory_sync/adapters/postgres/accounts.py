@@ -98,7 +98,7 @@ class PostgresAccounts:
             [None if w.names is None else w.names.username for w in writes],
             [None if w.names is None else w.names.email for w in writes],
             [None if w.names is None else w.names.source.value for w in writes],
-            [_state(w.actual) for w in writes],
+            ["reserved" if w.actual is None else w.actual.state for w in writes],
             [w.asked_at for w in writes],
             observed,
             [None if text is None else hash_of(text) for text in observed],
@@ -180,9 +180,3 @@ class PostgresAccounts:
     ) -> None:
         """Forget found accounts that are linked now."""
         await self._driver.execute(_DROP_FOUND, district_id, target_id, list(account_ids))
-
-
-def _state(actual: ActualAccount | None) -> str:
-    if actual is None:
-        return "reserved"
-    return "enabled" if actual.enabled else "disabled"

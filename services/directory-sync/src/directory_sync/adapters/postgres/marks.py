@@ -54,6 +54,17 @@ _CLAIM = """
       AND d.person_id = ANY(ARRAY(SELECT person_id FROM due))
     RETURNING d.person_id, d.correlation_id, d.causation_id, d.origin, d.attempts, d.generation
 """
+# Rows: persons without a mark, by primary key.
+_ADD = """
+    INSERT INTO directory_sync.dirty
+        (district_id, target_id, person_id, lane, correlation_id, causation_id, origin,
+         since, next_attempt_at)
+    SELECT $1, $2, r.person_id, 1, r.correlation_id, r.causation_id, r.origin, $7, $7
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
+        AS r(person_id, correlation_id, causation_id, origin)
+    ORDER BY r.person_id
+    ON CONFLICT (district_id, target_id, person_id) DO NOTHING
+"""
 _DROP_ALL = """
     WITH dropped AS (
         DELETE FROM directory_sync.dirty WHERE district_id = $1 AND target_id = $2 RETURNING 1)
@@ -137,6 +148,26 @@ class PostgresMarks:
             _CLAIM, district_id, target_id, limit, token, now, lease_until
         )
         return await with_facts(self._driver, district_id, target_id, marks)
+
+    async def add(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        causes: Mapping[PersonId, Cause],
+        *,
+        now: datetime,
+    ) -> None:
+        """Mark those without a mark; one that waits for its time goes on waiting."""
+        await self._driver.execute(
+            _ADD,
+            district_id,
+            target_id,
+            list(causes),
+            [c.correlation_id for c in causes.values()],
+            [c.causation_id for c in causes.values()],
+            [c.origin for c in causes.values()],
+            now,
+        )
 
     async def drop_all(self, district_id: DistrictId, target_id: TargetId) -> int:
         """Forget every mark of a target that is not live; returns how many there were."""

@@ -1,6 +1,7 @@
 """Where targets stand, in PostgreSQL: table target. Raw driver."""
 
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 
@@ -8,7 +9,7 @@ from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.target_state import TargetState
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-_STATE = """
+STATE: Final = """
     SELECT first_read_at, first_read_accounts, live_at, last_read_at, last_read_outcome
     FROM directory_sync.target WHERE district_id = $1 AND target_id = $2
 """
@@ -38,16 +39,8 @@ class PostgresTargets:
 
     async def state(self, district_id: DistrictId, target_id: TargetId) -> TargetState | None:
         """None when the target was never read whole."""
-        row = await self._driver.fetchrow(_STATE, district_id, target_id)
-        if row is None:
-            return None
-        return TargetState(
-            first_read_at=row["first_read_at"],
-            accounts=row["first_read_accounts"],
-            live_at=row["live_at"],
-            last_read_at=row["last_read_at"],
-            last_read_outcome=row["last_read_outcome"],
-        )
+        row = await self._driver.fetchrow(STATE, district_id, target_id)
+        return None if row is None else state_of(row)
 
     async def note_first_read(
         self, district_id: DistrictId, target_id: TargetId, *, accounts: int, now: datetime
@@ -62,3 +55,14 @@ class PostgresTargets:
     async def go_live(self, district_id: DistrictId, target_id: TargetId, *, now: datetime) -> None:
         """From now on rounds change the target."""
         await self._driver.execute(_GO_LIVE, district_id, target_id, now)
+
+
+def state_of(row: asyncpg.Record) -> TargetState:
+    """The state in a row of `STATE`."""
+    return TargetState(
+        first_read_at=row["first_read_at"],
+        accounts=row["first_read_accounts"],
+        live_at=row["live_at"],
+        last_read_at=row["last_read_at"],
+        last_read_outcome=row["last_read_outcome"],
+    )

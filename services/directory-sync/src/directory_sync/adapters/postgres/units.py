@@ -12,6 +12,7 @@ from directory_sync.adapters.postgres.marks import PostgresMarks
 from directory_sync.adapters.postgres.outlook import PostgresOutlook
 from directory_sync.adapters.postgres.people import PostgresPeople
 from directory_sync.adapters.postgres.plans import PostgresPlans
+from directory_sync.adapters.postgres.readings import PostgresReadings
 from directory_sync.adapters.postgres.targets import PostgresTargets
 from directory_sync.domain.fact import Fact
 from roster_common.contracts.envelope import Event
@@ -29,6 +30,7 @@ class PostgresUnit:
         self.marks = PostgresMarks(driver)
         self.accounts = PostgresAccounts(driver)
         self.outlook = PostgresOutlook(driver)
+        self.readings = PostgresReadings(driver)
         self.plans = PostgresPlans(driver)
         self.targets = PostgresTargets(driver)
         self.groups = PostgresGroups(driver)

@@ -6,6 +6,7 @@ import asyncpg
 
 from directory_sync.adapters.postgres.claimed import record_of
 from directory_sync.adapters.postgres.stored import load_person
+from directory_sync.adapters.postgres.targets import STATE, state_of
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.plans import ItemState
 from directory_sync.domain.view import AccountRow, HeldBy, TargetCounts, Waiting
@@ -41,8 +42,9 @@ _WAITING = """
     SELECT last_error_code AS code, count(*) AS n, min(since) AS since FROM directory_sync.dirty
     WHERE district_id = $1 AND target_id = $2 GROUP BY last_error_code
 """
-_FIRST_READ = """
-    SELECT first_read_at FROM directory_sync.target WHERE district_id = $1 AND target_id = $2
+_OPEN_PLANS = """
+    SELECT count(*) FROM directory_sync.plan
+    WHERE district_id = $1 AND target_id = $2 AND state = 'open'
 """
 
 
@@ -77,10 +79,12 @@ class PostgresViews:
         key = (district_id, target_id)
         states = await pool.fetch(_STATES, *key, timeout=_TIMEOUT_S)
         waiting = await pool.fetch(_WAITING, *key, timeout=_TIMEOUT_S)
+        state = await pool.fetchrow(STATE, *key, timeout=_TIMEOUT_S)
         return TargetCounts(
             district_id=district_id,
             target_id=target_id,
-            first_read_at=await pool.fetchval(_FIRST_READ, *key, timeout=_TIMEOUT_S),
+            state=None if state is None else state_of(state),
+            open_plans=await pool.fetchval(_OPEN_PLANS, *key, timeout=_TIMEOUT_S),
             accounts={row["state"]: row["n"] for row in states},
             waiting=sum(row["n"] for row in waiting),
             oldest_waiting_since=min((row["since"] for row in waiting), default=None),

@@ -73,11 +73,15 @@ class GroupCountsBody(Body):
 
 
 class TargetBody(Body):
-    """One target in numbers."""
+    """One target in numbers. `liveAt` is null while its first connection waits for a person."""
 
     district: str
     target: str
     first_read_at: datetime | None
+    live_at: datetime | None
+    last_read_at: datetime | None
+    last_read_outcome: str | None
+    open_plans: int
     accounts: dict[str, int]
     waiting: int
     oldest_waiting_since: datetime | None
@@ -131,7 +135,11 @@ def target_body(counts: TargetCounts, groups: GroupCounts | None) -> TargetBody:
     return TargetBody(
         district=counts.district_id,
         target=counts.target_id,
-        first_read_at=counts.first_read_at,
+        first_read_at=None if counts.state is None else counts.state.first_read_at,
+        live_at=None if counts.state is None else counts.state.live_at,
+        last_read_at=None if counts.state is None else counts.state.last_read_at,
+        last_read_outcome=None if counts.state is None else counts.state.last_read_outcome,
+        open_plans=counts.open_plans,
         accounts=dict(counts.accounts),
         waiting=counts.waiting,
         oldest_waiting_since=counts.oldest_waiting_since,
@@ -156,4 +164,4 @@ def _state(shown: ShownAccount) -> str:
         return "none"
     if record.actual is None:
         return "reserved"
-    return "enabled" if record.actual.enabled else "disabled"
+    return record.actual.state

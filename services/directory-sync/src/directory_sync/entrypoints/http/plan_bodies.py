@@ -95,6 +95,13 @@ class PreviewBody(Body):
     sample: list[SampleBody]
 
 
+class ReconcileBody(Body):
+    """The target that will be read whole."""
+
+    district: str
+    target: str
+
+
 def plan_body(plan: Plan) -> PlanBody:
     """The body for a plan alone."""
     return PlanBody(**_plan(plan))

@@ -15,12 +15,14 @@ from directory_sync.entrypoints.http.plan_bodies import (
     PlanItemsBody,
     PlansBody,
     PreviewBody,
+    ReconcileBody,
     Rejection,
     items_body,
     plan_body,
     preview_body,
     sampled_body,
 )
+from directory_sync.usecases.ask_reading import AskReading
 from directory_sync.usecases.decide_plan import DecidePlan
 from directory_sync.usecases.show_plans import ShowPlans
 from roster_common.holds import Refused
@@ -81,6 +83,24 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
         if shown is None:
             raise _unknown()
         return items_body(shown)
+
+    return router
+
+
+def reconcile_routes(ask: AskReading, operator: Gate, *, ring: Callable[[], None]) -> APIRouter:
+    """The door for asking for a full reading. `ring` wakes the reader, after the commit."""
+    router = APIRouter(tags=["plans"])
+
+    @router.post("/reconcile", status_code=202, summary="Read the whole target and compare, now")
+    async def reconcile(
+        who: Annotated[Operator, Depends(operator)],
+        district: Annotated[str, Query(max_length=255)],
+        target: Annotated[str, Query(max_length=255)],
+    ) -> ReconcileBody:
+        if not await ask(district, target, may_see=who.may_see):
+            raise Problem(404, "target_not_known", "No such target in a district you may see")
+        ring()
+        return ReconcileBody(district=district, target=target)
 
     return router
 
