@@ -90,25 +90,31 @@ async def test_a_new_title_renames_the_group_and_makes_no_other(
     assert after["members"] == before["members"]
 
 
-async def test_an_ended_class_and_a_leaver_empty_groups_and_delete_none(
+async def test_ended_classes_and_accounts_that_go_off_empty_groups_and_delete_none(
     grouped, a_person, an_event, a_class, a_seat
 ):
     grouped.start()
     await grouped.tell(
         a_class("c1"),
         an_event(a_person("p1", roles=at("hill"), classes=a_seat("c1"))),
+        a_class("c2"),
         an_event(a_person("p2", roles=at("hill"), classes=a_seat("c1"))),
+        an_event(a_person("p3", roles=at("hill"), classes=a_seat("c2"))),
     )
     await eventually(grouped.settled)
 
+    without_role = a_person(
+        "p3", roles=at("hill", end_date=TODAY), classes=a_seat("c2"), revision=2
+    )
     await grouped.tell(
         a_class("c1", revision=2, terms=ended()),
         an_event(a_person("p1", status="tobedeleted", roles=(), revision=2)),
+        an_event(without_role),
     )
 
     await eventually(grouped.settled)
     assert (await grouped.user("p1"))["active"] is False
-    assert await grouped.members() == {C1: set(), STUDENTS: {"p2"}}
+    assert await grouped.members() == {C1: set(), C2: set(), STUDENTS: {"p2"}}
 
 
 async def test_a_group_that_stood_there_is_adopted_and_strangers_in_it_stay(

@@ -114,4 +114,5 @@ def _target(url: str, token: str) -> dict[str, object]:
         "roles": list(DIRECTORY_ROLES),
         "emailDomain": MAIL_DOMAIN,
         "firstConnection": "apply",
+        "groups": ["school", "class"],
     }

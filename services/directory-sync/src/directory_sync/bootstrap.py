@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from directory_sync.adapters.events import FactToEvent
 from directory_sync.adapters.postgres.group_views import PostgresGroupViews
 from directory_sync.adapters.postgres.plan_views import PostgresPlanViews
+from directory_sync.adapters.postgres.tracer import PostgresTracer
 from directory_sync.adapters.postgres.units import PostgresUnits
 from directory_sync.adapters.postgres.views import PostgresViews
 from directory_sync.adapters.transport import HttpTransport
@@ -45,6 +46,7 @@ from directory_sync.usecases.show_groups import ShowGroups
 from directory_sync.usecases.show_plans import ShowPlans
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.service import Runtime, create_app
+from roster_common.runtime.trace import trace_routes
 
 _REVIEW_EVERY_S = 300.0
 _TIDY_EVERY_S = 60.0
@@ -65,6 +67,7 @@ def build(settings: Settings) -> FastAPI:
         viewer = runtime.operators.require("viewer")
         app.include_router(routes(show, show_groups, viewer))
         app.include_router(group_routes(show_groups, viewer))
+        app.include_router(trace_routes(settings.service, PostgresTracer(runtime.database), viewer))
         _add_consumer(runtime, units, policies, bell)
         for wiring in wirings:
             _add_workers(settings, runtime, units, wiring, bell)

@@ -2,12 +2,21 @@
 
 from datetime import date
 
-from directory_sync.adapters.events import STEPS
-from directory_sync.adapters.postgres.stored import dump, hash_of, load_actual, load_person
+import pytest
+
+from directory_sync.adapters.events import STEPS, FactToEvent
+from directory_sync.adapters.postgres.stored import (
+    dump,
+    hash_of,
+    load_actual,
+    load_class,
+    load_person,
+)
 from directory_sync.domain.account import ActualAccount
-from directory_sync.domain.fact import AccountStep
-from directory_sync.domain.ids import PersonId
-from directory_sync.domain.person import Person, Role, Seat
+from directory_sync.domain.fact import AccountStep, Cause, MembershipFact
+from directory_sync.domain.group import GroupKind
+from directory_sync.domain.ids import DistrictId, PersonId, TargetId
+from directory_sync.domain.person import Person, Role, RosterClass, Seat
 
 
 def test_every_step_has_the_event_type_of_its_name():
@@ -53,3 +62,48 @@ def test_a_stored_account_reads_back_as_it_was():
     )
 
     assert load_actual(dump(account)) == account
+
+
+@pytest.mark.parametrize("term", [None, date(2026, 9, 1)])
+def test_a_stored_class_reads_back_as_it_was(term):
+    roster_class = RosterClass(
+        class_id="c",
+        active=True,
+        title="Algebra",
+        class_code="A-1",
+        school_id="hill",
+        school_name=None,
+        begin=term,
+        end=None,
+    )
+
+    assert load_class(dump(roster_class)) == roster_class
+
+
+@pytest.mark.parametrize("kind", GroupKind)
+@pytest.mark.parametrize(("added", "word"), [(True, "added"), (False, "removed")])
+def test_a_membership_is_told_by_ids_with_its_reason_and_its_cause(kind, added, word):
+    told = []
+    fact = MembershipFact(
+        added=added,
+        district_id=DistrictId("north"),
+        target_id=TargetId("t"),
+        person_id=PersonId("p"),
+        account_id="a",
+        group_id="g",
+        reason=kind.reason,
+        cause=Cause(correlation_id="why", causation_id="event", origin="webhook"),
+    )
+
+    FactToEvent(lambda data, **around: told.append((data, around)))(fact)
+
+    ((data, around),) = told
+    assert f"k12.directory.membership.{word}.v1" == data.TYPE
+    assert (data.target, data.person_id, data.account_id, data.group_id) == ("t", "p", "a", "g")
+    assert data.reason == ("class" if kind is GroupKind.CLASS else "org")
+    assert around == {
+        "district_id": "north",
+        "origin": "webhook",
+        "correlation_id": "why",
+        "causation_id": "event",
+    }

@@ -96,9 +96,14 @@ class Plans(Protocol):
         ...
 
     async def forget(
-        self, district_id: DistrictId, *, spent_before: datetime, ended_before: datetime
+        self,
+        district_id: DistrictId,
+        *,
+        spent_before: datetime,
+        steps_before: datetime,
+        ended_before: datetime,
     ) -> None:
-        """Delete what was spent, and plans that ended without a live item, before these."""
+        """Delete what was spent, steps, and plans that ended without a live item, before these."""
         ...
 
 

@@ -16,6 +16,8 @@ from roster_common.holds import Decision, Refused, approve, expire, reject
 from roster_common.ports import Clock
 
 _KEPT: Final = timedelta(days=30)
+# As long as the log (ADR 0013).
+_STEPS_KEPT: Final = timedelta(days=7)
 _AFTER: Final[Mapping[PlanStep, ItemState]] = {
     PlanStep.APPROVED: ItemState.RELEASED,
     PlanStep.REJECTED: ItemState.REFUSED,
@@ -74,7 +76,10 @@ class DecidePlan:
             async with self.units.begin() as unit:
                 overdue = await unit.plans.overdue(district_id, now=now)
                 await unit.plans.forget(
-                    district_id, spent_before=now - WINDOW, ended_before=now - _KEPT
+                    district_id,
+                    spent_before=now - WINDOW,
+                    steps_before=now - _STEPS_KEPT,
+                    ended_before=now - _KEPT,
                 )
             for plan in overdue:
                 await self._expire(plan)

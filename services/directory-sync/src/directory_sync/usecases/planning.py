@@ -187,7 +187,8 @@ class Planner:
         if isinstance(names, NameRefused):
             return Refused(claimed=one, names=_held(record), actual=actual, code=names.code)
         desired = self.wiring.desired(person, names, role)
-        return self._finish_plan(one, names, actual, plan(desired, actual))
+        unheeded = {} if record is None else record.unheeded
+        return self._finish_plan(one, names, actual, plan(desired, actual, unheeded))
 
     def _finish_plan(
         self,

@@ -7,6 +7,7 @@ tables fill, and loop over the whole target.
 from collections.abc import Mapping, Sequence
 
 import asyncpg
+import orjson
 
 from directory_sync.adapters.postgres.stored import load_actual, load_person
 from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
@@ -19,7 +20,8 @@ from directory_sync.domain.work import Claimed
 # Rows: one per claimed person, by primary keys.
 _FACTS = """
     SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS known,
-           a.username, a.email, a.username_source, a.asked_at, a.observed::text AS observed
+           a.username, a.email, a.username_source, a.asked_at,
+           a.observed::text AS observed, a.unheeded::text AS unheeded
     FROM unnest($3::text[]) AS w(person_id)
     LEFT JOIN LATERAL (SELECT * FROM directory_sync.person
         WHERE district_id = $1 AND person_id = w.person_id OFFSET 0) AS p ON true
@@ -94,7 +96,7 @@ async def _candidates(
 
 
 def record_of(row: asyncpg.Record) -> AccountRecord | None:
-    """The record in a row that has `known`, the names, `asked_at` and `observed`."""
+    """The record in a row that has `known`, names, `asked_at`, `observed` and `unheeded`."""
     if not row["known"]:
         return None
     names = None
@@ -109,4 +111,5 @@ def record_of(row: asyncpg.Record) -> AccountRecord | None:
         names=names,
         actual=None if row["observed"] is None else load_actual(row["observed"]),
         asked_at=row["asked_at"],
+        unheeded=orjson.loads(row["unheeded"]),
     )

@@ -85,22 +85,27 @@ _SET_ALL = f"""
     ORDER BY known.group_key
     ON CONFLICT (district_id, target_id, group_key) DO NOTHING
 """
-# Rows: <= $3, index dirty_group_due. Lane 1 waits until no first try of a load's account waits.
+# Rows: <= $3, index dirty_group_due. Lane 1 waits until no first try of a load's account waits; so
+# does a group that stood there before us, whose members we know by their accounts alone.
 _CLAIM = """
     WITH free AS (
-        SELECT group_key, lane FROM directory_sync.dirty_group
-        WHERE district_id = $1 AND target_id = $2 AND next_attempt_at <= $5
-          AND (lease_until IS NULL OR lease_until < $5)
-          AND (lane = 0 OR NOT EXISTS (
-            SELECT 1 FROM directory_sync.dirty
-            WHERE district_id = $1 AND target_id = $2 AND lane = 1 AND last_error_code IS NULL))
-        ORDER BY lane, next_attempt_at LIMIT $3
-        FOR UPDATE SKIP LOCKED
+        SELECT d.group_key, d.lane FROM directory_sync.dirty_group d
+        WHERE d.district_id = $1 AND d.target_id = $2 AND d.next_attempt_at <= $5
+          AND (d.lease_until IS NULL OR d.lease_until < $5)
+          AND (d.lane = 0 AND NOT EXISTS (
+                SELECT 1 FROM directory_sync.directory_group g
+                WHERE g.district_id = $1 AND g.target_id = $2 AND g.group_key = d.group_key
+                  AND g.doubt = 'found')
+            OR NOT EXISTS (
+                SELECT 1 FROM directory_sync.dirty
+                WHERE district_id = $1 AND target_id = $2 AND lane = 1 AND last_error_code IS NULL))
+        ORDER BY d.lane, d.next_attempt_at LIMIT $3
+        FOR UPDATE OF d SKIP LOCKED
     ), due AS (SELECT group_key FROM free WHERE lane = (SELECT min(lane) FROM free))
     UPDATE directory_sync.dirty_group d
     SET lease_token = $4, lease_until = $6, attempts = d.attempts + 1
-    FROM due
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = due.group_key
+    WHERE d.district_id = $1 AND d.target_id = $2
+      AND d.group_key = ANY(ARRAY(SELECT group_key FROM due))
     RETURNING d.group_key, d.kind, d.subject_id, d.correlation_id, d.causation_id, d.origin,
               d.attempts, d.generation
 """
@@ -136,11 +141,13 @@ _HELD = """
     WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
     ORDER BY group_key FOR UPDATE
 """
+# "= ANY" beside a join: the planner then never loops over a whole target, whatever it believes of a
+# table that fills faster than it is counted.
 _FINISH = """
     DELETE FROM directory_sync.dirty_group d
     USING unnest($3::text[], $4::bigint[]) AS r(group_key, generation)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = r.group_key
-      AND d.generation = r.generation
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = ANY($3::text[])
+      AND d.group_key = r.group_key AND d.generation = r.generation
 """
 _COME_AGAIN = """
     UPDATE directory_sync.dirty_group
@@ -153,7 +160,8 @@ _RETRY = """
     SET lease_token = NULL, lease_until = NULL, last_error_code = r.code,
         next_attempt_at = CASE WHEN d.attempts = 0 THEN d.next_attempt_at ELSE r.at END
     FROM unnest($3::text[], $4::timestamptz[], $5::text[]) AS r(group_key, at, code)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = r.group_key
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = ANY($3::text[])
+      AND d.group_key = r.group_key
 """
 
 

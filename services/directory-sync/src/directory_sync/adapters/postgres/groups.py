@@ -21,8 +21,8 @@ _PLACES_OF = """
 _DROP_PLACES = """
     DELETE FROM directory_sync.place p
     USING unnest($2::text[], $3::text[], $4::smallint[]) AS r(person_id, group_key, number)
-    WHERE p.district_id = $1 AND p.person_id = r.person_id AND p.group_key = r.group_key
-      AND p.number = r.number
+    WHERE p.district_id = $1 AND p.person_id = ANY($2::text[]) AND p.person_id = r.person_id
+      AND p.group_key = r.group_key AND p.number = r.number
 """
 _ADD_PLACES = """
     INSERT INTO directory_sync.place
@@ -68,8 +68,8 @@ _ADD_MEMBERS = """
 _DROP_MEMBERS = """
     DELETE FROM directory_sync.membership m
     USING unnest($3::text[], $4::text[]) AS r(group_key, account_id)
-    WHERE m.district_id = $1 AND m.target_id = $2 AND m.group_key = r.group_key
-      AND m.account_id = r.account_id
+    WHERE m.district_id = $1 AND m.target_id = $2 AND m.group_key = ANY($3::text[])
+      AND m.group_key = r.group_key AND m.account_id = r.account_id
 """
 _OWNERS = """
     SELECT account_id, person_id FROM directory_sync.account
@@ -223,11 +223,13 @@ class PostgresGroups:
         now: datetime,
     ) -> None:
         """Store who is in a group now, and who no longer is."""
-        await self._driver.execute(_DROP_MEMBERS, district_id, target_id, *_pairs(removed))
-        people = [change.person_id for change in added]
-        await self._driver.execute(
-            _ADD_MEMBERS, district_id, target_id, *_pairs(added), people, now
-        )
+        if removed:
+            await self._driver.execute(_DROP_MEMBERS, district_id, target_id, *_pairs(removed))
+        if added:
+            people = [change.person_id for change in added]
+            await self._driver.execute(
+                _ADD_MEMBERS, district_id, target_id, *_pairs(added), people, now
+            )
 
     async def owners(
         self, district_id: DistrictId, target_id: TargetId, account_ids: Sequence[str]

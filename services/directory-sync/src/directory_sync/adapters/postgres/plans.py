@@ -110,6 +110,7 @@ _FINISH = """
     WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
       AND state = 'released'
 """
+_FORGET_STEPS = "DELETE FROM directory_sync.step WHERE district_id = $1 AND at < $2"
 _FORGET_SPENT = "DELETE FROM directory_sync.spent WHERE district_id = $1 AND at < $2"
 _FORGET_ITEMS = f"""
     DELETE FROM directory_sync.plan_item i USING directory_sync.plan p
@@ -258,9 +259,15 @@ class PostgresPlans:
         await self._driver.execute(_FINISH, district_id, target_id, list(people))
 
     async def forget(
-        self, district_id: DistrictId, *, spent_before: datetime, ended_before: datetime
+        self,
+        district_id: DistrictId,
+        *,
+        spent_before: datetime,
+        steps_before: datetime,
+        ended_before: datetime,
     ) -> None:
-        """Delete what was spent, and plans that ended without a live item, before these."""
+        """Delete what was spent, steps, and plans that ended without a live item, before these."""
+        await self._driver.execute(_FORGET_STEPS, district_id, steps_before)
         await self._driver.execute(_FORGET_SPENT, district_id, spent_before)
         await self._driver.execute(_FORGET_ITEMS, district_id, ended_before)
         await self._driver.execute(_FORGET_PLANS, district_id, ended_before)

@@ -35,7 +35,8 @@ class HeldByBody(Body):
 class AccountBody(Body):
     """One person's account in one target; `state` is none, reserved, enabled or disabled.
 
-    `reason` says why it should be so; `heldBy`, why it is not yet.
+    `reason` says why it should be so; `heldBy`, why it is not yet. `unheeded` names attributes
+    that the target did not take though it said yes; they are not asked for again.
     """
 
     district: str
@@ -47,6 +48,7 @@ class AccountBody(Body):
     username_from: str | None
     email: str | None
     attributes: dict[str, str]
+    unheeded: list[str]
     confirmed_at: datetime | None
     correlation_id: str
     last_error_code: str | None
@@ -112,6 +114,7 @@ def account_body(shown: ShownAccount) -> AccountBody:
         username_from=None if names is None else names.source.value,
         email=None if names is None else names.email,
         attributes={} if actual is None else dict(actual.attributes),
+        unheeded=[] if record is None else sorted(record.unheeded),
         confirmed_at=row.confirmed_at,
         correlation_id=row.correlation_id,
         last_error_code=row.error_code,
