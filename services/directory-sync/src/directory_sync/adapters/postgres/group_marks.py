@@ -1,6 +1,6 @@
 """Marks on groups in PostgreSQL: table dirty_group, a queue with leases and generations.
 
-Raw driver. Reads what a marked group is made from together with its claim.
+Raw driver. What a claimed group is made from is read by group_facts.py in the same transaction.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,11 @@ from datetime import datetime
 
 import asyncpg
 
-from directory_sync.adapters.postgres.stored import load_class
+from directory_sync.adapters.postgres.group_facts import claimed_groups
 from directory_sync.domain.fact import Cause
-from directory_sync.domain.group import GroupKey, GroupKind, GroupName, Place
+from directory_sync.domain.group import GroupKey, GroupKind, GroupName
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
-from directory_sync.domain.membership import ClaimedGroup, Doubt, GroupRetry, KnownGroup
-from directory_sync.domain.person import RosterClass
+from directory_sync.domain.membership import ClaimedGroup, GroupRetry
 
 _BULK_ORIGINS = frozenset({"firstload", "republish", "snapshot"})
 # A mark of a load waits a second, so that what the load tells next is in the same request.
@@ -24,14 +23,17 @@ _INTO = """
         (district_id, target_id, group_key, kind, subject_id, lane, correlation_id, causation_id,
          origin, since, next_attempt_at)
 """
-# A mark that stands is due again at once; a lease is left alone, the higher generation keeps it
-# from being finished by who holds it now.
+# A mark that nobody took yet and that has the same cause covers this already: a load touches a
+# group once per member. Else it is due again at once; a lease is left alone, the higher generation
+# keeps it from being finished by who holds it now.
 _AGAIN = """
     ON CONFLICT (district_id, target_id, group_key) DO UPDATE SET
         lane = least(d.lane, excluded.lane), correlation_id = excluded.correlation_id,
         causation_id = excluded.causation_id,
         origin = CASE WHEN excluded.lane <= d.lane THEN excluded.origin ELSE d.origin END,
         generation = d.generation + 1, attempts = 0, next_attempt_at = excluded.next_attempt_at
+    WHERE d.lease_token IS NOT NULL OR d.attempts > 0 OR excluded.lane < d.lane
+       OR excluded.correlation_id <> d.correlation_id
 """
 # Rows: groups touched by one batch x targets of the district.
 _SET = f"""
@@ -49,7 +51,7 @@ _SET = f"""
 # that was just made while its maker misses the mark that the plan takes away.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 # Rows: groups in which these persons have a place or are members; indexes place_pkey and
-# membership_person. A mark that nobody took yet covers this already.
+# membership_person.
 _SET_FOR_PEOPLE = f"""
     WITH asked AS (
         SELECT * FROM unnest($3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[])
@@ -70,7 +72,6 @@ _SET_FOR_PEOPLE = f"""
     FROM theirs JOIN asked USING (person_id) WHERE kind = ANY($9::text[])
     ORDER BY group_key, lane, person_id
     {_AGAIN}
-    WHERE d.lease_token IS NOT NULL OR d.attempts > 0 OR excluded.lane < d.lane
 """
 # Rows: every group that the roster or the target knows, once per target.
 _SET_ALL = f"""
@@ -108,29 +109,6 @@ _CLAIM = """
       AND d.group_key = ANY(ARRAY(SELECT group_key FROM due))
     RETURNING d.group_key, d.kind, d.subject_id, d.correlation_id, d.causation_id, d.origin,
               d.attempts, d.generation
-"""
-# Rows: all places of the claimed groups, index place_group, each with its person's account if on.
-_PLACES = """
-    SELECT p.group_key, p.person_id, p.number, p.kind, p.subject_id, p.role, p.begin_day,
-           p.end_day, p.school_name, p.changed_at, a.account_id
-    FROM directory_sync.place p
-    LEFT JOIN directory_sync.account a
-        ON a.district_id = $1 AND a.target_id = $2 AND a.person_id = p.person_id
-        AND a.state = 'enabled'
-    WHERE p.district_id = $1 AND p.group_key = ANY($3::text[])
-    ORDER BY p.changed_at, p.person_id
-"""
-_CLASSES = """
-    SELECT class_id, state::text AS state FROM directory_sync.class
-    WHERE district_id = $1 AND class_id = ANY($2::text[]) AND NOT deleted
-"""
-_KNOWN = """
-    SELECT group_key, group_id, display_name, doubt FROM directory_sync.directory_group
-    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
-"""
-_MEMBERS = """
-    SELECT group_key, account_id, person_id FROM directory_sync.membership
-    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
 """
 _RENEW = """
     UPDATE directory_sync.dirty_group SET lease_until = $4
@@ -245,15 +223,7 @@ class PostgresGroupMarks:
         )
         if not marks:
             return []
-        keys = [row["group_key"] for row in marks]
-        subjects = [row["subject_id"] for row in marks if row["kind"] == GroupKind.CLASS]
-        facts = _Facts(
-            places=await self._driver.fetch(_PLACES, district_id, target_id, keys),
-            classes=await self._driver.fetch(_CLASSES, district_id, subjects),
-            known=await self._driver.fetch(_KNOWN, district_id, target_id, keys),
-            members=await self._driver.fetch(_MEMBERS, district_id, target_id, keys),
-        )
-        return [facts.claimed(row) for row in sorted(marks, key=lambda row: str(row["group_key"]))]
+        return await claimed_groups(self._driver, district_id, target_id, marks)
 
     async def _lock(self, district_id: DistrictId, target_id: TargetId) -> None:
         await self._driver.execute(_LOCK, f"directory_sync/groups/{district_id}/{target_id}")
@@ -296,78 +266,6 @@ class PostgresGroupMarks:
             [r.at for r in retries],
             [r.code for r in retries],
         )
-
-
-class _Facts:
-    """What the claimed groups are made from, by key."""
-
-    def __init__(
-        self,
-        *,
-        places: Sequence[asyncpg.Record],
-        classes: Sequence[asyncpg.Record],
-        known: Sequence[asyncpg.Record],
-        members: Sequence[asyncpg.Record],
-    ) -> None:
-        self._places: dict[str, list[tuple[PersonId, Place]]] = {}
-        self._accounts: dict[str, dict[PersonId, str]] = {}
-        self._members: dict[str, dict[str, PersonId]] = {}
-        for row in places:
-            key, person_id = row["group_key"], PersonId(row["person_id"])
-            self._places.setdefault(key, []).append((person_id, _place(row)))
-            if row["account_id"] is not None:
-                self._accounts.setdefault(key, {})[person_id] = row["account_id"]
-        for row in members:
-            of_group = self._members.setdefault(row["group_key"], {})
-            of_group[row["account_id"]] = PersonId(row["person_id"])
-        self._classes = {row["class_id"]: load_class(row["state"]) for row in classes}
-        self._known = {row["group_key"]: row for row in known}
-
-    def claimed(self, mark: asyncpg.Record) -> ClaimedGroup:
-        """One marked group with its facts."""
-        name = GroupName(kind=GroupKind(mark["kind"]), subject_id=mark["subject_id"])
-        places = self._places.get(name.key, [])
-        told = [place.school_name for _, place in places if place.school_name]
-        roster_class: RosterClass | None = None
-        if name.kind is GroupKind.CLASS:
-            roster_class = self._classes.get(name.subject_id)
-        return ClaimedGroup(
-            name=name,
-            places=places,
-            accounts=self._accounts.get(name.key, {}),
-            roster_class=roster_class,
-            school_name=told[-1] if told else None,
-            known=self._known_group(name.key),
-            cause=Cause(
-                correlation_id=mark["correlation_id"],
-                causation_id=mark["causation_id"],
-                origin=mark["origin"],
-            ),
-            attempt=mark["attempts"],
-            generation=mark["generation"],
-        )
-
-    def _known_group(self, key: GroupKey) -> KnownGroup | None:
-        row = self._known.get(key)
-        if row is None:
-            return None
-        return KnownGroup(
-            group_id=row["group_id"],
-            display_name=row["display_name"],
-            doubt=None if row["doubt"] is None else Doubt(row["doubt"]),
-            members=self._members.get(key, {}),
-        )
-
-
-def _place(row: asyncpg.Record) -> Place:
-    return Place(
-        name=GroupName(kind=GroupKind(row["kind"]), subject_id=row["subject_id"]),
-        number=row["number"],
-        role=row["role"],
-        begin=row["begin_day"],
-        end=row["end_day"],
-        school_name=row["school_name"],
-    )
 
 
 def _columns(
