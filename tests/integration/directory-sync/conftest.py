@@ -245,6 +245,15 @@ class World:
         headers = _token(role=role, subject=subject, districts=districts)
         return await self.http.post(program.url + path, json=body, headers=headers)
 
+    async def try_post(
+        self, program: Program, path: str, body: Mapping[str, Any]
+    ) -> httpx2.Response | None:
+        """As `post`, of a service that may die meanwhile; None when no answer came."""
+        try:
+            return await self.post(program, path, body)
+        except httpx2.HTTPError:
+            return None
+
     async def query(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Look into the database."""
         connection = await asyncpg.connect(self.database_url)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import FastAPI
+from pydantic import JsonValue
 
 from directory_sync.adapters.events import FactToEvent
 from directory_sync.adapters.postgres.group_views import PostgresGroupViews
@@ -13,6 +14,7 @@ from directory_sync.adapters.postgres.views import PostgresViews
 from directory_sync.adapters.transport import HttpTransport
 from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.policy import Policy
+from directory_sync.domain.target_state import word_for
 from directory_sync.entrypoints.consumers.roster_state import GROUP, TOPICS, roster_state_handler
 from directory_sync.entrypoints.http.groups import group_routes
 from directory_sync.entrypoints.http.pages import routes
@@ -45,6 +47,7 @@ from directory_sync.usecases.show_accounts import ShowAccounts
 from directory_sync.usecases.show_groups import ShowGroups
 from directory_sync.usecases.show_plans import ShowPlans
 from roster_common.runtime.bell import Bell
+from roster_common.runtime.health import Check, RunCheck
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
 
@@ -60,9 +63,9 @@ def build(settings: Settings) -> FastAPI:
         wirings = [_wiring(target, runtime) for target in settings.targets]
         policies = [wiring.policy for wiring in wirings]
         bell = Bell()
-        show = ShowAccounts(
-            views=PostgresViews(runtime.database), policies=policies, clock=runtime.clock
-        )
+        views = PostgresViews(runtime.database)
+        runtime.health.add("targets", _targets_check(views, policies), critical=False)
+        show = ShowAccounts(views=views, policies=policies, clock=runtime.clock)
         show_groups = ShowGroups(views=PostgresGroupViews(runtime.database), policies=policies)
         viewer = runtime.operators.require("viewer")
         app.include_router(routes(show, show_groups, viewer))
@@ -82,6 +85,19 @@ def build(settings: Settings) -> FastAPI:
         runtime.every("review-dates", _REVIEW_EVERY_S, review_dates)
 
     return create_app(settings, wire)
+
+
+def _targets_check(views: PostgresViews, policies: Sequence[Policy]) -> RunCheck:
+    """Where each target stands. One that is away or waits for a person stops no other."""
+
+    async def check() -> Check:
+        detail: dict[str, JsonValue] = {}
+        for policy in policies:
+            state, open_plans = await views.standing(policy.district_id, policy.target_id)
+            detail[policy.target_id] = {"state": word_for(state), "openPlans": open_plans}
+        return Check(ok=True, detail={"targets": detail})
+
+    return check
 
 
 def _add_consumer(

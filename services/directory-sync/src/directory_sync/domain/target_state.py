@@ -17,3 +17,10 @@ class TargetState:
     live_at: datetime | None
     last_read_at: datetime | None
     last_read_outcome: str | None
+
+
+def word_for(state: TargetState | None) -> str:
+    """`unread`, `preview` (its first connection waits for a person) or `live`."""
+    if state is None:
+        return "unread"
+    return "preview" if state.live_at is None else "live"

@@ -9,6 +9,7 @@ from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.adapters.postgres.targets import STATE, state_of
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.plans import ItemState
+from directory_sync.domain.target_state import TargetState
 from directory_sync.domain.view import AccountRow, HeldBy, TargetCounts, Waiting
 from roster_common.runtime.database import Database
 
@@ -75,17 +76,26 @@ class PostgresViews:
         """One entry per target, in the given order."""
         return [await self._count(district_id, target_id) for district_id, target_id in targets]
 
+    async def standing(
+        self, district_id: DistrictId, target_id: TargetId
+    ) -> tuple[TargetState | None, int]:
+        """Where a target stands, and how many plans wait there; cheap."""
+        pool = await self._database.pool()
+        row = await pool.fetchrow(STATE, district_id, target_id, timeout=_TIMEOUT_S)
+        waiting = await pool.fetchval(_OPEN_PLANS, district_id, target_id, timeout=_TIMEOUT_S)
+        return None if row is None else state_of(row), int(waiting)
+
     async def _count(self, district_id: DistrictId, target_id: TargetId) -> TargetCounts:
         pool = await self._database.pool()
         key = (district_id, target_id)
         states = await pool.fetch(_STATES, *key, timeout=_TIMEOUT_S)
         waiting = await pool.fetch(_WAITING, *key, timeout=_TIMEOUT_S)
-        state = await pool.fetchrow(STATE, *key, timeout=_TIMEOUT_S)
+        state, open_plans = await self.standing(*key)
         return TargetCounts(
             district_id=district_id,
             target_id=target_id,
-            state=None if state is None else state_of(state),
-            open_plans=await pool.fetchval(_OPEN_PLANS, *key, timeout=_TIMEOUT_S),
+            state=state,
+            open_plans=open_plans,
             accounts={row["state"]: row["n"] for row in states},
             waiting=sum(row["n"] for row in waiting),
             oldest_waiting_since=min((row["since"] for row in waiting), default=None),
