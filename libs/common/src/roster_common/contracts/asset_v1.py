@@ -6,7 +6,7 @@ from roster_common.contracts.values import Moment, SourcedId, Text
 
 
 class AssetFact(EventData):
-    """Base of the fourteen; `source` names the inventory that said it."""
+    """Base of the fifteen; `source` names the inventory that said it."""
 
     TOPIC = "assets"
 
@@ -110,6 +110,12 @@ class AssetRetired(AssetFact):
     """The device is out of service for good."""
 
     TYPE = "k12.asset.retired.v1"
+
+
+class AssetCollectionRequested(AssetFact):
+    """The device is to be collected from `holder_person_id`, who left; `ticket_id` is the task."""
+
+    TYPE = "k12.asset.collectionrequested.v1"
 
 
 class AssetRequested(EventData):

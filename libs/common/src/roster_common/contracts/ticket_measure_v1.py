@@ -7,7 +7,8 @@ from roster_common.contracts.values import Count, Moment, Text
 class TicketMeasure(EventData):
     """Base of all; minutes by the calendar and by the hours of `schedule_id`.
 
-    `instance_id` counts rounds: a reopened ticket is measured again.
+    `instance_id` counts rounds: a reopened ticket is measured again. The same round told again
+    replaces what was told of it: a fact came late.
     """
 
     TOPIC = "tickets"

@@ -53,6 +53,12 @@ FAILPOINTS = frozenset(
         "directory.record.after_commit",
         # ticket-events
         "tickets.consume.before_commit",
+        "tickets.import.before_commit",
+        "tickets.import.after_commit",
+        "tickets.accept.before_commit",
+        "tickets.accept.after_commit",
+        "tickets.apply.before_commit",
+        "tickets.apply.after_commit",
     }
 )
 

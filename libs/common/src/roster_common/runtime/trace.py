@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from roster_common.contracts.values import Text
 from roster_common.runtime.tokens import Operator
 
 MOST_STEPS = 1_000
@@ -92,16 +93,16 @@ def trace_routes(
 
     @router.get("/trace/people/{person_id:path}", summary="Every copy of a person here")
     async def copies(
-        person_id: Annotated[str, Path(max_length=255)],
+        person_id: Annotated[Text, Path(max_length=255)],
         operator: viewer,
-        district: Annotated[str | None, Query(max_length=255)] = None,
+        district: Annotated[Text | None, Query(max_length=255)] = None,
     ) -> CopiesBody:
         found = await tracer.copies(person_id, districts=_districts(operator, district))
         return CopiesBody(service=service, person_id=person_id, copies=found)
 
     @router.get("/trace/{correlation_id}", summary="What a delivery caused here")
     async def steps(
-        correlation_id: Annotated[str, Path(max_length=255)],
+        correlation_id: Annotated[Text, Path(max_length=255)],
         operator: viewer,
     ) -> TraceBody:
         found = await tracer.steps(

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ticket_events.domain.cause import Cause
 from ticket_events.domain.ids import DistrictId, PersonId, RequestId
 
 _ROLE = "student"
-_QUIET_ORIGINS = frozenset({"firstload", "republish"})
 REASON = "person_joined"
 
 
@@ -22,15 +22,6 @@ class RequestState(StrEnum):
     OPEN = "open"
     FULFILLED = "fulfilled"
     CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
-    """What an effect goes back to: the delivery, the event that told us, how it entered."""
-
-    correlation_id: str
-    causation_id: str
-    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +61,7 @@ class DeviceRequest:
 
 def needs_device(joined: Joined) -> bool:
     """Whether this step asks for a device at all."""
-    return joined.role == _ROLE and joined.cause.origin not in _QUIET_ORIGINS
+    return joined.role == _ROLE and not joined.cause.is_quiet
 
 
 def school_for(to_org_ids: Sequence[str], *, known_school_id: str | None) -> str | None:

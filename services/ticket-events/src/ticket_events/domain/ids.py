@@ -5,3 +5,4 @@ from typing import NewType
 DistrictId = NewType("DistrictId", str)
 PersonId = NewType("PersonId", str)
 RequestId = NewType("RequestId", str)
+DeviceId = NewType("DeviceId", str)

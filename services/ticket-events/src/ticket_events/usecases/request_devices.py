@@ -13,7 +13,7 @@ from ticket_events.domain.device_request import (
     needs_device,
     school_for,
 )
-from ticket_events.domain.ids import RequestId
+from ticket_events.domain.ids import DistrictId, RequestId
 from ticket_events.ports import Unit
 
 
@@ -24,32 +24,37 @@ class RequestDevices:
         self._clock = clock
         self._ids = ids
 
-    async def __call__(self, unit: Unit, steps: Sequence[Joined | Left]) -> int:
-        """In the order of the log. Returns how many requests are new. Does not commit."""
+    async def __call__(
+        self, unit: Unit, district_id: DistrictId, steps: Sequence[Joined | Left]
+    ) -> int:
+        """Steps of one district in the order of the log. Returns how many requests are new.
+        Does not commit.
+        """
         new = 0
         # Runs of one kind, so that joining and leaving within a batch keep their order.
         for kind, run in groupby(steps, key=type):
             if kind is Left:
                 await unit.requests.cancel([step for step in run if isinstance(step, Left)])
             else:
-                new += await self._request(unit, (s for s in run if isinstance(s, Joined)))
+                joined = (s for s in run if isinstance(s, Joined))
+                new += await self._request(unit, district_id, joined)
         return new
 
-    async def _request(self, unit: Unit, joined: Iterable[Joined]) -> int:
+    async def _request(self, unit: Unit, district_id: DistrictId, joined: Iterable[Joined]) -> int:
         wanted = [step for step in joined if needs_device(step)]
+        # Who came back before the device did, or got one early, has one.
+        provided = await unit.devices.holders(district_id, [step.person_id for step in wanted])
+        wanted = [step for step in wanted if step.person_id not in provided]
         if not wanted:
             return 0
-        schools = await unit.people.schools([(j.district_id, j.person_id) for j in wanted])
+        schools = await unit.people.schools(district_id, [step.person_id for step in wanted])
         now = self._clock.now()
         requests = [
             DeviceRequest(
                 district_id=step.district_id,
                 request_id=RequestId(self._ids.new_id()),
                 person_id=step.person_id,
-                school_id=school_for(
-                    step.to_org_ids,
-                    known_school_id=schools.get((step.district_id, step.person_id)),
-                ),
+                school_id=school_for(step.to_org_ids, known_school_id=schools.get(step.person_id)),
                 role=step.role,
                 reason=REASON,
                 state=RequestState.OPEN,
@@ -59,6 +64,5 @@ class RequestDevices:
             for step in wanted
         ]
         added = await unit.requests.add(requests)
-        for request in added:
-            unit.emit(request)
+        await unit.emit(added)
         return len(added)

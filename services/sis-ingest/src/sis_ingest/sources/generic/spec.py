@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from roster_common.runtime.webhook_signatures import key_of
 from sis_ingest.domain.deliveries import Incoming
 from sis_ingest.ports import SourceSpec
 from sis_ingest.sources.generic.normalise import to_incoming
-from sis_ingest.sources.generic.verify import key_of, verify
+from sis_ingest.sources.generic.verify import verify
 from sis_ingest.sources.generic.wire import read_envelope
 
 

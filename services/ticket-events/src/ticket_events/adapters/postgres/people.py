@@ -5,8 +5,10 @@ from datetime import datetime
 
 import asyncpg
 
+from ticket_events.adapters.postgres.causes import cause_of
 from ticket_events.domain.ids import DistrictId, PersonId
 from ticket_events.domain.person import KnownPerson
+from ticket_events.domain.presence import Presence
 
 # Rows: one batch of the log, by primary key. Unchanged rows are not written.
 _PUT = """
@@ -29,10 +31,27 @@ _ERASE = """
     WHERE p.district_id = r.district_id AND p.person_id = r.person_id
 """
 _SCHOOLS = """
-    SELECT p.district_id, p.person_id, p.school_id
-    FROM unnest($1::text[], $2::text[]) AS r(district_id, person_id)
-    JOIN ticket_events.person p ON p.district_id = r.district_id AND p.person_id = r.person_id
-    WHERE p.school_id IS NOT NULL
+    SELECT person_id, school_id FROM ticket_events.person
+    WHERE district_id = $1 AND person_id = ANY($2) AND school_id IS NOT NULL
+"""
+_KNOWN = """
+    SELECT person_id FROM ticket_events.person WHERE district_id = $1 AND person_id = ANY($2)
+    UNION
+    SELECT person_id FROM ticket_events.presence WHERE district_id = $1 AND person_id = ANY($2)
+"""
+_PRESENCES = """
+    SELECT person_id, leaving_id, correlation_id, causation_id, origin, since
+    FROM ticket_events.presence WHERE district_id = $1 AND person_id = ANY($2)
+"""
+# Rows: persons of one batch who came or went, by primary key.
+_PUT_PRESENCES = """
+    INSERT INTO ticket_events.presence
+        (district_id, person_id, leaving_id, correlation_id, causation_id, origin, since)
+    SELECT $1, r.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+        $7::timestamptz[]) AS r
+    ON CONFLICT (district_id, person_id) DO UPDATE SET
+        leaving_id = excluded.leaving_id, correlation_id = excluded.correlation_id,
+        causation_id = excluded.causation_id, origin = excluded.origin, since = excluded.since
 """
 
 
@@ -60,8 +79,41 @@ class PostgresPeople:
         await self._driver.execute(_ERASE, [d for d, _ in persons], [p for _, p in persons])
 
     async def schools(
-        self, persons: Sequence[tuple[DistrictId, PersonId]]
-    ) -> Mapping[tuple[DistrictId, PersonId], str]:
+        self, district_id: DistrictId, person_ids: Sequence[PersonId]
+    ) -> Mapping[PersonId, str]:
         """The school of each person that has one."""
-        rows = await self._driver.fetch(_SCHOOLS, [d for d, _ in persons], [p for _, p in persons])
-        return {(row["district_id"], row["person_id"]): row["school_id"] for row in rows}
+        rows = await self._driver.fetch(_SCHOOLS, district_id, list(person_ids))
+        return {PersonId(row["person_id"]): row["school_id"] for row in rows}
+
+    async def known(self, district_id: DistrictId, refs: Sequence[str]) -> frozenset[str]:
+        """Those of `refs` that are ids of persons."""
+        rows = await self._driver.fetch(_KNOWN, district_id, list(refs)) if refs else ()
+        return frozenset(row["person_id"] for row in rows)
+
+    async def presences(
+        self, district_id: DistrictId, person_ids: Sequence[PersonId]
+    ) -> Mapping[PersonId, Presence]:
+        """Who is here and who left."""
+        rows = await self._driver.fetch(_PRESENCES, district_id, list(person_ids))
+        return {
+            PersonId(row["person_id"]): Presence(
+                person_id=PersonId(row["person_id"]),
+                leaving_id=row["leaving_id"],
+                cause=cause_of(row),
+                since=row["since"],
+            )
+            for row in rows
+        }
+
+    async def put_presences(self, district_id: DistrictId, changed: Sequence[Presence]) -> None:
+        """Store; the newest word counts."""
+        await self._driver.execute(
+            _PUT_PRESENCES,
+            district_id,
+            [one.person_id for one in changed],
+            [one.leaving_id for one in changed],
+            [one.cause.correlation_id for one in changed],
+            [one.cause.causation_id for one in changed],
+            [one.cause.origin for one in changed],
+            [one.since for one in changed],
+        )

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from ticket_events.domain.device_request import Cause, DeviceRequest, Left, RequestState
+from ticket_events.domain.cause import Cause
+from ticket_events.domain.device_request import DeviceRequest, Left, RequestState
 from ticket_events.domain.ids import DistrictId, PersonId, RequestId
 
 # Rows: students who joined in one batch. Either unique index makes a replay find its row.
@@ -20,10 +21,18 @@ _ADD = """
     RETURNING request_id
 """
 _CANCEL = """
-    UPDATE ticket_events.device_request q SET state = 'cancelled', ended_at = now()
-    FROM unnest($1::text[], $2::text[]) AS r(district_id, person_id)
+    UPDATE ticket_events.device_request q SET state = 'cancelled', ended_at = now(),
+        ended_correlation_id = r.correlation_id
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS r(district_id, person_id, correlation_id)
     WHERE q.district_id = r.district_id AND q.person_id = r.person_id AND q.state = 'open'
     RETURNING q.request_id
+"""
+# Rows: people who were given a device. Index: device_request_open.
+_FULFIL = """
+    UPDATE ticket_events.device_request SET state = 'fulfilled', ended_at = now(),
+        ended_correlation_id = $3
+    WHERE district_id = $1 AND person_id = ANY($2) AND state = 'open'
+    RETURNING request_id
 """
 
 
@@ -55,7 +64,19 @@ class PostgresRequests:
     async def cancel(self, left: Sequence[Left]) -> int:
         """Cancel open requests of people who left; returns how many."""
         rows = await self._driver.fetch(
-            _CANCEL, [step.district_id for step in left], [step.person_id for step in left]
+            _CANCEL,
+            [step.district_id for step in left],
+            [step.person_id for step in left],
+            [step.cause.correlation_id for step in left],
+        )
+        return len(rows)
+
+    async def fulfil(
+        self, district_id: DistrictId, person_ids: Sequence[PersonId], *, cause: Cause
+    ) -> int:
+        """End open requests of people who have a device now; returns how many."""
+        rows = await self._driver.fetch(
+            _FULFIL, district_id, list(person_ids), cause.correlation_id
         )
         return len(rows)
 

@@ -27,6 +27,17 @@ _STATES = """
     SELECT district_id, state, count(*) AS n FROM ticket_events.device_request
     WHERE $1::text[] IS NULL OR district_id = ANY($1) GROUP BY district_id, state
 """
+# house: no-district — a desk's id is unique over the installation and binds one district
+_DESKS_WAITING = """
+    SELECT DISTINCT desk FROM ticket_events.delivery WHERE state = 'waiting' ORDER BY desk
+"""
+
+
+# house: no-district — how the whole installation stands. Index: delivery_waiting.
+_BACKLOG = """
+    SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8
+        AS oldest_s FROM ticket_events.delivery WHERE state = 'waiting'
+"""
 
 
 class PostgresViews:
@@ -68,3 +79,14 @@ class PostgresViews:
             )
             for district_id in found
         ]
+
+    async def backlog(self) -> tuple[int, float]:
+        """How many deliveries wait, and for how many seconds the oldest has."""
+        pool = await self._database.pool()
+        (row,) = await pool.fetch(_BACKLOG, timeout=_TIMEOUT_S)
+        return row["waiting"], row["oldest_s"]
+
+    async def desks_waiting(self) -> Sequence[str]:
+        """Desks whose inbox is not empty. Index: delivery_waiting."""
+        pool = await self._database.pool()
+        return [row["desk"] for row in await pool.fetch(_DESKS_WAITING, timeout=_TIMEOUT_S)]

@@ -1,1 +1,1 @@
-"""The generic signed desk webhook. See README.md here for its state."""
+"""The generic signed desk webhook. See README.md here."""

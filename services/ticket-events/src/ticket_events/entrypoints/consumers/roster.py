@@ -12,12 +12,13 @@ from roster_common.errors import Invalid
 from roster_common.runtime.database import Tx
 from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.consumer import Handler, Received
-from ticket_events.domain.device_request import Cause, Joined, Left
+from ticket_events.domain.cause import Cause
+from ticket_events.domain.device_request import Joined, Left
 from ticket_events.domain.ids import DistrictId, PersonId
 from ticket_events.domain.person import HeldRole, KnownPerson, main_role
 from ticket_events.ports import Unit
+from ticket_events.usecases.follow_people import FollowPeople
 from ticket_events.usecases.record_people import RecordPeople
-from ticket_events.usecases.request_devices import RequestDevices
 
 GROUP = "ticket-events"
 TOPICS = ("roster.state", "roster.lifecycle")
@@ -25,7 +26,7 @@ _ACTIVE = "active"
 
 
 def roster_handler(
-    record: RecordPeople, request: RequestDevices, *, join: Callable[[Tx], Awaitable[Unit]]
+    record: RecordPeople, follow: FollowPeople, *, join: Callable[[Tx], Awaitable[Unit]]
 ) -> Handler:
     """The handler for the consumer; events of other types are none of our business."""
 
@@ -36,8 +37,9 @@ def roster_handler(
         steps = [step for event in events if (step := _step(event)) is not None]
         if told:
             await record(unit, told)
-        if steps:
-            await request(unit, steps)
+        # In one order everywhere, because each district is locked.
+        for district_id in sorted({step.district_id for step in steps}):
+            await follow(unit, district_id, [s for s in steps if s.district_id == district_id])
         failpoint("tickets.consume.before_commit")
 
     return handle

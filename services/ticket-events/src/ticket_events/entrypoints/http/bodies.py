@@ -27,7 +27,7 @@ class DeviceRequestBody(Body):
     state: str
     requested_at: datetime
     correlation_id: str
-    causation_id: str
+    causation_id: str | None
     origin: str
 
 
