@@ -14,6 +14,7 @@ async def school(world, a_person, an_event):
     people = [f"p{n:02}" for n in range(30)]
     await world.tell(*(an_event(a_person(p, given_name=f"G{p}")) for p in people))
     await eventually(lambda: _enabled(world, 30), within_s=60)
+    await eventually(world.settled)
     return program, people
 
 
@@ -61,6 +62,21 @@ async def test_too_many_leavers_at_once_wait_and_others_go_on(world, school, a_p
     (account,) = (await world.page(program, "/accounts/p00")).json()["accounts"]
     assert account["state"] == "enabled"
     assert account["heldBy"] == {"planId": plan["planId"], "state": "waiting"}
+
+
+async def test_a_mass_that_comes_in_small_batches_is_judged_as_a_whole(
+    world, school, a_person, an_event
+):
+    program, people = school
+    program.kill()
+    await leave(world, a_person, an_event, people[:26])
+
+    program = world.start(HOMEROOM_TARGET_BATCH="5")
+
+    plan = await eventually(lambda: _open_plan(world, program))
+    await eventually(world.settled)
+    assert plan["count"] == 26
+    assert await _enabled(world, 30)
 
 
 async def test_what_was_spent_today_counts(world, school, a_person, an_event):

@@ -38,13 +38,9 @@ class DecidePlan:
         `items_hash` is of what the approver saw. `Refused` says why the approval does not count.
         """
         now = self.clock.now()
-        early = approve(plan.decision, subject=subject, items_hash=items_hash, now=now)
-        if isinstance(early, Refused):
-            return early
         async with self.units.deciding() as unit:
-            if early.state == "approved":
-                # Before the target is held: see `Targets.lock`. A mark too many changes nothing.
-                await self._mark(unit, plan)
+            # Before the target is held: see `Targets.lock`. A mark too many changes nothing.
+            await self._mark(unit, plan)
             current = await _locked(unit, plan)
             decision = approve(current.decision, subject=subject, items_hash=items_hash, now=now)
             if isinstance(decision, Refused):
