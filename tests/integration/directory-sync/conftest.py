@@ -275,6 +275,15 @@ class World:
         rows = await self.query("SELECT count(*) AS n FROM directory_sync.dirty")
         return int(rows[0]["n"])
 
+    async def told_is_read(self) -> bool:
+        """Everything told is taken in; work on it may wait."""
+        (row,) = await self.query(
+            "SELECT (SELECT count(*) FROM log.event WHERE topic = 'roster.state') AS told,"
+            " (SELECT coalesce(sum(next_sequence), 0)"
+            "  FROM directory_sync.consumer_position) AS read"
+        )
+        return bool(row["told"] == row["read"])
+
     async def settled(self) -> bool:
         """Everything told is taken in, and no person and no group waits."""
         (row,) = await self.query(

@@ -84,7 +84,7 @@ async def test_a_rejected_preview_stays_away_from_the_directory(preview, a_perso
     await preview.post(program, f"/plans/{plan['planId']}/reject")
     await preview.tell(an_event(a_person("later", given_name="Later")))
 
-    await eventually(preview.settled)
+    await eventually(preview.told_is_read)
     assert await preview.users() == before
     assert (await preview.page(program, PLANS)).json()["total"] == 0
     # Asking for a reading plans anew.

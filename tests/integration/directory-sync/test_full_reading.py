@@ -52,7 +52,7 @@ async def test_a_mark_that_was_lost_is_made_up_for_by_one_reading(
     await world.tell(an_event(a_person("p00", given_name="Renamed", revision=2)))
     # Taken in and then forgotten: what a bug or a restored backup would leave behind.
     reader = world.start(HOMEROOM_TARGETS=world.targets(url="http://127.0.0.1:9/v2"))
-    await eventually(lambda: _told_is_read(world))
+    await eventually(world.told_is_read)
     reader.kill()
     await world.query("DELETE FROM directory_sync.dirty")
     program = world.start()
@@ -127,11 +127,3 @@ async def _read(world, program):
 
 async def _given(world, person_id, name):
     return (await world.user(person_id))["name"]["givenName"] == name
-
-
-async def _told_is_read(world):
-    (row,) = await world.query(
-        "SELECT (SELECT count(*) FROM log.event WHERE topic = 'roster.state') AS told,"
-        " (SELECT sum(next_sequence) FROM directory_sync.consumer_position) AS read"
-    )
-    return row["told"] == row["read"]

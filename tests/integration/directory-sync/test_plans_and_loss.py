@@ -34,7 +34,7 @@ async def test_lost_marks_and_foreign_changes_end_as_if_nothing_had_happened(
         else:
             await _patch(world, user, "displayName", "Mallory")
     deaf = world.start(HOMEROOM_TARGETS=world.targets(url="http://127.0.0.1:9/v2"))
-    await eventually(lambda: _told_is_read(world))
+    await eventually(world.told_is_read)
     deaf.kill()
     lost = chance.sample(people, 10)
     await world.query("DELETE FROM directory_sync.dirty WHERE person_id = ANY($1)", lost)
@@ -76,11 +76,3 @@ async def _settled_with(world, accounts):
 async def _read(world, program):
     target = (await world.page(program, "/status")).json()["targets"][0]
     return target["lastReadOutcome"] == "believed"
-
-
-async def _told_is_read(world):
-    (row,) = await world.query(
-        "SELECT (SELECT count(*) FROM log.event WHERE topic = 'roster.state') AS told,"
-        " (SELECT sum(next_sequence) FROM directory_sync.consumer_position) AS read"
-    )
-    return row["told"] == row["read"]

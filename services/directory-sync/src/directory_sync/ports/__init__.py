@@ -99,8 +99,10 @@ class Marks(Protocol):
         """Mark those without a mark; one that waits for its time goes on waiting."""
         ...
 
-    async def drop_all(self, district_id: DistrictId, target_id: TargetId) -> int:
-        """Forget every mark of a target that is not live; returns how many there were."""
+    async def standing(
+        self, district_id: DistrictId, target_id: TargetId
+    ) -> Sequence[tuple[PersonId, int]]:
+        """Every mark of the target with its generation, by person; takes no lease."""
         ...
 
     async def claim(

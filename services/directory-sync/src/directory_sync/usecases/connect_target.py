@@ -7,19 +7,23 @@ changes its hash. Source: ADR 0012.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.fact import Cause, PlanFact, PlanStep
 from directory_sync.domain.guard import Wish
+from directory_sync.domain.ids import PersonId
 from directory_sync.domain.plans import ItemState, Plan, holding, open_plan
 from directory_sync.domain.target_state import TargetState
 from directory_sync.ports import Target, Unit, Units, Wiring
 from directory_sync.usecases.planning import Planner
 from roster_common.errors import Retriable
 from roster_common.ports import Clock, IdSource
+
+_CHUNK: Final = 500
 
 
 class TargetReadIncomplete(Retriable):
@@ -34,8 +38,25 @@ class Connected(StrEnum):
     WAITING = "waiting"
 
 
-class _LiveMeanwhile(Exception):
-    """Somebody approved while we dropped marks, which must not be lost: undo."""
+class _Overtaken(Exception):
+    """Somebody decided or planned while we planned: undo, and look again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sight:
+    """What a plan is made from: where the target stands, its last plan, and the marks by then."""
+
+    state: TargetState | None
+    plan: Plan | None
+    marks: Sequence[tuple[PersonId, int]]
+
+    def is_answered(self) -> bool:
+        """Whether the last plan answers the last reading: open and up to date, or refused."""
+        if self.state is None or self.plan is None:
+            return False
+        if self.plan.grown_at < self.state.first_read_at:
+            return False
+        return self.plan.decision.state != "open" or not self.marks
 
 
 async def whole(target: Target) -> AsyncIterator[Sequence[ActualAccount]]:
@@ -67,17 +88,31 @@ class ConnectTarget:
         one process wait for one another. Raises Retriable when the target is not ready.
         """
         async with self._one_at_a_time:
-            async with self._units.begin() as unit:
-                state = await unit.targets.state(*self._key)
-            if state is None:
+            sight = await self._look()
+            if sight.state is None:
                 await self._read()
-            elif state.live_at is not None:
+                sight = await self._look()
+            if sight.state is not None and sight.state.live_at is not None:
                 return Connected.LIVE
+            if sight.is_answered() and not self._wiring.policy.starts_live:
+                return Connected.WAITING
+            now = self._clock.now()
+            async with self._units.begin() as unit:
+                wishes = await Planner(wiring=self._wiring, now=now).everyone(unit)
             try:
-                async with self._units.begin() as unit:
-                    return await self._plan(unit)
-            except _LiveMeanwhile:
-                return Connected.LIVE
+                return await self._keep(sight, wishes, now=now)
+            except _Overtaken:
+                return Connected.WAITING
+
+    async def _look(self) -> _Sight:
+        async with self._units.begin() as unit:
+            plan = await unit.plans.latest(*self._key, "first_connection")
+            refused = plan is not None and plan.decision.state == "rejected"
+            return _Sight(
+                state=await unit.targets.state(*self._key),
+                plan=plan,
+                marks=() if refused else await unit.marks.standing(*self._key),
+            )
 
     async def _read(self) -> None:
         read = 0
@@ -89,39 +124,36 @@ class ConnectTarget:
             now = self._clock.now()
             await unit.targets.note_first_read(*self._key, accounts=read, now=now)
 
-    async def _plan(self, unit: Unit) -> Connected:
-        now = self._clock.now()
+    async def _keep(self, sight: _Sight, wishes: Sequence[Wish], *, now: datetime) -> Connected:
+        """Keep what was planned, unless somebody was quicker. Marks that are in it are done."""
         starts_live = self._wiring.policy.starts_live
-        # Marks first, then the target: see `Targets.lock`. What was marked is in the plan below.
-        if starts_live:
-            await unit.marks.set_everyone(*self._key, now=now)
-            changed = True
-        else:
-            changed = await unit.marks.drop_all(*self._key) > 0
-        await unit.targets.lock(*self._key)
-        state = await unit.targets.state(*self._key)
-        if state is None:
-            return Connected.WAITING
-        if state.live_at is not None:
-            raise _LiveMeanwhile
-        plan = await unit.plans.latest(*self._key, "first_connection")
-        if plan is not None and _stands(plan, state, changed=changed):
-            return Connected.WAITING
-        if plan is None or plan.decision.state != "open":
-            plan = open_plan(
-                district_id=self._wiring.policy.district_id,
-                target_id=self._wiring.policy.target_id,
-                plan_id=self._ids.new_id(),
-                kind="first_connection",
-                correlation_id=self._ids.new_id(),
-                now=now,
-            )
-        wishes = await Planner(wiring=self._wiring, now=now).everyone(unit)
-        plan = await self._hold(unit, plan, wishes, population=state.accounts, now=now)
-        if starts_live:
-            await release_connection(unit, plan, by=(), now=now)
-            return Connected.LIVE
-        return Connected.PLANNED
+        async with self._units.begin() as unit:
+            # Marks first, then the target: see `Targets.lock`.
+            if starts_live:
+                await unit.marks.set_everyone(*self._key, now=now)
+            else:
+                for start in range(0, len(sight.marks), _CHUNK):
+                    done = dict(sight.marks[start : start + _CHUNK])
+                    await unit.marks.finish(*self._key, done, now=now)
+            await unit.targets.lock(*self._key)
+            state = await unit.targets.state(*self._key)
+            plan = await unit.plans.latest(*self._key, "first_connection")
+            if state is None or (state, plan) != (sight.state, sight.plan):
+                raise _Overtaken
+            if plan is None or plan.decision.state != "open":
+                plan = open_plan(
+                    district_id=self._wiring.policy.district_id,
+                    target_id=self._wiring.policy.target_id,
+                    plan_id=self._ids.new_id(),
+                    kind="first_connection",
+                    correlation_id=self._ids.new_id(),
+                    now=now,
+                )
+            plan = await self._hold(unit, plan, wishes, population=state.accounts, now=now)
+            if starts_live:
+                await release_connection(unit, plan, by=(), now=now)
+                return Connected.LIVE
+            return Connected.PLANNED
 
     async def _hold(
         self, unit: Unit, plan: Plan, wishes: Sequence[Wish], *, population: int, now: datetime
@@ -162,10 +194,3 @@ def plan_fact(plan: Plan, step: PlanStep, *, origin: str, by: tuple[str, ...] = 
     return PlanFact(
         step=step, plan=plan, by=by, touched={plan.correlation_id: plan.count}, cause=cause
     )
-
-
-def _stands(plan: Plan, state: TargetState, *, changed: bool) -> bool:
-    """Whether the last plan answers the last reading: open and up to date, or refused."""
-    if plan.grown_at < state.first_read_at:
-        return False
-    return not changed if plan.decision.state == "open" else True

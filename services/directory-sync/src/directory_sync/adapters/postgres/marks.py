@@ -65,10 +65,9 @@ _ADD = """
     ORDER BY r.person_id
     ON CONFLICT (district_id, target_id, person_id) DO NOTHING
 """
-_DROP_ALL = """
-    WITH dropped AS (
-        DELETE FROM directory_sync.dirty WHERE district_id = $1 AND target_id = $2 RETURNING 1)
-    SELECT count(*) FROM dropped
+_ALL = """
+    SELECT person_id, generation FROM directory_sync.dirty
+    WHERE district_id = $1 AND target_id = $2 ORDER BY person_id
 """
 _RENEW = """
     UPDATE directory_sync.dirty SET lease_until = $4
@@ -169,9 +168,12 @@ class PostgresMarks:
             now,
         )
 
-    async def drop_all(self, district_id: DistrictId, target_id: TargetId) -> int:
-        """Forget every mark of a target that is not live; returns how many there were."""
-        return int(await self._driver.fetchval(_DROP_ALL, district_id, target_id))
+    async def standing(
+        self, district_id: DistrictId, target_id: TargetId
+    ) -> Sequence[tuple[PersonId, int]]:
+        """Every mark of the target with its generation, by person; takes no lease."""
+        rows = await self._driver.fetch(_ALL, district_id, target_id)
+        return [(PersonId(row["person_id"]), row["generation"]) for row in rows]
 
     async def renew(
         self,
