@@ -71,7 +71,7 @@ async def appending(bench: Bench) -> AsyncIterator[Lineup]:
                     database=database,
                     raw=raw,
                     events=events,
-                    rows=[_rows(own) for own in events],
+                    rows=[plain_rows(own) for own in events],
                     seconds=bench.plan.writing_s,
                 )
             )
@@ -147,7 +147,8 @@ async def _rate(write: Write, seconds: float, *, writers: int, size: int) -> flo
     return sum(done) / (perf_counter() - began)
 
 
-def _rows(events: Sequence[Event]) -> list[Row]:
+def plain_rows(events: Sequence[Event]) -> list[Row]:
+    """What COPY writes of `events` into `PLAIN`."""
     moment = datetime(2026, 9, 1, tzinfo=UTC)
     return [
         (o.topic, o.partition, 0, o.key, orjson.dumps(o.headers).decode(), o.value, moment)

@@ -24,6 +24,7 @@ from tests.bench.appending import appending
 from tests.bench.consuming import consuming
 from tests.bench.latency import latency
 from tests.bench.measuring import FULL, QUICK, Bench, Lineup, Plan, interleave
+from tests.bench.publishing import publishing
 from tests.bench.quiet import quiet as quiet_logs
 from tests.bench.relaying import relaying
 from tests.bench.report import machine, show, write_json
@@ -48,6 +49,7 @@ SECTIONS: Mapping[str, Section] = {
     "http": serving,
     "accept": accepting,
     "consume": consuming,
+    "publish": publishing,
     "relay": relaying,
     "latency": latency,
     "whole": whole,

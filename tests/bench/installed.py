@@ -7,12 +7,14 @@ processes with the demo's settings.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeroom import keys, migrate
+import psutil
+
+from homeroom import keys, migrate, ownership
 from homeroom.installation import DISTRICT, Installation
 from homeroom.layout import Layout, Ports
 from homeroom.operator_client import OperatorClient
@@ -27,6 +29,8 @@ from tests.bench.servers import administer, drop_database
 from tests.support.demo import free_port_base
 
 DATABASE = "homeroom_bench_whole"
+BEGIN_ANEW_WITHIN_S = 60.0
+LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +41,27 @@ class Installed:
     ports: Ports
     operator: OperatorClient
     scim: RunningScim
+    supervisor: Supervisor
 
     def port(self, service: Service) -> int:
         """Where a service answers."""
         return self.ports.of(service.offset)
+
+    def children(self) -> Mapping[str, int]:
+        """Ids of our own processes by name."""
+        note = ownership.read_running(Layout(folder=self.folder))
+        assert note is not None
+        found: Mapping[str, int] = note["children"]
+        return found
+
+    async def begin_anew(self, service: Service) -> None:
+        """End the service's process; return when the one that follows it is ready."""
+        psutil.Process(self.children()[service.name]).terminate()
+        async with asyncio.timeout(BEGIN_ANEW_WITHIN_S):
+            # In this thread: a child ends with the thread that started it.
+            while service.name not in self.supervisor.watch():
+                await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(self.supervisor.wait_ready, service)
 
 
 @asynccontextmanager
@@ -75,7 +96,9 @@ async def installed(bench: Bench) -> AsyncIterator[Installed]:
         )
         for service in PROCESSES:
             await asyncio.to_thread(supervisor.wait_ready, service)
-        yield Installed(folder=folder, ports=ports, operator=operator, scim=scim)
+        yield Installed(
+            folder=folder, ports=ports, operator=operator, scim=scim, supervisor=supervisor
+        )
     finally:
         operator.close()
         await asyncio.to_thread(supervisor.stop)

@@ -37,9 +37,9 @@ def environment(url: str, folder: Path) -> dict[str, str]:
     }
 
 
-def token(role: str = "operator", districts: Any = "*") -> dict[str, str]:
+def token(role: str = "operator", districts: Any = "*", *, subject: str = "test") -> dict[str, str]:
     """Headers of an operator."""
-    text = mint(PRIVATE_KEY, subject="test", role=role, districts=districts, now=datetime.now(UTC))  # type: ignore[arg-type]
+    text = mint(PRIVATE_KEY, subject=subject, role=role, districts=districts, now=datetime.now(UTC))  # type: ignore[arg-type]
     return {"authorization": f"Bearer {text}"}
 
 

@@ -159,6 +159,13 @@ def user_row(sourced_id: str, *, given: str = "Ada", role: str = "student") -> S
     )  # fmt: skip
 
 
+def keyed_row(sourced_id: str, number: str, **more: str) -> Sequence[str]:
+    """A row of users.csv with a local number, by which a person is recognised."""
+    row = list(user_row(sourced_id, **more))
+    row[USERS.index("identifier")] = number
+    return tuple(row)
+
+
 def enrollment_row(sourced_id: str, user_id: str) -> Sequence[str]:
     """A row of enrollments.csv."""
     return (sourced_id, "", "", "class-1", "school-1", user_id, "student", "", "2026-08-17", "")

@@ -14,6 +14,7 @@ from roster_common.runtime.clock import Uuid7Ids
 from roster_common.runtime.database import Database
 from roster_common.testkit.clock import FixedClock
 from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.dirty_marks import BULK_QUIET
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
@@ -38,7 +39,6 @@ from roster_publisher.usecases.take_names import NamesTaken, TakeNames
 from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken
 
 BASE = "http://roster.test"
-_AFTER_QUIET = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +122,9 @@ class Publishing:
         async with self.database.begin() as tx:
             return await self._take(PostgresRosterUnit(await tx.driver()), district, told)
 
-    async def derive(self) -> None:
-        """Work out every state that is marked."""
-        self.clock.advance(_AFTER_QUIET.total_seconds())
+    async def derive(self, *, after: timedelta = BULK_QUIET) -> None:
+        """Work out every state that is marked and ready `after` a while; all of it by default."""
+        self.clock.advance(after.total_seconds())
         units = PostgresStateUnits(self.database, self._new_event)
         people = DerivePeople(
             units,

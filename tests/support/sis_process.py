@@ -184,6 +184,25 @@ class Sis:
 
         return await eventually(end, within_s=30, what="the end of the run")
 
+    async def get(self, path: str) -> dict[str, Any]:
+        """A page for viewers."""
+        answer = await self.http.get(
+            f"{self.installation.url}{path}", headers=self.bearer("viewer")
+        )
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
+
+    async def approve(self, hold: Mapping[str, Any]) -> None:
+        """Approves what the hold's page shows; the process may die before it answers."""
+        url = f"{self.installation.url}/holds/{hold['holdId']}/approve"
+        body = {"itemsHash": hold["itemsHash"]}
+        try:
+            answer = await self.http.post(url, json=body, headers=self.bearer("approver"))
+        except httpx2.TransportError:
+            return
+        assert answer.status_code == 200, answer.text
+
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Rows of a statement."""
         return [dict(row) for row in await self.database.fetch(sql, *values)]

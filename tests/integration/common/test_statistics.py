@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from roster_common.runtime.database import Database, DatabaseAway
-from roster_common.runtime.statistics import Statistics
+from roster_common.runtime.statistics import TARGET, Statistics
 from tests.support.databases import Databases
 from tests.support.eventually import eventually
 
@@ -57,6 +57,37 @@ async def test_a_table_that_was_filled_at_once_is_counted_without_autovacuum(
         assert await reltuples(connection) == 5_000
         others = "SELECT reltuples FROM pg_class WHERE relname = 'thing_of_others'"
         assert await connection.fetchval(others) == -1
+    finally:
+        await database.close()
+        await connection.close()
+
+
+async def test_counting_is_cheap_and_leaves_no_setting_behind(databases: Databases) -> None:
+    url = databases.fresh()
+    connection = await asyncpg.connect(url)
+    database = Database(url, name="statistics", pool_size=1)
+    count = Statistics(database, "house")
+    try:
+        await connection.execute(
+            """
+            CREATE SCHEMA house; CREATE TABLE house.thing (id int) WITH (autovacuum_enabled = off);
+            INSERT INTO house.thing SELECT generate_series(1, 5000);
+            SELECT pg_stat_force_next_flush();
+            """
+        )
+
+        async def buckets() -> int | None:
+            await count()
+            found = await connection.fetchval(
+                "SELECT cardinality(histogram_bounds) FROM pg_stats WHERE tablename = 'thing'"
+            )
+            return None if found is None else int(found)
+
+        await eventually(buckets)
+
+        assert await buckets() == TARGET + 1
+        pool = await database.pool()
+        assert await pool.fetchval("SHOW default_statistics_target") == "100"
     finally:
         await database.close()
         await connection.close()

@@ -150,6 +150,32 @@ async def test_a_group_that_stood_there_is_adopted_and_strangers_in_it_stay(
     assert len(await grouped.groups()) == 2
 
 
+async def test_an_account_seen_in_a_group_before_its_person_came_is_a_member_once_they_are_there(
+    grouped, a_person, an_event, a_class, a_seat
+):
+    await grouped.scim_request("POST", "/Users", json=scim_user("old", externalId="p9"))
+    account = await grouped.user("p9")
+    await grouped.scim_request(
+        "POST",
+        "/Groups",
+        json={
+            "schemas": [GROUP_SCHEMA],
+            "displayName": "Algebra",
+            "externalId": C1,
+            "members": [{"value": account["id"]}],
+        },
+    )
+    grouped.start()
+    await grouped.tell(a_class("c1"), an_event(a_person("p1", classes=a_seat("c1"))))
+    await eventually(grouped.settled)
+    assert (await grouped.members())[C1] == {"p1", "p9"}
+
+    await grouped.tell(an_event(a_person("p9", roles=at("hill"))))
+
+    await eventually(grouped.settled)
+    assert (await grouped.members())[C1] == {"p1"}
+
+
 async def test_a_group_deleted_by_hand_is_made_again(grouped, a_person, an_event, a_class, a_seat):
     grouped.start()
     await grouped.tell(a_class("c1"), an_event(a_person("p1", classes=a_seat("c1"))))

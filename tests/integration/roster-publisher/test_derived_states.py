@@ -6,6 +6,7 @@ from roster_publisher.adapters.postgres.causes import purge_causes
 from tests.support.oneroster_records import (
     class_,
     course,
+    demographics,
     enrollment,
     org,
     ref,
@@ -258,6 +259,45 @@ async def test_first_load_joins_carry_their_origin(publishing: Publishing) -> No
         ("u000", "firstload"),
         ("new", "webhook"),
     ]
+
+
+async def test_a_first_load_is_derived_once_when_it_has_ended(publishing: Publishing) -> None:
+    second = timedelta(seconds=1)
+    await publishing.publish(*school_world(users=2), origin="firstload")
+    await publishing.derive(after=second)
+    # Nobody is marked by this, and still the load goes on.
+    await publishing.publish(("demographics", demographics("u000")), origin="firstload")
+    await publishing.derive(after=second)
+    enrolled = [enrollment(f"e-{who}", user=who) for who in ("u000", "u001")]
+    await publishing.publish(*(("enrollment", one) for one in enrolled), origin="firstload")
+    await publishing.derive(after=second)
+    assert await publishing.emitted() == []
+
+    await publishing.derive(after=second)
+
+    people = await publishing.emitted("person.v1")
+    assert [[at["classId"] for at in one.data["classes"]] for one in people] == [["k1"], ["k1"]]
+
+
+async def test_a_load_without_end_is_derived_after_two_minutes(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=1), origin="firstload")
+    for number in range(119):
+        await publishing.publish(("org", org("s1", name=f"Name {number}")), origin="firstload")
+    await publishing.derive(after=timedelta(milliseconds=999))
+    assert await publishing.emitted() == []
+
+    await publishing.derive(after=timedelta(milliseconds=1))
+
+    assert len(await publishing.emitted("person.v1")) == 1
+
+
+async def test_a_live_change_does_not_wait_for_a_load(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=2), origin="firstload")
+    await publishing.publish(("user", user("live")), origin="webhook")
+
+    await publishing.derive(after=timedelta(0))
+
+    assert [one.data["personId"] for one in await publishing.emitted("person.v1")] == ["live"]
 
 
 async def test_a_live_cause_wins_over_a_first_load(publishing: Publishing) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.support.eventually import eventually
 from tests.support.ingesting import district, enrollment_row, envelope, user, user_row
 from tests.support.sis_process import Installation, Sis, exits
 
@@ -164,3 +165,38 @@ async def test_a_run_cut_off_between_batches_is_taken_up_as_the_same_first_load(
     runs = [event["type"] for event in await place.events("sis.runs")]
     assert runs == ["snapshot.started", "snapshot.completed"]
     assert (await place.counts())["snapshot_row"] == 0
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "gone"),
+    [("ingest.release.before_commit", 0), ("ingest.release.after_batch", 1000)],
+)
+async def test_an_approval_once_given_is_carried_out_whole_and_once(
+    installation: Installation, place: Sis, marker: Path, failpoint: str, gone: int
+) -> None:
+    people = [user_row(f"u{n:04}") for n in range(10)]
+    rows = [enrollment_row(f"e{n:04}", "u0001") for n in range(4500)]
+    program = installation.start()
+    await place.load(district(people, rows))
+    await place.load(district(people, rows[:3450]))
+    program.kill()
+    installation.start_doomed(failpoint, marker)
+    (hold,) = (await place.get("/holds"))["holds"]
+    assert (hold["entity"], hold["count"], hold["population"]) == ("enrollment", 1050, 4500)
+    await place.approve(hold)
+    await crash(installation, marker)
+    told = await place.told()
+    assert told.count("enrollment.tobedeleted") == gone
+
+    program = installation.start()
+
+    async def done() -> bool:
+        page = await place.get(f"/holds/{hold['holdId']}")
+        return page["endedAt"] is not None
+
+    await eventually(done, within_s=20, what="the end of the release")
+    page = await place.get(f"/holds/{hold['holdId']}")
+    program.kill()
+    assert (page["state"], page["released"]) == ("approved", 1050)
+    assert (await place.told()).count("enrollment.tobedeleted") == 1050
+    assert len(await place.resolved("enrollment")) == 3450

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from roster_common.holds import (
     Decision,
+    HoldState,
     Limit,
     Refused,
     approvals_needed,
@@ -26,7 +27,7 @@ ITEMS = st.lists(st.tuples(st.text(max_size=5), st.sampled_from(["remove", "disa
 
 
 @pytest.mark.parametrize(
-    ("population", "allowed"), [(-1, 25), (0, 25), (500, 25), (501, 25), (2_000, 100)]
+    ("population", "allowed"), [(-1, 25), (0, 25), (519, 25), (520, 26), (2_000, 100)]
 )
 def test_the_larger_of_count_and_share_may_go(population: int, allowed: int) -> None:
     assert USERS.allowance(population) == allowed
@@ -103,3 +104,12 @@ def test_an_open_hold_ends_by_itself_and_a_decided_one_stays() -> None:
     assert expire(replace(OPEN, state="approved"), now=late) == replace(OPEN, state="approved")
     assert approve(OPEN, subject="ann", items_hash="h", now=late) == Refused(code="ended")
     assert reject(OPEN, now=late) == Refused(code="ended")
+
+
+@pytest.mark.parametrize("state", ["approved", "rejected", "expired"])
+def test_what_ended_is_not_decided_again(state: HoldState) -> None:
+    ended = replace(OPEN, state=state)
+
+    assert approve(ended, subject="ann", items_hash="h", now=NOW) == Refused(code="ended")
+    assert reject(ended, now=NOW) == Refused(code="ended")
+    assert expire(ended, now=OPEN.expires_at) == ended

@@ -1,5 +1,6 @@
 """What a batch does, decided without any I/O."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,19 +38,24 @@ def draft(entity: Any, record: dict[str, Any]) -> Any:
 
 
 def apply(decided: Decided, stored: dict[Key, Stored]) -> dict[Key, Stored]:
-    """What the store holds after the drafts are written."""
-    return stored | {
-        one.key: Stored(
-            key=one.key,
-            status=one.status,
-            shown=True,
-            content_hash=one.content_hash,
-            event_time=one.time,
-            scope_ids=frozenset(),
-            record=one.record,
-        )
-        for one in decided.drafts
-    }
+    """What the store holds after the drafts are written and what stays is confirmed."""
+    kept = {key: replace(stored[key], event_time=time) for key, time in decided.confirmed.items()}
+    return (
+        stored
+        | kept
+        | {
+            one.key: Stored(
+                key=one.key,
+                status=one.status,
+                shown=True,
+                content_hash=one.content_hash,
+                event_time=one.time,
+                scope_ids=frozenset(),
+                record=one.record,
+            )
+            for one in decided.drafts
+        }
+    )
 
 
 def test_a_new_record_is_a_draft() -> None:
@@ -70,6 +76,16 @@ def test_two_changes_that_end_where_they_began_are_unchanged() -> None:
     )
 
     assert (decided.drafts, decided.unchanged) == ((), 1)
+
+
+def test_a_change_that_was_taken_back_is_late_when_it_comes_again() -> None:
+    taken_back = change("user", user("u1", givenName="Bob"), at=1)
+    first = apply(decide([change("user", user("u1"))], {}), {})
+
+    stored = apply(decide([taken_back, change("user", user("u1"), at=2)], first), first)
+
+    again = decide([taken_back], stored)
+    assert (again.drafts, again.late) == ((), 1)
 
 
 def test_a_record_that_says_tobedeleted_is_a_tombstone() -> None:

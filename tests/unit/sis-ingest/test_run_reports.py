@@ -140,5 +140,13 @@ def test_each_moment_of_a_run_has_its_event_with_the_counts() -> None:
     body = types["completed"].model_dump(mode="json", by_alias=True)
     assert body["complete"] is True
     assert body["collections"] == {
-        "user": {"read": 9, "changed": 3, "unchanged": 5, "refused": 1, "missing": 2}
+        "user": {
+            "read": 9,
+            "changed": 3,
+            "unchanged": 5,
+            "refused": 1,
+            "missing": 2,
+            "removed": 0,
+            "held": 0,
+        }
     }

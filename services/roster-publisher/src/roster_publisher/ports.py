@@ -131,6 +131,10 @@ class RosterUnit(Protocol):
         """Keep drafts that cannot be shown yet; what was published before them stays."""
         ...
 
+    async def confirm(self, district_id: str, times: Mapping[Key, datetime]) -> None:
+        """Keep when records were last said to be as they are, so that what is older is late."""
+        ...
+
     async def replace_dangling(
         self, district_id: str, sources: Iterable[Key], pairs: Sequence[tuple[Key, Key]]
     ) -> None:

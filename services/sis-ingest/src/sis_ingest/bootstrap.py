@@ -13,16 +13,19 @@ from roster_common.runtime.trace import trace_routes
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
+from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
+from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
+from sis_ingest.entrypoints.jobs.holds import HoldKeeper
 from sis_ingest.ports import SnapshotLimits, Source
 from sis_ingest.settings import Settings, SourceSettings
 from sis_ingest.sources import KINDS
@@ -30,13 +33,18 @@ from sis_ingest.usecases.accept_delivery import AcceptDelivery
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
+from sis_ingest.usecases.decide_hold import DecideHold
+from sis_ingest.usecases.guard_changes import GuardChanges
+from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
+from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
 from sis_ingest.usecases.move_ids import MoveIds
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
+from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 
@@ -65,14 +73,17 @@ def build(settings: Settings) -> FastAPI:
         sources = ConfiguredSources(settings.sources)
         units = PostgresUnits(runtime.database, EventMapper(runtime))
         runs = PostgresRunDesk(runtime.database)
+        keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
         move = MoveIds(clock=runtime.clock)
-        recognise = Recognise(clock=runtime.clock, move=move, met=_count_met)
+        recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
             clock=runtime.clock,
+            guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
             identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
         )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
         _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
+        _add_holds(app, runtime, units, record)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
@@ -164,13 +175,40 @@ def _add_snapshots(
         limits=SnapshotLimits(),
         stage=StageSnapshot(units=units),
         link=LinkSnapshot(units=units, recognise=recognise),
-        apply=ApplySnapshot(units=units, record_changes=record),
+        apply=ApplySnapshot(
+            units=units,
+            guard=GuardSnapshot(units=units, clock=runtime.clock, keep=record.guard.keep),
+            record_changes=record,
+        ),
     )
     runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell.ear()).run)
 
 
 def _count_met(outcome: str, times: int) -> None:
     metric("identity_matches_total").labels(outcome=outcome).inc(times)
+
+
+def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: RecordChanges) -> None:
+    bell = Bell()
+    desk = PostgresHoldDesk(runtime.database)
+    decide = DecideHold(
+        units=units, desk=desk, clock=runtime.clock, keep=record.guard.keep, poke=bell.ring
+    )
+    release = ReleaseHold(units=units, desk=desk, clock=runtime.clock, record_changes=record)
+    app.include_router(
+        hold_routes(
+            decide,
+            desk,
+            viewer=runtime.operators.require("viewer"),
+            approver=runtime.operators.require("approver"),
+        )
+    )
+    runtime.loop("keep-holds", HoldKeeper(decide, release, bell.ear()).run)
+
+    async def holds() -> Check:
+        return Check(ok=True, detail=dict(await desk.figures()))
+
+    runtime.health.add("holds", holds, critical=False)
 
 
 def _source(settings: SourceSettings) -> Source:

@@ -5,16 +5,9 @@ from typing import Any
 import pytest
 
 from tests.support.ingest_service import Ingest, token
-from tests.support.ingesting import USERS, district, enrollment, enrollment_row, user, user_row
+from tests.support.ingesting import district, enrollment, enrollment_row, keyed_row, user
 
 STATE, LOCAL = "userMasterIdentifier", "identifier"
-
-
-def keyed_row(sourced_id: str, number: str, **more: str) -> list[str]:
-    """A row of users.csv with a local number."""
-    row = list(user_row(sourced_id, **more))
-    row[USERS.index("identifier")] = number
-    return row
 
 
 async def merge(ingest: Ingest, keep: str, merge: str, **query: Any) -> Any:

@@ -16,6 +16,7 @@ from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
 from tests.support.ingesting import CAUSE, NOW, change, user
 
+FIRST = ("", -(2**31))
 PLACE = Place(district_id="d1", source_id="sis")
 RUN = Run(
     run_id="01900000-0000-7000-8000-000000000001",
@@ -73,8 +74,8 @@ async def database(ingest_url: str):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(before=ROWS, snapshot=ROWS)
-async def test_sql_and_python_agree_on_what_differs(database, before, snapshot) -> None:
+@given(before=ROWS, snapshot=ROWS, whole=st.booleans())
+async def test_sql_and_python_agree_on_what_differs(database, before, snapshot, whole) -> None:
     known = [fact(who, *what) for who, what in before.items()]
     rows = [fact(who, *what, at=86_400) for who, what in snapshot.items()]
 
@@ -87,9 +88,10 @@ async def test_sql_and_python_agree_on_what_differs(database, before, snapshot) 
         )
         await staging.clear(RUN)
         await staging.put(RUN, "user", [staged(n, one) for n, one in enumerate(rows, start=2)])
-        sieve = await staging.sieve(RUN, "user")
-        # What differs is what the sieve leaves behind.
-        found = await staging.differing(RUN, "user", after=("", -1), limit=100)
+        await staging.weigh()
+        sieve = await staging.sieve(RUN, "user", whole=whole)
+        upserted = await staging.differing(RUN, "user", deleted=False, after=FIRST, limit=100)
+        deleted = await staging.differing(RUN, "user", deleted=True, after=FIRST, limit=100)
 
     state = {one.key: held(one) for one in known}
     expected = {
@@ -97,8 +99,11 @@ async def test_sql_and_python_agree_on_what_differs(database, before, snapshot) 
         for row in rows
         if judge(state.get(row.key), row, as_of=None) in (Verdict.NEW, Verdict.CHANGED)
     }
-    assert {row.external_id for row in found} == expected
-    assert (sieve.differing, sieve.same) == (len(expected), len(rows) - len(expected))
-    assert sieve.missing == sum(
-        not gone for who, (_, gone) in before.items() if who not in snapshot
-    )
+    found = [*upserted, *deleted]
+    assert {row.external_id for row in found if not row.absent} == expected
+    assert sieve.differing == len(expected)
+    missing = {who for who, (_, gone) in before.items() if not gone and who not in snapshot}
+    assert sieve.missing == len(missing)
+    # Only a whole collection says anything by leaving somebody out.
+    assert {row.external_id for row in found if row.absent} == (missing if whole else set())
+    assert sieve.absent == (len(missing) if whole else 0)

@@ -101,7 +101,7 @@ async def test_a_token_is_asked_for_before_anything_is_read(sis: Sis) -> None:
     assert (await sis.counts())["delivery"] == 0
 
 
-async def test_one_changed_row_is_one_event_and_missing_rows_remove_nobody(sis: Sis) -> None:
+async def test_one_changed_row_is_one_event_and_missing_rows_are_removed_after_it(sis: Sis) -> None:
     await sis.load(district([user_row(f"u{n}") for n in range(20)]))
     before = await sis.events()
 
@@ -109,14 +109,22 @@ async def test_one_changed_row_is_one_event_and_missing_rows_remove_nobody(sis: 
         district([user_row(f"u{n}", given="Bea" if n == 3 else "Ada") for n in range(2, 20)])
     )
 
-    (told,) = (await sis.events())[len(before) :]
+    told, *gone = (await sis.events())[len(before) :]
     assert (told["type"], told["origin"]) == ("user.upserted", "snapshot")
     assert (told["data"]["record"]["sourcedId"], told["data"]["changed"]) == ("u3", ["givenName"])
     assert report["counts"]["user"] == {
         "read": 18, "changed": 1, "unchanged": 17, "refused": 0, "missing": 2,
     }  # fmt: skip
-    assert report["removals"] == {"missing": 4, "applied": 0}
-    assert len(await sis.resolved()) == 20
+    # Two users and their enrollments; what points at a record goes before it.
+    assert [(one["type"], one["data"]["sourcedId"]) for one in gone] == [
+        ("enrollment.tobedeleted", "e-u0"),
+        ("enrollment.tobedeleted", "e-u1"),
+        ("user.tobedeleted", "u0"),
+        ("user.tobedeleted", "u1"),
+    ]
+    assert {one["data"]["reason"] for one in gone} == {"not_in_snapshot"}
+    assert report["removals"].items() >= {"missing": 4, "applied": 4, "held": 0}.items()
+    assert len(await sis.resolved()) == 18
 
 
 async def test_a_row_marked_as_gone_is_told_once_and_may_come_back(sis: Sis) -> None:

@@ -28,13 +28,19 @@ class ChangeReceived(EventData):
 
 
 class RunCounts(Wire):
-    """Records of one collection in one run; every record read is in one of the other counts."""
+    """Records of one collection in one run.
+
+    Every record read is changed, unchanged, refused or held; every missing one is removed, held
+    or left alone. `removed` also counts changed records that the file itself calls deleted.
+    """
 
     read: Count = 0
     changed: Count = 0
     unchanged: Count = 0
     refused: Count = 0
     missing: Count = 0
+    removed: Count = 0
+    held: Count = 0
 
 
 class SnapshotRun(EventData):

@@ -34,6 +34,8 @@ FAILPOINTS = frozenset(
         "ingest.apply.after_commit",
         "ingest.snapshot.file_synced",
         "ingest.snapshot.after_batch",
+        "ingest.release.before_commit",
+        "ingest.release.after_batch",
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",

@@ -1,6 +1,6 @@
 """What groups need from outside, as Protocols. Imports the domain only."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -69,6 +69,26 @@ class Groups(Protocol):
         self, district_id: DistrictId, target_id: TargetId, account_ids: Sequence[str]
     ) -> Mapping[str, PersonId]:
         """Whose accounts these are; those that are nobody's of ours are left out."""
+        ...
+
+    async def note_strangers(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        strangers: Mapping[GroupName, Collection[str]],
+    ) -> None:
+        """Replace what is known of the accounts in these groups that are nobody's of ours."""
+        ...
+
+    async def recognise(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        owners: Mapping[str, PersonId],
+        *,
+        now: datetime,
+    ) -> None:
+        """These accounts are these persons': where they were seen as strangers they are members."""
         ...
 
     async def enabled(
@@ -178,7 +198,10 @@ class GroupMarks(Protocol):
     async def held(
         self, district_id: DistrictId, target_id: TargetId, *, token: str
     ) -> frozenset[GroupKey]:
-        """Those still under this lease, locked until the transaction ends."""
+        """Those still under this lease, locked until the transaction ends.
+
+        Keeps those who change accounts of the target out until then, too.
+        """
         ...
 
     async def finish(

@@ -39,14 +39,21 @@ async def mark_groups_of_accounts(
 ) -> None:
     """Mark the groups of persons whose account came, went, was replaced or switched.
 
-    `before` are the records that `writes` replace. Does not commit.
+    `before` are the records that `writes` replace. An account that somebody had put into a group
+    before we knew whose it is becomes a known member of it. Does not commit.
     """
     kinds = kinds_wanted(policy)
-    causes = {
-        write.person_id: write.cause
-        for write in writes
-        if _usable(write.actual) != _usable(_actual(before[write.person_id]))
-    }
+    causes: dict[PersonId, Cause] = {}
+    owners: dict[str, PersonId] = {}
+    for write in writes:
+        old, new = _actual(before[write.person_id]), write.actual
+        come = new is not None and (old is None or old.account_id != new.account_id)
+        if new is not None and come:
+            owners[new.account_id] = write.person_id
+        if come or _usable(new) != _usable(old):
+            causes[write.person_id] = write.cause
+    if kinds and owners:
+        await unit.groups.recognise(policy.district_id, policy.target_id, owners, now=now)
     if kinds and causes:
         await unit.group_marks.set_for_people(
             policy.district_id, policy.target_id, causes, kinds=kinds, now=now

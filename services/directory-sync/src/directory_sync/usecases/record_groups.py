@@ -11,7 +11,7 @@ from typing import assert_never
 
 from directory_sync.domain.backoff import parked_wait_s, transient_wait_s
 from directory_sync.domain.fact import Fact, MembershipFact
-from directory_sync.domain.group import GroupKey
+from directory_sync.domain.group import GroupKey, GroupName
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.membership import (
     ChangeGroup,
@@ -51,6 +51,7 @@ class _Recorded:
     writes: list[GroupWrite] = field(default_factory=list)
     added: list[MemberChange] = field(default_factory=list)
     removed: list[MemberChange] = field(default_factory=list)
+    strangers: dict[GroupName, list[str]] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     done: dict[GroupKey, int] = field(default_factory=dict)
     retries: list[GroupRetry] = field(default_factory=list)
@@ -86,6 +87,8 @@ class RecordGroups:
             await unit.groups.change_members(
                 *key, added=recorded.added, removed=recorded.removed, now=now
             )
+            if recorded.strangers:
+                await unit.groups.note_strangers(*key, recorded.strangers)
             await unit.group_marks.finish(*key, recorded.done, now=now)
             await unit.group_marks.retry(*key, recorded.retries)
             for fact in recorded.facts:
@@ -143,7 +146,8 @@ class RecordGroups:
         """Take over what the target shows of our people, then compare once more.
 
         Where a request of ours was in doubt, the difference is its work and is told; what a group
-        held before us is not.
+        held before us is not. Accounts that are nobody's are kept in mind: a person may come whose
+        account one of them is.
         """
         known = item.claimed.known
         before = _NOBODY if known is None else known.members
@@ -156,6 +160,9 @@ class RecordGroups:
             remove={a: p for a, p in before.items() if a not in members},
             told=known is not None and known.doubt is not Doubt.FOUND,
         )
+        if seen.members is not None:
+            strangers = [a for a in seen.members if a not in recorded.owners]
+            recorded.strangers[item.claimed.name] = strangers
         recorded.writes.append(_write(item, seen.group_id, seen.display_name))
         recorded.retries.append(_again(item, recorded.now, code="group_read"))
 

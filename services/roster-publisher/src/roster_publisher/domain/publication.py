@@ -6,7 +6,7 @@ until then it waits, and what was published before stays as it was.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
@@ -76,9 +76,13 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """Drafts to publish, and how many changes did nothing and why."""
+    """Drafts to publish, and how many changes did nothing and why.
+
+    `confirmed` is when records were last said to be as they are stored, where that is news.
+    """
 
     drafts: tuple[Draft, ...]
+    confirmed: Mapping[Key, datetime]
     unchanged: int = 0
     late: int = 0
     unknown: int = 0
@@ -123,33 +127,32 @@ def decide(changes: Sequence[Change], stored: Mapping[Key, Stored]) -> Decided:
     unknown: there is no body to show as a tombstone.
     """
     drafts: dict[Key, Draft] = {}
+    newest = {key: old.event_time for key, old in stored.items()}
     unchanged = late = unknown = 0
     for change in changes:
         key = change.key
-        known = drafts.get(key)
-        old = stored.get(key)
-        newest = known.time if known else old.event_time if old else None
-        if newest is not None and change.time < newest:
+        if key in newest and change.time < newest[key]:
             late += 1
             continue
-        before = known or old
-        if change.record is None:
-            if before is None or before.record is None:
-                unknown += 1
-            elif before.status == "tobedeleted":
-                unchanged += 1
-            else:
-                drafts[key] = _tombstone(change, before.record)
+        before = drafts.get(key) or stored.get(key)
+        draft = _draft(change, before)
+        if draft is None:
+            unknown += 1
             continue
-        status: Status = "tobedeleted" if change.record.get("status") == "tobedeleted" else "active"
-        draft = draft_of(key, change.record, status=status, time=change.time, cause=change.cause)
-        if before and (before.content_hash, before.status) == (draft.content_hash, status):
+        newest[key] = change.time
+        if before and (before.content_hash, before.status) == (draft.content_hash, draft.status):
             unchanged += 1
         else:
             drafts[key] = draft
-    wanted = tuple(draft for key, draft in drafts.items() if not _is_stored(draft, stored.get(key)))
+    wanted = tuple(
+        draft if draft.time == newest[key] else replace(draft, time=newest[key])
+        for key, draft in drafts.items()
+        if not _is_stored(draft, stored.get(key))
+    )
+    kept = stored.keys() - {draft.key for draft in wanted}
     return Decided(
         drafts=wanted,
+        confirmed={key: newest[key] for key in kept if newest[key] > stored[key].event_time},
         unchanged=unchanged + len(drafts) - len(wanted),
         late=late,
         unknown=unknown,
@@ -195,8 +198,17 @@ def scope_ids(draft: Draft, shown: frozenset[Key]) -> frozenset[str]:
     )
 
 
-def _tombstone(change: Change, record: Record) -> Draft:
-    return draft_of(change.key, record, status="tobedeleted", time=change.time, cause=change.cause)
+def _draft(change: Change, before: Draft | Stored | None) -> Draft | None:
+    """What the change asks for; a deletion shows the body that was there, without one nothing."""
+    record = change.record
+    status: Status = "active"
+    if record is None:
+        record, status = before.record if before else None, "tobedeleted"
+    elif record.get("status") == "tobedeleted":
+        status = "tobedeleted"
+    if record is None:
+        return None
+    return draft_of(change.key, record, status=status, time=change.time, cause=change.cause)
 
 
 def _is_stored(draft: Draft, old: Stored | None) -> bool:

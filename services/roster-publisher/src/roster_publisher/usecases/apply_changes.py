@@ -70,6 +70,8 @@ class ApplyChanges:
         sources = [draft.key for draft in (*settled.publish, *settled.wait)]
         if sources:
             await unit.replace_dangling(district_id, sources, settled.dangling())
+        if decided.confirmed:
+            await unit.confirm(district_id, decided.confirmed)
         return Applied(
             revision=revision if settled.publish else None,
             published=len(settled.publish),

@@ -6,6 +6,13 @@ from roster_common.contracts.envelope import Event, EventData
 from roster_common.contracts.identity_crosswalk_v1 import CrosswalkLinked, CrosswalkMerged
 from roster_common.contracts.record_tobedeleted_v1 import TOBEDELETED
 from roster_common.contracts.record_upserted_v1 import UPSERTED
+from roster_common.contracts.safety_breaker_v1 import (
+    BreakerApproved,
+    BreakerExpired,
+    BreakerFact,
+    BreakerRejected,
+    BreakerTripped,
+)
 from roster_common.contracts.sis_runs_v1 import (
     ChangeReceived as ChangeReceivedV1,
 )
@@ -21,6 +28,7 @@ from roster_common.runtime.service import Runtime
 from sis_ingest.domain.events import (
     ChangeReceived,
     DomainEvent,
+    HoldMoved,
     OutsideIdLinked,
     OutsideIdMerged,
     RecordToBeDeleted,
@@ -53,6 +61,15 @@ class EventMapper:
                 origin=run.origin or "snapshot",
                 correlation_id=run.correlation_id,
                 causation_id=run.delivery_id,
+            )
+        if isinstance(event, HoldMoved):
+            hold = event.hold
+            return self._runtime.new_event(
+                _breaker(event),
+                district_id=hold.place.district_id,
+                origin=hold.cause.origin,
+                correlation_id=hold.cause.correlation_id,
+                causation_id=hold.cause.delivery_id,
             )
         return self._runtime.new_event(
             to_data(event),
@@ -91,6 +108,8 @@ def to_data(event: DomainEvent) -> EventData:
                 new_keys=event.new_keys,
                 reason=event.reason,
             )
+        case HoldMoved():
+            return _breaker(event)
         case _:
             assert_never(event)
 
@@ -131,6 +150,36 @@ def _snapshot(event: SnapshotMoved) -> SnapshotRun:
     )
 
 
+def _breaker(event: HoldMoved) -> BreakerFact:
+    hold = event.hold
+    fact = {
+        "hold_id": hold.hold_id,
+        "guard": "removals" if hold.operation == "remove" else "additions",
+        "subject_name": hold.place.source_id,
+        "entity": hold.entity,
+        "operation": hold.operation,
+        "count": hold.count,
+        "population": hold.population,
+        "percent": hold.percent,
+        "limit": hold.limit,
+        "limit_percent": hold.limit_percent,
+        "plan_hash": hold.decision.items_hash,
+    }
+    match event.moment:
+        case "tripped":
+            return BreakerTripped(**fact)
+        case "approved":
+            first, *others = hold.decision.approvals
+            second = others[0] if others else None
+            return BreakerApproved(**fact, approver=first, second_approver=second)
+        case "rejected":
+            return BreakerRejected(**fact, rejected_by=event.rejected_by or "", reason=hold.reason)
+        case "expired":
+            return BreakerExpired(**fact)
+        case _:
+            assert_never(event.moment)
+
+
 def _counts(counts: Counts) -> RunCounts:
     return RunCounts(
         read=counts.read,
@@ -138,4 +187,6 @@ def _counts(counts: Counts) -> RunCounts:
         unchanged=counts.unchanged,
         refused=counts.refused,
         missing=counts.missing,
+        removed=counts.removed + counts.deleted,
+        held=counts.held,
     )

@@ -4,7 +4,7 @@ A change is one normalised fact about one record of one source, with that source
 `judge` also exists as SQL, as the first sieve of a snapshot (adapters/postgres/staging.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +31,8 @@ class Change:
     """`record` is canonical, with outside ids; None when a deletion came without its object.
 
     `content_hash` is empty exactly then. `version` is the source's own counter, if it has one.
+    `raw_hash` stands for the row of a file that it was read from, if any.
+    `absent` says that nobody told of the deletion: a whole collection came without the record.
     """
 
     entity: Entity
@@ -41,6 +43,8 @@ class Change:
     version: int | None
     occurred_at: datetime
     cause: Cause
+    absent: bool = False
+    raw_hash: bytes | None = None
 
     @property
     def key(self) -> ChangeKey:
@@ -66,6 +70,7 @@ class Verdict(StrEnum):
     UNCHANGED = "unchanged"
     STALE = "stale"
     SUPERSEDED = "superseded"
+    HELD = "held"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,25 @@ def settle(
         for key, place in moved.items()
     )
     return Settled(verdicts=tuple(verdicts), writes=writes)
+
+
+def settle_without(
+    held: Set[tuple[ChangeKey, bool]],
+    changes: Sequence[Change],
+    known: Mapping[ChangeKey, Known],
+    as_of: Mapping[Entity, datetime],
+) -> Settled:
+    """Judges a batch as if the held changes, named by (record, deleted), had not come yet."""
+    kept = [change for change in changes if (change.key, change.deleted) not in held]
+    settled = settle(kept, known, as_of)
+    verdicts = iter(settled.verdicts)
+    return Settled(
+        verdicts=tuple(
+            Verdict.HELD if (change.key, change.deleted) in held else next(verdicts)
+            for change in changes
+        ),
+        writes=settled.writes,
+    )
 
 
 def _newer(known: Known, change: Change, as_of: datetime | None) -> bool:

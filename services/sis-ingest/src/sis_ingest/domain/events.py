@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.records import Record
 from sis_ingest.domain.runs import Run
 
@@ -33,7 +34,7 @@ class RecordToBeDeleted:
     cause: Cause
     entity: Entity
     entity_id: str
-    reason: Literal["source_deleted", "republished", "merged"]
+    reason: Literal["source_deleted", "not_in_snapshot", "republished", "merged"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,15 @@ class UserKeyChanged:
     reason: Literal["sis_migration", "merge"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldMoved:
+    """A hold was opened or holds other things now (`tripped`), or ended."""
+
+    moment: Literal["tripped", "approved", "rejected", "expired"]
+    hold: Hold
+    rejected_by: str | None = None
+
+
 DomainEvent: TypeAlias = (
     RecordUpserted
     | RecordToBeDeleted
@@ -107,4 +117,5 @@ DomainEvent: TypeAlias = (
     | OutsideIdLinked
     | OutsideIdMerged
     | UserKeyChanged
+    | HoldMoved
 )

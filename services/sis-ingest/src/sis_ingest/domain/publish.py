@@ -55,7 +55,7 @@ class Said:
     entity_id: str
     record: Record | None
     cause: Cause
-    gone: Literal["source_deleted", "merged"] = "source_deleted"
+    gone: Literal["source_deleted", "not_in_snapshot", "merged"] = "source_deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ reason and field, and the good rows beside it go on.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
@@ -19,6 +19,8 @@ RunState: TypeAlias = Literal["waiting", "running", "completed", "refused", "fai
 BAD_ROW_SHARE: Final = 0.05
 MAX_PROBLEMS: Final = 100
 MAX_ATTEMPTS: Final = 5
+# Why a row is refused whose id stood in an earlier row.
+REPEATED: Final = "repeated_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +56,29 @@ class RefusedRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Rows of one collection; each row read is changed, unchanged or refused in the end."""
+    """Rows of one collection; each row read is changed, unchanged, refused or held in the end.
+
+    `missing` records stood before and are not in the file; each is `removed`, held or `skipped`.
+    `deleted` are changed rows that tell of a deletion, `added` those about records never heard of.
+    `held_removals` counts both kinds of removals.
+    """
 
     read: int = 0
     changed: int = 0
     unchanged: int = 0
     refused: int = 0
     missing: int = 0
+    removed: int = 0
+    deleted: int = 0
+    held_removals: int = 0
+    skipped: int = 0
+    added: int = 0
+    held_additions: int = 0
+
+    @property
+    def held(self) -> int:
+        """All that waits for a person."""
+        return self.held_removals + self.held_additions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +89,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     refusals: tuple[RefusedRows, ...] = ()
+    holds: tuple[str, ...] = ()
 
     def counts(self, entity: Entity) -> Counts:
         """The collection's counts; zeros when nothing was read of it."""
@@ -80,14 +99,23 @@ class Report:
         """A copy with one collection's counts replaced."""
         return replace(self, collections={**self.collections, entity: counts})
 
-    def missing(self) -> int:
-        """Records the source had before and this snapshot has not."""
-        return sum(counts.missing for counts in self.collections.values())
+    def total(self) -> Counts:
+        """All collections together."""
+        found = self.collections.values()
+        return Counts(
+            **{
+                one.name: sum(getattr(counts, one.name) for counts in found)
+                for one in fields(Counts)
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One snapshot, from upload to end. `as_of` is the moment the snapshot speaks of."""
+    """One snapshot, from upload to end. `as_of` is the moment the snapshot speaks of.
+
+    A `dry_run` finds out what would be done and does nothing.
+    """
 
     run_id: str
     delivery_id: str
@@ -100,6 +128,7 @@ class Run:
     sha256: str
     received_at: datetime
     as_of: datetime
+    dry_run: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
     attempts: int = 0

@@ -1,10 +1,10 @@
 """A snapshot while it is read: its collections, and its rows in chunks. Pure."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.runs import Problem, RowRefusal
+from sis_ingest.domain.runs import REPEATED, Problem, Report, RowRefusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,43 @@ class Collection:
     mode: Literal["bulk", "delta"]
 
 
+def is_whole(collection: Collection, report: Report) -> bool:
+    """Whether absence from a read collection says anything: bulk, not empty, its ids readable.
+
+    A refused row is not an absent one: it is there by its id, and where one has none nobody is
+    missed. Source: ADR 0008.
+    """
+    counts = report.counts(collection.entity)
+    nameless = any(
+        refused.file == collection.file
+        and refused.field == "sourcedId"
+        and refused.reason != REPEATED
+        for refused in report.refusals
+    )
+    return collection.mode == "bulk" and counts.read > counts.refused and not nameless
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRow:
+    """A row as it stands in the file. `external_id` is trimmed, and empty where there is none.
+
+    `raw_hash` stands for all that its record is made of: rows of one collection with the same
+    hash give the same record. `cells` are the reader's own.
+    """
+
+    row: int
+    external_id: str
+    raw_hash: bytes
+    cells: Any
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedRow:
     """A good row: `body` is canonical JSON with outside ids (see domain/records.py).
 
-    `sort_key` puts rows that belong together next to one another: an enrollment's user.
+    `sort_key` puts rows that belong together next to one another: an enrollment's user. Without
+    `body` the row names its record and says nothing new of it. An `absent` one stands for a
+    record that a whole collection lacks.
     """
 
     row: int
@@ -28,24 +60,61 @@ class StagedRow:
     sort_key: str
     content_hash: bytes
     deleted: bool
-    body: bytes
+    body: bytes | None
+    raw_hash: bytes | None = None
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """Some rows of one collection. `bytes_read` is unpacked, and of this chunk alone."""
 
-    rows: tuple[StagedRow, ...]
-    refused: tuple[RowRefusal, ...]
+    rows: tuple[RawRow, ...]
     problems: tuple[Problem, ...]
-    read: int
     bytes_read: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sieve:
-    """How the staged rows of one collection stand against what the source said before."""
+class Rows:
+    """What became of raw rows: each is good or refused."""
 
-    same: int
+    good: tuple[StagedRow, ...]
+    refused: tuple[RowRefusal, ...]
+
+
+def seen(row: RawRow) -> StagedRow:
+    """A row that is there and says nothing new, or nothing that could be read."""
+    return StagedRow(
+        row=row.row,
+        external_id=row.external_id,
+        sort_key="",
+        content_hash=b"",
+        deleted=False,
+        body=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sieve:
+    """How the staged rows of one collection stand against what the source said before.
+
+    `absent` of the `missing` records are older than the snapshot and were staged as deletions;
+    none are unless the collection is whole.
+    """
+
     differing: int
     missing: int
+    absent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How many staged rows one guard counts, and how many of them an open hold has already.
+
+    `told` and `told_held` are those of them that stand in the file: not absent ones.
+    """
+
+    total: int
+    held: int
+    told: int
+    told_held: int

@@ -7,7 +7,8 @@ from typing import Final
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.deliveries import Delivery
-from sis_ingest.ports import Clock, Ids, Inbox, Source, StoredDelivery
+from sis_ingest.ports import Clock, Ids, Inbox, Source
+from sis_ingest.ports.stores import StoredDelivery
 
 # A change from the future would win against every later one; the sender's clock must be right
 # anyway for its signature to be taken.

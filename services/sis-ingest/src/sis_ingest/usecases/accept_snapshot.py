@@ -27,11 +27,13 @@ class AcceptSnapshot:
         *,
         correlation_id: str,
         as_of: datetime | None = None,
+        dry_run: bool = False,
     ) -> Run:
         """The waiting run. Commits. Each call is a run of its own; a repeated file changes nothing.
 
-        `as_of` is the moment the file speaks of, by default now. Raises `TooLarge`, or `Invalid`
-        naming the parameter. A crash between file and row leaves a file that nothing refers to.
+        A `dry_run` only finds out what would be done. `as_of` is the moment the file speaks of,
+        by default now. Raises `TooLarge`, or `Invalid` naming the parameter. A crash between file
+        and row leaves a file that nothing refers to.
         """
         now = self.clock.now()
         if as_of is not None and as_of > now:
@@ -50,6 +52,7 @@ class AcceptSnapshot:
             sha256=stored.sha256,
             received_at=now,
             as_of=as_of or now,
+            dry_run=dry_run,
         )
         async with self.units.begin("store_snapshot") as unit:
             await unit.deliveries.put_file(run)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.events import SnapshotMoved
 from sis_ingest.domain.runs import MAX_ATTEMPTS, Problem, Run, RunState, too_many_bad
+from sis_ingest.domain.snapshots import is_whole
 from sis_ingest.ports import (
     Clock,
     OpenSnapshot,
@@ -41,8 +42,8 @@ class ImportSnapshot:
     async def __call__(self, source: Source, run: Run) -> Run:
         """The ended run. Commits many times. May run twice for a run that was cut off.
 
-        Rows that the snapshot lacks are counted as missing and never removed here. Raises
-        `Retriable` when the store is away: the run stays open and is taken up again.
+        A dry run writes its report and nothing else. Raises `Retriable` when the store is away:
+        the run stays open and is taken up again.
         """
         if run.attempts >= MAX_ATTEMPTS:
             return await self._end(run, "failed", (Problem(code="gave_up"),))
@@ -65,17 +66,19 @@ class ImportSnapshot:
         return await asyncio.to_thread(reader.open, path, limits=self.limits)
 
     async def _import(self, run: Run, snapshot: OpenSnapshot) -> Run:
-        applied = {entity: c.changed for entity, c in run.report.collections.items()}
         run = replace(run, report=replace(run.report, warnings=tuple(snapshot.warnings)))
         run = await self.stage(run, snapshot)
         problems = run.report.problems + _broken_files(run, snapshot)
         if problems:
             return await self._end(run, "refused", problems)
-        await self.link(run, snapshot.collections)
-        run = await self.apply(run, snapshot.collections, applied)
-        bulk = [c.entity for c in snapshot.collections if c.mode == "bulk"]
+        if not run.dry_run:
+            await self.link(run, snapshot.collections)
+        run = await self.apply(run, snapshot.collections)
+        if run.dry_run:
+            return await self._end(run, "completed", ())
+        whole = [c.entity for c in snapshot.collections if is_whole(c, run.report)]
         async with self.units.begin("run") as unit:
-            await unit.runs.stated(run, bulk)
+            await unit.runs.stated(run, whole)
         return await self._end(run, "completed", ())
 
     async def _start(self, run: Run) -> Run:
@@ -91,13 +94,12 @@ class ImportSnapshot:
             )
             await unit.staging.clear(run)
             await unit.runs.save(started)
-            if run.state == "waiting":
+            if run.state == "waiting" and not run.dry_run:
                 unit.emit(SnapshotMoved(moment="started", run=started))
         return started
 
     async def _end(self, run: Run, state: RunState, problems: Sequence[Problem]) -> Run:
-        done = sum(counts.changed for counts in run.report.collections.values())
-        reason = problems[0].code if problems else None if done else "nothing_changed"
+        reason = problems[0].code if problems else _why_nothing(run)
         ended = replace(
             run,
             state=state,
@@ -113,11 +115,19 @@ class ImportSnapshot:
             end = DeliveryEnd(
                 delivery_id=run.delivery_id,
                 state="applied" if good else "refused",
-                outcome=reason or "changed",
+                outcome="dry_run" if good and run.dry_run else reason or "changed",
             )
             await unit.deliveries.finish(run.place, [end], now=self.clock.now())
-            unit.emit(SnapshotMoved(moment="completed" if good else "failed", run=ended))
+            if not run.dry_run:
+                unit.emit(SnapshotMoved(moment="completed" if good else "failed", run=ended))
         return ended
+
+
+def _why_nothing(run: Run) -> str | None:
+    total = run.report.total()
+    if total.changed or total.removed:
+        return None
+    return "held" if total.held else "nothing_changed"
 
 
 def _broken_files(run: Run, snapshot: OpenSnapshot) -> tuple[Problem, ...]:

@@ -15,7 +15,7 @@ from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.matching import match_keys
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import Collection, StagedRow
+from sis_ingest.domain.snapshots import Collection, StagedRow, is_whole
 from sis_ingest.ports import Unit, Units
 from sis_ingest.usecases.recognise import Recognise, Stranger
 
@@ -38,8 +38,7 @@ class LinkSnapshot:
         collection = next((c for c in collections if c.entity == "user"), None)
         if collection is None:
             return 0
-        counts = run.report.counts("user")
-        whole = collection.mode == "bulk" and counts.read > counts.refused == 0
+        whole = is_whole(collection, run.report)
         recognised = 0
         after = ""
         while True:
@@ -59,7 +58,7 @@ class LinkSnapshot:
             origin=run.origin or "snapshot",
         )
         for row in rows:
-            keys = match_keys(orjson.loads(row.body))
+            keys = match_keys(orjson.loads(row.body or b"{}"))
             if keys:
                 strangers["user", row.external_id] = Stranger(keys=keys, cause=cause, at=run.as_of)
         found = await unit.crosswalk.find(run.place, list(strangers))

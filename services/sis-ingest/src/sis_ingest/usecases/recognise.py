@@ -18,6 +18,7 @@ from sis_ingest.domain.matching import Match, Matched, MatchKeys, find_matches
 from sis_ingest.domain.publish import ResolvedKey
 from sis_ingest.domain.references import IdKey
 from sis_ingest.ports import Clock, Unit
+from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.move_ids import MoveIds, Reason
 
 logger = structlog.get_logger(__name__)
@@ -55,6 +56,7 @@ class Recognise:
 
     clock: Clock
     move: MoveIds
+    keep: KeepHold
     met: Callable[[str, int], None]
 
     async def link(
@@ -71,7 +73,11 @@ class Recognise:
         caller runs once every id of the batch has a meaning. Never commits; running it again finds
         no strangers. Source: blueprint invariants 4 and 8, ADR 0014.
         """
-        matches = await self._match(unit, place, strangers, found, absent)
+        unknown = await self._unknown(unit, place, strangers, found)
+        matched, live = await self._meet(unit, place, unknown, absent)
+        matches = matched.matches
+        await self._retire(unit, place, strangers, matched, live)
+        self._note(place, matched)
         links = {key: match for key, match in matches.items() if key not in found}
         if links:
             await unit.crosswalk.link(
@@ -94,34 +100,50 @@ class Recognise:
             reason = Reason(match_rule=rule, decided_by="rule", key_change="sis_migration")
             await self.move(unit, place.district_id, "user", pairs, cause=cause, reason=reason)
 
-    async def _match(
+    async def known(
         self,
         unit: Unit,
         place: Place,
         strangers: Mapping[IdKey, Stranger],
         found: Mapping[IdKey, str],
-        absent: Absent,
-    ) -> Mapping[IdKey, Match]:
-        holders = await unit.voices.holders(
-            place.district_id, [stranger.keys for stranger in strangers.values()]
-        )
-        if not holders:
-            return {}
-        # An id that only references gave so far has no record; whose id has one is known.
+    ) -> Set[IdKey]:
+        """Which of them are people we know, by their id or by their match keys. Writes nothing."""
+        unknown = await self._unknown(unit, place, strangers, found)
+        matched, _ = await self._meet(unit, place, unknown, nobody_absent)
+        return (strangers.keys() - unknown.keys()) | matched.matches.keys()
+
+    async def _unknown(
+        self,
+        unit: Unit,
+        place: Place,
+        strangers: Mapping[IdKey, Stranger],
+        found: Mapping[IdKey, str],
+    ) -> Mapping[IdKey, MatchKeys]:
+        """An id that only references gave so far has no record; whose id has one is known."""
         given: list[ResolvedKey] = [("user", found[key]) for key in strangers if key in found]
         known = await unit.records.resolved(place.district_id, given) if given else {}
-        keys = {
+        return {
             key: stranger.keys
             for key, stranger in strangers.items()
             if ("user", found.get(key, "")) not in known
         }
+
+    async def _meet(
+        self, unit: Unit, place: Place, unknown: Mapping[IdKey, MatchKeys], absent: Absent
+    ) -> tuple[Matched, Mapping[str, Sequence[str]]]:
+        """Whom they mean, and the outside ids that live of those who carry their keys.
+
+        Whose removal waits in a hold has left the id, as far as the source is concerned.
+        """
+        keys = [one for one in unknown.values() if one]
+        holders = await unit.voices.holders(place.district_id, keys) if keys else ()
+        if not holders:
+            return Matched(matches={}, conflicts=()), {}
         live = await unit.voices.live_users(place, [h.entity_id for h in holders])
-        missing = await absent([outside for ids in live.values() for outside in ids])
-        busy = {ours for ours, outside in live.items() if not set(outside) <= missing}
-        matched = find_matches(keys, holders, busy)
-        await self._retire(unit, place, strangers, matched, live)
-        self._note(place, matched)
-        return matched.matches
+        outside = [one for ids in live.values() for one in ids]
+        left = await absent(outside) | await unit.holds.leaving(place, outside)
+        busy = {ours for ours, outside in live.items() if not set(outside) <= left}
+        return find_matches(unknown, holders, busy), live
 
     async def _retire(
         self,
@@ -142,6 +164,8 @@ class Recognise:
         for (delivery_id, at), outside in replaced.items():
             if outside:
                 await unit.voices.retire_users(place, outside, at=at, delivery_id=delivery_id)
+                shrunk = await unit.holds.let_go(place, outside)
+                await self.keep.shrunk(unit, place.district_id, shrunk)
 
     def _note(self, place: Place, matched: Matched) -> None:
         for rule, times in Counter(match.rule for match in matched.matches.values()).items():

@@ -47,8 +47,9 @@ _SET = f"""
     ORDER BY t.target_id, r.group_key
     {_AGAIN}
 """
-# Who plans groups and who changes accounts wait for one another: else a plan could miss an account
-# that was just made while its maker misses the mark that the plan takes away.
+# Who plans or records groups and who changes accounts wait for one another: else a plan could miss
+# an account that was just made while its maker misses the mark that the plan takes away, and a
+# reading take for a stranger whom a maker, who sees no stranger yet, makes a person's account.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 # Rows: groups in which these persons have a place or are members; indexes place_pkey and
 # membership_person.
@@ -237,7 +238,11 @@ class PostgresGroupMarks:
     async def held(
         self, district_id: DistrictId, target_id: TargetId, *, token: str
     ) -> frozenset[GroupKey]:
-        """Those still under this lease, locked until the transaction ends."""
+        """Those still under this lease, locked until the transaction ends.
+
+        Keeps those who change accounts out until then, too.
+        """
+        await self._lock(district_id, target_id)
         rows = await self._driver.fetch(_HELD, district_id, target_id, token)
         return frozenset(GroupKey(row["group_key"]) for row in rows)
 

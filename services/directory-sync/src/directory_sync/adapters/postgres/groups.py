@@ -1,6 +1,6 @@
 """Places, groups, memberships and spent removals in PostgreSQL. Raw driver, written as sets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -70,6 +70,29 @@ _DROP_MEMBERS = """
     USING unnest($3::text[], $4::text[]) AS r(group_key, account_id)
     WHERE m.district_id = $1 AND m.target_id = $2 AND m.group_key = ANY($3::text[])
       AND m.group_key = r.group_key AND m.account_id = r.account_id
+"""
+# Rows: strangers in the groups of one round, index stranger_group.
+_FORGET_STRANGERS = """
+    DELETE FROM directory_sync.stranger
+    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
+"""
+_ADD_STRANGERS = """
+    INSERT INTO directory_sync.stranger (district_id, target_id, group_key, account_id)
+    SELECT $1, $2, * FROM unnest($3::text[], $4::text[])
+"""
+# Rows: groups in which these accounts were seen, primary key.
+_RECOGNISE = """
+    WITH known AS (
+        DELETE FROM directory_sync.stranger
+        WHERE district_id = $1 AND target_id = $2 AND account_id = ANY($3::text[])
+        RETURNING group_key, account_id
+    )
+    INSERT INTO directory_sync.membership
+        (district_id, target_id, group_key, account_id, person_id, since)
+    SELECT $1, $2, k.group_key, k.account_id, r.person_id, $5
+    FROM known k JOIN unnest($3::text[], $4::text[]) AS r(account_id, person_id)
+        USING (account_id)
+    ON CONFLICT (district_id, target_id, group_key, account_id) DO NOTHING
 """
 _OWNERS = """
     SELECT account_id, person_id FROM directory_sync.account
@@ -237,6 +260,33 @@ class PostgresGroups:
         """Whose accounts these are; those that are nobody's of ours are left out."""
         rows = await self._driver.fetch(_OWNERS, district_id, target_id, list(account_ids))
         return {row["account_id"]: PersonId(row["person_id"]) for row in rows}
+
+    async def note_strangers(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        strangers: Mapping[GroupName, Collection[str]],
+    ) -> None:
+        """Replace what is known of the accounts in these groups that are nobody's of ours."""
+        keys = [name.key for name in strangers]
+        await self._driver.execute(_FORGET_STRANGERS, district_id, target_id, keys)
+        pairs = [(name.key, a) for name, of in strangers.items() for a in sorted(of)]
+        if pairs:
+            await self._driver.execute(
+                _ADD_STRANGERS, district_id, target_id, [k for k, _ in pairs], [a for _, a in pairs]
+            )
+
+    async def recognise(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        owners: Mapping[str, PersonId],
+        *,
+        now: datetime,
+    ) -> None:
+        """These accounts are these persons': where they were seen as strangers they are members."""
+        accounts, people = list(owners), list(owners.values())
+        await self._driver.execute(_RECOGNISE, district_id, target_id, accounts, people, now)
 
     async def enabled(
         self, district_id: DistrictId, target_id: TargetId, person_ids: Sequence[PersonId]

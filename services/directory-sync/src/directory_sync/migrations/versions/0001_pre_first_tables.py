@@ -135,6 +135,14 @@ _MEMBERSHIP = """
         PRIMARY KEY (district_id, target_id, group_key, account_id)
     )
 """
+# Accounts seen in a group of ours that were nobody's of ours then.
+_STRANGER = """
+    CREATE TABLE directory_sync.stranger (
+        district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
+        account_id text NOT NULL,
+        PRIMARY KEY (district_id, target_id, account_id, group_key)
+    )
+"""
 # What the budget of removals has spent; a removal that is tried again counts once.
 _REMOVAL = """
     CREATE TABLE directory_sync.removal (
@@ -239,10 +247,13 @@ _INDEXES = (
     CREATE INDEX membership_person ON directory_sync.membership
         (district_id, target_id, person_id)
     """,
+    """
+    CREATE INDEX stranger_group ON directory_sync.stranger (district_id, target_id, group_key)
+    """,
     "CREATE INDEX removal_at ON directory_sync.removal (district_id, target_id, at)",
 )
-_GROUPS = (_PLACE, _DIRTY_GROUP, _GROUP, _MEMBERSHIP, _REMOVAL)
 _PLANS = (_PLAN, _PLAN_ITEM, _SPENT, _STEP)
+_GROUPS = (_PLACE, _DIRTY_GROUP, _GROUP, _MEMBERSHIP, _STRANGER, _REMOVAL)
 
 
 def upgrade() -> None:

@@ -1,8 +1,8 @@
 """Marks people and classes whose derived state may have changed, in the publishing transaction.
 
 Live causes win over those of a first load, so that a webhook is not taken for part of a load. Bulk
-causes become ready a moment later, so that one person's records, which arrive together, make one
-state. Statements are sets; every one filters by district first.
+marks wait until the district's bulk has been quiet for a moment, so that one person's records,
+which come by collection, make one state. Statements are sets; every one filters by district first.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,15 @@ from roster_publisher.domain.records import Entity, ref_id
 from roster_publisher.ports import Publication
 
 BULK_ORIGINS: Final = frozenset({"firstload", "snapshot", "republish"})
-BULK_QUIET: Final = timedelta(milliseconds=500)
+BULK_QUIET: Final = timedelta(seconds=2)
+# Whatever goes on for longer is derived beside it.
+BULK_WAITS_AT_MOST: Final = timedelta(minutes=2)
 
 _CAUSES: Final = """
-    SELECT t.id COLLATE "C" AS id, t.correlation_id, t.causation_id, t.origin, t.bulk, t.ready_at
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::timestamptz[])
-        AS t(id, correlation_id, causation_id, origin, bulk, ready_at)
+    SELECT t.id COLLATE "C" AS id, t.correlation_id, t.causation_id, t.origin, t.bulk,
+           $7::timestamptz AS ready_at
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
+        AS t(id, correlation_id, causation_id, origin, bulk)
 """
 
 
@@ -41,8 +44,7 @@ def _upsert(table: str, column: str, source: str) -> str:
                             ELSE excluded.causation_id END,
         origin = CASE WHEN excluded.origin = 'firstload' THEN d.origin ELSE excluded.origin END,
         bulk = d.bulk AND excluded.bulk,
-        ready_at = CASE WHEN d.bulk AND excluded.bulk THEN excluded.ready_at
-                        ELSE least(d.ready_at, excluded.ready_at) END
+        ready_at = least(d.ready_at, excluded.ready_at)
     """
 
 
@@ -112,6 +114,14 @@ _SPREAD: Final[tuple[tuple[str, Entity], ...]] = (
 )
 
 
+# Says that bulk goes on, and since when. One row.
+_BULK: Final = """
+    UPDATE roster_publisher.district_revision SET
+        bulk_since = CASE WHEN bulk_until > $2 THEN bulk_since ELSE $2 END, bulk_until = $3
+    WHERE district_id = $1
+"""
+
+
 async def mark_dirty(
     driver: asyncpg.Connection,
     district_id: str,
@@ -120,6 +130,8 @@ async def mark_dirty(
     now: datetime,
 ) -> None:
     """Mark whoever the publications touch. Does not commit; may run twice."""
+    if any(one.draft.cause.origin in BULK_ORIGINS for one in publications):
+        await driver.execute(_BULK, district_id, now, now + BULK_QUIET)
     people: dict[str, Cause] = {}
     for one in publications:
         if one.draft.key.entity == "user":
@@ -154,7 +166,6 @@ async def _mark(
     if not causes:
         return
     ids = sorted(causes)
-    bulk = [causes[one].origin in BULK_ORIGINS for one in ids]
     await driver.execute(
         statement,
         district_id,
@@ -162,6 +173,6 @@ async def _mark(
         [causes[one].correlation_id for one in ids],
         [causes[one].event_id for one in ids],
         [causes[one].origin for one in ids],
-        bulk,
-        [now + BULK_QUIET if slow else now for slow in bulk],
+        [causes[one].origin in BULK_ORIGINS for one in ids],
+        now,
     )

@@ -104,6 +104,18 @@ _PUBLISH: Final = f"""
         {", ".join(f"{name} = excluded.{name}" for name in (*PUBLISHED, *_NEW_NAMES[-3:]))}
 """
 
+# Keeps when a record was last said to be as it is; no revision, no index. A row per key.
+_CONFIRM: Final = """
+    UPDATE roster_publisher.object SET event_time = f.time
+    FROM (SELECT o.place, w.time
+          FROM unnest($2::text[], $3::text[], $4::timestamptz[]) AS w(entity, sourced_id, time)
+          CROSS JOIN LATERAL (
+              SELECT ctid AS place FROM roster_publisher.object
+              WHERE district_id = $1 AND entity = w.entity
+                AND sourced_id = w.sourced_id COLLATE "C" LIMIT 1) AS o) AS f
+    WHERE ctid = f.place
+"""
+
 # Keeps what cannot be shown yet; what was shown before stays as it was. Few rows.
 _PARK: Final = """
     INSERT INTO roster_publisher.object AS o
@@ -240,6 +252,13 @@ class PostgresRosterUnit:
             [draft.time for draft in drafts],
             [orjson.dumps(draft.record).decode() for draft in drafts],
             [draft.cause.correlation_id for draft in drafts],
+        )
+
+    async def confirm(self, district_id: str, times: Mapping[Key, datetime]) -> None:
+        """Keep when records were last said to be as they are, so that what is older is late."""
+        keys = sorted(times)
+        await self._driver.execute(
+            _CONFIRM, district_id, *_arrays(keys), [times[key] for key in keys]
         )
 
     async def replace_dangling(

@@ -4,15 +4,29 @@ from typing import Final
 
 
 def _claim(table: str, column: str) -> str:
-    """Takes ready ids of one district out of the queue, live ones first; index (bulk, ready_at)."""
+    """Takes ready ids of one district out of the queue: live ones first, index (bulk, ready_at).
+
+    Bulk ones are taken where bulk has been quiet, or has gone on since $3: a row per district and
+    a probe of the queue's key.
+    """
     return f"""
-    WITH first AS (
-        SELECT district_id FROM roster_publisher.{table} WHERE ready_at <= $1
-        ORDER BY bulk, ready_at LIMIT 1
+    WITH live AS (
+        SELECT district_id, false AS bulk FROM roster_publisher.{table}
+        WHERE NOT bulk AND ready_at <= $1 ORDER BY ready_at LIMIT 1
+    ), bulk AS (
+        SELECT r.district_id, true AS bulk FROM roster_publisher.district_revision r
+        WHERE NOT EXISTS (SELECT FROM live)
+          AND (coalesce(r.bulk_until, $1) <= $1 OR r.bulk_since <= $3)
+          AND EXISTS (SELECT FROM roster_publisher.{table} d
+                      WHERE d.district_id = r.district_id AND d.ready_at <= $1)
+        ORDER BY r.bulk_until NULLS FIRST LIMIT 1
+    ), first AS (
+        SELECT * FROM live UNION ALL SELECT * FROM bulk
     ), claimed AS (
         SELECT d.district_id, d.{column} FROM roster_publisher.{table} d
         WHERE d.district_id = (SELECT district_id FROM first) AND d.ready_at <= $1
-        ORDER BY d.bulk, d.ready_at LIMIT $2 FOR UPDATE SKIP LOCKED
+          AND d.bulk = (SELECT bulk FROM first)
+        ORDER BY d.ready_at LIMIT $2 FOR UPDATE SKIP LOCKED
     )
     DELETE FROM roster_publisher.{table} d USING claimed c
     WHERE d.district_id = c.district_id AND d.{column} = c.{column}

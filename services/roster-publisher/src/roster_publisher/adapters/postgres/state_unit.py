@@ -22,6 +22,7 @@ from roster_publisher.adapters.events import (
 )
 from roster_publisher.adapters.postgres import state_sql as sql
 from roster_publisher.adapters.postgres.causes import keep_causes
+from roster_publisher.adapters.postgres.dirty_marks import BULK_WAITS_AT_MOST
 from roster_publisher.domain.causes import CauseLine
 from roster_publisher.domain.class_moves import ClassMove, Seat
 from roster_publisher.domain.lifecycle import Standing, Step
@@ -157,7 +158,7 @@ class PostgresStateUnit:
     async def _claim(
         self, statement: str, now: datetime, limit: int
     ) -> tuple[str, Sequence[DirtyMark]]:
-        rows = await self._driver.fetch(statement, now, limit)
+        rows = await self._driver.fetch(statement, now, limit, now - BULK_WAITS_AT_MOST)
         marks = [
             DirtyMark(
                 id=row["id"],

@@ -42,6 +42,7 @@ def upgrade() -> None:
             district_id text PRIMARY KEY,
             revision bigint NOT NULL DEFAULT 0 CHECK (revision >= 0),
             stamp timestamptz,
+            bulk_since timestamptz, bulk_until timestamptz,
             history_floor bigint NOT NULL DEFAULT 0 CHECK (history_floor <= revision)
         ) WITH (fillfactor = 50)
     """)

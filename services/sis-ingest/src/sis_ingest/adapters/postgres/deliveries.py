@@ -8,7 +8,7 @@ import asyncpg
 
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.runs import Run
-from sis_ingest.ports import StoredDelivery
+from sis_ingest.ports.stores import StoredDelivery
 
 # Purpose: keep webhooks once each. Rows: those not here before. Index: delivery_once.
 _PUT: Final = """

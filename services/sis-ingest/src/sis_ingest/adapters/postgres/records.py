@@ -29,17 +29,21 @@ SELECT entity, as_of FROM sis_ingest.source_statement WHERE district_id = $1 AND
 """
 
 # Purpose: store what the source said. Rows: one per record. Index: primary key.
+# The hash of the row of a file stays as long as the content does.
 _WRITE: Final = """
 INSERT INTO sis_ingest.source_record AS r
     (district_id, source_id, entity, external_id, data, content_hash, version, occurred_at,
-     deleted, delivery_id)
+     deleted, delivery_id, raw_hash)
 SELECT $1, $2, w.* FROM unnest($3::text[], $4::text[], $5::jsonb[], $6::bytea[], $7::bigint[],
-    $8::timestamptz[], $9::boolean[], $10::uuid[])
-    AS w(entity, external_id, data, content_hash, version, occurred_at, deleted, delivery_id)
+    $8::timestamptz[], $9::boolean[], $10::uuid[], $11::bytea[])
+    AS w(entity, external_id, data, content_hash, version, occurred_at, deleted, delivery_id,
+         raw_hash)
 ON CONFLICT (district_id, source_id, entity, external_id) DO UPDATE SET
     data = coalesce(excluded.data, r.data), content_hash = excluded.content_hash,
     version = excluded.version, occurred_at = excluded.occurred_at,
-    deleted = excluded.deleted, delivery_id = excluded.delivery_id
+    deleted = excluded.deleted, delivery_id = excluded.delivery_id,
+    raw_hash = CASE WHEN excluded.content_hash = r.content_hash
+                    THEN coalesce(excluded.raw_hash, r.raw_hash) ELSE excluded.raw_hash END
 """
 
 # Purpose: the resolved records before a batch. Rows: up to one per key. Index: primary key.
@@ -125,6 +129,7 @@ class PostgresRecords:
             [w.known.occurred_at for w in writes],
             [w.known.deleted for w in writes],
             [w.change.cause.delivery_id for w in writes],
+            [w.change.raw_hash for w in writes],
         )
 
     async def resolved(

@@ -15,6 +15,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in report.problems],
         "warnings": [asdict(warning) for warning in report.warnings],
         "refusals": [asdict(refusal) for refusal in report.refusals],
+        "holds": list(report.holds),
     }
 
 
@@ -28,4 +29,5 @@ def from_json(body: Mapping[str, Any]) -> Report:
         problems=tuple(Problem(**one) for one in body.get("problems", ())),
         warnings=tuple(Problem(**one) for one in body.get("warnings", ())),
         refusals=tuple(RefusedRows(**one) for one in body.get("refusals", ())),
+        holds=tuple(body.get("holds", ())),
     )

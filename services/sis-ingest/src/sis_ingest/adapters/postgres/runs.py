@@ -16,8 +16,8 @@ from sis_ingest.domain.runs import Run
 # Purpose: keep a new run. Rows: 1.
 _ADD: Final = """
 INSERT INTO sis_ingest.run (district_id, run_id, source_id, delivery_id, correlation_id, state,
-    file_name, file_bytes, sha256, received_at, as_of)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    file_name, file_bytes, sha256, received_at, as_of, dry_run)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 
 # Purpose: overwrite what moves. Rows: 1. Index: primary key.
@@ -30,7 +30,7 @@ WHERE district_id = $1 AND run_id = $2
 # Purpose: was a snapshot of the source ever completed. Rows: 1. Small table.
 _COMPLETED: Final = """
 SELECT EXISTS (SELECT FROM sis_ingest.run
-    WHERE district_id = $1 AND source_id = $2 AND state = 'completed')
+    WHERE district_id = $1 AND source_id = $2 AND state = 'completed' AND NOT dry_run)
 """
 
 # Purpose: remember which collections were stated as a whole. Rows: up to 7. Index: primary key.
@@ -95,6 +95,7 @@ class PostgresRuns:
             run.sha256,
             run.received_at,
             run.as_of,
+            run.dry_run,
         )
 
     async def save(self, run: Run) -> None:
@@ -179,6 +180,7 @@ def _run(row: Any) -> Run:
         sha256=row["sha256"],
         received_at=row["received_at"],
         as_of=row["as_of"],
+        dry_run=row["dry_run"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         attempts=row["attempts"],

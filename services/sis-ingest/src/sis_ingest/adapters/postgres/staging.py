@@ -3,65 +3,176 @@
 The comparison is the first sieve of `domain.changes.judge`; a test runs both on the same cases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 import asyncpg
 
 from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.guards import GuardKey, Hold
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import Sieve, StagedRow
+from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
 
 # Purpose: forget a run's rows. Rows: all of the run. Index: primary key.
 _CLEAR: Final = "DELETE FROM sis_ingest.snapshot_row WHERE district_id = $1 AND run_id = $2"
 
-# Purpose: whether a collection repeats an id at all. Rows: 1. Index: snapshot_row_record.
+# Purpose: tell the planner how large both sides are. The columns compared alone: content is large.
+_WEIGH: Final = """
+ANALYZE sis_ingest.snapshot_row (district_id, run_id, entity, external_id),
+        sis_ingest.source_record (district_id, source_id, entity, external_id, deleted)
+"""
+
+# Purpose: whether a collection repeats an id at all. Rows: 1. The run's rows are read once.
 _REPEATS: Final = """
 SELECT count(*) > count(DISTINCT external_id) FROM sis_ingest.snapshot_row
 WHERE district_id = $1 AND run_id = $2 AND entity = $3
 """
 
-# Purpose: keep the first row of each id. Rows: the repeated ones. Index: snapshot_row_record.
+# Purpose: keep the first row of each id. Rows: the repeated ones. The run's rows are read once.
 _DROP_REPEATED: Final = """
 DELETE FROM sis_ingest.snapshot_row s USING (
-    SELECT sort_key, row_number,
-           row_number() OVER (PARTITION BY external_id ORDER BY row_number) AS place
+    SELECT ctid AS at, row_number() OVER (PARTITION BY external_id ORDER BY row_number) AS place
     FROM sis_ingest.snapshot_row
     WHERE district_id = $1 AND run_id = $2 AND entity = $3
 ) r
-WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $3
-  AND s.sort_key = r.sort_key AND s.row_number = r.row_number AND r.place > 1
+WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $3 AND s.ctid = r.at AND r.place > 1
 RETURNING s.row_number
 """
 
-# Purpose: compare a collection with what the source said. Rows: 1. Both sides are read once.
-_SIEVE: Final = """
-SELECT count(s.external_id) FILTER (WHERE r.deleted = s.deleted
-           AND (s.deleted OR r.content_hash = s.content_hash)) AS same,
-       count(s.external_id) AS staged,
-       count(*) FILTER (WHERE s.external_id IS NULL AND NOT r.deleted) AS missing
-FROM (SELECT * FROM sis_ingest.snapshot_row
-      WHERE district_id = $1 AND run_id = $2 AND entity = $4) s
-FULL JOIN (SELECT * FROM sis_ingest.source_record
-           WHERE district_id = $1 AND source_id = $3 AND entity = $4) r
-  ON r.external_id = s.external_id
+# Purpose: which rows are known as they stand. Rows: up to one chunk. Index: primary key.
+_KNOWN: Final = """
+SELECT k.row_number
+FROM unnest($4::text[], $5::bytea[], $6::integer[]) AS k(external_id, raw_hash, row_number)
+JOIN sis_ingest.source_record r
+  ON r.district_id = $1 AND r.source_id = $2 AND r.entity = $3 AND r.external_id = k.external_id
+WHERE r.raw_hash = k.raw_hash AND NOT r.deleted
 """
 
-# Purpose: forget rows that say nothing new. Rows: all that are the same. One hash join.
-_DROP_SAME: Final = """
-DELETE FROM sis_ingest.snapshot_row s USING sis_ingest.source_record r
-WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $4
+# Purpose: remember rows that say in other words what we know. Rows: few, once per wording.
+_REWORDED: Final = """
+UPDATE sis_ingest.source_record r SET raw_hash = s.raw_hash
+FROM sis_ingest.snapshot_row s
+WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $4 AND s.differs AND NOT s.deleted
+  AND r.district_id = $1 AND r.source_id = $3 AND r.entity = $4
+  AND r.external_id = s.external_id AND NOT r.deleted AND r.content_hash = s.content_hash
+"""
+
+# Purpose: unmark rows that say nothing new. Rows: all that are the same. One hash join.
+_SAME: Final = """
+UPDATE sis_ingest.snapshot_row s SET differs = false
+FROM sis_ingest.source_record r
+WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $4 AND s.differs
   AND r.district_id = $1 AND r.source_id = $3 AND r.entity = $4
   AND r.external_id = s.external_id AND r.deleted = s.deleted
   AND (s.deleted OR r.content_hash = s.content_hash)
 """
 
-# Purpose: the next rows left. Rows: one batch. Index: primary key.
+# Purpose: stage what a whole collection lacks as deletions. Rows: those. One hash join.
+# Newer records stay: the snapshot cannot know of them. An older snapshot than the last one that
+# stated the collection says nothing.
+_ABSENT: Final = """
+INSERT INTO sis_ingest.snapshot_row (district_id, run_id, entity, sort_key, row_number,
+    external_id, content_hash, deleted, absent, differs, data)
+SELECT $1, $2, $4, coalesce(r.data -> 'user' ->> 'sourcedId', ''),
+       (row_number() OVER (ORDER BY r.external_id) - 2147483648)::integer,
+       r.external_id, ''::bytea, true, true, true, NULL
+FROM sis_ingest.source_record r
+WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $4 AND NOT r.deleted
+  AND r.occurred_at < $5
+  AND NOT EXISTS (SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1
+                  AND t.source_id = $3 AND t.entity = $4 AND t.as_of >= $5)
+  AND NOT EXISTS (SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1
+                  AND s.run_id = $2 AND s.entity = $4 AND s.external_id = r.external_id)
+"""
+
+# Purpose: how a collection stands. Rows: 1. Both sides are read once.
+_COUNTS: Final = """
+SELECT count(*) FILTER (WHERE NOT s.absent AND s.differs) AS differing,
+       count(*) FILTER (WHERE s.absent) AS absent,
+       count(*) FILTER (WHERE r.external_id IS NOT NULL AND NOT r.deleted
+                        AND (s.external_id IS NULL OR s.absent)) AS missing
+FROM (SELECT * FROM sis_ingest.snapshot_row
+      WHERE district_id = $1 AND run_id = $2 AND entity = $4) s
+FULL JOIN (SELECT external_id, deleted FROM sis_ingest.source_record
+           WHERE district_id = $1 AND source_id = $3 AND entity = $4) r
+  ON r.external_id = s.external_id
+"""
+
+# What a guard counts among the rows s of a run: deletions of what stands and is older than the
+# snapshot; upserts of what was never heard of and was not recognised as somebody known. The rule
+# in Python: domain.guards.guarded.
+_GUARDED: Final = """
+    s.district_id = $1 AND s.run_id = $2 AND s.entity = $4 AND s.differs
+    AND s.deleted = ($5 = 'remove')
+    AND CASE WHEN $5 = 'remove' THEN EXISTS (
+            SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
+            AND r.entity = $4 AND r.external_id = s.external_id AND NOT r.deleted
+            AND r.occurred_at < $6)
+        ELSE NOT EXISTS (
+            SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
+            AND r.entity = $4 AND r.external_id = s.external_id)
+            AND NOT EXISTS (SELECT FROM sis_ingest.crosswalk c
+                JOIN sis_ingest.resolved_record known ON known.district_id = $1
+                    AND known.entity = $4 AND known.entity_id = c.entity_id
+                WHERE c.district_id = $1 AND c.source_id = $3 AND c.entity = $4
+                AND c.external_id = s.external_id AND c.valid_to IS NULL) END
+"""
+
+# Purpose: what a guard counts, and what of it an open hold has. Rows: 1. Differing rows only.
+_WANTED: Final = f"""
+SELECT count(*) AS total, count(i.external_id) AS held,
+       count(*) FILTER (WHERE NOT s.absent) AS told,
+       count(i.external_id) FILTER (WHERE NOT s.absent) AS told_held
+FROM sis_ingest.snapshot_row s
+LEFT JOIN sis_ingest.hold h ON h.district_id = $1 AND h.source_id = $3 AND h.entity = $4
+    AND h.operation = $5 AND h.state = 'open'
+LEFT JOIN sis_ingest.hold_item i ON i.district_id = $1 AND i.hold_id = h.hold_id
+    AND i.external_id = s.external_id
+WHERE {_GUARDED}
+"""
+
+# Purpose: move what a guard counts into its hold. Rows: those. Index of the items: primary key.
+_HAND_OVER: Final = f"""
+WITH moved AS (
+    DELETE FROM sis_ingest.snapshot_row s WHERE {_GUARDED}
+      AND ($8 OR EXISTS (SELECT FROM sis_ingest.hold_item i WHERE i.district_id = $1
+                         AND i.hold_id = $7 AND i.external_id = s.external_id))
+    RETURNING s.external_id, s.data, s.content_hash, s.absent
+)
+INSERT INTO sis_ingest.hold_item AS i (district_id, hold_id, external_id, data, content_hash,
+    version, occurred_at, absent, delivery_id, correlation_id, origin)
+SELECT $1, $7, m.external_id, CASE WHEN $5 = 'add' THEN m.data::jsonb END, m.content_hash,
+       NULL, $6, m.absent, $9, $10, $11 FROM moved m
+ON CONFLICT (district_id, hold_id, external_id) DO UPDATE SET
+    data = excluded.data, content_hash = excluded.content_hash, version = excluded.version,
+    occurred_at = greatest(i.occurred_at, excluded.occurred_at), absent = excluded.absent
+"""
+
+# Purpose: take what the file contradicts out of open holds. Rows: few. Index: hold_open.
+# A removal ends when the record is there again; an addition when a whole file lacks it.
+_OVERTAKE: Final = """
+DELETE FROM sis_ingest.hold_item i USING sis_ingest.hold h
+WHERE h.district_id = $1 AND h.source_id = $3 AND h.entity = $4 AND h.state = 'open'
+  AND i.district_id = $1 AND i.hold_id = h.hold_id AND i.occurred_at < $5
+  AND CASE WHEN h.operation = 'remove' THEN EXISTS (
+          SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+          AND s.entity = $4 AND s.external_id = i.external_id AND NOT s.deleted)
+      ELSE EXISTS (
+          SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+          AND s.entity = $4 AND s.external_id = i.external_id AND s.deleted)
+        OR $6 AND NOT EXISTS (
+          SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+          AND s.entity = $4 AND s.external_id = i.external_id) END
+RETURNING h.hold_id
+"""
+
+# Purpose: the next rows left. Rows: one batch. Index: snapshot_row_differing.
 _DIFFERING: Final = """
-SELECT row_number, external_id, sort_key, content_hash, deleted, data
+SELECT row_number, external_id, sort_key, content_hash, raw_hash, deleted, absent, data
 FROM sis_ingest.snapshot_row
-WHERE district_id = $1 AND run_id = $2 AND entity = $3 AND (sort_key, row_number) > ($4, $5)
-ORDER BY sort_key, row_number LIMIT $6
+WHERE district_id = $1 AND run_id = $2 AND entity = $3 AND differs AND deleted = $4
+  AND (sort_key, row_number) > ($5, $6)
+ORDER BY sort_key, row_number LIMIT $7
 """
 
 _COLUMNS: Final = (
@@ -72,7 +183,10 @@ _COLUMNS: Final = (
     "row_number",
     "external_id",
     "content_hash",
+    "raw_hash",
     "deleted",
+    "absent",
+    "differs",
     "data",
 )
 
@@ -103,41 +217,99 @@ class PostgresStaging:
                     row.row,
                     row.external_id,
                     row.content_hash,
+                    row.raw_hash,
                     row.deleted,
-                    row.body.decode(),
+                    False,
+                    row.body is not None,
+                    None if row.body is None else row.body.decode(),
                 )
                 for row in rows
             ],
         )
 
+    async def known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
+        """See the port."""
+        place = run.place
+        found = await self._driver.fetch(
+            _KNOWN,
+            place.district_id,
+            place.source_id,
+            entity,
+            [row.external_id for row in rows],
+            [row.raw_hash for row in rows],
+            [row.row for row in rows],
+        )
+        return {row["row_number"] for row in found}
+
+    async def weigh(self) -> None:
+        """See the port. What was written since the last ANALYZE is planned as an empty table."""
+        await self._driver.execute(_WEIGH)
+
     async def drop_repeated(self, run: Run, entity: Entity) -> Sequence[int]:
-        """See the port. Also refreshes the planner's figures, which COPY leaves stale."""
-        await self._driver.execute("ANALYZE sis_ingest.snapshot_row")
+        """See the port."""
         keys = (run.place.district_id, run.run_id, entity)
         if not await self._driver.fetchval(_REPEATS, *keys):
             return ()
         rows = await self._driver.fetch(_DROP_REPEATED, *keys)
         return sorted(row["row_number"] for row in rows)
 
-    async def sieve(self, run: Run, entity: Entity) -> Sieve:
+    async def sieve(self, run: Run, entity: Entity, *, whole: bool) -> Sieve:
         """See the port."""
         place = run.place
-        # What was written since the last ANALYZE would be planned as an empty table.
-        await self._driver.execute("ANALYZE sis_ingest.source_record")
         keys = (place.district_id, run.run_id, place.source_id, entity)
-        (row,) = await self._driver.fetch(_SIEVE, *keys)
-        await self._driver.execute(_DROP_SAME, *keys)
+        if not run.dry_run:
+            await self._driver.execute(_REWORDED, *keys)
+        await self._driver.execute(_SAME, *keys)
+        if whole:
+            await self._driver.execute(_ABSENT, *keys, run.as_of)
+        (row,) = await self._driver.fetch(_COUNTS, *keys)
         return Sieve(
-            same=row["same"], differing=row["staged"] - row["same"], missing=row["missing"]
+            differing=row["differing"],
+            missing=row["missing"],
+            absent=row["absent"],
         )
 
+    async def wanted(self, run: Run, key: GuardKey) -> Wanted:
+        """See the port."""
+        place = run.place
+        (row,) = await self._driver.fetch(
+            _WANTED, place.district_id, run.run_id, place.source_id, *key, run.as_of
+        )
+        return Wanted(**row)
+
+    async def hand_over(self, run: Run, hold: Hold, *, fresh: bool) -> int:
+        """See the port. The cause of what is held already stays the first one."""
+        place = run.place
+        status = await self._driver.execute(
+            _HAND_OVER,
+            place.district_id,
+            run.run_id,
+            place.source_id,
+            *hold.key,
+            run.as_of,
+            hold.hold_id,
+            fresh,
+            run.delivery_id,
+            run.correlation_id,
+            run.origin or "snapshot",
+        )
+        return int(status.rpartition(" ")[2])
+
+    async def overtake(self, run: Run, entity: Entity, *, whole: bool) -> frozenset[str]:
+        """See the port."""
+        place = run.place
+        rows = await self._driver.fetch(
+            _OVERTAKE, place.district_id, run.run_id, place.source_id, entity, run.as_of, whole
+        )
+        return frozenset(str(row["hold_id"]) for row in rows)
+
     async def differing(
-        self, run: Run, entity: Entity, *, after: tuple[str, int], limit: int
+        self, run: Run, entity: Entity, *, deleted: bool, after: tuple[str, int], limit: int
     ) -> Sequence[StagedRow]:
         """See the port."""
         place = run.place
         rows = await self._driver.fetch(
-            _DIFFERING, place.district_id, run.run_id, entity, *after, limit
+            _DIFFERING, place.district_id, run.run_id, entity, deleted, *after, limit
         )
         return [
             StagedRow(
@@ -146,7 +318,9 @@ class PostgresStaging:
                 sort_key=row["sort_key"],
                 content_hash=row["content_hash"],
                 deleted=row["deleted"],
-                body=row["data"].encode(),
+                body=None if row["data"] is None else row["data"].encode(),
+                absent=row["absent"],
+                raw_hash=row["raw_hash"],
             )
             for row in rows
         ]

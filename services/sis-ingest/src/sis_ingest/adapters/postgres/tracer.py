@@ -42,13 +42,39 @@ FROM sis_ingest.record_effect
 WHERE correlation_id = $1 AND ($2::text[] IS NULL OR district_id = ANY($2))
 """
 
+# A hold is found by what opened it; what else waits in it, by itself, as long as it waits.
+_HOLDS: Final = """
+SELECT created_at, 'hold.opened', district_id, 'hold', hold_id::text, source_id, count::bigint,
+       entity || '.' || operation
+FROM sis_ingest.hold
+WHERE correlation_id = $1 AND ($2::text[] IS NULL OR district_id = ANY($2))
+UNION ALL
+SELECT done_at, 'hold.' || CASE state WHEN 'approved' THEN 'released' ELSE state END, district_id,
+       'hold', hold_id::text, source_id, CASE state WHEN 'approved' THEN released ELSE count END,
+       reason
+FROM sis_ingest.hold
+WHERE correlation_id = $1 AND ($2::text[] IS NULL OR district_id = ANY($2))
+  AND done_at IS NOT NULL
+UNION ALL
+SELECT max(coalesce(d.applied_at, d.received_at)), 'hold.waits', h.district_id, 'hold',
+       h.hold_id::text, h.source_id, count(*), h.entity || '.' || h.operation
+FROM sis_ingest.hold_item i
+JOIN sis_ingest.hold h ON h.district_id = i.district_id AND h.hold_id = i.hold_id
+JOIN sis_ingest.delivery d ON d.district_id = i.district_id AND d.delivery_id = i.delivery_id
+WHERE i.correlation_id = $1 AND h.correlation_id <> $1
+  AND ($2::text[] IS NULL OR i.district_id = ANY($2))
+GROUP BY h.district_id, h.hold_id
+"""
+
 # Purpose: what a delivery caused. Rows: up to the limit. Index: delivery_correlation,
-# record_effect_correlation. The order breaks ties of the clock by what comes first in the flow.
+# record_effect_correlation, hold_correlation, hold_item_correlation. The order breaks ties of the
+# clock by what comes first in the flow.
 # house: no-district — a correlation id is looked for in every district the caller may see
 _STEPS: Final = f"""
 SELECT * FROM (SELECT 1 AS part, p.* FROM ({_DELIVERIES}) p
 UNION ALL SELECT 2, p.* FROM ({_RUNS}) p
-UNION ALL SELECT 3, p.* FROM ({_CHANGES}) p) steps
+UNION ALL SELECT 3, p.* FROM ({_HOLDS}) p
+UNION ALL SELECT 4, p.* FROM ({_CHANGES}) p) steps
 ORDER BY at, part, what LIMIT $3
 """
 

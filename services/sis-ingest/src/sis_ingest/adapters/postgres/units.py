@@ -17,6 +17,7 @@ from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
+from sis_ingest.adapters.postgres.holds import PostgresHolds
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
@@ -33,11 +34,13 @@ SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
 _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
+    "release": "ingest.release.before_commit",
 }
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
     "snapshot_batch": "ingest.snapshot.after_batch",
+    "release": "ingest.release.after_batch",
 }
 
 _AWAY: Final = (
@@ -72,6 +75,7 @@ class PostgresUnit:
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
+        self.holds = PostgresHolds(driver)
         self.runs = PostgresRuns(driver)
         self.staging = PostgresStaging(driver)
 

@@ -55,7 +55,7 @@ SET deleted = true, occurred_at = greatest(occurred_at, $4), delivery_id = $5
 WHERE district_id = $1 AND source_id = $2 AND entity = 'user' AND external_id = ANY($3::text[])
 """
 
-# Purpose: staged users never sent before. Rows: one page. Index: snapshot_row_record; the first
+# Purpose: staged users never sent before. Rows: one page. Index: snapshot_row_user; the first
 # condition ends a first load at once.
 _STRANGERS: Final = """
 SELECT s.row_number, s.external_id, s.sort_key, s.content_hash, s.deleted, s.data
@@ -70,7 +70,7 @@ ORDER BY s.external_id LIMIT $5
 """
 
 # Purpose: which users of a source a run leaves out. Rows: up to one per id. Index: primary key of
-# source_record, snapshot_row_record.
+# source_record, snapshot_row_user.
 _ABSENT: Final = """
 SELECT r.external_id FROM sis_ingest.source_record r
 WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = 'user'
@@ -166,7 +166,7 @@ class PostgresVoices:
                 sort_key=row["sort_key"],
                 content_hash=row["content_hash"],
                 deleted=row["deleted"],
-                body=row["data"].encode(),
+                body=None if row["data"] is None else row["data"].encode(),
             )
             for row in rows
         ]

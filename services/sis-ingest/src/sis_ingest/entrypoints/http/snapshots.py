@@ -11,8 +11,8 @@ from roster_common.errors import Invalid
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.problems import FieldError, Problem
 from roster_common.runtime.tokens import Operator
+from sis_ingest.domain.runs import Counts, Run
 from sis_ingest.domain.runs import Problem as RunProblem
-from sis_ingest.domain.runs import Run
 from sis_ingest.entrypoints.http.bodies import body_pieces, too_large
 from sis_ingest.ports import RunDesk, Source, Sources, TooLarge
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
@@ -32,11 +32,17 @@ def snapshot_routes(
         request: Request,
         who: Annotated[Operator, Depends(operator)],
         as_of: Annotated[AwareDatetime | None, Query(alias="asOf")] = None,
+        *,
+        dry_run: Annotated[bool, Query(alias="dryRun")] = False,
     ) -> JSONResponse:
         found = _source(sources, source, who)
         try:
             run = await accept(
-                found, body_pieces(request), correlation_id=current_correlation_id(), as_of=as_of
+                found,
+                body_pieces(request),
+                correlation_id=current_correlation_id(),
+                as_of=as_of,
+                dry_run=dry_run,
             )
         except TooLarge:
             raise too_large(accept.limit_bytes) from None
@@ -77,6 +83,7 @@ def _source(sources: Sources, source_id: str, who: Operator) -> Source:
 def run_page(run: Run) -> Mapping[str, Any]:
     """A run as JSON. Codes, file names, columns and counts; never a value of a row."""
     report = run.report
+    total = report.total()
     return {
         "runId": run.run_id,
         "sourceId": run.place.source_id,
@@ -84,6 +91,7 @@ def run_page(run: Run) -> Mapping[str, Any]:
         "correlationId": run.correlation_id,
         "state": run.state,
         "origin": run.origin,
+        "dryRun": run.dry_run,
         "percent": run.percent,
         "reason": run.reason,
         "asOf": run.as_of.isoformat(),
@@ -102,8 +110,15 @@ def run_page(run: Run) -> Mapping[str, Any]:
             }
             for entity, counts in report.collections.items()
         },
-        # Absence removes nothing until removals are guarded (docs/adr/0008).
-        "removals": {"missing": report.missing(), "applied": 0},
+        "removals": {
+            **_removals(total),
+            "byEntity": {entity: _removals(c) for entity, c in report.collections.items()},
+        },
+        "additions": {
+            **_additions(total),
+            "byEntity": {entity: _additions(c) for entity, c in report.collections.items()},
+        },
+        "holds": list(report.holds),
         "problems": [_problem(problem) for problem in report.problems],
         "warnings": [_problem(warning) for warning in report.warnings],
         "refusals": [
@@ -117,6 +132,20 @@ def run_page(run: Run) -> Mapping[str, Any]:
             for refused in report.refusals
         ],
     }
+
+
+def _removals(counts: Counts) -> Mapping[str, int]:
+    """What is gone, waits or was left alone; in a dry run what would be."""
+    return {
+        "missing": counts.missing,
+        "applied": counts.removed + counts.deleted,
+        "held": counts.held_removals,
+        "skipped": counts.skipped,
+    }
+
+
+def _additions(counts: Counts) -> Mapping[str, int]:
+    return {"applied": counts.added, "held": counts.held_additions}
 
 
 def _problem(problem: RunProblem) -> Mapping[str, Any]:

@@ -14,6 +14,9 @@ from sis_ingest.usecases.apply_deliveries import MAX_DELIVERIES, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
 
 _LOOK_EVERY_S: Final = 0.5
+_OUTCOMES: Final = (
+    "read", "changed", "unchanged", "refused", "missing", "removed", "held", "skipped",
+)  # fmt: skip
 # A batch costs about the same whether it holds one delivery or many, so under load deliveries
 # gather for this long after each batch; the first one after a quiet moment never waits.
 _GATHER_S: Final = 0.02
@@ -67,8 +70,10 @@ class SnapshotImporter:
                 await self._ear.wait(_LOOK_EVERY_S)
                 continue
             ended = await self._import(source, run)
+            if ended.dry_run:
+                continue
             for entity, counts in ended.report.collections.items():
-                for outcome in ("read", "changed", "unchanged", "refused", "missing"):
+                for outcome in _OUTCOMES:
                     metric("run_records_total").labels(entity=entity, outcome=outcome).inc(
                         getattr(counts, outcome)
                     )

@@ -1,4 +1,4 @@
-"""The schema of sis-ingest: inbox, per-source records, crosswalk, resolved records, runs.
+"""The schema of sis-ingest: inbox, per-source records, crosswalk, resolved records, runs, holds.
 
 Pre: safe while older code runs (nothing exists before it).
 """
@@ -23,6 +23,7 @@ def upgrade() -> None:
     _records()
     _resolved()
     _runs()
+    _holds()
     create_position_table(op, schema="sis_ingest")
 
 
@@ -56,7 +57,7 @@ def _records() -> None:
         CREATE TABLE sis_ingest.source_record (
             district_id text NOT NULL, source_id text NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
-            data jsonb, content_hash bytea NOT NULL, version bigint,
+            data jsonb, content_hash bytea NOT NULL, raw_hash bytea, version bigint,
             occurred_at timestamptz NOT NULL, deleted boolean NOT NULL,
             delivery_id uuid NOT NULL,
             PRIMARY KEY (district_id, source_id, entity, external_id),
@@ -134,7 +135,7 @@ def _runs() -> None:
             origin text CHECK (origin IN ('firstload', 'snapshot')),
             file_name text NOT NULL, file_bytes bigint NOT NULL, sha256 text NOT NULL,
             received_at timestamptz NOT NULL, as_of timestamptz NOT NULL,
-            started_at timestamptz, finished_at timestamptz,
+            dry_run boolean NOT NULL DEFAULT false, started_at timestamptz, finished_at timestamptz,
             attempts integer NOT NULL DEFAULT 0,
             percent integer NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
             reason text, report jsonb NOT NULL DEFAULT '{}',
@@ -147,16 +148,66 @@ def _runs() -> None:
         WHERE state IN ('waiting', 'running')
     """)
     # Unlogged: a run whose rows are lost in a crash of the database reads its file again.
+    # No key: rows come in as COPY gives them, and what is compared is compared as a set.
     op.execute(f"""
         CREATE UNLOGGED TABLE sis_ingest.snapshot_row (
             district_id text NOT NULL, run_id uuid NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), sort_key text NOT NULL,
             row_number integer NOT NULL, external_id text NOT NULL,
-            content_hash bytea NOT NULL, deleted boolean NOT NULL, data text NOT NULL,
-            PRIMARY KEY (district_id, run_id, entity, sort_key, row_number)
+            content_hash bytea NOT NULL, raw_hash bytea, deleted boolean NOT NULL,
+            absent boolean NOT NULL, differs boolean NOT NULL, data text
         )
     """)
     op.execute("""
-        CREATE INDEX snapshot_row_record
-        ON sis_ingest.snapshot_row (district_id, run_id, entity, external_id)
+        CREATE INDEX snapshot_row_differing
+        ON sis_ingest.snapshot_row (district_id, run_id, entity, deleted, sort_key, row_number)
+        WHERE differs
+    """)
+    op.execute("""
+        CREATE INDEX snapshot_row_user
+        ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+    """)
+
+
+def _holds() -> None:
+    op.execute(f"""
+        CREATE TABLE sis_ingest.hold (
+            district_id text NOT NULL, hold_id uuid NOT NULL, source_id text NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}),
+            operation text NOT NULL CHECK (operation IN ('remove', 'add')),
+            state text NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'expired')),
+            count integer NOT NULL, population integer NOT NULL, items_hash text NOT NULL,
+            approvals text[] NOT NULL, approvals_needed integer NOT NULL,
+            created_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
+            delivery_id uuid NOT NULL, correlation_id text NOT NULL, origin text NOT NULL,
+            run_id uuid, sample text[] NOT NULL, reason text,
+            released integer NOT NULL DEFAULT 0, done_at timestamptz,
+            PRIMARY KEY (district_id, hold_id), UNIQUE (hold_id)
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX hold_open ON sis_ingest.hold (district_id, source_id, entity, operation)
+        WHERE state = 'open'
+    """)
+    op.execute("CREATE INDEX hold_correlation ON sis_ingest.hold (correlation_id)")
+    # The cause of each item is its own: several deliveries may fill one hold.
+    op.execute("""
+        CREATE TABLE sis_ingest.hold_item (
+            district_id text NOT NULL, hold_id uuid NOT NULL, external_id text NOT NULL,
+            data jsonb, content_hash bytea NOT NULL, version bigint,
+            occurred_at timestamptz NOT NULL, absent boolean NOT NULL,
+            delivery_id uuid NOT NULL, correlation_id text NOT NULL, origin text NOT NULL,
+            PRIMARY KEY (district_id, hold_id, external_id),
+            FOREIGN KEY (district_id, hold_id) REFERENCES sis_ingest.hold
+        )
+    """)
+    op.execute("CREATE INDEX hold_item_correlation ON sis_ingest.hold_item (correlation_id)")
+    op.execute(f"""
+        CREATE TABLE sis_ingest.spent (
+            district_id text NOT NULL, source_id text NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}),
+            operation text NOT NULL CHECK (operation IN ('remove', 'add')),
+            cause_id uuid NOT NULL, spent_at timestamptz NOT NULL, count integer NOT NULL,
+            PRIMARY KEY (district_id, source_id, entity, operation, cause_id)
+        )
     """)

@@ -5,7 +5,6 @@ thread.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,23 +13,15 @@ from roster_common.errors import Invalid
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.domain.runs import Problem, RowRefusal
-from sis_ingest.domain.snapshots import Chunk, Collection, StagedRow
+from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
 from sis_ingest.ports import SnapshotLimits, SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv
 from sis_ingest.sources.oneroster_csv.layout import FILES, ROLES, File
+from sis_ingest.sources.oneroster_csv.lines import Line, RowHasher
 from sis_ingest.sources.oneroster_csv.manifest import Manifest, read_manifest
 from sis_ingest.sources.oneroster_csv.normalise import Context, Row, is_deleted, to_object, to_role
 
 _REFERRING: Final[Entity] = "enrollment"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """One data row: its number, the bytes read up to its end, its cells by column."""
-
-    number: int
-    read_to: int
-    cells: Row
 
 
 class OneRosterPackage:
@@ -59,75 +50,86 @@ class OneRosterPackage:
 
     def chunks(self, collection: Collection, *, rows: int) -> Iterator[Chunk]:
         """The collection's rows, `rows` at a time. A fault of the file ends it with a problem."""
-        file = next(f for f in self._files if f.entity == collection.entity)
+        file = self._file(collection)
+        hasher = self._hasher(file)
         lines = self._lines(file)
-        before, seen = 0, 0
+        before, first = 0, True
         while True:
-            batch: list[_Line] = []
-            problem: Problem | None = None
+            batch: list[Line] = []
+            problems: tuple[Problem, ...] = ()
             try:
                 batch.extend(islice(lines, rows))
             except BadCsv as error:
-                problem = Problem(code=error.code, file=file.file, row=error.row)
-            seen += len(batch)
-            if not batch and problem is None:
-                if seen == 0 and file.needed and collection.mode == "bulk":
+                problems = (Problem(code=error.code, file=file.file, row=error.row),)
+            if not batch and not problems:
+                if first and file.needed and collection.mode == "bulk":
                     yield _empty(file)
                 return
             read_to = batch[-1].read_to if batch else before
-            yield self._chunk(file, batch, problem, read_to - before)
-            before = read_to
-            if problem is not None:
+            yield Chunk(
+                rows=tuple(map(hasher.raw_row, batch)),
+                problems=problems,
+                bytes_read=read_to - before,
+            )
+            before, first = read_to, False
+            if problems:
                 return
+
+    def read(self, collection: Collection, rows: Sequence[RawRow]) -> Rows:
+        """What the rows say; each is good, or refused with its reason."""
+        file = self._file(collection)
+        header = self._headers[file.name]
+        good: list[StagedRow] = []
+        refused: list[RowRefusal] = []
+        for row in rows:
+            try:
+                good.append(self._row(file, header, row))
+            except Invalid as error:
+                refused.append(
+                    RowRefusal(file=file.file, row=row.row, reason=error.reason, field=error.field)
+                )
+        return Rows(good=tuple(good), refused=tuple(refused))
 
     def close(self) -> None:
         """Gives the file back. May run twice."""
         self._archive.close()
 
-    def _chunk(
-        self, file: File, lines: Sequence[_Line], problem: Problem | None, size: int
-    ) -> Chunk:
-        rows: list[StagedRow] = []
-        refused: list[RowRefusal] = []
-        for line in lines:
-            try:
-                rows.append(self._row(file, line))
-            except Invalid as error:
-                refused.append(
-                    RowRefusal(
-                        file=file.file, row=line.number, reason=error.reason, field=error.field
-                    )
-                )
-        return Chunk(
-            rows=tuple(rows),
-            refused=tuple(refused),
-            problems=() if problem is None else (problem,),
-            read=len(lines),
-            bytes_read=size,
-        )
+    def _file(self, collection: Collection) -> File:
+        return next(f for f in self._files if f.entity == collection.entity)
 
-    def _row(self, file: File, line: _Line) -> StagedRow:
-        deleted = is_deleted(line.cells)
-        record = to_object(file.entity, line.cells, self._context)
+    def _hasher(self, file: File) -> RowHasher:
+        roles = self._context.roles if file.entity == "user" else None
+        return RowHasher(self._headers[file.name], file.name, self._context.org_types, roles)
+
+    def _row(self, file: File, header: Sequence[str], raw: RawRow) -> StagedRow:
+        cells = dict(zip(header, raw.cells, strict=True))
+        deleted = is_deleted(cells)
+        record = to_object(file.entity, cells, self._context)
         body = to_bytes(record)
         together = record["user"]["sourcedId"] if file.entity == _REFERRING else ""
         return StagedRow(
-            row=line.number,
+            row=raw.row,
             external_id=record["sourcedId"],
             sort_key=together,
             content_hash=content_hash(body),
             deleted=deleted,
             body=body,
+            raw_hash=raw.raw_hash,
         )
 
-    def _lines(self, file: File) -> Iterator[_Line]:
-        header = self._headers[file.name]
+    def _lines(self, file: File) -> Iterator[Line]:
+        width = len(self._headers[file.name])
         rows = self._archive.rows(file.file)
         next(rows, None)
         for number, read_to, cells in rows:
-            if len(cells) != len(header):
+            if len(cells) != width:
                 raise BadCsv("ragged_row", row=number)
-            yield _Line(number=number, read_to=read_to, cells=dict(zip(header, cells, strict=True)))
+            yield Line(number, read_to, cells)
+
+    def _named(self, file: File) -> Iterator[Row]:
+        header = self._headers[file.name]
+        for line in self._lines(file):
+            yield dict(zip(header, line.cells, strict=True))
 
     def _read_headers(
         self, manifest: Manifest
@@ -162,8 +164,8 @@ class OneRosterPackage:
                 if file.entity == "org":
                     at = file.file
                     types = {
-                        line.cells["sourcedId"].strip(): line.cells["type"].strip()
-                        for line in self._lines(file)
+                        cells["sourcedId"].strip(): cells["type"].strip()
+                        for cells in self._named(file)
                     }
             if manifest.version == "1.2":
                 at = ROLES.file
@@ -175,11 +177,11 @@ class OneRosterPackage:
     def _read_roles(self) -> dict[str, list[Mapping[str, Any]]]:
         """All roles by user: the one join that needs memory, a few hundred bytes a role."""
         found: dict[str, list[Mapping[str, Any]]] = {}
-        for line in self._lines(ROLES):
+        for cells in self._named(ROLES):
             try:
-                if is_deleted(line.cells):
+                if is_deleted(cells):
                     continue
-                user, role = to_role(line.cells)
+                user, role = to_role(cells)
             except Invalid:
                 continue  # its user lacks a role then, and is refused with that reason
             found.setdefault(user, []).append(role)
@@ -208,10 +210,5 @@ def _odd_columns(file: File, header: Sequence[str]) -> list[Problem]:
 
 
 def _empty(file: File) -> Chunk:
-    return Chunk(
-        rows=(),
-        refused=(),
-        problems=(Problem(code="empty_collection", file=file.file),),
-        read=0,
-        bytes_read=0,
-    )
+    problem = Problem(code="empty_collection", file=file.file)
+    return Chunk(rows=(), problems=(problem,), bytes_read=0)

@@ -1,0 +1,88 @@
+"""Reads of holds for the door, the loop and readiness, outside any transaction of ours."""
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from roster_common.runtime.database import Database
+from sis_ingest.adapters.postgres.holds import to_hold
+from sis_ingest.domain.guards import Hold
+
+# Purpose: a page of holds, newest first. Rows: one page. Small table.
+_LIST: Final = """
+SELECT *, count(*) OVER () AS total FROM sis_ingest.hold
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR state = $2)
+ORDER BY created_at DESC, hold_id DESC LIMIT $3 OFFSET $4
+"""
+
+# Purpose: how many holds there are beyond the last page. Rows: 1. Small table.
+_TOTAL: Final = """
+SELECT count(*) FROM sis_ingest.hold
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR state = $2)
+"""
+
+# Purpose: one hold by its id. Rows: 0 or 1. Index: hold_id.
+# house: no-district — a hold id is unique over all districts; the door checks whose it is
+_GET: Final = "SELECT * FROM sis_ingest.hold WHERE hold_id = $1"
+
+# Purpose: the approved hold to release next. Rows: 0 or 1. Small table.
+# house: no-district — one worker serves every district
+_APPROVED: Final = """
+SELECT * FROM sis_ingest.hold WHERE state = 'approved' AND done_at IS NULL
+ORDER BY created_at LIMIT 1
+"""
+
+# Purpose: open holds whose time is over. Rows: few. Small table.
+# house: no-district — one worker serves every district
+_DUE: Final = """
+SELECT * FROM sis_ingest.hold WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at
+"""
+
+# Purpose: how many holds wait for a person, and the moment the next one ends. Rows: 1.
+# house: no-district — readiness is of the whole process
+_OPEN: Final = """
+SELECT count(*) AS open, min(expires_at) AS next_end FROM sis_ingest.hold WHERE state = 'open'
+"""
+
+
+class PostgresHoldDesk:
+    """`ports.HoldDesk`, on the raw read pool."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, districts: Collection[str] | None, state: str | None, *, limit: int, offset: int
+    ) -> tuple[int, Sequence[Hold]]:
+        """See the port."""
+        wanted = None if districts is None else list(districts)
+        pool = await self._database.pool()
+        rows = await pool.fetch(_LIST, wanted, state, limit, offset)
+        total = rows[0]["total"] if rows else await pool.fetchval(_TOTAL, wanted, state)
+        return total, [to_hold(row) for row in rows]
+
+    async def get(self, hold_id: str) -> Hold | None:
+        """See the port."""
+        try:
+            wanted = uuid.UUID(hold_id)
+        except ValueError:
+            return None
+        row = await (await self._database.pool()).fetchrow(_GET, wanted)
+        return None if row is None else to_hold(row)
+
+    async def approved(self) -> Hold | None:
+        """See the port."""
+        row = await (await self._database.pool()).fetchrow(_APPROVED)
+        return None if row is None else to_hold(row)
+
+    async def due(self, now: datetime) -> Sequence[Hold]:
+        """See the port."""
+        rows = await (await self._database.pool()).fetch(_DUE, now)
+        return [to_hold(row) for row in rows]
+
+    async def figures(self) -> Mapping[str, int | str | None]:
+        """Open holds, and when the next one ends by itself, for readiness."""
+        (row,) = await (await self._database.pool()).fetch(_OPEN)
+        end = row["next_end"]
+        return {"open": row["open"], "nextEndsAt": None if end is None else end.isoformat()}

@@ -1,0 +1,306 @@
+"""What this service needs from outside its rules: protocols, and the shape of a source.
+
+A vendor room (sources/<sis>/) takes `SourceSpec` from here, never from `sources/` itself.
+Imports the domain and the roads of failure only.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from roster_common.errors import Invalid
+from sis_ingest.domain.deliveries import Delivery, Incoming, Place
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.events import DomainEvent
+from sis_ingest.domain.guards import Hold
+from sis_ingest.domain.identity import Meaning
+from sis_ingest.domain.runs import Problem, Run
+from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
+from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.stores import (
+    Crosswalk,
+    Deliveries,
+    Holds,
+    Records,
+    Runs,
+    Staging,
+    StoredDelivery,
+    Voices,
+)
+
+
+class NotVerified(Invalid):
+    """The sender could not be proved: nothing of the delivery is kept."""
+
+
+class SnapshotRefused(Invalid):
+    """The file cannot be used as a whole; `problems` says why, by file, row and column."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(problems[0].code, field=problems[0].file)
+        self.problems = tuple(problems)
+
+
+class TooLarge(Invalid):
+    """More bytes came than the door takes; what was read is thrown away."""
+
+
+class Clock(Protocol):
+    """Wall clock."""
+
+    def now(self) -> datetime:
+        """Current instant, aware, UTC."""
+        ...
+
+
+class Ids(Protocol):
+    """Where new ids come from."""
+
+    def new_id(self) -> str:
+        """A fresh UUIDv7 as text. Safe from several threads."""
+        ...
+
+
+class WebhookReader(Protocol):
+    """How one kind of source signs and words its webhooks. Pure."""
+
+    def is_secret(self, text: str) -> bool:
+        """Whether `text` can be a secret of this kind at all; asked at the start."""
+        ...
+
+    def verify(
+        self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
+    ) -> str:
+        """The sender's own id of the delivery. `headers` in lower case. Raises `NotVerified`."""
+        ...
+
+    def read(self, body: bytes) -> Incoming:
+        """What the body says. Raises `Invalid` naming the field, never a value."""
+        ...
+
+
+class OpenSnapshot(Protocol):
+    """A snapshot file being read. Blocking: call from a thread."""
+
+    @property
+    def collections(self) -> Sequence[StatedCollection]:
+        """What it states, in import order."""
+        ...
+
+    @property
+    def warnings(self) -> Sequence[Problem]:
+        """What is odd about it, but bearable."""
+        ...
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """Size of all collections, for progress."""
+        ...
+
+    def chunks(self, collection: StatedCollection, *, rows: int) -> Iterator[Chunk]:
+        """The rows of one collection, `rows` at a time, never the whole file in memory."""
+        ...
+
+    def read(self, collection: StatedCollection, rows: Sequence[RawRow]) -> Rows:
+        """What the rows say: the costly step, spared where a row is known as it stands."""
+        ...
+
+    def close(self) -> None:
+        """Gives files back. May run twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotLimits:
+    """Bounds against archives made to harm."""
+
+    unpacked_bytes: int = 8 * 1024**3
+    ratio: float = 200.0
+    entries: int = 200
+
+
+class SnapshotReader(Protocol):
+    """How one kind of source words its snapshots."""
+
+    def open(self, path: Path, *, limits: SnapshotLimits) -> OpenSnapshot:
+        """Checks the file as a whole. Raises `SnapshotRefused`. Blocking: call from a thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSpec:
+    """One kind of SIS, as its vendor room describes itself."""
+
+    kind: str
+    title: str
+    webhook: WebhookReader | None = None
+    snapshot: SnapshotReader | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One configured source: what it can do here. Without secrets it takes no webhooks."""
+
+    place: Place
+    kind: str
+    secrets: tuple[str, ...]
+    webhook: WebhookReader | None
+    snapshot: SnapshotReader | None
+
+
+class Sources(Protocol):
+    """The configured sources."""
+
+    def get(self, source_id: str) -> Source | None:
+        """The source, or None when no such id is configured."""
+        ...
+
+    def all(self) -> Iterable[Source]:
+        """Every configured source."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A raw file on our disk, synced; `name` is all that the store needs to find it again."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+class SnapshotFiles(Protocol):
+    """Raw bulk files."""
+
+    async def store(
+        self, name: str, chunks: AsyncIterator[bytes], *, limit_bytes: int
+    ) -> StoredFile:
+        """Returns when the bytes are on disk for good. Raises `TooLarge`, leaving nothing."""
+        ...
+
+    def path(self, name: str) -> Path | None:
+        """Where the file is, or None when it is gone."""
+        ...
+
+
+class Inbox(Protocol):
+    """The inbox as the webhook door sees it."""
+
+    async def keep(self, delivery: Delivery) -> StoredDelivery:
+        """Keeps a webhook once per (source, external id): durable on return.
+
+        Raises `Retriable` when the store is away; it may or may not stand then, and the sender
+        repeats.
+        """
+        ...
+
+
+class HoldDesk(Protocol):
+    """Reads of holds outside any transaction of ours."""
+
+    async def page(
+        self, districts: Collection[str] | None, state: str | None, *, limit: int, offset: int
+    ) -> tuple[int, Sequence[Hold]]:
+        """(how many there are, one page, newest first); None means all of them."""
+        ...
+
+    async def get(self, hold_id: str) -> Hold | None:
+        """The hold, or None. `hold_id` may be any text."""
+        ...
+
+    async def approved(self) -> Hold | None:
+        """The oldest approved hold with items not done yet."""
+        ...
+
+    async def due(self, now: datetime) -> Sequence[Hold]:
+        """Open holds whose time is over."""
+        ...
+
+
+Work: TypeAlias = Literal[
+    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release"
+]
+
+
+class Unit(Protocol):
+    """One transaction. What it emits stands on the log if and only if it commits."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The inbox."""
+        ...
+
+    @property
+    def records(self) -> Records:
+        """Source and resolved records."""
+        ...
+
+    @property
+    def crosswalk(self) -> Crosswalk:
+        """Ids."""
+        ...
+
+    @property
+    def voices(self) -> Voices:
+        """What stands behind resolved records."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """Runs."""
+        ...
+
+    @property
+    def staging(self) -> Staging:
+        """Rows of runs."""
+        ...
+
+    @property
+    def holds(self) -> Holds:
+        """Holds and budgets."""
+        ...
+
+    async def lock_district(self, district_id: str) -> None:
+        """Waits until no other unit changes this district's truth; until the end of this one."""
+        ...
+
+    def emit(self, event: DomainEvent) -> None:
+        """Stages an event."""
+        ...
+
+
+class Units(Protocol):
+    """Where transactions come from."""
+
+    def begin(self, work: Work) -> AbstractAsyncContextManager[Unit]:
+        """Commits when the block ends well. Raises `Retriable` when the store is away."""
+        ...
+
+
+class CrosswalkDesk(Protocol):
+    """Reads of the crosswalk outside any transaction of ours."""
+
+    async def history(
+        self, district_id: str, space: Entity, ids: Sequence[str]
+    ) -> Sequence[Meaning]:
+        """See `Crosswalk.history`."""
+        ...
+
+
+class RunDesk(Protocol):
+    """Reads of runs and of the inbox outside any transaction of ours."""
+
+    async def get(self, run_id: str) -> Run | None:
+        """The run, or None. `run_id` may be any text."""
+        ...
+
+    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
+        """The oldest run of these sources that is waiting, or was left running."""
+        ...
+
+    async def sources_waiting(self) -> Sequence[str]:
+        """Ids of the sources with webhooks not applied yet."""
+        ...

@@ -1,0 +1,324 @@
+"""The stores of one transaction: every method runs in the caller's and never commits.
+
+A port of this service like those beside it; imports the domain only.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sis_ingest.domain.changes import Change, ChangeKey, Known, Write
+from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.guards import GuardKey, Hold
+from sis_ingest.domain.identity import Meaning, Moved
+from sis_ingest.domain.matching import Holder, MatchKeys
+from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
+from sis_ingest.domain.references import IdKey
+from sis_ingest.domain.runs import Run
+from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDelivery:
+    """The inbox's answer. `fresh` False: this delivery was here before, under these ids."""
+
+    delivery_id: str
+    correlation_id: str
+    fresh: bool
+
+
+class Deliveries(Protocol):
+    """The inbox within a transaction."""
+
+    async def put(self, deliveries: Sequence[Delivery]) -> Sequence[StoredDelivery]:
+        """Keeps webhooks once per (source, external id), in this order; one answer for each."""
+        ...
+
+    async def put_file(self, run: Run) -> None:
+        """Keeps the delivery behind a snapshot run; its bytes are a file."""
+        ...
+
+    async def waiting(self, place: Place, *, limit: int) -> Sequence[Delivery]:
+        """The oldest webhooks of the source not applied yet, in the order they came."""
+        ...
+
+    async def finish(self, place: Place, ends: Sequence[DeliveryEnd], *, now: datetime) -> None:
+        """Marks deliveries as done with."""
+        ...
+
+
+class Records(Protocol):
+    """What each source said, and the resolved records."""
+
+    async def known(self, place: Place, keys: Sequence[ChangeKey]) -> Mapping[ChangeKey, Known]:
+        """What we hold of these records; absent ones are left out."""
+        ...
+
+    async def stated_as_of(self, place: Place) -> Mapping[Entity, datetime]:
+        """When the source last stated each collection as a whole."""
+        ...
+
+    async def write(self, place: Place, writes: Sequence[Write]) -> None:
+        """Stores what the source said. A deletion without object keeps the last content."""
+        ...
+
+    async def resolved(
+        self, district_id: str, keys: Sequence[ResolvedKey]
+    ) -> Mapping[ResolvedKey, Resolved]:
+        """The resolved records that exist among `keys`."""
+        ...
+
+    async def write_resolved(
+        self, district_id: str, records: Sequence[Resolved], *, now: datetime
+    ) -> None:
+        """Stores resolved records, and for each correlation how many it changed.
+
+        The revision of each record goes up by one.
+        """
+        ...
+
+    async def resolved_after(
+        self, district_id: str, after: ResolvedKey | None, *, limit: int
+    ) -> Sequence[Resolved]:
+        """The next resolved records by key, of the whole district."""
+        ...
+
+
+class Crosswalk(Protocol):
+    """Which outside id means which of ours."""
+
+    async def find(self, place: Place, keys: Sequence[IdKey]) -> Mapping[IdKey, str]:
+        """Our ids for the source's; unknown ones are left out."""
+        ...
+
+    async def taken(self, district_id: str, ids: Sequence[IdKey]) -> frozenset[IdKey]:
+        """Which of these ids of ours were ever given out in the district."""
+        ...
+
+    async def link(
+        self,
+        place: Place,
+        ids: Mapping[IdKey, str],
+        *,
+        rules: Mapping[IdKey, str],
+        now: datetime,
+    ) -> None:
+        """Records new meanings; none of the outside ids may have one yet.
+
+        `rules` names the match rule where there was one; else the id rule gave the id.
+        """
+        ...
+
+    async def shared(self, district_id: str, ids: Sequence[IdKey]) -> frozenset[IdKey]:
+        """Which of these ids of ours more than one outside id means today."""
+        ...
+
+    async def move(
+        self,
+        district_id: str,
+        space: Entity,
+        pairs: Mapping[str, str],
+        *,
+        match_rule: str,
+        decided_by: str,
+        now: datetime,
+    ) -> Sequence[Moved]:
+        """Ends every meaning of the keys of `pairs` and begins the one of its value instead.
+
+        The outside ids that moved. Both meanings stand in the history.
+        """
+        ...
+
+    async def history(
+        self, district_id: str, space: Entity, ids: Sequence[str]
+    ) -> Sequence[Meaning]:
+        """Every meaning, over time, of each outside id that ever meant one of `ids`."""
+        ...
+
+
+class Voices(Protocol):
+    """What stands behind resolved records, and around them."""
+
+    async def behind(self, district_id: str, keys: Sequence[ResolvedKey]) -> Sequence[Voice]:
+        """All source records behind these resolved records, live or gone."""
+        ...
+
+    async def holders(self, district_id: str, keys: Sequence[MatchKeys]) -> Sequence[Holder]:
+        """The people, active or gone, who carry any of these keys."""
+        ...
+
+    async def live_users(
+        self, place: Place, entity_ids: Sequence[str]
+    ) -> Mapping[str, Sequence[str]]:
+        """The outside ids of live users of this source behind our ids; absent where none is."""
+        ...
+
+    async def retire_users(
+        self, place: Place, external_ids: Sequence[str], *, at: datetime, delivery_id: str
+    ) -> None:
+        """Marks users of the source as gone whose outside id was replaced by another."""
+        ...
+
+    async def staged_strangers(self, run: Run, *, after: str, limit: int) -> Sequence[StagedRow]:
+        """The next staged users, by outside id, that the source never sent before.
+
+        Empty at once while the district has nobody whom they could be.
+        """
+        ...
+
+    async def staged_absent(self, run: Run, external_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these users the run's list leaves out, or says are gone, as of its moment.
+
+        The list says nothing of records that changed since, nor when a newer one was applied.
+        """
+        ...
+
+    async def referring(
+        self, district_id: str, space: Entity, entity_ids: Sequence[str]
+    ) -> Sequence[Resolved]:
+        """The live resolved records that refer to any of these ids, by key. Reads many rows."""
+        ...
+
+
+class Runs(Protocol):
+    """Snapshot runs."""
+
+    async def add(self, run: Run) -> None:
+        """Keeps a new run."""
+        ...
+
+    async def save(self, run: Run) -> None:
+        """Overwrites what may change of a run."""
+        ...
+
+    async def completed_before(self, place: Place) -> bool:
+        """Whether a snapshot of this source was ever completed."""
+        ...
+
+    async def stated(self, run: Run, entities: Sequence[Entity]) -> None:
+        """Remembers that the source stated these collections as a whole, as of `run.as_of`."""
+        ...
+
+
+class Staging(Protocol):
+    """The rows of a run while it is compared and applied."""
+
+    async def clear(self, run: Run) -> None:
+        """Throws the run's rows away."""
+        ...
+
+    async def put(self, run: Run, entity: Entity, rows: Sequence[StagedRow]) -> None:
+        """Adds rows."""
+        ...
+
+    async def known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
+        """Row numbers of those that stand behind a live record already, exactly as they are."""
+        ...
+
+    async def weigh(self) -> None:
+        """To be called once all rows are staged, before anything compares them."""
+        ...
+
+    async def drop_repeated(self, run: Run, entity: Entity) -> Sequence[int]:
+        """Drops rows whose id stood in an earlier row; their row numbers, ascending."""
+        ...
+
+    async def sieve(self, run: Run, entity: Entity, *, whole: bool) -> Sieve:
+        """Compares by content hash as sets: only rows that say something new differ afterwards.
+
+        What a `whole` collection lacks, and is older than it, is staged as a deletion.
+        """
+        ...
+
+    async def wanted(self, run: Run, key: GuardKey) -> Wanted:
+        """How many of the differing rows this guard counts."""
+        ...
+
+    async def hand_over(self, run: Run, hold: Hold, *, fresh: bool) -> int:
+        """Moves rows that the hold's guard counts into the hold: all, or without `fresh` only
+        those it has already. How many.
+        """
+        ...
+
+    async def overtake(self, run: Run, entity: Entity, *, whole: bool) -> frozenset[str]:
+        """Takes out of open holds what the rows contradict; ids of the holds that changed."""
+        ...
+
+    async def differing(
+        self, run: Run, entity: Entity, *, deleted: bool, after: tuple[str, int], limit: int
+    ) -> Sequence[StagedRow]:
+        """The next rows that differ, upserts or deletions, by (sort key, row)."""
+        ...
+
+
+class Holds(Protocol):
+    """What guards stopped and what they let through. The caller has the district's lock."""
+
+    async def spent(
+        self, place: Place, *, since: datetime, but_for: str | None = None
+    ) -> Mapping[GuardKey, int]:
+        """What was let through after `since`, but for what one cause spent."""
+        ...
+
+    async def spend(
+        self,
+        place: Place,
+        key: GuardKey,
+        count: int,
+        *,
+        cause_id: str,
+        now: datetime,
+        window_begins: datetime,
+    ) -> None:
+        """Sets what a cause spends in all; forgets what was spent before the window."""
+        ...
+
+    async def active(self, place: Place, entity: Entity) -> int:
+        """Records of the source that are not deleted."""
+        ...
+
+    async def open(self, place: Place, key: GuardKey) -> Hold | None:
+        """The guard's open hold."""
+        ...
+
+    async def get(self, district_id: str, hold_id: str) -> Hold | None:
+        """A hold, whatever its state."""
+        ...
+
+    async def save(self, hold: Hold) -> None:
+        """Keeps a hold as it stands now."""
+        ...
+
+    async def put(self, hold: Hold, changes: Sequence[Change]) -> None:
+        """Adds items; of the same record the newest stays, with its first cause."""
+        ...
+
+    async def leave(self, place: Place, writes: Sequence[Write]) -> frozenset[str]:
+        """Takes what these overtake out of open holds; ids of the holds that changed."""
+        ...
+
+    async def leaving(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these users of the source wait to be removed."""
+        ...
+
+    async def let_go(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
+        """Takes these users out of the open hold of removals; ids of the holds that changed."""
+        ...
+
+    async def names(self, hold: Hold) -> Sequence[str]:
+        """Outside ids of all items, in any order."""
+        ...
+
+    async def sample(self, hold: Hold) -> tuple[str, ...]:
+        """Up to 20 of the items by our id; by the outside id where there is none yet."""
+        ...
+
+    async def items(self, hold: Hold, *, limit: int) -> Sequence[Change]:
+        """Some items, as the changes they are."""
+        ...
+
+    async def drop(self, hold: Hold, names: Sequence[str] | None = None) -> None:
+        """Forgets items by outside id; all of them without `names`."""
+        ...

@@ -1,0 +1,112 @@
+"""Keep a hold in step with its items: opening, growing, shrinking, ending by itself.
+
+Runs inside the caller's unit, under the district's lock, and never commits.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from roster_common.holds import APPROVAL_TIME, Decision, approvals_needed, expire, hash_items
+from sis_ingest.domain.changes import Cause
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.events import HoldMoved
+from sis_ingest.domain.guards import GuardKey, Hold
+from sis_ingest.ports import Clock, Ids, Unit
+
+_NOTHING: Final = hash_items(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepHold:
+    """One open hold per source, entity and operation; what it holds is named by its hash.
+
+    Whenever its items change, so does the hash: approvals given before count no more, and its
+    24 hours begin again. Items that are held once more only renew the time.
+    """
+
+    clock: Clock
+    ids: Ids
+
+    async def fill(
+        self,
+        unit: Unit,
+        place: Place,
+        key: GuardKey,
+        *,
+        population: int,
+        cause: Cause,
+        run_id: str | None,
+        fill: Callable[[Hold], Awaitable[int | None]],
+    ) -> Hold:
+        """The guard's open hold after `fill` put items into it, made if there was none."""
+        hold = await self._open(unit, place, key)
+        if hold is None:
+            hold = self._new(place, key, population, cause, run_id)
+            await unit.holds.save(hold)
+        before = hold.decision.items_hash
+        await fill(hold)
+        hold = await self._restate(unit, replace(hold, population=population))
+        if hold.decision.items_hash != before:
+            unit.emit(HoldMoved(moment="tripped", hold=hold))
+        return hold
+
+    async def shrunk(self, unit: Unit, district_id: str, hold_ids: Iterable[str]) -> None:
+        """Restates holds that lost items; one that lost all of them is over."""
+        for hold_id in sorted(hold_ids):
+            hold = await unit.holds.get(district_id, hold_id)
+            if hold is not None and hold.decision.state == "open":
+                hold = await self._restate(unit, hold)
+                if hold.count == 0:
+                    await self.end(unit, hold, reason="nothing_held")
+
+    async def end(self, unit: Unit, hold: Hold, *, reason: str) -> None:
+        """Ends an open hold without doing anything: its items are forgotten."""
+        decision = replace(hold.decision, state="expired")
+        ended = replace(hold, decision=decision, reason=reason, done_at=self.clock.now())
+        await unit.holds.drop(hold)
+        await unit.holds.save(ended)
+        unit.emit(HoldMoved(moment="expired", hold=ended))
+
+    async def _open(self, unit: Unit, place: Place, key: GuardKey) -> Hold | None:
+        hold = await unit.holds.open(place, key)
+        if hold is not None and expire(hold.decision, now=self.clock.now()).state == "expired":
+            await self.end(unit, hold, reason="expired")
+            return None
+        return hold
+
+    def _new(
+        self, place: Place, key: GuardKey, population: int, cause: Cause, run_id: str | None
+    ) -> Hold:
+        now = self.clock.now()
+        return Hold(
+            hold_id=self.ids.new_id(),
+            place=place,
+            entity=key[0],
+            operation=key[1],
+            count=0,
+            population=population,
+            decision=Decision(state="open", items_hash=_NOTHING, expires_at=now + APPROVAL_TIME),
+            cause=cause,
+            run_id=run_id,
+            created_at=now,
+        )
+
+    async def _restate(self, unit: Unit, hold: Hold) -> Hold:
+        names = await unit.holds.names(hold)
+        items_hash = hash_items((name, hold.operation) for name in names)
+        same = items_hash == hold.decision.items_hash
+        restated = replace(
+            hold,
+            count=len(names),
+            sample=hold.sample if same else await unit.holds.sample(hold),
+            decision=replace(
+                hold.decision,
+                items_hash=items_hash,
+                expires_at=self.clock.now() + APPROVAL_TIME,
+                approvals=hold.decision.approvals if same else (),
+                approvals_needed=approvals_needed(held=len(names), population=hold.population),
+            ),
+        )
+        await unit.holds.save(restated)
+        return restated
