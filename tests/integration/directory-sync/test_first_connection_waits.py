@@ -96,6 +96,21 @@ async def test_a_rejected_preview_stays_away_from_the_directory(preview, a_perso
     assert again["planId"] != plan["planId"]
 
 
+async def test_a_setting_that_says_apply_ends_a_waiting_preview(preview):
+    program = preview.start()
+    plan = await eventually(lambda: _plan(preview, program, count=3))
+    program.kill()
+    preview.first_connection = "apply"
+
+    program = preview.start()
+
+    assert await eventually(lambda: preview.user("new"))
+    await eventually(preview.settled)
+    shown = (await preview.page(program, f"/plans/{plan['planId']}")).json()
+    assert (shown["state"], shown["approvals"]) == ("approved", [])
+    assert {item["state"] for item in shown["items"]} == {"done"}
+
+
 async def test_a_preview_of_a_target_that_was_never_read_is_not_known(world):
     world.first_connection = "preview"
     world.scim.stop()
