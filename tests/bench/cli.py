@@ -26,6 +26,7 @@ from tests.bench.latency import latency
 from tests.bench.measuring import FULL, QUICK, Bench, Lineup, Plan, interleave
 from tests.bench.publishing import publishing
 from tests.bench.quiet import quiet as quiet_logs
+from tests.bench.reading import reading
 from tests.bench.relaying import relaying
 from tests.bench.report import machine, show, write_json
 from tests.bench.results import read_marks, results
@@ -48,6 +49,7 @@ SECTIONS: Mapping[str, Section] = {
     "append": appending,
     "http": serving,
     "accept": accepting,
+    "read": reading,
     "consume": consuming,
     "publish": publishing,
     "relay": relaying,

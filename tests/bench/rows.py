@@ -68,6 +68,37 @@ def _latency() -> list[Row]:
     return rows
 
 
+def _read() -> list[Row]:
+    """15,000 students, 100,000 enrolments; a fifth of it with `--quick`."""
+    rows = [
+        Row(
+            key=f"read.{what}.{connections}",
+            title=f"{words}, {connections} connection{'s' if connections > 1 else ''}",
+            unit="requests/s",
+            beside=f"read.yardstick.{connections}",
+            beside_title="bare ASGI yardstick",
+        )
+        for what, words in (("page", "/users?limit=100"), ("single", "/users/{id}"))
+        for connections in (1, 8)
+    ]
+    return [
+        *rows,
+        Row(
+            key="read.school.page.1",
+            title="/users?limit=100 of a grant of one school, 1 connection",
+            unit="requests/s",
+            beside="read.yardstick.1",
+            beside_title="bare ASGI yardstick",
+        ),
+        Row(key="read.pull", title="100,000 enrolments by 1,000", unit="s"),
+        Row(key="read.deep.first", title="enrolments, limit 100: first page", unit="ms"),
+        Row(key="read.deep.continued", title="same at offset 99,900, continued", unit="ms"),
+        Row(key="read.deep.ratio", title="continued page at the end / first page", unit="times"),
+        Row(key="read.deep.jump", title="same at offset 99,900, jumped to", unit="ms"),
+        Row(key="read.deep.counted", title="same, jumped to and counted", unit="ms"),
+    ]
+
+
 def _whole() -> list[Row]:
     """15,000 students; 500 with `--quick`, whose distances then say nothing."""
     titles = (
@@ -144,6 +175,7 @@ ROWS = (
     ),
     Row(key="accept.paced.p50", title="webhook accept at 300/s: p50", unit="ms"),
     Row(key="accept.paced.p99", title="webhook accept at 300/s: p99", unit="ms"),
+    *_read(),
     Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),
     Row(key="http.yardstick.8", title="bare ASGI yardstick, 8 connections", unit="requests/s"),
     *_whole(),

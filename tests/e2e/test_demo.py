@@ -10,6 +10,7 @@ import pytest
 from homeroom.demo.archive import write_archive
 from homeroom.demo.district import District
 from homeroom.parts.kafka import RunningKafka
+from homeroom.services import PROCESSES
 from tests.support.demo import run_demo, start_demo
 
 STUDENTS = 120
@@ -17,8 +18,22 @@ STUDENTS = 120
 pytestmark = [pytest.mark.timeout(300)]
 
 
-def steps_of(evidence: dict[str, Any]) -> dict[str, float]:
-    return {step["name"]: step["ms"] for step in evidence["steps"]}
+# Where outsiders saw each change.
+ROSTER, DIRECTORY, GROUPS, HELP_DESK, ONE_SCHOOL = (
+    "in the roster API",
+    "in the directory",
+    "in the directory's groups",
+    "at the help desk",
+    "for the one-school vendor",
+)
+SEEN = {
+    "newStudent": {ROSTER, ONE_SCHOOL, DIRECTORY, GROUPS, HELP_DESK},
+    "changedName": {ROSTER, DIRECTORY},
+    "classMove": {ROSTER, GROUPS},
+    "schoolMove": {ROSTER, ONE_SCHOOL, GROUPS},
+    "withdrawal": {ROSTER, ONE_SCHOOL, DIRECTORY, HELP_DESK},
+}
+ALWAYS = {"accepted", "on the log"}
 
 
 def assert_whole_story(evidence: dict[str, Any]) -> None:
@@ -29,20 +44,50 @@ def assert_whole_story(evidence: dict[str, Any]) -> None:
         name: found["file"][name] for name in ("orgs", "users", "classes", "enrollments")
     }
     assert found["accounts"] == found["file"]["users"]
-    assert found["newStudent"]["deviceRequestId"]
-    assert found["newStudent"]["accountId"] != found["changedName"]["accountId"]
-    assert steps_of(evidence).keys() >= {
-        "no device requests",
-        "new student in the roster",
-        "new enrolment in the roster",
-        "new student in the directory",
-        "device request for the new student",
-        "changed name in the roster",
-        "changed name in the directory",
-    }
-    assert evidence["counterparts"]["directory"]["name"] == "scim2-server"
-    assert evidence["counterparts"]["directory"]["requestsInItsLog"]["POST"] > 0
-    assert evidence["counterparts"]["postgresql"]["version"][0].isdigit()
+    assert_chapters(found["chapters"])
+    assert_counterparts(evidence["counterparts"])
+
+
+def assert_chapters(chapters: dict[str, Any]) -> None:
+    for key, places in SEEN.items():
+        told = chapters[key]
+        assert told["ms"].keys() >= ALWAYS | places, key
+        assert all(0 < ms < 60_000 for ms in told["ms"].values()), key
+        traced = {(step["service"], step["what"]) for step in told["trace"]}
+        assert traced >= {
+            ("sis-ingest", "records.changed"),
+            ("roster-publisher", "roster.published"),
+        }, key
+    accounts = [told["ids"]["account"] for key, told in chapters.items() if key in SEEN]
+    assert len(set(accounts)) == len(SEEN)
+    assert chapters["newStudent"]["ids"]["deviceRequest"]
+    assert chapters["withdrawal"]["ids"]["ticket"]
+    assert chapters["ticket"]["ms"].keys() == {*ALWAYS, HELP_DESK}
+    lost = chapters["massWithdrawal"]
+    assert lost["lacking"] == STUDENTS // 3
+    held = {hold["entity"]: hold["count"] for hold in lost["holds"]}
+    assert held["user"] == lost["lacking"]
+    assert lost["removals"]["held"] == sum(held.values())
+
+
+def assert_counterparts(counterparts: dict[str, Any]) -> None:
+    directory, vendors = counterparts["directory"], counterparts["vendors"]
+    assert directory["name"] == "scim2-server"
+    assert directory["requestsInItsLog"]["POST"] > 0
+    assert directory["requestsInItsLog"]["GET"] >= directory["ofTheseReadsByTheDemo"] > 0
+    assert counterparts["postgresql"]["version"][0].isdigit()
+    whole, one = (vendors[name]["xTotalCount"] for name in ("demo-vendor", "one-school"))
+    assert one["orgs"] == 1
+    assert 0 < one["users"] < whole["users"]
+
+
+def assert_no_names(home: Path) -> None:
+    """The story's own people, in what is left to be read by whoever looks after the machine."""
+    logs = [home / "logs" / f"{process.name}.log" for process in PROCESSES]
+    for file in (home / "evidence.json", *logs):
+        text = file.read_text(encoding="utf-8").lower()
+        assert text
+        assert not [name for name in ("marigold", "newcomb", "renamed-") if name in text], file
 
 
 def test_a_district_goes_all_the_way_and_the_evidence_says_so(tmp_path: Path) -> None:
@@ -50,6 +95,7 @@ def test_a_district_goes_all_the_way_and_the_evidence_says_so(tmp_path: Path) ->
 
     assert evidence["transport"] == "postgresql"
     assert_whole_story(evidence)
+    assert_no_names(tmp_path / "demo")
 
 
 def test_a_second_run_in_the_same_folder_starts_clean(tmp_path: Path) -> None:
@@ -65,7 +111,11 @@ def test_the_same_story_over_a_real_kafka(tmp_path: Path, kafka: RunningKafka) -
     evidence = run_demo(tmp_path, "--students", str(STUDENTS), "--kafka")
 
     assert evidence["transport"] == "kafka"
-    assert evidence["counterparts"]["kafka"]["version"] == kafka.version
+    broker = evidence["counterparts"]["kafka"]
+    assert broker["version"] == kafka.version
+    offsets = broker["endOffsets"]
+    assert offsets["sis.changes"] > STUDENTS
+    assert {n for topic, n in offsets.items() if topic.startswith("deadletter.")} == {0}
     assert_whole_story(evidence)
 
 

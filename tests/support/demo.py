@@ -11,18 +11,21 @@ from typing import Any
 from homeroom.layout import SCIM_OFFSET
 
 PROCESSES = 5
+# Ports of one installation, and how many installations one worker's range holds.
+SPAN, TURNS = 100, 10
 TAIL = 3_000
 
 
 def free_port_base() -> int:
     """A first port whose followers, and the directory's, are free at the moment.
 
-    Tests that run beside each other look in ranges of their own: what is free now may be taken
-    by another one a second later.
+    Tests that run beside each other look in ranges of their own, and whole runs begin to look
+    at different places: what is free now may be taken by another one a second later.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 21_001 + 1_000 * (worker % 8)
-    for base in range(first, first + 1_000, 100):
+    first = 21_001 + SPAN * TURNS * (worker % 8)
+    for turn in range(TURNS):
+        base = first + (os.getpid() + turn) % TURNS * SPAN
         wanted = [*range(base, base + PROCESSES), base + SCIM_OFFSET]
         if all(map(_is_free, wanted)):
             return base

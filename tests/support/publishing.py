@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -146,6 +146,14 @@ class Publishing:
         found = [_emitted(orjson.loads(row[0]), orjson.loads(row[1])) for row in rows]
         return [one for one in found if kind is None or one.type.endswith(kind)]
 
+    async def purge(self) -> None:
+        """One turn of the housekeeping, with the published retention."""
+        await self.housekeeping.purge(
+            now=self.clock.now(),
+            keep_history=timedelta(hours=24),
+            keep_tombstones=timedelta(days=90),
+        )
+
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """A look into the tables."""
         async with self.database.begin() as tx:
@@ -159,11 +167,19 @@ class Publishing:
         scopes: frozenset[str] = KNOWN_SCOPES,
         schools: tuple[str, ...] | None = None,
         district: str = "d1",
+        fields: frozenset[str] | None = None,
+        expires_at: datetime | None = None,
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client that carries a token of a fresh grant."""
         vendors, digests = PostgresVendors(self.database), SecretDigests()
         grant = Grant(
-            district_id=district, client_id=client_id, token_scopes=scopes, school_ids=schools
+            district_id=district,
+            client_id=client_id,
+            token_scopes=scopes,
+            school_ids=schools,
+            field_groups=fields,
+            agreement=None if expires_at is None else "2026-17",
+            expires_at=expires_at,
         )
         await SeedClients(vendors, digests, self.clock)(
             [ConfiguredClient(secret=f"hrs_{'a' * 43}", grant=grant)]
@@ -171,7 +187,7 @@ class Publishing:
         issued = await IssueToken(vendors, digests, self.clock)(
             client_id=client_id, secret=f"hrs_{'a' * 43}", scope=None
         )
-        assert isinstance(issued, Issued)
+        assert isinstance(issued, Issued), issued
         async with self.http(headers={"Authorization": f"Bearer {issued.token}"}) as client:
             yield client
 

@@ -13,7 +13,7 @@ from homeroom.layout import Layout, Ports
 from homeroom.ownership import read_running
 from homeroom.parts.processes import ChildFailed, port_answers
 from homeroom.services import Service
-from homeroom.supervisor import Supervisor
+from homeroom.supervisor import HOPELESS, Supervisor
 from tests.support.demo import free_port_base
 from tests.support.eventually import eventually_sync
 
@@ -42,8 +42,15 @@ def installation(layout: Layout) -> Installation:
 
 
 @pytest.fixture
-def supervisor(layout: Layout, installation: Installation) -> Iterator[Supervisor]:
-    supervisor = Supervisor(layout=layout, ports=installation.ports, processes=[GOOD])
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def supervisor(layout: Layout, installation: Installation, said: list[str]) -> Iterator[Supervisor]:
+    supervisor = Supervisor(
+        layout=layout, ports=installation.ports, processes=[GOOD], say=said.append
+    )
     yield supervisor
     supervisor.stop()
 
@@ -54,21 +61,37 @@ def pid_of(layout: Layout, name: str) -> int:
     return int(note["children"][name])
 
 
-def test_a_killed_process_is_started_again_on_its_port_and_the_note_says_so(
-    supervisor: Supervisor, installation: Installation, layout: Layout
+def test_a_killed_process_is_started_again_on_its_port_counted_and_said(
+    supervisor: Supervisor, installation: Installation, layout: Layout, said: list[str]
 ) -> None:
     supervisor.start(installation)
     supervisor.wait_ready(GOOD)
     first = pid_of(layout, "good")
 
     os.kill(first, signal.SIGKILL)
-    with pytest.raises(ChildFailed, match="good ended with exit code -9"):
-        eventually_sync(supervisor.ensure_alive, what="the kill to be seen")
-    restarted = eventually_sync(supervisor.watch, what="a restart")
+    eventually_sync(lambda: supervisor.restarts()["good"] == 1, what="a restart")
     supervisor.wait_ready(GOOD)
+    eventually_sync(lambda: said, what="the line about it")
 
-    assert restarted == ["good"]
     assert pid_of(layout, "good") != first
+    assert said == ["good was ended by SIGKILL: started again (1)"]
+    note = read_running(layout)
+    assert note is not None
+    assert note["restarts"] == {"good": 1}
+
+
+def test_a_process_killed_again_and_again_is_never_given_up(
+    supervisor: Supervisor, installation: Installation, layout: Layout
+) -> None:
+    supervisor.start(installation)
+    for kills in range(1, HOPELESS + 1):
+        os.kill(pid_of(layout, "good"), signal.SIGKILL)
+        eventually_sync(
+            lambda kills=kills: read_running(layout)["restarts"]["good"] == kills, what="a restart"
+        )
+
+    supervisor.ensure_hope()
+    supervisor.wait_ready(GOOD)
 
 
 def test_stopping_leaves_no_process_and_no_port(
@@ -84,7 +107,7 @@ def test_stopping_leaves_no_process_and_no_port(
     assert not port_answers(installation.ports.of(0))
 
 
-def test_a_process_that_cannot_start_is_named_with_the_end_of_its_log(
+def test_a_process_that_cannot_start_is_given_up_and_named_with_the_end_of_its_log(
     layout: Layout, installation: Installation
 ) -> None:
     supervisor = Supervisor(layout=layout, ports=installation.ports, processes=[BROKEN])

@@ -40,5 +40,7 @@ async def publisher_url(databases: Databases, publisher_template: str) -> AsyncI
 async def publishing(publisher_url: str) -> AsyncIterator[Publishing]:
     """The service without its loops."""
     database = Database(publisher_url, name="test", pool_size=6)
-    yield Publishing(database=database)
+    service = Publishing(database=database)
+    yield service
+    await service.reads.close()
     await database.close()

@@ -341,3 +341,19 @@ async def test_a_vendor_of_one_district_sees_none_of_another(publishing: Publish
         answer = await vendor.get("/users")
 
     assert [row["sourcedId"] for row in answer.json()["users"]] == ["u000", "u001"]
+
+
+async def test_reads_go_on_after_the_database_closed_idle_connections(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(*school_world())
+    async with publishing.vendor() as http:
+        assert (await http.get("/orgs")).status_code == 200
+        ended = await publishing.rows(
+            "SELECT pg_terminate_backend(pid, 5000) AS ended FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        again = await http.get("/orgs")
+
+    assert ended
+    assert again.status_code == 200

@@ -163,7 +163,9 @@ async def test_a_revision_can_be_pinned_and_is_gone_when_purged(publishing: Publ
         await publishing.publish(("org", org("s1", name="Fourth")))
         publishing.clock.advance(2 * 3600)
         await publishing.housekeeping.purge(
-            now=publishing.clock.now(), keep_history=timedelta(hours=24)
+            now=publishing.clock.now(),
+            keep_history=timedelta(hours=24),
+            keep_tombstones=timedelta(days=90),
         )
 
     async with publishing.vendor() as http:

@@ -13,7 +13,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from homeroom.demo.outsiders.directory import Directory, requests_by_method
-from homeroom.demo.outsiders.sis import Sis
+from homeroom.demo.outsiders.sender import Sender
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
 
@@ -118,7 +118,7 @@ def test_an_answer_without_its_list_or_its_count_is_named(vendor: Vendor) -> Non
 
 def test_the_public_library_accepts_the_signature_of_the_made_up_sis(url: str) -> None:
     now = datetime.now(UTC)
-    with closing(Sis(url=url, source="demo-sis", secret=SECRET)) as sis:
+    with closing(Sender(url=url, name="demo-sis", secret=SECRET, about="data")) as sis:
         receipt = sis.send("users.upserted", {"givenName": "Zoë"}, message_id="msg_1", at=now)
 
     headers, body = Counterpart.bodies[0]

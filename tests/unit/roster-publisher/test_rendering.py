@@ -86,12 +86,14 @@ def test_every_field_of_the_contract_has_a_place(entity: Any) -> None:
 
 def test_a_view_of_schools_names_no_other() -> None:
     body = {
+        "@": 5,
         "roles": [{"org": {"sourcedId": "s1"}}, {"org": {"sourcedId": "s2"}}],
         "primaryOrg": {"sourcedId": "s2", "type": "org"},
-        "agents": [{"sourcedId": "mum"}, {"sourcedId": "stranger"}],
+        "agents": [{"sourcedId": who} for who in ("mum", "stranger", "gone", "later")],
     }
+    stays = {"mum": [(1, None)], "gone": [(1, 5)], "later": [(6, None)]}
 
-    (seen,) = narrow([body], school_ids=frozenset({"s1"}), visible_users=frozenset({"mum"}))
+    (seen,) = narrow([body], school_ids=frozenset({"s1"}), stays=stays)
 
     assert seen == {"roles": [{"org": {"sourcedId": "s1"}}], "agents": [{"sourcedId": "mum"}]}
 

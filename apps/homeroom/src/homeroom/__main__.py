@@ -1,12 +1,24 @@
 """The `homeroom` command: gathers the commands and turns their failures into one red line."""
 
 import sys
+from collections.abc import Sequence
 
 import httpx2
 import typer
 
-from homeroom.commands import demo, doctor, migrate, republish, snapshot, status, token, up
-from homeroom.display import Display
+from homeroom.commands import (
+    demo,
+    doctor,
+    holds,
+    migrate,
+    plans,
+    republish,
+    snapshot,
+    status,
+    token,
+    trace,
+    up,
+)
 from homeroom.errors import CommandFailed
 from homeroom.failure import describe
 from roster_common.errors import HomeroomError
@@ -20,6 +32,9 @@ app = typer.Typer(
 app.command()(up.up)
 app.command()(demo.demo)
 app.command()(status.status)
+app.command()(trace.trace)
+app.add_typer(holds.app, name="holds")
+app.add_typer(plans.app, name="plans")
 app.command()(snapshot.snapshot)
 app.command()(republish.republish)
 app.command()(migrate.migrate)
@@ -27,14 +42,17 @@ app.command()(doctor.doctor)
 app.add_typer(token.app, name="token")
 
 
-def main() -> None:
-    """Run one command. Exit code 1 with one line for what a person can act on."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; `arguments` are the process's own unless given.
+
+    Ends with exit code 1 and one line for what a person can act on, 3 where a service is away.
+    """
     configure_logging(service="homeroom", level="error", style="console", stream=sys.stderr)
     try:
-        app()
+        app(arguments)
     except (CommandFailed, HomeroomError, httpx2.HTTPError, OSError) as error:
-        Display(plain=False).bad(describe(error))
-        sys.exit(1)
+        typer.secho(describe(error), fg="red", bold=True, err=True)
+        sys.exit(error.exit_code if isinstance(error, CommandFailed) else 1)
 
 
 if __name__ == "__main__":

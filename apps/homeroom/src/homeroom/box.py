@@ -40,7 +40,9 @@ class Box:
     operator_token: str = ""
 
     def __post_init__(self) -> None:
-        self.supervisor = Supervisor(layout=self.layout, ports=self.ports)
+        self.supervisor = Supervisor(
+            layout=self.layout, ports=self.ports, say=self.journal.display.say
+        )
 
     def start(self, *, with_kafka: bool) -> None:
         """Start all of it from nothing, one step of the journal each."""
@@ -59,6 +61,12 @@ class Box:
             if part is not None:
                 part.stop()
         self.scim = self.kafka = self.postgres = None
+
+    def check(self) -> None:
+        """Raise where waiting is in vain: a process that cannot start, a part that has ended."""
+        self.supervisor.ensure_hope()
+        if self.scim is not None and not self.scim.child.alive():
+            raise CommandFailed("the SCIM directory has ended, and with it all accounts")
 
     def started(self) -> Installation:
         """Return what the processes were told; raises CommandFailed before `start`."""

@@ -1,6 +1,6 @@
 """What a person sees: lines, bars and tables; plain lines where nobody watches a terminal."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -34,11 +34,18 @@ class Display:
     def bad(self, text: str) -> None:
         self.console.print(text, style="bold red", markup=False, soft_wrap=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table; a column whose name ends in `ms` holds numbers and stands right."""
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        numbers: Collection[str] = (),
+    ) -> None:
+        """Print a table; the columns named in `numbers` stand right."""
         table = Table(title=title, title_justify="left")
         for column in columns:
-            table.add_column(column, justify="right" if column.endswith("ms") else "left")
+            table.add_column(column, justify="right" if column in numbers else "left")
         for row in rows:
             table.add_row(*row)
         self.console.print(table, markup=False)

@@ -1,11 +1,24 @@
 """Telling a person what went wrong: the step, the reason, the log that should say more."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from homeroom.display import Display
-from homeroom.errors import CommandFailed
+from homeroom.errors import CommandFailed, ServiceRefused
 from homeroom.journal import Journal
 from homeroom.parts.processes import ChildFailed
 
 TAIL_LINES = 15
+
+# What to do about a refusal, by the stable code of the problem document.
+ADVICE: Final[Mapping[str, str]] = {
+    "token_expired": "the operator token has ended; `homeroom token` mints another",
+    "token_refused": "the operator token is not one of this installation's key",
+    "role_missing": "the operator token has a smaller role; see `homeroom token --role`",
+    "hash_differs": "it changed since it was shown: look at it again, then decide",
+    "ended": "it is decided already, or its time is over",
+    "same_approver": "this approver has given their approval already",
+}
 
 
 def explain(display: Display, journal: Journal, error: Exception) -> None:
@@ -24,6 +37,8 @@ def explain(display: Display, journal: Journal, error: Exception) -> None:
 
 def describe(error: Exception) -> str:
     """Put an error into one line; the text of errors that are not ours may hold values."""
+    if isinstance(error, ServiceRefused) and error.code in ADVICE:
+        return f"{error}; {ADVICE[error.code]}"
     if isinstance(error, CommandFailed | ChildFailed):
         return str(error)
     return f"{type(error).__module__}.{type(error).__name__}"

@@ -1,4 +1,4 @@
-"""The demo installation: one made-up district, its source, vendors and directory, as settings.
+"""The demo installation: one made-up district, its neighbours and their secrets, as settings.
 
 Every secret here is published and a production start refuses it. Pure: builds environment
 variables for the processes and reads nothing.
@@ -14,6 +14,8 @@ from homeroom.services import Service
 DISTRICT = "demo"
 SOURCE = "demo-sis"
 WEBHOOK_SECRET = "whsec_ZGVtby13ZWJob29rLXNlY3JldA=="  # noqa: S105 - published demo secret
+DESK = "demo-desk"
+DESK_SECRET = "whsec_ZGVtby1kZXNrLXNlY3JldA=="  # noqa: S105 - published demo secret
 VENDOR, VENDOR_SECRET = "demo-vendor", "demo-secret"
 ONE_SCHOOL, ONE_SCHOOL_SECRET = "one-school", "one-secret"
 ONE_SCHOOL_ORG = "school-001"
@@ -60,10 +62,13 @@ class Installation:
             "HOMEROOM_DATABASE_EMBEDDED": "true" if self.database_embedded else "false",
             "HOMEROOM_OPERATOR_PUBLIC_KEY": self.operator_public_key,
             "HOMEROOM_SOURCES": json.dumps(_sources()),
+            "HOMEROOM_DESKS": json.dumps(_desks()),
             "HOMEROOM_CLIENTS": json.dumps(_clients()),
             "HOMEROOM_TARGETS": json.dumps([_target(self.scim_url, self.scim_token)]),
             # A leaver is a leaver at once: nobody wants to wait a quarter of an hour in a demo.
             "HOMEROOM_SETTLE_SECONDS": "0",
+            # One process of a kind: nobody else takes over what a killed one held until this ends.
+            "HOMEROOM_LOG_LEASE_S": "3",
         }
         if self.kafka_bootstrap is not None:
             shared["HOMEROOM_KAFKA_BOOTSTRAP"] = self.kafka_bootstrap
@@ -85,6 +90,12 @@ def _sources() -> list[dict[str, object]]:
     ]
 
 
+def _desks() -> list[dict[str, object]]:
+    return [
+        {"id": DESK, "district": DISTRICT, "kind": "generic", "secrets": [DESK_SECRET]},
+    ]
+
+
 def _clients() -> list[dict[str, object]]:
     return [
         {
@@ -93,6 +104,7 @@ def _clients() -> list[dict[str, object]]:
             "district": DISTRICT,
             "scopes": list(ALL_SCOPES),
             "schools": None,
+            "agreement": "demo-district",
         },
         {
             "id": ONE_SCHOOL,
@@ -100,6 +112,9 @@ def _clients() -> list[dict[str, object]]:
             "district": DISTRICT,
             "scopes": [ALL_SCOPES[0]],
             "schools": [ONE_SCHOOL_ORG],
+            "fields": ["names", "identifiers"],
+            "agreement": "demo-one-school",
+            "expires": "2099-06-30T00:00:00Z",
         },
     ]
 

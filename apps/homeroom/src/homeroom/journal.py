@@ -40,6 +40,11 @@ class Journal:
         yield step
         if step.ms is None:
             step.ms = (time.perf_counter() - began) * 1000
+        self.end(step)
+
+    def end(self, step: Step, *, shown: str | None = None) -> None:
+        """Note a step as ended well and print its line, under a shorter name if one is given."""
         self.done.append(step)
         self.current = None
-        self.display.say(f"  {step.ms:>9,.0f} ms  {name}{': ' if step.detail else ''}{step.detail}")
+        detail = f": {step.detail}" if step.detail else ""
+        self.display.say(f"  {step.ms or 0:>9,.0f} ms  {shown or step.name}{detail}")

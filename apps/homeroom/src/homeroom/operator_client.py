@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx2
 
-from homeroom.errors import CommandFailed
+from homeroom.errors import CommandFailed, ServiceAway, ServiceRefused
 from homeroom.layout import Ports, local_url
+from homeroom.patience import AWAY, ONCE, Patience, PatientClient
 from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS, Service
 
 TIMEOUT_S = 10.0
@@ -28,11 +29,12 @@ class OperatorClient:
 
     ports: Ports
     token: str
+    patience: Patience = ONCE
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
-        self._http = httpx2.Client(headers=headers, timeout=TIMEOUT_S)
+        self._http = PatientClient(self.patience, headers=headers, timeout=TIMEOUT_S)
 
     def close(self) -> None:
         self._http.close()
@@ -40,22 +42,35 @@ class OperatorClient:
     def ready(self, service: Service) -> tuple[bool, Page]:
         """Return whether the service calls itself ready, and its page of dependencies."""
         answer = self._http.get(self._url(service, "/readyz"))
-        return answer.is_success, answer.json()
+        return answer.is_success, _object(answer)
 
     def status(self, service: Service, district: str) -> Page:
         """Return the service's own counts, where it can tell of one district; role viewer."""
         query = {"district": district}
         return self._page(self._http.get(self._url(service, "/status"), params=query))
 
-    def upload(self, source: str, file: Path, *, on_bytes: Callable[[int], None]) -> Page:
+    def upload(
+        self,
+        source: str,
+        file: Path,
+        *,
+        on_bytes: Callable[[int], None],
+        as_of: str | None = None,
+        dry_run: bool = False,
+    ) -> Page:
         """Post a OneRoster zip as a snapshot of `source`; needs the role operator.
 
+        `as_of` is the moment the file speaks of, by default now; a dry run changes nothing.
         Returns `{"runId", "correlationId", …}` as soon as the file is safe. `on_bytes` gets the
         bytes sent so far.
         """
         answer = self._http.post(
             self._url(SIS_INGEST, f"/snapshots/{source}"),
-            content=_chunks(file, on_bytes),
+            params={
+                **({} if as_of is None else {"asOf": as_of}),
+                **({"dryRun": "true"} if dry_run else {}),
+            },
+            content=_Chunks(file, on_bytes),
             headers={
                 "content-type": "application/zip",
                 "content-length": str(file.stat().st_size),
@@ -77,6 +92,29 @@ class OperatorClient:
         requests: list[Page] = page["deviceRequests"]
         return requests
 
+    def offers(self, service: Service, path: str) -> bool:
+        """Return whether the service's own description names this page."""
+        return path in self._page(self._http.get(self._url(service, "/openapi.json")))["paths"]
+
+    def register_devices(self, district: str, table: bytes) -> Page:
+        """Post a CSV table of devices; needs the role operator. May run twice."""
+        answer = self._http.post(
+            self._url(TICKET_EVENTS, "/assets"),
+            params={"district": district},
+            content=table,
+            headers={"content-type": "text/csv"},
+            timeout=UPLOAD_TIMEOUT_S,
+        )
+        return self._page(answer)
+
+    def read(self, service: Service, path: str, **query: str | int) -> Page:
+        """Return any page of a service that a viewer may read."""
+        return self._page(self._http.get(self._url(service, path), params=query))
+
+    def decide(self, service: Service, path: str, body: Page) -> Page:
+        """Post a decision about a hold or a plan; needs the role approver."""
+        return self._page(self._http.post(self._url(service, path), json=body))
+
     def republish(self, service: Service, district: str) -> Page:
         """Make the service say all it knows of a district once more; needs the role admin."""
         if service not in {SIS_INGEST, ROSTER_PUBLISHER}:
@@ -93,27 +131,51 @@ class OperatorClient:
 
     def _page(self, answer: httpx2.Response) -> Page:
         if answer.is_error:
-            raise CommandFailed(_refusal(answer))
-        page: Page = answer.json()
-        return page
+            raise _failure(answer)
+        return _object(answer)
 
 
-def _refusal(answer: httpx2.Response) -> str:
+def _object(answer: httpx2.Response) -> Page:
+    try:
+        page = answer.json()
+    except ValueError:
+        page = None
+    if not isinstance(page, dict):
+        raise CommandFailed(f"{_where(answer)}, which is no page of Homeroom")
+    return page
+
+
+def _failure(answer: httpx2.Response) -> CommandFailed:
     """Put a problem document (RFC 9457) into one line; it holds field names, never values."""
-    where = f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}"
     try:
         problem = answer.json()
     except ValueError:
-        return where
+        problem = None
+    if not isinstance(problem, dict):
+        problem = {}
     said = problem.get("detail") or problem.get("title") or ""
     fields = ", ".join(str(error.get("field")) for error in problem.get("errors") or ())
-    return f"{where}: {said}{f' ({fields})' if fields else ''}"
+    text = f"{_where(answer)}: {said}{f' ({fields})' if fields else ''}".removesuffix(": ")
+    if answer.status_code in AWAY:
+        return ServiceAway(text)
+    return ServiceRefused(text, status=answer.status_code, code=str(problem.get("code") or ""))
 
 
-def _chunks(file: Path, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
-    sent = 0
-    with file.open("rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
-            yield chunk
-            sent += len(chunk)
-            on_bytes(sent)
+def _where(answer: httpx2.Response) -> str:
+    return f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunks:
+    """The bytes of a file, from its beginning each time they are asked for: uploads repeat."""
+
+    file: Path
+    on_bytes: Callable[[int], None]
+
+    def __iter__(self) -> Iterator[bytes]:
+        sent = 0
+        with self.file.open("rb") as source:
+            while chunk := source.read(CHUNK_BYTES):
+                yield chunk
+                sent += len(chunk)
+                self.on_bytes(sent)

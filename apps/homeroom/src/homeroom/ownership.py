@@ -15,7 +15,7 @@ from homeroom.parts.owner import POINTER
 from homeroom.parts.processes import port_answers
 from homeroom.services import PROCESSES
 
-# What stands in the running note: pid, started, portBase, children.
+# What stands in the running note: pid, started, portBase, children, restarts.
 Note = dict[str, Any]
 
 CLUSTER_PREFIX = "homeroom-postgres-"
@@ -34,13 +34,21 @@ def claim(layout: Layout, ports: Ports) -> None:
         )
     _refuse_taken_ports(ports)
     layout.folder.mkdir(parents=True, exist_ok=True)
-    note_children(layout, ports, {})
+    note_children(layout, ports, {}, {})
 
 
-def note_children(layout: Layout, ports: Ports, pids: Mapping[str, int]) -> None:
+def note_children(
+    layout: Layout, ports: Ports, pids: Mapping[str, int], restarts: Mapping[str, int]
+) -> None:
     """Keep the running note up to date, so that a person or a test can find a process by name."""
     me = psutil.Process()
-    note = {"pid": me.pid, "started": me.create_time(), "portBase": ports.base, "children": pids}
+    note = {
+        "pid": me.pid,
+        "started": me.create_time(),
+        "portBase": ports.base,
+        "children": pids,
+        "restarts": restarts,
+    }
     fresh = layout.lock.with_suffix(".new")
     fresh.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
     fresh.replace(layout.lock)

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from roster_common.runtime.database import Tx
 from roster_common.runtime.lifecycle import Stopping
-from roster_common.runtime.service import Runtime, create_app
+from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
@@ -45,14 +45,17 @@ from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 SCHEMA: Final = "roster_publisher"
 BASE_PATH: Final = "/ims/oneroster/rostering/v1p2"
 _DATES_EVERY_S: Final = 60.0
-_PURGE_EVERY_S: Final = 600.0
+_PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0
+_LOOK_S: Final = 600.0
+# Connections of the pool that reads do not keep: saving pulls and counting tables need one.
+_SPARE_CONNECTIONS: Final = 2
 
 
 def build(settings: Settings) -> FastAPI:
     """The service as an ASGI application; opens no connection."""
 
-    def wire(app: FastAPI, runtime: Runtime) -> None:
+    def wire(app: ServiceApp, runtime: Runtime) -> None:
         _publish(settings, runtime)
         _serve(settings, app, runtime)
 
@@ -74,7 +77,11 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
         return PostgresRosterUnit(driver)
 
     async def purge() -> None:
-        await housekeeping.purge(now=clock.now(), keep_history=settings.keep_history)
+        await housekeeping.purge(
+            now=clock.now(),
+            keep_history=settings.keep_history,
+            keep_tombstones=settings.keep_tombstones,
+        )
         await purge_causes(database, now=clock.now())
 
     runtime.consume(
@@ -106,18 +113,27 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
     runtime.every("purge", _PURGE_EVERY_S, purge, timeout_s=_PURGE_EVERY_S)
 
 
-def _serve(settings: Settings, app: FastAPI, runtime: Runtime) -> None:
+def _serve(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
     """What vendors and operators reach."""
     database, clock = runtime.database, runtime.clock
     vendors, digests = PostgresVendors(database), SecretDigests()
-    reads, pulls = PostgresReads(database), PostgresPulls(database)
+    reads, pulls = (
+        PostgresReads(database, lines=settings.database_pool_size - _SPARE_CONNECTIONS),
+        PostgresPulls(database),
+    )
     seed = SeedClients(vendors, digests, clock)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
         await seed(clients)
 
+    async def close_reads(stopping: Stopping) -> None:
+        while not await stopping.wait(_LOOK_S):
+            pass
+        await reads.close()
+
     runtime.loop("seed-clients", seed_once)
+    runtime.loop("close-reads", close_reads)
     runtime.loop("save-pulls", pulls.run)
     strict = settings.environment == "production"
     app.include_router(
@@ -138,7 +154,7 @@ def _serve(settings: Settings, app: FastAPI, runtime: Runtime) -> None:
             settings.service, PostgresTracer(database), runtime.operators.require("viewer")
         )
     )
-    app.mount(
+    app.mount_plain(
         BASE_PATH,
         OneRosterApp(
             recognise=RecogniseToken(vendors, clock),
@@ -167,6 +183,9 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 client_id=client.id,
                 token_scopes=known_scopes(" ".join(client.scopes)),
                 school_ids=client.schools,
+                field_groups=client.fields,
+                agreement=client.agreement,
+                expires_at=client.expires,
             ),
         )
         for client in clients

@@ -16,6 +16,7 @@ from roster_publisher.domain.people import Class, OrgFacts, Person, PersonFacts
 from roster_publisher.domain.publication import Cause, Draft, Stored
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
 from roster_publisher.domain.records import Key, Record, Status
+from roster_publisher.domain.views import Stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,8 +303,12 @@ class DirtyQueue(Protocol):
 class Housekeeping(Protocol):
     """Removes what is past its time; each call commits and may run any time, twice."""
 
-    async def purge(self, *, now: datetime, keep_history: timedelta) -> Mapping[str, int]:
-        """Raise each district's history floor, then delete; returns rows deleted per table."""
+    async def purge(
+        self, *, now: datetime, keep_history: timedelta, keep_tombstones: timedelta
+    ) -> Mapping[str, int]:
+        """Take old tombstones out of the roster, raise each district's history floor, then delete;
+        returns rows per table.
+        """
         ...
 
 
@@ -338,8 +343,8 @@ class RosterReads(Protocol):
         """(oldest revision still whole, newest revision)."""
         ...
 
-    async def visible_users(self, grant: Grant, ids: Iterable[str]) -> frozenset[str]:
-        """Users among `ids` that a grant of schools sees."""
+    async def stays(self, grant: Grant, ids: Iterable[str]) -> Mapping[str, Sequence[Stay]]:
+        """When users among `ids` were in a grant's schools; the others are left out."""
         ...
 
 

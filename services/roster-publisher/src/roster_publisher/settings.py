@@ -3,13 +3,16 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from roster_common.runtime.settings import ServiceSettings
+from roster_publisher.domain.access import FieldGroup
 
 
 class ClientSetting(BaseModel):
-    """A vendor client: `scopes` are full URIs, `schools` None means the whole district."""
+    """A vendor client: `scopes` are full URIs, `schools` None means the whole district, `fields`
+    None every field group; the grant ends at `expires`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -18,6 +21,9 @@ class ClientSetting(BaseModel):
     district: str = Field(min_length=1)
     scopes: tuple[str, ...]
     schools: tuple[str, ...] | None = None
+    fields: frozenset[FieldGroup] | None = None
+    agreement: str | None = Field(default=None, min_length=1)
+    expires: AwareDatetime | None = None
 
 
 class NameAuthoritySetting(BaseModel):
@@ -36,12 +42,14 @@ class Settings(ServiceSettings):
     service: str = "roster-publisher"
     port: int = Field(default=8102, ge=0, le=65_535)
 
+    database_pool_size: int = Field(default=10, ge=3)
     clients: tuple[ClientSetting, ...] = ()
     settle_seconds: Annotated[float, Field(ge=0)] = 900.0
     time_zone: str = "UTC"
     time_zones: dict[str, str] = Field(default_factory=dict)
     name_authority: dict[str, NameAuthoritySetting] = Field(default_factory=dict)
     history_hours: Annotated[float, Field(ge=2)] = 24.0
+    tombstone_days: Annotated[float, Field(ge=1)] = 90.0
     apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500
 
     @property
@@ -53,3 +61,8 @@ class Settings(ServiceSettings):
     def keep_history(self) -> timedelta:
         """How long overwritten rows stay readable; longer than any pull lives."""
         return timedelta(hours=self.history_hours)
+
+    @property
+    def keep_tombstones(self) -> timedelta:
+        """How long a deletion stays visible: the published retention."""
+        return timedelta(days=self.tombstone_days)

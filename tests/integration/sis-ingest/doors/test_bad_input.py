@@ -104,7 +104,7 @@ async def test_an_unknown_source_is_refused_and_written_nowhere(sis: Sis) -> Non
     here, before = sis.source, await rows(sis)
     sis.source = "nobody"
     answer = await sis.send(GOOD)
-    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-source")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_source")
     assert grown(before, await rows(sis)) == {}
     sis.source = here
     await expect_good(sis)

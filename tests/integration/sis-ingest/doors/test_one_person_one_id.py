@@ -84,7 +84,8 @@ class World:
     async def _merge(self, keep: int, merge: int) -> None:
         ids = await given_out(self.ingest)
         ours = [ids.get(self.outside(person)) for person in (keep, merge)]
-        if None in ours or ours[0] == ours[1]:
+        # Operators see people, not ids that something refers to and nobody has told of yet.
+        if not set(ours) <= await people(self.ingest, self, live=False) or ours[0] == ours[1]:
             return
         answer = await self.ingest.http.post(
             "/crosswalk/merge",

@@ -146,7 +146,7 @@ async def test_a_source_that_takes_no_webhooks_is_unknown(sis: Sis, source: str)
 
     answer = await sis.send(envelope("users.upserted", user("u1"), at=sis.now()))
 
-    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-source")
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_source")
     assert await sis.counts() == NOTHING
 
 

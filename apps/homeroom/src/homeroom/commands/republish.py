@@ -1,11 +1,11 @@
 """`homeroom republish`: make a service say all it knows of a district once more."""
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
 
-from homeroom.commands.options import FolderOption, PortOption, display, operator_client
+from homeroom.commands.asking import operator
+from homeroom.commands.options import FolderOption, PortOption, display
 from homeroom.errors import CommandFailed
 from homeroom.services import service_named
 
@@ -20,6 +20,6 @@ def republish(
     found = service_named(service)
     if found is None:
         raise CommandFailed(f"there is no service named {service!r}")
-    with closing(operator_client(folder, port_base)) as client:
+    with operator(folder, port_base) as client:
         answer = client.republish(found, district)
     display().say(", ".join(f"{name} {value}" for name, value in answer.items()))

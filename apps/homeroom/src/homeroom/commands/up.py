@@ -1,8 +1,8 @@
 """`homeroom up`: the same start as the demo, and then it stays until it is told to stop."""
 
-import time
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -20,7 +20,6 @@ from homeroom.journal import Journal
 from homeroom.layout import local_url
 from homeroom.services import SERVICES
 from homeroom.signals import Stopped, stoppable
-from homeroom.supervisor import WATCH_S
 
 
 def up(
@@ -59,7 +58,7 @@ def up(
             if students or file is not None:
                 _load(box, options)
             _addresses(box, screen)
-            _stay(box, screen)
+            _stay()
     except Stopped:
         screen.say("stopped")
     except Exception as error:  # noqa: BLE001 - the outermost room: named, with an exit code
@@ -79,6 +78,7 @@ def _addresses(box: Box, screen: Display) -> None:
     screen.table("Homeroom is up (Ctrl-C stops it)", ("what", "address"), rows)
     credentials = (
         ("webhook source", installation.SOURCE, installation.WEBHOOK_SECRET),
+        ("desk webhook", installation.DESK, installation.DESK_SECRET),
         ("OAuth 2 client", installation.VENDOR, installation.VENDOR_SECRET),
         ("OAuth 2 client", installation.ONE_SCHOOL, installation.ONE_SCHOOL_SECRET),
         ("SCIM bearer token", installation.TARGET, box.started().scim_token),
@@ -89,9 +89,6 @@ def _addresses(box: Box, screen: Display) -> None:
     screen.say(box.operator_token)
 
 
-def _stay(box: Box, screen: Display) -> None:
-    """Restart what dies, until a signal comes."""
-    while True:
-        time.sleep(WATCH_S)
-        for name in box.supervisor.watch():
-            screen.say(f"{name} had ended and was started again; see {box.layout.log_of(name)}")
+def _stay() -> None:
+    """Wait for a signal; the supervisor starts again what ends meanwhile."""
+    Event().wait()

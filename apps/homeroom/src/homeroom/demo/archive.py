@@ -7,7 +7,7 @@ what the demo measures the system against.
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from homeroom.demo.district import District
@@ -48,6 +48,51 @@ def count_rows(path: Path) -> Mapping[str, int]:
                 rows = sum(1 for row in csv.reader(text) if row)
             counts[Path(name).stem] = max(0, rows - 1)
     return counts
+
+
+def student_ids(path: Path) -> list[str]:
+    """Return the ids of every student in a 1.1 or 1.2 zip, sorted: one word of a role says it."""
+    with zipfile.ZipFile(path) as archive:
+        of_roles = "roles.csv" in archive.namelist()
+        file, column = ("roles.csv", "userSourcedId") if of_roles else ("users.csv", "sourcedId")
+        with archive.open(file) as raw:
+            rows = csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+            return sorted({row[column] for row in rows if row["role"] == "student"})
+
+
+def user_ids(path: Path) -> set[str]:
+    """Return the ids of every user in the zip."""
+    with zipfile.ZipFile(path) as archive, archive.open("users.csv") as raw:
+        rows = csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+        return {row["sourcedId"] for row in rows}
+
+
+def lacking(whole: Path, path: Path, people: Collection[str]) -> None:
+    """Write the zip `whole` to `path` without every row of `people`."""
+    with (
+        zipfile.ZipFile(whole) as source,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as target,
+    ):
+        for name in source.namelist():
+            entry = zipfile.ZipInfo(name, ZIP_DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with source.open(name) as raw, target.open(entry, "w") as out:
+                rows = csv.reader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
+                text = io.TextIOWrapper(out, encoding="utf-8", newline="")
+                csv.writer(text).writerows(_without(name, rows, people))
+                text.flush()
+                text.detach()
+
+
+def _without(name: str, rows: Iterator[list[str]], people: Collection[str]) -> Iterator[list[str]]:
+    columns = next(rows, [])
+    yield columns
+    own = name in {"users.csv", "demographics.csv"}
+    place = next(
+        (i for i, one in enumerate(columns) if one == ("sourcedId" if own else "userSourcedId")),
+        None,
+    )
+    yield from (row for row in rows if place is None or not row or row[place] not in people)
 
 
 def _manifest() -> Iterable[tuple[str, str]]:

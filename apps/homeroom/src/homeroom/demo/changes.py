@@ -39,5 +39,17 @@ def renamed(user: Mapping[str, Any], *, family_name: str) -> Json:
     return {**kept, "familyName": family_name}
 
 
+def moved(user: Mapping[str, Any], *, school_id: str) -> Json:
+    """Return a user as the roster serves it who is a student of another school now."""
+    kept = {key: value for key, value in user.items() if key != "dateLastModified"}
+    role = {"roleType": "primary", "role": "student", "org": _org(school_id)}
+    return {**kept, "roles": [role], "primaryOrg": _org(school_id)}
+
+
+def gone(sourced_id: str) -> Json:
+    """Return what a deletion must carry."""
+    return {"sourcedId": sourced_id}
+
+
 def _org(org_id: str) -> Json:
     return {"sourcedId": org_id, "type": "org"}

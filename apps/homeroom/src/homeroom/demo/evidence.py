@@ -4,15 +4,19 @@ Names and versions come from the counterparts themselves where they speak. No st
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from homeroom.box import Box
-from homeroom.demo.outsiders.directory import Directory, requests_by_method
+from homeroom.demo.outside import Outside
+from homeroom.demo.outsiders.broker import end_offsets
+from homeroom.demo.outsiders.directory import requests_by_method
 from homeroom.journal import Journal
 
+COLLECTIONS = ("orgs", "users", "classes", "enrollments")
 FEATURES = ("patch", "bulk", "filter", "sort", "etag")
 
 
@@ -24,6 +28,7 @@ class Evidence:
     began: datetime
     counterparts: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
+    restarts: Mapping[str, int] = field(default_factory=dict)
     ended_well: bool = False
 
     def add_parts(self, box: Box) -> None:
@@ -34,14 +39,25 @@ class Evidence:
         if box.scim is not None:
             self.counterparts["directory"] = {"version": box.scim.version, "how": str(box.scim)}
 
-    def add_directory(self, box: Box, directory: Directory) -> None:
-        """Add what the directory says of itself, and the requests that it logged itself."""
-        says = directory.describe()
-        about = self.counterparts["directory"]
-        about["name"] = "scim2-server"
-        about["supports"] = {name: says[name]["supported"] for name in FEATURES if name in says}
+    def add_counterparts(self, box: Box, outside: Outside) -> None:
+        """Add what each counterpart counted itself, read once the story is told."""
         if box.scim is not None:
+            says = outside.directory.describe()
+            about = self.counterparts["directory"]
+            about["name"] = "scim2-server"
+            about["supports"] = {name: says[name]["supported"] for name in FEATURES if name in says}
             about["requestsInItsLog"] = requests_by_method(box.scim.child.log)
+            about["ofTheseReadsByTheDemo"] = outside.directory.requests
+        if box.kafka is not None:
+            self.counterparts["kafka"]["endOffsets"] = dict(end_offsets(box.kafka.bootstrap))
+        self.counterparts["vendors"] = {
+            vendor.client_id: {
+                "requests": vendor.requests,
+                "xTotalCount": {name: vendor.total(name) for name in COLLECTIONS},
+            }
+            for vendor in (outside.vendor, outside.one_school)
+        }
+        self.restarts = box.supervisor.restarts()
 
     def write(self, journal: Journal) -> None:
         """Write the file; `failedStep` is the step that was under way.
@@ -56,6 +72,7 @@ class Evidence:
             "failedStep": journal.current.name if journal.current else None,
             "transport": "kafka" if "kafka" in self.counterparts else "postgresql",
             "counterparts": self.counterparts,
+            "restarts": self.restarts,
             "found": self.found,
             "steps": [
                 {"name": step.name, "ms": round(step.ms or 0.0, 1), "detail": step.detail}

@@ -7,11 +7,12 @@ in the file, whoever made it.
 from collections.abc import Mapping
 from pathlib import Path
 
-from homeroom.demo.archive import count_rows
+from homeroom.demo.archive import count_rows, user_ids
 from homeroom.demo.outside import Outside
+from homeroom.demo.settling import caught_up, settle
 from homeroom.display import Advance
 from homeroom.errors import CommandFailed
-from homeroom.installation import SOURCE
+from homeroom.installation import ONE_SCHOOL_ORG, SOURCE
 from homeroom.operator_client import Page
 from homeroom.services import DIRECTORY_SYNC, ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS
 from homeroom.waiting import wait_for
@@ -33,15 +34,19 @@ def load_district(outside: Outside, file: Path) -> None:
     _wait_for_run(outside, run_id)
     _wait_for_roster(outside, expected)
     _read_all_pages(outside, expected)
+    _one_school_reads(outside)
     _wait_for_directory(outside, expected["users"])
     _compare_samples(outside)
     _no_device_requests(outside)
+    _wait_for_groups(outside)
+    outside.loaded_at = outside.clock.now()
 
 
 def _count(outside: Outside, file: Path) -> Mapping[str, int]:
     with outside.journal.step("count the file's rows") as step:
         expected = count_rows(file)
         outside.found["file"] = dict(expected)
+        outside.expected.active |= user_ids(file)
         step.detail = f"{sum(expected.values()):,} in {len(expected)} files"
     return expected
 
@@ -58,18 +63,23 @@ def _upload(outside: Outside, file: Path) -> str:
 
 def _wait_for_run(outside: Outside, run_id: str) -> None:
     with outside.journal.step("read the zip", owner=SIS_INGEST.name) as step:
-        with outside.journal.display.bar("percent") as advance:
-            report = wait_for(
-                "the end of the snapshot run",
-                lambda: _ended(outside.operator.run(run_id), advance),
-                within_s=LOAD_WITHIN_S,
-                every_s=LOAD_POLL_S,
-                check=outside.check,
-            )
-        outside.found["run"]["report"] = report
-        if report["state"] != "completed":
-            raise CommandFailed(f"the snapshot run ended as {report['state']}: {why(report)}")
+        outside.found["run"]["report"] = follow_run(outside, run_id)
         step.detail = "every record is stored and on the log"
+
+
+def follow_run(outside: Outside, run_id: str) -> Page:
+    """Return the report of a snapshot run at its end; raises CommandFailed if that was not well."""
+    with outside.journal.display.bar("percent") as advance:
+        report = wait_for(
+            "the end of the snapshot run",
+            lambda: _ended(outside.operator.run(run_id), advance),
+            within_s=LOAD_WITHIN_S,
+            every_s=LOAD_POLL_S,
+            check=outside.check,
+        )
+    if report["state"] != "completed":
+        raise CommandFailed(f"the snapshot run ended as {report['state']}: {why(report)}")
+    return report
 
 
 def _wait_for_roster(outside: Outside, expected: Mapping[str, int]) -> None:
@@ -105,6 +115,17 @@ def _read_all_pages(outside: Outside, expected: Mapping[str, int]) -> None:
         step.detail = f"{sum(counts.values()):,} rows, as many as in the file"
 
 
+def _one_school_reads(outside: Outside) -> None:
+    """What a vendor may not see is nowhere: not in the rows and not in the counts."""
+    with outside.journal.step("one-school vendor reads", owner=ROSTER_PUBLISHER.name) as step:
+        schools = set(outside.one_school.ids("orgs"))
+        users = len(set(outside.one_school.ids("users")))
+        told = outside.one_school.total("users")
+        if schools - {ONE_SCHOOL_ORG} or users != told or bool(users) != bool(schools):
+            raise CommandFailed(f"{len(schools)} schools, {users} users, {told} by X-Total-Count")
+        step.detail = f"{users:,} users of {len(schools)} school"
+
+
 def _wait_for_directory(outside: Outside, wanted: int) -> None:
     with outside.journal.step("directory is complete", owner=DIRECTORY_SYNC.name) as step:
         with outside.journal.display.bar("accounts") as advance:
@@ -138,7 +159,7 @@ def _no_device_requests(outside: Outside) -> None:
     with outside.journal.step("no device requests", owner=TICKET_EVENTS.name) as step:
         wait_for(
             "the end of ticket-events' reading",
-            lambda: _caught_up(outside.operator.ready(TICKET_EVENTS)),
+            lambda: caught_up(outside.operator.ready(TICKET_EVENTS)) or None,
             within_s=SETTLE_WITHIN_S,
             check=outside.check,
         )
@@ -146,6 +167,17 @@ def _no_device_requests(outside: Outside) -> None:
         if wanted:
             raise CommandFailed(f"the first load made {wanted} device requests")
         step.detail = "0 after the first load"
+
+
+def _wait_for_groups(outside: Outside) -> None:
+    if not outside.offers(DIRECTORY_SYNC, "/groups"):
+        return
+    with outside.journal.step("groups are complete", owner=DIRECTORY_SYNC.name) as step:
+        settle(outside)
+        outside.found["groups"] = total = outside.directory.total("/Groups")
+        if not total:
+            raise CommandFailed("the directory has no groups")
+        step.detail = f"{total:,} groups of schools and classes"
 
 
 def why(report: Page) -> str:
@@ -170,15 +202,3 @@ def _all_different(name: str, ids: list[str]) -> int:
     if len(set(ids)) != len(ids):
         raise CommandFailed(f"{name}: a row stands on two pages")
     return len(ids)
-
-
-def _caught_up(answer: tuple[bool, Page]) -> bool | None:
-    """Say whether no topic has anything left for the service, from its readiness page."""
-    ready, page = answer
-    lags = [
-        topic["lag"]
-        for name, check in page.get("checks", {}).items()
-        if name.startswith("group:")
-        for topic in check.get("topics", {}).values()
-    ]
-    return True if ready and lags and not any(lags) else None

@@ -2,34 +2,55 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from homeroom.demo.outsiders.directory import Account, Directory
-from homeroom.demo.outsiders.sis import Sis
+from homeroom.demo.outsiders.sender import Sender
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
 from homeroom.journal import Journal
 from homeroom.operator_client import OperatorClient
+from homeroom.services import Service
 from roster_common.ports import Clock, IdSource
 
 
 @dataclass(slots=True, kw_only=True)
-class Outside:
-    """The neighbours of one installation.
+class Expected:
+    """What must be true at the end, by the ids that the story itself gave and took."""
 
-    `check` raises when one of our processes has died. `found` gathers ids and counts for the
-    evidence, never a name.
+    active: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
+    joined: set[str] = field(default_factory=set)
+    devices_to_collect: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True, kw_only=True)
+class Outside:
+    """The neighbours of one installation. `one_school` is a vendor that may see one school only.
+
+    `check` raises when waiting is in vain. `found` gathers ids and counts for the evidence, never
+    a name. `loaded_at` is the moment that the first file speaks of. `pages_born` says when each
+    service's readiness page was made, at the earliest, and `known_pages` which pages it offers.
     """
 
     journal: Journal
     vendor: Vendor
+    one_school: Vendor
     directory: Directory
-    sis: Sis
+    sis: Sender
+    desk: Sender
     operator: OperatorClient
     clock: Clock
     ids: IdSource
     check: Callable[[], None]
+    directory_writes: Callable[[], int]
     found: dict[str, Any] = field(default_factory=dict)
+    expected: Expected = field(default_factory=Expected)
+    holders: set[str] = field(default_factory=set)
+    loaded_at: datetime | None = None
+    pages_born: dict[str, float] = field(default_factory=dict)
+    known_pages: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def account_of(self, person_id: str) -> Account:
         """Return the one account of a person; raises CommandFailed if there is none."""
@@ -38,7 +59,16 @@ class Outside:
             raise CommandFailed(f"no account carries the id {person_id}")
         return account
 
+    def offers(self, service: Service, path: str) -> bool:
+        """Return whether a service has this page: what it has not is left out of the story."""
+        key = (service.name, path)
+        if key not in self.known_pages:
+            self.known_pages[key] = self.operator.offers(service, path)
+        return self.known_pages[key]
+
     def close(self) -> None:
         """Give all connections back."""
-        for neighbour in (self.vendor, self.directory, self.sis, self.operator):
+        for vendor in (self.vendor, self.one_school):
+            vendor.close()
+        for neighbour in (self.directory, self.sis, self.desk, self.operator):
             neighbour.close()

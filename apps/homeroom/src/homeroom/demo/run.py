@@ -3,11 +3,15 @@
 The outermost room of the demo: here alone every exception ends, as an exit code and a line.
 """
 
+import re
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from homeroom.box import Box, running_box
+from homeroom.demo.chapter import LOG, PLACES, SHORT
 from homeroom.demo.district import school_year_of
 from homeroom.demo.evidence import Evidence
 from homeroom.demo.neighbours import outside_of
@@ -16,6 +20,7 @@ from homeroom.display import Display
 from homeroom.failure import explain
 from homeroom.journal import Journal
 from homeroom.layout import Layout, Ports
+from homeroom.services import PROCESSES
 from homeroom.signals import Stopped, stoppable
 from roster_common.runtime.clock import SystemClock
 
@@ -57,7 +62,7 @@ def run_demo(options: DemoOptions, display: Display) -> int:
         return 1
     finally:
         evidence.write(journal)
-    _summary(display, journal, options)
+    _summary(display, evidence.found, options)
     return 0
 
 
@@ -76,13 +81,39 @@ def _tell(box: Box, options: DemoOptions, evidence: Evidence) -> None:
         evidence.found = outside.found
         evidence.add_parts(box)
         file = district_file(options, box.journal)
-        tell(outside, file=file)
-        evidence.add_directory(box, outside.directory)
+        tell(outside, file=file, scratch=options.layout.data)
+        _everything_runs(box)
+        evidence.add_counterparts(box, outside)
 
 
-def _summary(display: Display, journal: Journal, options: DemoOptions) -> None:
-    rows = [(step.name, f"{step.ms or 0:,.0f}", step.detail) for step in journal.done]
+def _everything_runs(box: Box) -> None:
+    """Whatever was killed meanwhile is back, also where nobody had to wait for it."""
+    with box.journal.step("every process is ready") as step:
+        for service in PROCESSES:
+            box.supervisor.wait_ready(service)
+        again = sum(box.supervisor.restarts().values())
+        step.detail = f"{len(PROCESSES)} processes, started again {again} times"
+
+
+def _summary(display: Display, found: Mapping[str, Any], options: DemoOptions) -> None:
     display.say()
-    display.table("Homeroom demo", ("step", "ms", "what was seen"), rows)
+    timelines(display, found.get("chapters", {}))
     display.say(f"evidence: {options.layout.evidence}")
     display.good("OK: every step ended as it should")
+
+
+def timelines(display: Display, chapters: Mapping[str, Any]) -> None:
+    """Print one row for each chapter that was followed from place to place."""
+    told = {key: one["ms"] for key, one in chapters.items() if LOG in one["ms"]}
+    places = [place for place in PLACES if any(place in ms for ms in told.values())]
+    rows = [
+        (_words(key), *(f"{ms[place]:,.0f}" if place in ms else "" for place in places))
+        for key, ms in told.items()
+    ]
+    title = "Milliseconds from the webhook to what an outsider saw"
+    columns = [SHORT[place] for place in places]
+    display.table(title, ("change", *columns), rows, numbers=columns)
+
+
+def _words(key: str) -> str:
+    return re.sub("([A-Z])", lambda letter: f" {letter[0].lower()}", key)

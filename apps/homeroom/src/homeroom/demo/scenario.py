@@ -2,14 +2,33 @@
 
 from pathlib import Path
 
+from homeroom.demo.agreement import agree
 from homeroom.demo.archive import write_archive
+from homeroom.demo.cast import choose
+from homeroom.demo.devices import register_devices
 from homeroom.demo.district import District
 from homeroom.demo.first_load import load_district
-from homeroom.demo.live_changes import change_a_name, enrol_new_student
+from homeroom.demo.help_desk import write_a_ticket
+from homeroom.demo.live_changes import (
+    change_a_name,
+    enrol_new_student,
+    move_to_another_class,
+    move_to_another_school,
+    withdraw,
+)
+from homeroom.demo.mass_withdrawal import lose_a_third
 from homeroom.demo.outside import Outside
 from homeroom.journal import Journal
 
 SEED = 20_260
+CHAPTERS = (
+    enrol_new_student,
+    change_a_name,
+    move_to_another_class,
+    move_to_another_school,
+    withdraw,
+    write_a_ticket,
+)
 
 
 def make_district(journal: Journal, *, students: int, school_year: int, file: Path) -> None:
@@ -21,8 +40,16 @@ def make_district(journal: Journal, *, students: int, school_year: int, file: Pa
         step.detail = f"{students:,} students, {len(district.schools)} schools, {size:,} bytes"
 
 
-def tell(outside: Outside, *, file: Path) -> None:
-    """Tell the whole story with the district in `file`, which may be anybody's."""
+def tell(outside: Outside, *, file: Path, scratch: Path) -> None:
+    """Tell the whole story with the district in `file`, which may be anybody's.
+
+    `scratch` is a folder for files that the story makes.
+    """
     load_district(outside, file)
-    enrol_new_student(outside)
-    change_a_name(outside)
+    cast = choose(outside)
+    register_devices(outside, cast)
+    for tell_chapter in CHAPTERS:
+        tell_chapter(outside, cast)
+    lose_a_third(outside, file, shrunken=scratch / "shrunken.zip")
+    outside.journal.display.say()
+    agree(outside)

@@ -6,6 +6,7 @@ not ours is shown by its class and places only, because its text may quote a row
 
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import PurePath
 from types import TracebackType
 
@@ -44,6 +45,7 @@ _MAX_TEXT = 1_000
 _MAX_FRAMES = 12
 
 
+@lru_cache(maxsize=2_000)
 def is_private(field: str) -> bool:
     """Say whether a field of this name is dropped; case, `_` and `-` make no difference."""
     plain = field.replace("_", "").replace("-", "").lower()

@@ -18,11 +18,13 @@ from roster_common.errors import Fatal
 PREFIX = "HOMEROOM_"
 MASK = "***"
 
-# What the demo uses (docs: README, "demo only"); the webhook secret is listed as its text as well.
+# What the demo uses (docs: README, "demo only"); webhook secrets are listed as their text as well.
 DEMO_SECRETS = frozenset(
     {
         "whsec_ZGVtby13ZWJob29rLXNlY3JldA==",
         "demo-webhook-secret",
+        "whsec_ZGVtby1kZXNrLXNlY3JldA==",
+        "demo-desk-secret",
         "demo-secret",
         "one-secret",
         "demo-key-secret",

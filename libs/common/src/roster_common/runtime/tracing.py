@@ -6,7 +6,8 @@ nothing. Spans hold ids, never names or texts of foreign errors.
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from importlib import import_module
 
 from opentelemetry import trace
@@ -22,7 +23,7 @@ from structlog.contextvars import bound_contextvars
 from roster_common.errors import Fatal
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
 from roster_common.runtime.logging import get_logger
-from roster_common.runtime.metrics import metric
+from roster_common.runtime.metrics import Series, metric
 from roster_common.runtime.privacy import is_private
 from roster_common.runtime.problems import problem_response, unforeseen
 from roster_common.runtime.settings import ServiceSettings
@@ -42,10 +43,11 @@ class _Tracing:
     """The provider of this process; own state, as OpenTelemetry's global one is set only once."""
 
     def __init__(self) -> None:
-        self.use(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False))
+        self.use(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False), exports=False)
 
-    def use(self, provider: TracerProvider) -> None:
+    def use(self, provider: TracerProvider, *, exports: bool) -> None:
         self.provider = provider
+        self.exports = exports
         self.tracer = provider.get_tracer("homeroom")
 
 
@@ -70,7 +72,7 @@ def configure(settings: ServiceSettings, *, exporter: SpanExporter | None = None
         provider.add_span_processor(SimpleSpanProcessor(exporter))
     elif settings.otlp_endpoint is not None:
         provider.add_span_processor(BatchSpanProcessor(_otlp_exporter(settings.otlp_endpoint)))
-    _tracing.use(provider)
+    _tracing.use(provider, exports=exports)
 
 
 def shutdown() -> None:
@@ -107,7 +109,10 @@ def current_traceparent() -> str | None:
 @contextmanager
 def with_remote_parent(traceparent: str | None) -> Iterator[None]:
     """Make spans in the block children of `traceparent`; None or nonsense makes no difference."""
-    span = trace.get_current_span(_PROPAGATOR.extract({"traceparent": traceparent or ""}))
+    if traceparent is None:
+        yield
+        return
+    span = trace.get_current_span(_PROPAGATOR.extract({"traceparent": traceparent}))
     if not span.get_span_context().is_remote:
         yield
         return
@@ -129,11 +134,13 @@ class CorrelationMiddleware:
     """Gives each request a correlation id, a span, one log line and its metrics.
 
     Pure ASGI: a body streams through untouched. An error that nobody foresaw is logged here, once,
-    and answered as a problem document.
+    and answered as a problem document. An application that emits no events needs a span only where
+    spans are exported (`emits` False).
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, emits: bool = True) -> None:
         self._app = app
+        self._emits = emits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection; only HTTP requests are touched."""
@@ -142,12 +149,17 @@ class CorrelationMiddleware:
             return
         headers = Headers(scope=scope)
         found = accept_or_mint(headers.get(CORRELATION_HEADER))
+        span = (
+            start_span("http.request", method=scope["method"], correlation_id=found)
+            if self._emits or _tracing.exports
+            else nullcontext()
+        )
         token = correlation_id.set(found)
         try:
             with (
                 bound_contextvars(correlation_id=found),
                 with_remote_parent(headers.get("traceparent")),
-                start_span("http.request", method=scope["method"], correlation_id=found),
+                span,
             ):
                 await _Exchange(self._app, found).run(scope, receive, send)
         finally:
@@ -185,10 +197,20 @@ class _Exchange:
 def _note(scope: Scope, status: int, seconds: float) -> None:
     """Log and count the request. Status 499: the caller left before there was an answer."""
     route, method = _route(scope), scope["method"]
-    metric("http_requests_total").labels(method=method, route=route, status=str(status)).inc()
-    metric("http_request_seconds").labels(method=method, route=route).observe(seconds)
+    requests, durations = _series(method, route, status)
+    requests.inc()
+    durations.observe(seconds)
     log = logger.debug if route in _QUIET_ROUTES else logger.info
     log("request", method=method, route=route, status=status, ms=round(seconds * 1_000, 2))
+
+
+@lru_cache(maxsize=1_000)
+def _series(method: str, route: str, status: int) -> tuple[Series, Series]:
+    """What counts and times requests of these labels."""
+    return (
+        metric("http_requests_total").labels(method=method, route=route, status=str(status)),
+        metric("http_request_seconds").labels(method=method, route=route),
+    )
 
 
 def _route(scope: Mapping[str, object]) -> str:

@@ -2,18 +2,33 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, Literal, TypeAlias
+
+FieldGroup: TypeAlias = Literal[
+    "base", "names", "contact", "identifiers", "birth", "ethnicity", "refs", "metadata"
+]
+_ALWAYS: Final = frozenset({"base", "refs"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one vendor may see: token scopes, and schools (None = the whole district)."""
+    """What one vendor may see: token scopes, schools (None = the whole district), field groups.
+
+    `field_groups` None allows every group; what a record cannot be read without, and references,
+    are always there. A field that the specification requires is empty where it is withheld.
+    """
 
     district_id: str
     client_id: str
     token_scopes: frozenset[str]
     school_ids: tuple[str, ...] | None = None
+    field_groups: frozenset[str] | None = None
     agreement: str | None = None
     expires_at: datetime | None = None
+
+    def allows(self, group: str) -> bool:
+        """Whether the field group goes out to this vendor."""
+        return group in _ALWAYS or self.field_groups is None or group in self.field_groups
 
     def is_in_force(self, now: datetime) -> bool:
         """False once the agreement has ended."""

@@ -76,6 +76,23 @@ class Filter:
     clauses: tuple[Clause, ...]
     any_of: bool = False
 
+    @property
+    def is_delta(self) -> bool:
+        """Whether every row it lets through is bound by its stamp."""
+        return not self.any_of and any(clause.kind == "moment" for clause in self.clauses)
+
+    @property
+    def since(self) -> datetime | None:
+        """The stamp before which it lets nothing through, if there is one."""
+        if self.any_of:
+            return None
+        lowest = [
+            clause.value
+            for clause in self.clauses
+            if isinstance(clause.value, datetime) and clause.predicate in {">", ">=", "="}
+        ]
+        return max(lowest, default=None)
+
 
 def parse_filter(text: str, entity: str) -> Filter:
     """Read `text` for `entity`. Raises `BadFilter` saying what is wrong, for a 400."""

@@ -19,6 +19,9 @@ from roster_publisher.domain.records import Entity, Key, Record, Status
 
 HOST_MARK: Final = "\x1a"
 
+# Names are required by the specification: where they are withheld, they are there and empty.
+BLANK_NAMES: Final = ',"givenName":"","familyName":""'
+
 _PATHS: Final[Mapping[str, str]] = {
     "org": "orgs",
     "academicSession": "academicSessions",

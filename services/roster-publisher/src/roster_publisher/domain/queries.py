@@ -30,6 +30,11 @@ class CollectionQuery:
     collection: Collection
     filter: Filter | None = None
 
+    @property
+    def is_scoped(self) -> bool:
+        """Whether scopes decide what is seen; academic sessions are in everybody's view."""
+        return self.grant.school_ids is not None and self.collection.entity != "academicSession"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:

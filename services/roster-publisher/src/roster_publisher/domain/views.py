@@ -4,10 +4,15 @@ Objects are OneRoster 1.2 bodies as parsed JSON; they are changed in place and g
 Source: blueprint, invariant 7; OneRoster 1.2 REST binding, field selection.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 Body: TypeAlias = dict[str, Any]
+Stay: TypeAlias = tuple[int, int | None]
+"""Revisions from and until which a record was in one of a grant's scopes."""
+
+# The revision of a body's text, beside the body's own fields until the view has used it.
+VERSION: Final = "@"
 
 
 def agents_of(bodies: Iterable[Body]) -> frozenset[str]:
@@ -16,13 +21,15 @@ def agents_of(bodies: Iterable[Body]) -> frozenset[str]:
 
 
 def narrow(
-    bodies: Sequence[Body], *, school_ids: frozenset[str], visible_users: frozenset[str]
+    bodies: Sequence[Body], *, school_ids: frozenset[str], stays: Mapping[str, Sequence[Stay]]
 ) -> Sequence[Body]:
-    """Take every reference to an org or user out of scope out of the bodies.
+    """Take every reference to an org or user out of scope, and `VERSION`, out of the bodies.
 
-    A school in scope keeps itself; parents, children and roles elsewhere go.
+    A school in scope keeps itself; parents, children and roles elsewhere go. An agent is named if
+    it was in scope when the text was published: what a body says changes with its stamp only.
     """
     for body in bodies:
+        version = body.pop(VERSION)
         if "roles" in body:
             body["roles"] = [r for r in body["roles"] if r["org"]["sourcedId"] in school_ids]
         for field in ("parent", "primaryOrg", "org"):
@@ -30,14 +37,18 @@ def narrow(
             if ref and ref["type"] == "org" and ref["sourcedId"] not in school_ids:
                 del body[field]
         if "children" in body:
-            body["children"] = [
-                r for r in body["children"] if r["type"] != "org" or r["sourcedId"] in school_ids
-            ]
+            body["children"] = [r for r in body["children"] if r["sourcedId"] in school_ids]
         if "agents" in body:
-            body["agents"] = [r for r in body["agents"] if r["sourcedId"] in visible_users]
+            body["agents"] = [
+                r for r in body["agents"] if _was_there(stays.get(r["sourcedId"], ()), version)
+            ]
     return bodies
 
 
 def select(bodies: Sequence[Body], fields: frozenset[str]) -> Sequence[Body]:
     """Only `fields` of each body."""
     return [{name: body[name] for name in body if name in fields} for body in bodies]
+
+
+def _was_there(stays: Sequence[Stay], revision: int) -> bool:
+    return any(since <= revision and (until is None or revision < until) for since, until in stays)

@@ -72,7 +72,12 @@ class TakeNames:
         news: Mapping[str, Allocated],
         stamp: datetime,
     ) -> Renamed | None:
-        """The user's texts with the new names; None where vendors see the same as before."""
+        """The user's texts with the new names; None where vendors see the same as before.
+
+        A tombstone keeps the stamp of its deletion, from which its retention runs.
+        """
+        if user.status == "tobedeleted":
+            return None
         authority = self._authority(district_id)
         before = with_names(user.record, held, authority)
         after = with_names(user.record, {**held, **news}, authority)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import httpx2
 
 from homeroom.errors import CommandFailed
+from homeroom.patience import ONCE, Patience, PatientClient
 
 BASE_PATH = "/ims/oneroster/rostering/v1p2"
 SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
@@ -31,12 +32,14 @@ class Vendor:
     url: str
     client_id: str
     secret: str
+    scopes: tuple[str, ...] = SCOPES
+    patience: Patience = ONCE
     requests: int = 0
     _token: str | None = None
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self._http = httpx2.Client(base_url=self.url, timeout=TIMEOUT_S)
+        self._http = PatientClient(self.patience, base_url=self.url, timeout=TIMEOUT_S)
 
     def close(self) -> None:
         self._http.close()
@@ -46,18 +49,25 @@ class Vendor:
         return _total(self._get(f"{BASE_PATH}/{collection}?limit=1"), collection)
 
     def ids(self, collection: str, *, limit: int = 1000) -> Iterator[str]:
-        """Yield the id of every row, page by page along `Link`, as the platforms do it."""
+        """Yield the id of every row."""
+        return (str(row["sourcedId"]) for row in self.rows(collection, limit=limit))
+
+    def rows(self, collection: str, *, limit: int = 1000) -> Iterator[Json]:
+        """Yield every row, page by page along `Link`, as the platforms do it."""
         address: str | None = f"{BASE_PATH}/{collection}?limit={limit}"
         while address is not None:
             page = self._get(address)
-            for row in _rows(page, collection):
-                yield str(row["sourcedId"])
+            yield from _rows(page, collection)
             following = NEXT.search(page.headers.get("link", ""))
             address = following.group(1) if following else None
 
     def some(self, collection: str, *, query: str = "") -> list[Json]:
         """Return one page of `collection`; `query` is added as it is, such as `limit=5`."""
         return _rows(self._get(f"{BASE_PATH}/{collection}?{query}"), collection)
+
+    def revision(self) -> str:
+        """Return the revision of the roster that is served now."""
+        return str(self._get(f"{BASE_PATH}/orgs?limit=1").headers["x-roster-revision"])
 
     def one(self, collection: str, key: str, sourced_id: str) -> Json | None:
         """Return one object by its id, or None while it is not there (404)."""
@@ -86,7 +96,7 @@ class Vendor:
     def _fetch_token(self) -> str:
         answer = self._http.post(
             "/oauth2/token",
-            data={"grant_type": "client_credentials", "scope": " ".join(SCOPES)},
+            data={"grant_type": "client_credentials", "scope": " ".join(self.scopes)},
             auth=(self.client_id, self.secret),
         )
         answer.raise_for_status()

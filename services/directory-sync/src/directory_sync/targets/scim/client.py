@@ -24,12 +24,14 @@ from directory_sync.ports import Answer, Connection, Page, Transport
 from directory_sync.targets.scim import wire
 from directory_sync.targets.scim.exchange import (
     OK,
+    REQUEST_TIMEOUT_S,
     Exchange,
     ScimTargetAway,
     object_or_nothing,
     plain_refusal,
 )
 from roster_common.errors import Retriable
+from roster_common.runtime.failpoints import failpoint
 
 _BULK_TIMEOUT_S: Final = 25.0
 _LIST_TIMEOUT_S: Final = 25.0
@@ -103,8 +105,16 @@ class ScimTarget:
         except Retriable:
             return Unavailable(code="unreadable_answer", retry_after_s=None, maybe_done=True)
 
+    async def _change_there(
+        self, method: str, path: str, *, body: object, timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> Answer | Unavailable:
+        failpoint("directory.apply.before_call")
+        answer = await self._scim.change(method, path, body=body, timeout_s=timeout_s)
+        failpoint("directory.apply.after_call")
+        return answer
+
     async def _create(self, order: Order, action: Create) -> Outcome:
-        answer = await self._scim.change("POST", "/Users", body=wire.new_user(action.desired))
+        answer = await self._change_there("POST", "/Users", body=wire.new_user(action.desired))
         if isinstance(answer, Unavailable):
             return answer
         if answer.status == _CREATED:
@@ -114,7 +124,7 @@ class ScimTarget:
 
     async def _patch(self, action: Update | Disable | Enable) -> Outcome:
         path = f"/Users/{action.actual.account_id}"
-        answer = await self._scim.change("PATCH", path, body=wire.patch(action))
+        answer = await self._change_there("PATCH", path, body=wire.patch(action))
         if isinstance(answer, Unavailable):
             return answer
         if answer.status in OK:
@@ -176,7 +186,7 @@ class ScimTarget:
 
     async def _bulk(self, orders: Sequence[Order]) -> list[Outcome]:
         actions = [order.action for order in orders if not isinstance(order.action, Look)]
-        answer = await self._scim.change(
+        answer = await self._change_there(
             "POST", "/Bulk", body=wire.bulk(actions), timeout_s=_BULK_TIMEOUT_S
         )
         if isinstance(answer, Unavailable):

@@ -13,10 +13,9 @@ from directory_sync.domain.outcome import Missing, Rejected, Unavailable
 from directory_sync.ports import Answer, Connection, NotReached, Transport
 from directory_sync.targets.scim import wire
 from roster_common.errors import Retriable
-from roster_common.runtime.failpoints import failpoint
 
 OK: Final = frozenset({200, 201, 204})
-_REQUEST_TIMEOUT_S: Final = 10.0
+REQUEST_TIMEOUT_S: Final = 10.0
 _TRY_LATER: Final = frozenset({401, 403, 408, 425, 429})
 _MISSING: Final = 404
 _SERVER_ERROR: Final = 500
@@ -46,14 +45,10 @@ class Exchange:
         path: str,
         *,
         body: object,
-        timeout_s: float = _REQUEST_TIMEOUT_S,
-        point: str = "directory.apply",
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Answer | Unavailable:
-        """Ask for a change; `point` names the two fail points around it."""
-        failpoint(f"{point}.before_call")
-        answer = await self.ask(method, path, body=orjson.dumps(body), timeout_s=timeout_s)
-        failpoint(f"{point}.after_call")
-        return answer
+        """Ask for a change with this JSON body."""
+        return await self.ask(method, path, body=orjson.dumps(body), timeout_s=timeout_s)
 
     async def ask(
         self,
@@ -62,7 +57,7 @@ class Exchange:
         *,
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        timeout_s: float = _REQUEST_TIMEOUT_S,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Answer | Unavailable:
         """Send once; an answer that means "not now" is no answer."""
         async with self._slots:

@@ -33,6 +33,7 @@ from directory_sync.targets.scim.exchange import (
     plain_refusal,
 )
 from roster_common.errors import Retriable
+from roster_common.runtime.failpoints import failpoint
 
 _GROUP_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:Group"
 _CREATED: Final = 201
@@ -41,7 +42,6 @@ _PAGE: Final = 500
 _ADD_MOST: Final = 100
 _REMOVE_MOST: Final = 50
 _TIMEOUT_S: Final = 25.0
-_POINT: Final = "directory.groups"
 
 
 class ScimGroups:
@@ -90,6 +90,14 @@ class ScimGroups:
         except Retriable:
             return Unavailable(code="unreadable_answer", retry_after_s=None, maybe_done=True)
 
+    async def _change_there(
+        self, method: str, path: str, *, body: Mapping[str, Any]
+    ) -> Answer | Unavailable:
+        failpoint("directory.groups.before_call")
+        answer = await self._scim.change(method, path, body=body, timeout_s=_TIMEOUT_S)
+        failpoint("directory.groups.after_call")
+        return answer
+
     async def _create(self, key: GroupKey, action: CreateGroup) -> GroupOutcome:
         body = {
             "schemas": [_GROUP_SCHEMA],
@@ -97,9 +105,7 @@ class ScimGroups:
             "displayName": action.display_name,
             "members": _members(action.members),
         }
-        answer = await self._scim.change(
-            "POST", "/Groups", body=body, timeout_s=_TIMEOUT_S, point=_POINT
-        )
+        answer = await self._change_there("POST", "/Groups", body=body)
         if isinstance(answer, Unavailable):
             return answer
         if answer.status != _CREATED:
@@ -129,12 +135,10 @@ class ScimGroups:
 
     async def _change(self, action: ChangeGroup) -> GroupOutcome:
         for operations in _requests(action):
-            answer = await self._scim.change(
+            answer = await self._change_there(
                 "PATCH",
                 f"/Groups/{action.group_id}",
                 body={"schemas": [wire.PATCH_SCHEMA], "Operations": operations},
-                timeout_s=_TIMEOUT_S,
-                point=_POINT,
             )
             if isinstance(answer, Unavailable):
                 return answer

@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from roster_publisher.adapters.postgres.columns import PUBLISHED
+from roster_publisher.adapters.postgres.history import advance, archive
 from roster_publisher.domain.names import Allocated
 from roster_publisher.domain.publication import Cause
 from roster_publisher.ports import PublishedUser, Renamed
@@ -42,17 +42,6 @@ _USERS: Final = """
         LIMIT 1) AS u
 """
 
-# Keeps what is about to be overwritten. A row per renamed user; primary key.
-_ARCHIVE: Final = f"""
-    INSERT INTO roster_publisher.object_history
-        (district_id, entity, sourced_id, stamp, {", ".join(PUBLISHED)},
-         rev_from, rev_to, archived_at)
-    SELECT o.district_id, o.entity, o.sourced_id, o.stamp,
-           {", ".join(f"o.{name}" for name in PUBLISHED)}, o.revision, $3, $4
-    FROM roster_publisher.object o
-    WHERE o.district_id = $1 AND o.entity = 'user' AND o.sourced_id = ANY($2::text[])
-"""
-
 # The texts that hold a name, and the stamp in `base`; the record and what waits stay. Primary key.
 _RENAME: Final = """
     UPDATE roster_publisher.object o SET
@@ -61,10 +50,6 @@ _RENAME: Final = """
     FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
         AS w(id, base, contact, identifiers, correlation_id)
     WHERE o.district_id = $1 AND o.entity = 'user' AND o.sourced_id = w.id COLLATE "C"
-"""
-
-_ADVANCE: Final = """
-    UPDATE roster_publisher.district_revision SET revision = $2, stamp = $3 WHERE district_id = $1
 """
 
 
@@ -108,7 +93,8 @@ async def rename(
 ) -> None:
     """Publish the names at `revision`; what they replace goes to history."""
     ids = [one.person_id for one in renamed]
-    await driver.execute(_ARCHIVE, district_id, ids, revision, stamp)
+    users = ["user"] * len(ids)
+    await archive(driver, district_id, users, ids, revision=revision, stamp=stamp)
     await driver.execute(
         _RENAME,
         district_id,
@@ -120,7 +106,7 @@ async def rename(
         [one.fragments.identifiers for one in renamed],
         [one.cause.correlation_id for one in renamed],
     )
-    await driver.execute(_ADVANCE, district_id, revision, stamp)
+    await advance(driver, district_id, revision=revision, stamp=stamp)
 
 
 def _row(one: Allocated) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from roster_common.runtime.database import Database
 from roster_publisher.adapters.postgres.queue import rows_in
+from roster_publisher.adapters.postgres.tombstones import purge_tombstones
 from roster_publisher.ports import StatusReport
 
 _ROWS_AT_ONCE: Final = 20_000
@@ -24,6 +25,21 @@ _PURGE_HISTORY: Final = f"""
     DELETE FROM roster_publisher.object_history WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM roster_publisher.object_history WHERE archived_at < $1
         LIMIT {_ROWS_AT_ONCE}))
+"""
+
+# What is gone from every view since as long as history is kept; partial indexes.
+# house: no-district — age alone decides, in every district alike
+_PURGE_LAST_SEEN: Final = """
+    DELETE FROM roster_publisher.last_seen WHERE gone_rev > 0 AND gone_at < $1
+"""
+# A record that is still somewhere keeps where it was: since when it is in a view depends on it.
+# house: no-district — age alone decides, in every district alike
+_PURGE_MEMBERS: Final = """
+    DELETE FROM roster_publisher.scope_member m WHERE until_rev > 0 AND until_stamp < $1
+    AND NOT EXISTS (
+        SELECT 1 FROM roster_publisher.scope_member k
+        WHERE k.district_id = m.district_id AND k.entity = m.entity
+          AND k.sourced_id = m.sourced_id AND k.until_rev IS NULL)
 """
 
 # house: no-district — age alone decides, in every district alike
@@ -54,12 +70,21 @@ class PostgresHousekeeping:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def purge(self, *, now: datetime, keep_history: timedelta) -> Mapping[str, int]:
-        """Raise each district's history floor, then delete in bounded turns."""
+    async def purge(
+        self, *, now: datetime, keep_history: timedelta, keep_tombstones: timedelta
+    ) -> Mapping[str, int]:
+        """Take old tombstones out of the roster; raise each district's history floor, then delete
+        in bounded turns.
+        """
+        tombstones = await purge_tombstones(self._database, now=now, keep=keep_tombstones)
         cutoff = now - keep_history
         async with self._database.begin() as tx:
             await (await tx.driver()).execute(_RAISE_FLOOR, cutoff)
+        forgotten = cutoff - keep_tombstones
         return {
+            "tombstones": tombstones,
+            "last_seen": await self._once(_PURGE_LAST_SEEN, cutoff),
+            "scope_member": await self._once(_PURGE_MEMBERS, forgotten),
             "object_history": await self._drain(_PURGE_HISTORY, cutoff),
             "access_token": await self._once(_PURGE_TOKENS, now),
             "pull": await self._once(_PURGE_PULLS, now),

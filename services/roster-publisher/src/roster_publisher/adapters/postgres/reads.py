@@ -3,33 +3,28 @@
 Uses autocommit reads: each statement is one snapshot, and a revision never changes once shown.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import asyncpg
 
 from roster_common.runtime.database import Database
-from roster_publisher.adapters.postgres.read_sql import (
-    Statement,
-    at_revision,
-    body_of,
-    conditions,
-)
+from roster_publisher.adapters.postgres.lines import ReadLines
+from roster_publisher.adapters.postgres.read_sql import body_of, count_of, rows_of
+from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.queries import CollectionQuery, Page
-
-_ACQUIRE_TIMEOUT_S: Final = 10.0
-_READ_TIMEOUT_S: Final = 35.0
+from roster_publisher.domain.views import Stay
 
 _REVISIONS: Final = """
     SELECT history_floor, revision FROM roster_publisher.district_revision WHERE district_id = $1
 """
 
-# Users of a page's `agents` that the grant's schools hold. A row per user; scope_member's key.
-_VISIBLE_USERS: Final = """
-    SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m
-    WHERE m.district_id = $1 AND m.scope_id = ANY($2::text[]) AND m.entity = 'user'
-      AND m.sourced_id = ANY($3::text[]) AND m.until_rev IS NULL
+# When users of a page's `agents` were in the grant's schools. Few rows a user; index on the record.
+_STAYS: Final = """
+    SELECT m.sourced_id, m.since_rev, m.until_rev FROM roster_publisher.scope_member m
+    WHERE m.district_id = $1 AND m.entity = 'user' AND m.sourced_id = ANY($3::text[])
+      AND m.scope_id = ANY($2::text[])
 """
 
 # Rows come ordered from the inner select and string_agg keeps that order: sorting again would
@@ -41,22 +36,21 @@ _JOINED: Final = """
 
 
 class PostgresReads:
-    """Vendor reads on the service's read pool."""
+    """Vendor reads on a few connections of the service's read pool."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, lines: int = 4) -> None:
+        self._lines = ReadLines(database, size=lines)
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page:
         """The first page of the newest revision: page and revision in one snapshot."""
         statement = Statement(limit, query.grant.district_id)
-        where = conditions(query, statement, revision=None)
+        columns = f"o.sourced_id, {body_of(query)} AS body"
+        rows = rows_of(query, columns, statement, revision=None, limit="$1")
         row = await self._row(
             f"""
             SELECT j.*, coalesce((SELECT d.revision FROM roster_publisher.district_revision d
                                   WHERE d.district_id = $2), 0) AS revision
-            FROM ({_JOINED} FROM (
-                SELECT o.sourced_id, {body_of(query)} AS body FROM roster_publisher.object o
-                WHERE {where} AND o.shown ORDER BY o.sourced_id LIMIT $1) AS p) AS j
+            FROM ({_JOINED} FROM ({rows}) AS p) AS j
             """,
             statement,
         )
@@ -67,96 +61,58 @@ class PostgresReads:
     ) -> Page:
         """`limit` rows of `revision` behind the id `after`."""
         statement = Statement(limit, revision, after)
-        rows = at_revision(
-            query,
-            f"o.sourced_id, {body_of(query)} AS body",
-            after="$3",
-            limit="$1",
-            revision="$2",
-            statement=statement,
-        )
-        row = await self._row(
-            f"{_JOINED} FROM (SELECT * FROM ({rows}) AS u ORDER BY u.sourced_id LIMIT $1) AS p",
-            statement,
-        )
-        return _page(row, revision)
+        columns = f"o.sourced_id, {body_of(query)} AS body"
+        rows = rows_of(query, columns, statement, revision="$2", after="$3", limit="$1")
+        return _page(await self._row(f"{_JOINED} FROM ({rows}) AS p", statement), revision)
 
     async def id_at(
         self, query: CollectionQuery, *, revision: int, after: str, skip: int
     ) -> str | None:
         """The id of the `skip`th row behind `after`; reads narrow index entries only."""
         statement = Statement(skip - 1, revision, after)
-        rows = at_revision(
-            query, "o.sourced_id", after="$3", limit=None, revision="$2", statement=statement
-        )
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            found = await connection.fetchval(
-                f"SELECT u.sourced_id FROM ({rows}) AS u ORDER BY u.sourced_id OFFSET $1 LIMIT 1",
-                *statement.values,
-                timeout=_READ_TIMEOUT_S,
-            )
+        rows = rows_of(query, "o.sourced_id", statement, revision="$2", after="$3")
+        found = await self._value(f"{rows} OFFSET $1 LIMIT 1", statement)
         return None if found is None else str(found)
 
     async def total(self, query: CollectionQuery, *, revision: int) -> int:
         """Rows of the query at `revision`, counted in one snapshot."""
         statement = Statement(revision)
-        where = conditions(query, statement, revision="$1")
-        # house: no-district — `conditions` begins with it
-        row = await self._row(
-            f"""
-            SELECT (SELECT count(*) FROM roster_publisher.object o
-                    WHERE {where} AND o.shown AND o.revision <= $1)
-                 + (SELECT count(*) FROM roster_publisher.object_history o
-                    WHERE {where} AND o.rev_from <= $1 AND o.rev_to > $1) AS total
-            """,
-            statement,
-        )
-        return int(row["total"])
+        return int(await self._value(count_of(query, statement, revision="$1"), statement))
 
     async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
         """One object, or None where the grant sees none."""
         statement = Statement(sourced_id)
-        where = conditions(query, statement, revision=None)
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            # house: no-district — `conditions` begins with it
-            body = await connection.fetchval(
-                f"""
-                SELECT convert_to({body_of(query)}, 'UTF8') FROM roster_publisher.object o
-                WHERE {where} AND o.sourced_id = $1 AND o.shown
-                """,
-                *statement.values,
-                timeout=_READ_TIMEOUT_S,
-            )
-        return None if body is None else bytes(body)
+        body = f"convert_to({body_of(query)}, 'UTF8')"
+        rows = rows_of(query, body, statement, revision=None, sourced_id="$1")
+        found = await self._value(rows, statement)
+        return None if found is None else bytes(found)
 
     async def revisions(self, district_id: str) -> tuple[int, int]:
         """(oldest revision still whole, newest revision); zeros for a district never seen."""
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            row = await connection.fetchrow(_REVISIONS, district_id, timeout=_READ_TIMEOUT_S)
+        row = await self._lines.row(_REVISIONS, district_id)
         return (0, 0) if row is None else (row["history_floor"], row["revision"])
 
-    async def visible_users(self, grant: Grant, ids: Iterable[str]) -> frozenset[str]:
-        """Users among `ids` that a grant of schools sees."""
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            rows = await connection.fetch(
-                _VISIBLE_USERS,
-                grant.district_id,
-                list(grant.school_ids or ()),
-                sorted(ids),
-                timeout=_READ_TIMEOUT_S,
-            )
-        return frozenset(row[0] for row in rows)
+    async def stays(self, grant: Grant, ids: Iterable[str]) -> Mapping[str, Sequence[Stay]]:
+        """When users among `ids` were in a grant's schools."""
+        schools = list(grant.school_ids or ())
+        rows = await self._lines.rows(_STAYS, grant.district_id, schools, sorted(ids))
+        found: dict[str, list[Stay]] = {}
+        for sourced_id, since, until in rows:
+            found.setdefault(sourced_id, []).append((since, until))
+        return found
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._lines.close()
 
     async def _row(self, sql: str, statement: Statement) -> asyncpg.Record:
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            row = await connection.fetchrow(sql, *statement.values, timeout=_READ_TIMEOUT_S)
+        row = await self._lines.row(sql, *statement.values)
         assert row is not None  # noqa: S101 - aggregates without GROUP BY always give a row
         return row
+
+    async def _value(self, sql: str, statement: Statement) -> Any:
+        row = await self._lines.row(sql, *statement.values)
+        return None if row is None else row[0]
 
 
 def _page(row: asyncpg.Record, revision: int) -> Page:

@@ -16,6 +16,8 @@ from roster_publisher.adapters.postgres import allocated as names
 from roster_publisher.adapters.postgres.causes import keep_causes
 from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
 from roster_publisher.adapters.postgres.dirty_marks import mark_dirty
+from roster_publisher.adapters.postgres.history import advance, archive
+from roster_publisher.adapters.postgres.scope_moves import move_scopes
 from roster_publisher.domain.causes import CauseLine
 from roster_publisher.domain.names import Allocated, Held
 from roster_publisher.domain.publication import Draft, Stored
@@ -74,17 +76,6 @@ _WAITING: Final = f"""
         WHERE district_id = $1 AND to_entity = w.entity AND to_id = w.sourced_id OFFSET 0) AS d
 """
 
-# Keeps what is about to be overwritten, for pulls that began before. A row per changed record.
-_ARCHIVE: Final = f"""
-    WITH w AS ({_KEYS})
-    INSERT INTO roster_publisher.object_history
-        (district_id, entity, sourced_id, stamp, {", ".join(PUBLISHED)},
-         rev_from, rev_to, archived_at)
-    SELECT o.district_id, o.entity, o.sourced_id, o.stamp,
-           {", ".join(f"o.{name}" for name in PUBLISHED)}, o.revision, $4, $5
-    FROM w {_OBJECT} WHERE o.shown
-"""
-
 _WANTED: Final = ", ".join(
     f"string_to_array(w.{name}, E'\\x1f')" if name in LISTS else f"w.{name}" for name in PUBLISHED
 )
@@ -133,43 +124,6 @@ _PARK: Final = """
                               ELSE excluded.correlation_id END,
         record = CASE WHEN o.shown THEN o.record ELSE excluded.record END,
         pending = CASE WHEN o.shown THEN excluded.record END
-"""
-
-_ADVANCE: Final = """
-    UPDATE roster_publisher.district_revision SET revision = $2, stamp = $3 WHERE district_id = $1
-"""
-
-# Ends memberships that a record has lost. Few rows; primary key.
-_LEAVE_SCOPES: Final = """
-    UPDATE roster_publisher.scope_member SET until_rev = $5 WHERE ctid = ANY (ARRAY(
-        SELECT m.ctid
-        FROM unnest($2::text[], $3::text[], $4::text[]) AS w(entity, sourced_id, scope_id)
-        CROSS JOIN LATERAL (
-            SELECT ctid FROM roster_publisher.scope_member
-            WHERE district_id = $1 AND scope_id = w.scope_id COLLATE "C" AND entity = w.entity
-              AND sourced_id = w.sourced_id COLLATE "C" AND until_rev IS NULL LIMIT 1) AS m))
-"""
-
-# Begins memberships. A row per new (record, org); primary key.
-_ENTER_SCOPES: Final = """
-    INSERT INTO roster_publisher.scope_member
-        (district_id, entity, sourced_id, scope_id, since_rev)
-    SELECT $1, w.entity, w.sourced_id, w.scope_id, $5
-    FROM unnest($2::text[], $3::text[], $4::text[]) AS w(entity, sourced_id, scope_id)
-    ON CONFLICT DO NOTHING
-"""
-
-# A class brings its course into its school's scope, where it stays. Few rows; primary key.
-_ENTER_COURSES: Final = """
-    INSERT INTO roster_publisher.scope_member
-        (district_id, entity, sourced_id, scope_id, since_rev)
-    SELECT $1, 'course', w.course_id, w.scope_id, $4
-    FROM (SELECT DISTINCT t.course_id COLLATE "C" AS course_id, t.scope_id COLLATE "C" AS scope_id
-          FROM unnest($2::text[], $3::text[]) AS t(course_id, scope_id)) AS w
-    WHERE NOT EXISTS (
-        SELECT 1 FROM roster_publisher.scope_member m
-        WHERE m.district_id = $1 AND m.scope_id = w.scope_id AND m.entity = 'course'
-          AND m.sourced_id = w.course_id AND m.until_rev IS NULL)
 """
 
 _FORGET_DANGLING: Final = f"""
@@ -235,10 +189,11 @@ class PostgresRosterUnit:
         """Write the records at `revision`; what they replace goes to history; scopes follow."""
         replaced = [p.draft.key for p in publications if p.before is not None and p.before.shown]
         if replaced:
-            await self._driver.execute(_ARCHIVE, district_id, *_arrays(replaced), revision, stamp)
+            at = _arrays(replaced)
+            await archive(self._driver, district_id, *at, revision=revision, stamp=stamp)
         await self._driver.execute(_PUBLISH, district_id, revision, stamp, *rows_of(publications))
-        await self._move_scopes(district_id, publications, revision)
-        await self._driver.execute(_ADVANCE, district_id, revision, stamp)
+        await move_scopes(self._driver, district_id, publications, revision=revision, stamp=stamp)
+        await advance(self._driver, district_id, revision=revision, stamp=stamp)
 
     async def park(self, district_id: str, drafts: Sequence[Draft]) -> None:
         """Keep drafts that cannot be shown yet; what was published before them stays."""
@@ -307,34 +262,6 @@ class PostgresRosterUnit:
     ) -> None:
         """Keep what the commit did, by correlation id."""
         await keep_causes(self._driver, district_id, lines, revision=revision, at=at)
-
-    async def _move_scopes(
-        self, district_id: str, publications: Sequence[Publication], revision: int
-    ) -> None:
-        left: list[tuple[str, str, str]] = []
-        entered: list[tuple[str, str, str]] = []
-        courses: list[tuple[str, str]] = []
-        for one in publications:
-            before = one.before.scope_ids if one.before is not None else frozenset()
-            if one.draft.key.entity in {"user", "course"}:
-                entered += [(*one.draft.key, scope) for scope in one.scope_ids - before]
-            if one.draft.key.entity == "user":
-                left += [(*one.draft.key, scope) for scope in before - one.scope_ids]
-            elif one.draft.key.entity == "class":
-                course = one.draft.record["course"]["sourcedId"]
-                courses += [(course, scope) for scope in one.scope_ids]
-        if left:
-            await self._driver.execute(
-                _LEAVE_SCOPES, district_id, *map(list, zip(*left, strict=True)), revision
-            )
-        if entered:
-            await self._driver.execute(
-                _ENTER_SCOPES, district_id, *map(list, zip(*entered, strict=True)), revision
-            )
-        if courses:
-            await self._driver.execute(
-                _ENTER_COURSES, district_id, *map(list, zip(*courses, strict=True)), revision
-            )
 
 
 def _arrays(keys: Iterable[Key]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ from roster_publisher.domain.access import AccessToken, Client, Grant
 # A client id is unique over the installation: it is how the district is found. One row.
 _CLIENT: Final = """
     SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.agreement,
-           g.expires_at AS grant_expires_at
+           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
     FROM roster_publisher.client c
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE c.client_id = $1
@@ -26,7 +26,8 @@ _KEEP_ACCESS: Final = """
 # A token is 256 random bits, so its hash alone finds it and its district. One row; unique index.
 _ACCESS: Final = """
     SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at,
-           g.token_scopes, g.school_ids, g.agreement, g.expires_at AS grant_expires_at
+           g.token_scopes, g.school_ids, g.agreement,
+           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
     FROM roster_publisher.access_token t
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE t.token_hash = $1 AND t.expires_at > $2
@@ -39,10 +40,15 @@ _SEED_CLIENT: Final = """
 """
 
 _SEED_GRANT: Final = """
-    INSERT INTO roster_publisher.grant_ (district_id, client_id, token_scopes, school_ids)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO roster_publisher.grant_
+        (district_id, client_id, token_scopes, school_ids, field_policy, agreement, expires_at)
+    VALUES ($1, $2, $3, $4,
+            CASE WHEN $5::text[] IS NULL THEN '{}'::jsonb
+                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7)
     ON CONFLICT (district_id, client_id) DO UPDATE SET
-        token_scopes = excluded.token_scopes, school_ids = excluded.school_ids
+        token_scopes = excluded.token_scopes, school_ids = excluded.school_ids,
+        field_policy = excluded.field_policy, agreement = excluded.agreement,
+        expires_at = excluded.expires_at
 """
 
 
@@ -88,6 +94,7 @@ class PostgresVendors:
         """Make the client exist as given; may run at every start."""
         grant = client.grant
         schools = None if grant.school_ids is None else list(grant.school_ids)
+        groups = None if grant.field_groups is None else sorted(grant.field_groups)
         async with self._database.begin() as tx:
             driver = await tx.driver()
             await driver.execute(
@@ -99,16 +106,20 @@ class PostgresVendors:
                 client.client_id,
                 sorted(grant.token_scopes),
                 schools,
+                groups,
+                grant.agreement,
+                grant.expires_at,
             )
 
 
 def _grant(row: asyncpg.Record) -> Grant:
-    schools = row["school_ids"]
+    schools, groups = row["school_ids"], row["field_groups"]
     return Grant(
         district_id=row["district_id"],
         client_id=row["client_id"],
         token_scopes=frozenset(row["token_scopes"]),
         school_ids=None if schools is None else tuple(schools),
+        field_groups=None if groups is None else frozenset(groups),
         agreement=row["agreement"],
         expires_at=row["grant_expires_at"],
     )

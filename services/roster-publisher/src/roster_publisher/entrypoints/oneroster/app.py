@@ -156,13 +156,15 @@ class OneRosterApp:
     async def _shaped(self, body: bytes, asked: Asked, grant: Grant, base: str) -> bytes:
         """Objects joined by commas as this grant and request see them, with whole addresses."""
         body = body.replace(_MARK, base.encode())
-        if grant.school_ids is None and asked.fields is None:
+        scoped = CollectionQuery(grant=grant, collection=asked.collection).is_scoped
+        if not scoped and asked.fields is None:
             return body
         objects = orjson.loads(b"[%b]" % body)
-        if grant.school_ids is not None:
+        if scoped:
             agents = agents_of(objects)
-            users = await self._reads.visible_users(grant, agents) if agents else frozenset()
-            objects = narrow(objects, school_ids=frozenset(grant.school_ids), visible_users=users)
+            stays = await self._reads.stays(grant, agents) if agents else {}
+            schools = frozenset(grant.school_ids or ())
+            objects = narrow(objects, school_ids=schools, stays=stays)
         if asked.fields is not None:
             objects = select(objects, asked.fields)
         return orjson.dumps(objects)[1:-1]

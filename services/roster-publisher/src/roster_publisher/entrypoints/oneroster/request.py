@@ -37,7 +37,7 @@ class Asked:
         query = CollectionQuery(grant=grant, collection=self.collection, filter=self._filter())
         return PageRequest(
             query=query,
-            query_hash=self._query_hash(),
+            query_hash=self._query_hash(grant),
             limit=limit,
             offset=offset,
             pinned=self.pinned,
@@ -58,10 +58,14 @@ class Asked:
             raise bad_request(f"{name} is given more than once")
         return values[0] if values else None
 
-    def _query_hash(self) -> bytes:
-        """16 bytes over path and query without offset: what names a pull beside the client."""
+    def _query_hash(self, grant: Grant) -> bytes:
+        """16 bytes over path, query without offset, and what the grant shows: they name a pull
+        beside the client, so that a grant that has changed opens a new one.
+        """
         kept = sorted((n, v) for n, v in self.params.items() if n in _KNOWN and n != "offset")
-        return hashlib.blake2b(repr((self.collection.path, kept)).encode(), digest_size=16).digest()
+        shown = (grant.school_ids, sorted(grant.field_groups or ()), grant.field_groups is None)
+        whole = repr((self.collection.path, kept, shown))
+        return hashlib.blake2b(whole.encode(), digest_size=16).digest()
 
 
 def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:

@@ -75,6 +75,7 @@ def _create_store() -> None:
         ("district_id, user_id", "WHERE user_id IS NOT NULL"),
         ("district_id, class_id", "WHERE class_id IS NOT NULL"),
         ("district_id, course_id", "WHERE course_id IS NOT NULL"),
+        ("district_id, stamp", "WHERE status = 'tobedeleted'"),
     ):
         op.execute(f"CREATE INDEX ON roster_publisher.object ({columns}) {where}")
     op.execute(f"""
@@ -101,12 +102,30 @@ def _create_store() -> None:
 def _create_scopes() -> None:
     op.execute(f"""
         CREATE TABLE roster_publisher.scope_member (
-            district_id text NOT NULL, scope_id {_ID} NOT NULL,
-            entity text NOT NULL, sourced_id {_ID} NOT NULL,
-            since_rev bigint NOT NULL, until_rev bigint CHECK (until_rev > since_rev),
-            PRIMARY KEY (district_id, scope_id, entity, sourced_id, since_rev)
+            district_id text NOT NULL, scope_id {_ID} NOT NULL, entity text NOT NULL,
+            sourced_id {_ID} NOT NULL, via_id {_ID} NOT NULL,
+            since_rev bigint NOT NULL, since_stamp timestamptz NOT NULL,
+            until_rev bigint CHECK (until_rev > since_rev), until_stamp timestamptz,
+            CHECK ((until_rev IS NULL) = (until_stamp IS NULL)),
+            PRIMARY KEY (district_id, scope_id, entity, sourced_id, via_id, since_rev)
+                INCLUDE (since_stamp, until_stamp, until_rev)
         )
     """)
+    op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, sourced_id)")
+    op.execute("CREATE INDEX ON roster_publisher.scope_member (until_stamp) WHERE until_rev > 0")
+    op.execute(f"""
+        CREATE TABLE roster_publisher.last_seen ({_PUBLISHED},
+            revision bigint NOT NULL,
+            left_rev bigint NOT NULL CHECK (left_rev > revision),
+            gone_rev bigint CHECK (gone_rev > left_rev), gone_at timestamptz,
+            CHECK ((gone_rev IS NULL) = (gone_at IS NULL)),
+            PRIMARY KEY (district_id, entity, sourced_id, left_rev)
+        )
+    """)
+    op.execute(
+        "CREATE INDEX ON roster_publisher.last_seen (district_id, stamp) WHERE gone_rev IS NULL"
+    )
+    op.execute("CREATE INDEX ON roster_publisher.last_seen (gone_at) WHERE gone_rev > 0")
 
 
 def _create_states() -> None:

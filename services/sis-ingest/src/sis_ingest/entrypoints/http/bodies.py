@@ -11,7 +11,7 @@ def too_large(limit_bytes: int) -> Problem:
     """413: what was sent is thrown away."""
     return Problem(
         413,
-        "too-large",
+        "too_large",
         "The body is too large",
         errors=[FieldError(field="body", message=f"at most {limit_bytes} bytes")],
     )

@@ -86,7 +86,7 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
     async def _found(hold_id: str, who: Operator) -> Hold:
         hold = await desk.get(hold_id)
         if hold is None or not who.may_see(hold.place.district_id):
-            raise Problem(404, "unknown-hold", "There is no such hold here")
+            raise Problem(404, "unknown_hold", "There is no such hold here")
         return hold
 
     return router

@@ -49,7 +49,7 @@ def snapshot_routes(
         except Invalid as error:
             raise Problem(
                 422,
-                "invalid-snapshot",
+                "invalid_snapshot",
                 "The file cannot be taken",
                 errors=[FieldError(field=error.field or "body", message=error.reason)],
             ) from None
@@ -67,7 +67,7 @@ def snapshot_routes(
     async def report(run_id: str, who: Annotated[Operator, Depends(viewer)]) -> JSONResponse:
         run = await runs.get(run_id)
         if run is None or not who.may_see(run.place.district_id):
-            raise Problem(404, "unknown-run", "There is no such run here")
+            raise Problem(404, "unknown_run", "There is no such run here")
         return JSONResponse(run_page(run))
 
     return router
@@ -76,7 +76,7 @@ def snapshot_routes(
 def _source(sources: Sources, source_id: str, who: Operator) -> Source:
     found = sources.get(source_id)
     if found is None or found.snapshot is None or not who.may_see(found.place.district_id):
-        raise Problem(404, "unknown-source", "There is no such source here")
+        raise Problem(404, "unknown_source", "There is no such source here")
     return found
 
 

@@ -50,14 +50,14 @@ def _source(sources: Sources, source_id: str) -> Source:
     found = sources.get(source_id)
     if found is None or found.webhook is None:
         _count(_UNKNOWN, "refused")
-        raise Problem(404, "unknown-source", "There is no such source here")
+        raise Problem(404, "unknown_source", "There is no such source here")
     return found
 
 
 def _not_verified(error: NotVerified) -> Problem:
     return Problem(
         401,
-        "not-verified",
+        "not_verified",
         "The sender could not be proved",
         errors=[FieldError(field=error.field or "webhook-signature", message=error.reason)],
     )
@@ -66,7 +66,7 @@ def _not_verified(error: NotVerified) -> Problem:
 def _invalid(error: Invalid) -> Problem:
     return Problem(
         422 if error.field else 400,
-        "invalid-delivery",
+        "invalid_delivery",
         "The body is not what this source may send",
         errors=[FieldError(field=error.field or "body", message=error.reason)],
     )

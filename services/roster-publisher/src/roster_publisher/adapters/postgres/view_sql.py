@@ -1,0 +1,171 @@
+"""The rows that a grant of schools sees, as a FROM clause: what is in its scopes as it is, and what
+has left them, as it was last seen there. A whole-district grant never comes here.
+
+Driven by the memberships of the grant's scopes, never by the district's objects. A row's stamp is
+the later of its own and the one with which it entered the view, so that whoever asks by a watermark
+sees it come in. Source: blueprint, invariant 7.
+"""
+
+from typing import Final
+
+from roster_publisher.adapters.postgres.columns import PUBLISHED
+from roster_publisher.adapters.postgres.statements import Statement
+from roster_publisher.domain.queries import CollectionQuery
+
+_STAMP: Final = """to_char(v.since_stamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+# The stamp in the text is the 24 characters behind its name, which `base` holds once unescaped.
+_RESTAMPED: Final = f"""
+    CASE WHEN v.since_stamp > r.stamp
+         THEN overlay(r.base PLACING {_STAMP}
+                      FROM position('"dateLastModified":"' IN r.base) + 20 FOR 24)
+         ELSE r.base END AS base
+"""
+_REST: Final = ", ".join(f"r.{name}" for name in PUBLISHED if name != "base")
+_INSIDE: Final = f"""
+    r.sourced_id, {_REST}, {_RESTAMPED}, greatest(r.stamp, v.since_stamp) AS stamp
+"""
+_LEFT: Final = f"r.sourced_id, {_REST}, r.base, r.stamp, r.revision"
+
+
+def viewed_rows(  # house: no-district — `mine` begins with it
+    query: CollectionQuery,
+    statement: Statement,
+    *,
+    revision: str | None,
+    after: str | None,
+    sourced_id: str | None,
+) -> str:
+    """A FROM clause whose rows are called `o`; ids come in order. Binds district and schools."""
+    district, mine = _mine(query, statement, revision)
+    until = _until(revision)
+    found = (
+        _delta(query, statement, mine, district, revision)
+        or f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
+    )
+    if after is not None:
+        found = f"SELECT i.sourced_id FROM ({found}) AS i WHERE i.sourced_id > {after}"
+    if sourced_id is not None:
+        found = f'SELECT {sourced_id}::text COLLATE "C" AS sourced_id'
+    # A record is in the view while any membership lasts; it entered where none lasted before.
+    return f"""
+        (SELECT * FROM ({found}) AS f ORDER BY f.sourced_id) AS i
+        CROSS JOIN LATERAL (
+            SELECT bool_or(k.until_rev IS NULL) AS inside, max(k.until_rev) AS left_rev,
+                   max(k.since_stamp) FILTER (
+                       WHERE k.lasting IS NULL OR k.lasting < k.since_rev) AS since_stamp
+            FROM (
+                SELECT m.since_rev, m.since_stamp, {until} AS until_rev,
+                       max(coalesce({until}, 9223372036854775807)) OVER (
+                           ORDER BY m.since_rev ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+                       ) AS lasting
+                FROM roster_publisher.scope_member m
+                WHERE {mine} AND m.sourced_id = i.sourced_id OFFSET 0) AS k
+        ) AS v
+        CROSS JOIN LATERAL (
+            {_versions(query.collection.entity, district, revision)}
+        ) AS o
+    """
+
+
+def count_viewed(  # house: no-district — `mine` begins with it
+    query: CollectionQuery, statement: Statement, *, revision: str
+) -> str:
+    """A select of how many rows an unfiltered query has at `revision`; reads index entries only.
+
+    Whatever is in the view has a version there: memberships begin and end with publications.
+    """
+    district, mine = _mine(query, statement, revision)
+    return f"""
+        SELECT count(*) FROM (
+            SELECT m.sourced_id, bool_or({_until(revision)} IS NULL) AS inside,
+                   max({_until(revision)}) AS left_rev
+            FROM roster_publisher.scope_member m WHERE {mine} GROUP BY m.sourced_id) AS v
+        WHERE v.inside OR EXISTS (
+            SELECT 1 FROM roster_publisher.last_seen r
+            WHERE r.district_id = {district} AND r.entity = '{query.collection.entity}'
+              AND r.sourced_id = v.sourced_id AND r.left_rev = v.left_rev
+              AND {_still(revision)})
+    """
+
+
+def _mine(query: CollectionQuery, statement: Statement, revision: str | None) -> tuple[str, str]:
+    """The district's placeholder, and what makes a membership `m` one of the grant's.
+
+    A single school is compared and not listed: only then does the index give ids in their order.
+    """
+    district = statement.bind(query.grant.district_id)
+    ids = list(query.grant.school_ids or ())
+    school = (
+        f"= {statement.bind(ids[0])}" if len(ids) == 1 else f"= ANY({statement.bind(ids)}::text[])"
+    )
+    mine = f"""m.district_id = {district} AND m.scope_id {school}
+               AND m.entity = '{query.collection.entity}' AND m.via_id {school}"""
+    if revision is not None:
+        mine += f" AND m.since_rev <= {revision}"
+    return district, mine
+
+
+def _until(revision: str | None) -> str:
+    if revision is None:
+        return "m.until_rev"
+    return f"CASE WHEN m.until_rev <= {revision} THEN m.until_rev END"
+
+
+def _still(revision: str | None) -> str:
+    """What makes a row `r` of last_seen one that is not purged."""
+    if revision is None:
+        return "r.gone_rev IS NULL"
+    return f"(r.gone_rev IS NULL OR r.gone_rev > {revision})"
+
+
+def _versions(  # house: no-district — `at` begins with it
+    entity: str, district: str, revision: str | None
+) -> str:
+    """The version of a record `i` that its standing `v` shows: at most one row."""
+    at = f"r.district_id = {district} AND r.entity = '{entity}' AND r.sourced_id = i.sourced_id"
+    as_of = "" if revision is None else f" AND r.revision <= {revision}"
+    versions = [
+        f"""SELECT {_INSIDE}, r.revision FROM roster_publisher.object r
+            WHERE v.inside AND {at} AND r.shown{as_of}""",
+        f"""SELECT {_LEFT} FROM roster_publisher.last_seen r
+            WHERE NOT v.inside AND {at} AND r.left_rev = v.left_rev AND {_still(revision)}""",
+    ]
+    if revision is not None:
+        versions.append(
+            f"""SELECT {_INSIDE}, r.rev_from AS revision FROM roster_publisher.object_history r
+                WHERE v.inside AND {at} AND r.rev_from <= {revision} AND r.rev_to > {revision}"""
+        )
+    return " UNION ALL ".join(f"({version})" for version in versions)
+
+
+def _delta(
+    query: CollectionQuery,
+    statement: Statement,
+    mine: str,
+    district: str,
+    revision: str | None,
+) -> str | None:
+    """Ids that can be behind a watermark: what was written, came or went since; None without one.
+
+    A version is never stamped later than what replaced it, so the newest stamps are enough, but
+    for rows that are gone from the store since `revision`.
+    """
+    since = query.filter.since if query.filter is not None else None
+    if since is None:
+        return None
+    entity = query.collection.entity
+    mark = statement.bind(since)
+    lane = statement.bind(f"{query.grant.district_id}/{entity}")
+    gone = (
+        ""
+        if revision is None
+        else f"""
+        UNION SELECT h.sourced_id FROM roster_publisher.object_history h
+        WHERE h.district_id = {district} AND h.entity = '{entity}' AND h.rev_to > {revision}"""
+    )
+    # house: no-district — `lane` and `mine` begin with it
+    return f"""
+        SELECT w.sourced_id FROM roster_publisher.object w
+        WHERE w.district_id || '/' || w.entity = {lane} AND w.stamp >= {mark}
+        UNION SELECT m.sourced_id FROM roster_publisher.scope_member m
+        WHERE {mine} AND (m.since_stamp >= {mark} OR m.until_stamp >= {mark}){gone}"""
