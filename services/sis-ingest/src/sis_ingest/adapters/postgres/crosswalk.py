@@ -1,7 +1,7 @@
 """The crosswalk in PostgreSQL. Every method runs in the caller's transaction.
 
-Keys of a batch are found by a LATERAL select with OFFSET 0: one look in the index for each, whatever
-the planner thinks of a table that fills; a plain join reads all of the table for every batch.
+Keys of a batch are found by a LATERAL select with OFFSET 0: one look in the index for each,
+whatever the planner thinks of a table that fills; a plain join reads all of it for every batch.
 """
 
 from collections.abc import Mapping, Sequence

@@ -31,7 +31,7 @@ SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
        pg_advisory_xact_lock(hashtextextended('sis_ingest/' || $1, 0))
 """
 
-# A snapshot's collections are compared as a whole: in memory, with plans for the tables as they are.
+# A snapshot's collections are compared whole: in memory, with plans for the tables as they are.
 _COMPARE: Final = """
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('work_mem', '64MB', true)

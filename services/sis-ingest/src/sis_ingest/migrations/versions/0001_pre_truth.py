@@ -88,8 +88,8 @@ def _records() -> None:
         ON sis_ingest.crosswalk (district_id, source_id, entity, external_id)
         WHERE valid_to IS NULL
     """)
-    # The id before its space: with the space first, a planner that has not heard of a new collection
-    # yet takes this index for outside ids too, and reads the whole collection for each.
+    # The id before its space: with the space first, a planner that has not heard of a new
+    # collection yet takes this index for outside ids too, and reads all of it for each.
     op.execute("""
         CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity_id, entity)
     """)
