@@ -81,6 +81,12 @@ ON CONFLICT (district_id, hold_id, external_id) DO UPDATE SET
 WHERE excluded.occurred_at > i.occurred_at
 """
 
+# Purpose: whether any hold of a source is open. Rows: 1. Index: hold_open.
+_ANY_OPEN: Final = """
+SELECT EXISTS (SELECT FROM sis_ingest.hold
+    WHERE district_id = $1 AND source_id = $2 AND state = 'open')
+"""
+
 # Purpose: take what newer statements overtook out of open holds. Rows: few. Indexes: hold_open,
 # primary key of the items. A deletion that went through leaves together with its item.
 _LEAVE: Final = """
@@ -233,6 +239,8 @@ class PostgresHolds:
 
     async def leave(self, place: Place, writes: Sequence[Write]) -> frozenset[str]:
         """See the port."""
+        if not await self._driver.fetchval(_ANY_OPEN, place.district_id, place.source_id):
+            return frozenset()
         rows = await self._driver.fetch(
             _LEAVE,
             place.district_id,
