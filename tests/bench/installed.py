@@ -56,10 +56,10 @@ class Installed:
 
     async def begin_anew(self, service: Service) -> None:
         """End the service's process; return when the one that follows it is ready."""
+        before = self.supervisor.restarts()[service.name]
         psutil.Process(self.children()[service.name]).terminate()
         async with asyncio.timeout(BEGIN_ANEW_WITHIN_S):
-            # In this thread: a child ends with the thread that started it.
-            while service.name not in self.supervisor.watch():
+            while self.supervisor.restarts()[service.name] == before:
                 await asyncio.sleep(LOOK_S)
         await asyncio.to_thread(self.supervisor.wait_ready, service)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from homeroom.services import PROCESSES
+from homeroom.services import LOG_KEEPER, PROCESSES
 from tests.support.killer import FIRST_LOAD, MOMENTS, Plan, run_with_kills
 
 STUDENTS = 60
@@ -17,18 +17,25 @@ pytestmark = [pytest.mark.timeout(240)]
 def test_the_demo_ends_well_although_one_process_is_killed_three_times(
     victim: str, tmp_path: Path
 ) -> None:
-    home = tmp_path / "demo"
-    plan = Plan(victim=victim, seed=22)
+    assert_survives(Plan(victim=victim, seed=22), tmp_path / "demo")
 
-    code, said, kills = run_with_kills(home, plan, "--students", str(STUDENTS))
+
+@pytest.mark.usefixtures("kafka")
+def test_the_relay_to_kafka_may_be_killed_as_well(tmp_path: Path) -> None:
+    """The session's fixture proves that a broker can be had; the demo starts one of its own."""
+    assert_survives(Plan(victim=LOG_KEEPER.name, seed=7), tmp_path / "demo", "--kafka")
+
+
+def assert_survives(plan: Plan, home: Path, *options: str) -> None:
+    code, said, kills = run_with_kills(home, plan, "--students", str(STUDENTS), *options)
 
     assert code == 0, f"{plan}\n{said[-TAIL:]}"
     assert kills == plan.kills
     evidence = json.loads((home / "evidence.json").read_text(encoding="utf-8"))
     assert evidence["restarts"] == {
-        process.name: kills * (process.name == victim) for process in PROCESSES
+        process.name: kills * (process.name == plan.victim) for process in PROCESSES
     }
-    assert said.count(f"{victim} was ended by SIGKILL: started again") == kills
+    assert said.count(f"{plan.victim} was ended by SIGKILL: started again") == kills
     users = evidence["found"]["file"]["users"]
     # One joined and one left; the demo compared the ids themselves (homeroom.demo.agreement).
     agreement = evidence["found"]["agreement"]

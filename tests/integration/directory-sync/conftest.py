@@ -21,7 +21,7 @@ from roster_common.runtime.clock import SystemClock, Uuid7Ids
 from roster_common.runtime.database import Database
 from roster_common.runtime.log.prepare import prepare_log
 from roster_common.runtime.migrations import migrate
-from roster_common.runtime.tokens import mint, new_keypair
+from roster_common.runtime.tokens import Role, mint, new_keypair
 from tests.support.databases import Databases
 from tests.support.processes import Program, start_program, start_service
 from tests.support.used_parts import note_part
@@ -120,6 +120,7 @@ class World:
     http: httpx2.AsyncClient
     programs: list[Program] = field(default_factory=list)
     kinds_of_groups: tuple[str, ...] = ()
+    first_connection: str = "apply"
 
     async def tell(self, *events: Event) -> None:
         """Put events on the log in one commit."""
@@ -142,8 +143,8 @@ class World:
             )
         )
 
-    def environment(self, **more: str) -> dict[str, str]:
-        """What the service is told."""
+    def targets(self, **more: Any) -> str:
+        """The targets setting."""
         target = {
             "id": TARGET,
             "district": DISTRICT,
@@ -153,12 +154,17 @@ class World:
             "roles": ["student", "teacher"],
             "emailDomain": "north.example",
             "groups": list(self.kinds_of_groups),
+            "firstConnection": self.first_connection,
         }
+        return json.dumps([target | more])
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What the service is told."""
         return {
             "HOMEROOM_ENVIRONMENT": "test",
             "HOMEROOM_DATABASE_URL": self.database_url,
             "HOMEROOM_OPERATOR_PUBLIC_KEY": PUBLIC_KEY,
-            "HOMEROOM_TARGETS": json.dumps([target]),
+            "HOMEROOM_TARGETS": self.targets(),
             "HOMEROOM_LEASE_S": "2",
             **more,
         }
@@ -222,14 +228,31 @@ class World:
         self, program: Program, path: str, *, districts: Sequence[str] = (DISTRICT,)
     ) -> httpx2.Response:
         """An operator's page."""
-        token = mint(
-            PRIVATE_KEY,
-            subject="test",
-            role="viewer",
-            districts=list(districts),
-            now=SystemClock().now(),
-        )
-        return await self.http.get(program.url + path, headers={"Authorization": f"Bearer {token}"})
+        headers = _token(role="viewer", subject="test", districts=districts)
+        return await self.http.get(program.url + path, headers=headers)
+
+    async def post(
+        self,
+        program: Program,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        role: Role = "approver",
+        subject: str = "test",
+        districts: Sequence[str] = (DISTRICT,),
+    ) -> httpx2.Response:
+        """What an operator asks for."""
+        headers = _token(role=role, subject=subject, districts=districts)
+        return await self.http.post(program.url + path, json=body, headers=headers)
+
+    async def try_post(
+        self, program: Program, path: str, body: Mapping[str, Any]
+    ) -> httpx2.Response | None:
+        """As `post`, of a service that may die meanwhile; None when no answer came."""
+        try:
+            return await self.post(program, path, body)
+        except httpx2.HTTPError:
+            return None
 
     async def query(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """Look into the database."""
@@ -252,6 +275,15 @@ class World:
         rows = await self.query("SELECT count(*) AS n FROM directory_sync.dirty")
         return int(rows[0]["n"])
 
+    async def told_is_read(self) -> bool:
+        """Everything told is taken in; work on it may wait."""
+        (row,) = await self.query(
+            "SELECT (SELECT count(*) FROM log.event WHERE topic = 'roster.state') AS told,"
+            " (SELECT coalesce(sum(next_sequence), 0)"
+            "  FROM directory_sync.consumer_position) AS read"
+        )
+        return bool(row["told"] == row["read"])
+
     async def settled(self) -> bool:
         """Everything told is taken in, and no person and no group waits."""
         (row,) = await self.query(
@@ -262,6 +294,17 @@ class World:
             "  FROM directory_sync.consumer_position) AS read"
         )
         return row["told"] == row["read"] and not row["people"] and not row["groups"]
+
+
+def _token(*, role: Role, subject: str, districts: Sequence[str]) -> dict[str, str]:
+    token = mint(
+        PRIVATE_KEY,
+        subject=subject,
+        role=role,
+        districts=list(districts),
+        now=SystemClock().now(),
+    )
+    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

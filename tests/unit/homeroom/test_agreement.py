@@ -22,10 +22,6 @@ def test_what_is_right_has_no_differences() -> None:
     assert differences(EXPECTED, RIGHT) == []
 
 
-def test_without_a_help_desk_nothing_is_said_of_collections() -> None:
-    assert differences(EXPECTED, replace(RIGHT, collections=None)) == []
-
-
 @pytest.mark.parametrize(
     ("seen", "said"),
     [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homeroom.demo.settling import backlog, caught_up
+from homeroom.demo.settling import caught_up
 
 
 def page(**changed: Any) -> dict[str, Any]:
@@ -31,13 +31,3 @@ def test_what_waits_anywhere_is_seen(changed: dict[str, Any]) -> None:
 
 def test_a_service_that_is_not_ready_has_not_caught_up() -> None:
     assert not caught_up((False, page()))
-
-
-def test_how_much_waits_and_how_long_the_oldest() -> None:
-    waiting = page(
-        **{"group:roster": {"topics": {"sis.changes": {"lag": 2, "oldestWaitingSeconds": 1.5}}}},
-        inbox={"waiting": 4, "oldestSeconds": 0.5},
-        relay={"lag": 1},
-    )
-
-    assert backlog(waiting) == [(2, 1.5), (4, 0.5), (1, 0.0)]

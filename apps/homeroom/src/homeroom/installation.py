@@ -128,5 +128,6 @@ def _target(url: str, token: str) -> dict[str, object]:
         "token": token,
         "roles": list(DIRECTORY_ROLES),
         "emailDomain": MAIL_DOMAIN,
+        "firstConnection": "apply",
         "groups": ["school", "class"],
     }

@@ -24,7 +24,8 @@ class TargetSettings(BaseModel):
 
     `roles`: OneRoster roles that give an account. `emailDomain`: where addresses are allocated for
     people without one; left out, they get none. `timeZone`: the district's IANA zone. `groups`:
-    kinds of groups kept there, of `school` and `class`; left out, none.
+    kinds of groups kept there, of `school` and `class`; left out, none. `firstConnection`: whether
+    the first plan waits for a person. `readEveryS`: seconds between two readings of the whole.
     """
 
     model_config = ConfigDict(
@@ -41,6 +42,8 @@ class TargetSettings(BaseModel):
     time_zone: str = "UTC"
     concurrency: int = Field(default=8, ge=1, le=100)
     groups: frozenset[Literal["school", "class"]] = frozenset()
+    first_connection: Literal["preview", "apply"] = "preview"
+    read_every_s: float = Field(default=86_400.0, ge=1)
 
     @field_validator("kind")
     @classmethod

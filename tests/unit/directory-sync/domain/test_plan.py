@@ -1,11 +1,20 @@
 """One action brings an account to what it must be, and then there is nothing left to do."""
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from directory_sync.domain.account import ActualAccount, DesiredAccount
 from directory_sync.domain.ids import PersonId
-from directory_sync.domain.plan import Action, Change, Create, Disable, Enable, Update, plan
+from directory_sync.domain.plan import (
+    Action,
+    Change,
+    Create,
+    Disable,
+    Enable,
+    Update,
+    not_taken,
+    plan,
+)
 
 attributes = st.dictionaries(
     st.sampled_from(["userName", "displayName", "userType", "mail"]),
@@ -98,3 +107,27 @@ def _apply(action: Action) -> ActualAccount:
         case Update(actual=actual, changes=changes) | Enable(actual=actual, changes=changes):
             merged = dict(actual.attributes) | {c.name: c.value for c in changes}
             return _actual({k: v for k, v in merged.items() if v is not None}, enabled=True)
+
+
+@given(desired_accounts, actual_accounts, st.sets(st.sampled_from(["userName", "mail"])))
+def test_what_a_directory_does_not_take_is_asked_for_once(desired, actual, stubborn):
+    action = plan(desired, actual)
+    assume(action is not None)
+    before = {} if actual is None else actual.attributes
+
+    answer = _apply(action)
+    kept = {k: v for k, v in answer.attributes.items() if k not in stubborn}
+    kept |= {k: v for k, v in before.items() if k in stubborn}
+    answer = _actual(kept, enabled=answer.enabled)
+
+    assert plan(desired, answer, not_taken(action, answer, {})) is None
+
+
+def test_a_value_that_was_not_taken_is_asked_for_again_once_it_is_another():
+    stands = _actual({"userName": "ada"}, enabled=True)
+    unheeded = {"userName": "Ada"}
+
+    assert plan(_desired({"userName": "Ada"}), stands, unheeded) is None
+    assert plan(_desired({"userName": "Eva"}), stands, unheeded) == Update(
+        actual=stands, changes=(Change(name="userName", value="Eva"),)
+    )

@@ -12,7 +12,6 @@ from homeroom.demo import memberships, sights
 from homeroom.demo.outside import Expected, Outside
 from homeroom.demo.settling import settle
 from homeroom.errors import CommandFailed
-from homeroom.services import DIRECTORY_SYNC, TICKET_EVENTS
 
 SHOWN: Final = 5
 NAME: Final = "roster, directory and help desk agree"
@@ -27,16 +26,16 @@ COUNTED: Final[Mapping[str, str]] = {
 class Seen:
     """What outsiders read. `accounts` are (our person's id, enabled), one for each account.
 
-    `roster` gives a status by id. `enrolled` is whom the roster puts into which group, `members`
-    whom the directory has there; those and `collections` are None where nobody can say.
+    `roster` gives a status by id; `enrolled` is whom the roster puts into which group, `members`
+    whom the directory has there.
     """
 
     roster: Mapping[str, str]
     accounts: Collection[tuple[str, bool]]
     device_requests: Collection[str]
-    collections: Collection[str] | None
+    collections: Collection[str]
     enrolled: Collection[str] = ()
-    members: Collection[str] | None = None
+    members: Collection[str] = ()
 
 
 def differences(expected: Expected, seen: Seen) -> list[str]:
@@ -51,11 +50,9 @@ def differences(expected: Expected, seen: Seen) -> list[str]:
         ("enabled account", expected.active, enabled),
         ("disabled account", expected.withdrawn, disabled),
         ("device request", expected.joined, seen.device_requests),
+        ("device to collect", expected.devices_to_collect, seen.collections),
+        ("member of a group", seen.enrolled, seen.members),
     ]
-    if seen.collections is not None:
-        pairs.append(("device to collect", expected.devices_to_collect, seen.collections))
-    if seen.members is not None:
-        pairs.append(("member of a group", seen.enrolled, seen.members))
     return [line for what, wanted, have in pairs for line in _compare(what, wanted, have)]
 
 
@@ -73,29 +70,24 @@ def agree(outside: Outside) -> None:
             "withdrawn": len(outside.expected.withdrawn),
             "accounts": {"enabled": accounts[True], "disabled": accounts[False]},
             "deviceRequests": len(seen.device_requests),
-            "collections": None if seen.collections is None else len(seen.collections),
-            "memberships": None if seen.members is None else len(seen.members),
+            "collections": len(seen.collections),
+            "memberships": len(seen.members),
         }
         step.detail = _words(outside.found["agreement"])
 
 
 def read(outside: Outside) -> Seen:
     """Read every user as a vendor, every account in the directory, and the help desk's lists."""
-    collections, members = None, None
-    if outside.offers(TICKET_EVENTS, "/assets"):
-        collections = [str(ticket["requester"]) for ticket in sights.collections(outside)]
     rows = _rows(outside)
     accounts = list(outside.directory.accounts())
-    if outside.offers(DIRECTORY_SYNC, "/groups"):
-        person_of = {str(one["id"]): str(one.get("externalId")) for one in accounts}
-        members = memberships.in_directory(outside.directory.groups(), person_of)
+    person_of = {str(one["id"]): str(one.get("externalId")) for one in accounts}
     return Seen(
         roster={str(row["sourcedId"]): str(row["status"]) for row in rows.users},
         accounts=[(str(one.get("externalId")), one["active"] is True) for one in accounts],
         device_requests=[str(one["personId"]) for one in outside.operator.device_requests()],
-        collections=collections,
+        collections=[str(one["requester"]) for one in sights.collections(outside)],
         enrolled=memberships.in_roster(rows, today=outside.clock.now().date()),
-        members=members,
+        members=memberships.in_directory(outside.directory.groups(), person_of),
     )
 
 
@@ -112,9 +104,7 @@ def _rows(outside: Outside) -> memberships.Rows:
 def _words(found: Mapping[str, Any]) -> str:
     accounts = found["accounts"]
     parts = [f"accounts {accounts['enabled']:,} enabled, {accounts['disabled']:,} disabled"]
-    for key, words in COUNTED.items():
-        if found[key] is not None:
-            parts.append(f"{words} {found[key]:,}")
+    parts += [f"{words} {found[key]:,}" for key, words in COUNTED.items()]
     return "; ".join(parts)
 
 

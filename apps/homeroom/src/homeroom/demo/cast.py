@@ -3,6 +3,7 @@
 Each chapter has a student of its own, so that no chapter needs another.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,8 +13,10 @@ from homeroom.errors import CommandFailed
 from homeroom.installation import ONE_SCHOOL_ORG
 from homeroom.services import ROSTER_PUBLISHER
 
-CANDIDATES: Final = 100
+CANDIDATES: Final = 1_000
 ROLES: Final = ("renamed", "class mover", "school mover", "leaver")
+
+SEATED: Final = ("student", "active")
 
 Json = dict[str, Any]
 
@@ -61,9 +64,9 @@ def choose(outside: Outside) -> Cast:
     with outside.journal.step("choose who plays", owner=ROSTER_PUBLISHER.name) as step:
         classes, in_force = _classes(outside)
         actors = _students(outside)
-        home = _home(actors, classes)
+        home = _home(actors)
         other = next((one for one in map(_school, classes) if one != home), None)
-        at_home = [one for one in actors if _primary(one) == home and one.places]
+        at_home = [one for one in actors if _primary(one) == home]
         if other is None or len(at_home) < len(ROLES):
             raise CommandFailed(f"the roster has no {len(ROLES)} students of one school of two")
         step.detail = f"{len(ROLES)} students of {home}; {other} is the other school"
@@ -95,21 +98,22 @@ def _students(outside: Outside) -> list[Actor]:
     for row in outside.vendor.rows("enrollments"):
         enrollment: Json = dict(row)
         actor = actors.get(enrollment["user"]["sourcedId"])
-        if actor is not None and enrollment["role"] == "student":
+        if actor is not None and (enrollment["role"], enrollment["status"]) == SEATED:
             actor.places.append(
                 Place(
                     enrollment_id=enrollment["sourcedId"],
                     class_id=enrollment["class"]["sourcedId"],
                 )
             )
-    return list(actors.values())
+    return [actor for actor in actors.values() if actor.places]
 
 
-def _home(actors: list[Actor], classes: list[Json]) -> str:
-    """The one-school vendor's school where it exists, else the first student's."""
-    if any(_school(one) == ONE_SCHOOL_ORG for one in classes):
+def _home(actors: list[Actor]) -> str:
+    """The one-school vendor's school where it exists, else that of most of these students."""
+    schools = Counter(map(_primary, actors))
+    if ONE_SCHOOL_ORG in schools:
         return ONE_SCHOOL_ORG
-    return _primary(actors[0]) if actors else ""
+    return schools.most_common(1)[0][0] if schools else ""
 
 
 def _school(lesson: Json) -> str:

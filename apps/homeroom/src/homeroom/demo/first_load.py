@@ -170,8 +170,6 @@ def _no_device_requests(outside: Outside) -> None:
 
 
 def _wait_for_groups(outside: Outside) -> None:
-    if not outside.offers(DIRECTORY_SYNC, "/groups"):
-        return
     with outside.journal.step("groups are complete", owner=DIRECTORY_SYNC.name) as step:
         settle(outside)
         outside.found["groups"] = total = outside.directory.total("/Groups")

@@ -9,7 +9,6 @@ from homeroom.demo import changes, sights
 from homeroom.demo.cast import Actor, Cast
 from homeroom.demo.chapter import Chapter, chapter
 from homeroom.demo.outside import Outside
-from homeroom.services import TICKET_EVENTS
 
 MOST_NEW_CLASSES = 3
 
@@ -220,6 +219,5 @@ def _still(outside: Outside, told: Chapter, person_id: str, account_id: str) -> 
     told.demand("the account is enabled", account["active"] is True)
     asked = outside.operator.device_requests(person_id=person_id)
     told.demand("no device was asked for", not asked)
-    if outside.offers(TICKET_EVENTS, "/assets"):
-        collecting = sights.collections(outside, person_id)
-        told.demand("no device is to be collected", not collecting)
+    collecting = sights.collections(outside, person_id)
+    told.demand("no device is to be collected", not collecting)

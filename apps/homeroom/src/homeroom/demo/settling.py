@@ -1,6 +1,6 @@
 """Whether everything that was sent has been worked through, as the services' own pages say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Final
 
@@ -38,23 +38,16 @@ def settle(outside: Outside) -> None:
 def caught_up(answer: tuple[bool, Page]) -> bool:
     """Say whether nothing is left for the service, from its readiness page."""
     ready, page = answer
-    return ready and not any(lag for lag, _age in backlog(page))
+    return ready and not any(_waiting(page))
 
 
-def backlog(page: Page) -> list[tuple[int, float]]:
-    """Return (how many, seconds of the oldest) for each thing that waits, from a readiness page."""
-    found: list[tuple[int, float]] = []
+def _waiting(page: Page) -> Iterator[int]:
+    """Yield how many of each thing wait: events of a topic, deliveries, what is to be relayed."""
     for name, check in page.get("checks", {}).items():
         if name.startswith("group:"):
-            found += [
-                (int(topic["lag"]), float(topic["oldestWaitingSeconds"]))
-                for topic in check.get("topics", {}).values()
-            ]
-        elif name == "inbox" and "waiting" in check:
-            found.append((int(check["waiting"]), float(check["oldestSeconds"])))
-        elif name == "relay" and "lag" in check:
-            found.append((int(check["lag"]), 0.0))
-    return found
+            yield from (int(topic["lag"]) for topic in check.get("topics", {}).values())
+        elif name in {"inbox", "relay"}:
+            yield int(check.get("waiting", check.get("lag", 0)))
 
 
 def _emptied(
@@ -89,7 +82,4 @@ def _nobody_marked(page: Page) -> bool:
 
 
 def _nothing_waits(page: Page) -> bool:
-    return not any(
-        target["waiting"] or (target.get("groups") or {}).get("waiting")
-        for target in page["targets"]
-    )
+    return not any(target["waiting"] or target["groups"]["waiting"] for target in page["targets"])

@@ -49,6 +49,8 @@ FAILPOINTS = frozenset(
         "directory.apply.after_call",
         "directory.groups.before_call",
         "directory.groups.after_call",
+        "directory.decide.before_commit",
+        "directory.decide.after_commit",
         "directory.record.before_commit",
         "directory.record.after_commit",
         # ticket-events

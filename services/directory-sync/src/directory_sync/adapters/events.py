@@ -3,9 +3,18 @@ domain word must not change the wire unseen (tests/unit/directory-sync compares 
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args
 
-from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep, Fact, MembershipFact
+from directory_sync.domain.fact import (
+    AccountFact,
+    AccountNamed,
+    AccountStep,
+    Drift,
+    Fact,
+    MembershipFact,
+    PlanFact,
+    PlanStep,
+)
 from roster_common.contracts.directory_account_v1 import (
     AccountAction,
     AccountCreated,
@@ -15,8 +24,19 @@ from roster_common.contracts.directory_account_v1 import (
     AccountUpdated,
 )
 from roster_common.contracts.directory_account_v1 import AccountNamed as AccountNamedV1
-from roster_common.contracts.directory_state_v1 import MembershipAdded, MembershipRemoved
+from roster_common.contracts.directory_state_v1 import (
+    DriftDetected,
+    MembershipAdded,
+    MembershipRemoved,
+)
 from roster_common.contracts.envelope import Event, EventData, Origin
+from roster_common.contracts.safety_breaker_v1 import (
+    BreakerApproved,
+    BreakerExpired,
+    BreakerFact,
+    BreakerRejected,
+    BreakerTripped,
+)
 from roster_common.errors import Fatal
 
 STEPS: Mapping[AccountStep, type[AccountAction]] = {
@@ -58,7 +78,7 @@ class FactToEvent:
             raise Fatal("a stored origin is none of the contract's")
         return self._new_event(
             _data(fact),
-            district_id=fact.district_id,
+            district_id=fact.plan.district_id if isinstance(fact, PlanFact) else fact.district_id,
             origin=_ORIGINS[fact.cause.origin],
             correlation_id=fact.cause.correlation_id,
             causation_id=fact.cause.causation_id,
@@ -92,3 +112,41 @@ def _data(fact: Fact) -> EventData:
                 group_id=fact.group_id,
                 reason=_REASONS[fact.reason],
             )
+        case PlanFact():
+            return _breaker(fact)
+        case Drift():
+            return DriftDetected(
+                target=fact.target_id,
+                person_id=fact.person_id,
+                account_id=fact.account_id,
+                field=fact.field,
+                expected_hash=fact.expected_hash,
+                actual_hash=fact.actual_hash,
+            )
+
+
+def _breaker(fact: PlanFact) -> BreakerFact:
+    plan = fact.plan
+    guard = plan.kind == "guard"
+    common: dict[str, Any] = {
+        "hold_id": plan.plan_id,
+        "guard": "accounts.disable" if guard else "first_connection",
+        "subject_name": plan.target_id,
+        "operation": "disable" if guard else "update",
+        "count": plan.count,
+        "population": plan.population,
+        "percent": plan.percent,
+        "limit": plan.limit,
+        "limit_percent": None if plan.limit_share is None else 100 * plan.limit_share,
+        "plan_hash": plan.decision.items_hash,
+    }
+    match fact.step:
+        case PlanStep.HELD:
+            return BreakerTripped(**common)
+        case PlanStep.APPROVED:
+            first, second = (*fact.by, None, None)[:2]
+            return BreakerApproved(**common, approver=first or "setting", second_approver=second)
+        case PlanStep.REJECTED:
+            return BreakerRejected(**common, rejected_by=fact.by[0], reason=plan.reason)
+        case PlanStep.EXPIRED:
+            return BreakerExpired(**common)

@@ -12,6 +12,8 @@ from enum import StrEnum
 from directory_sync.domain.ids import PersonId
 
 Attributes = Mapping[str, str]
+# Values asked for by path; None asks for removal.
+Asked = Mapping[str, str | None]
 
 
 class NameSource(StrEnum):
@@ -52,16 +54,23 @@ class ActualAccount:
     enabled: bool
     attributes: Attributes
 
+    @property
+    def state(self) -> str:
+        """`enabled` or `disabled`."""
+        return "enabled" if self.enabled else "disabled"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRecord:
     """What we hold about a person's account in one target.
 
     `actual` is None while the account is only reserved. `asked_at` is set from the moment a
-    create may have left us until its outcome is known.
+    create may have left us until its outcome is known. `unheeded` are values that the target did
+    not take, though it said yes: they are not asked for again.
     """
 
     person_id: PersonId
     names: Names | None
     actual: ActualAccount | None
     asked_at: datetime | None
+    unheeded: Asked

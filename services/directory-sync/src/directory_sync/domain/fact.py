@@ -3,11 +3,13 @@
 No fact carries an attribute's value except the two names that the directory gives back.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
+from directory_sync.domain.plans import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,4 +72,41 @@ class MembershipFact:
     cause: Cause
 
 
-Fact: TypeAlias = AccountFact | AccountNamed | MembershipFact
+class PlanStep(StrEnum):
+    """What happened to a plan."""
+
+    HELD = "held"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFact:
+    """A plan came to wait or grew, or how that ended. `by` are subjects of operators' tokens.
+
+    `touched` counts the items of each correlation id.
+    """
+
+    step: PlanStep
+    plan: Plan
+    by: tuple[str, ...]
+    touched: Mapping[str, int]
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """Somebody changed `field` of an account in the target; values are hashes only."""
+
+    district_id: DistrictId
+    target_id: TargetId
+    person_id: PersonId
+    account_id: str
+    field: str
+    expected_hash: str | None
+    actual_hash: str | None
+    cause: Cause
+
+
+Fact: TypeAlias = AccountFact | AccountNamed | MembershipFact | PlanFact | Drift

@@ -8,7 +8,7 @@ applied plan gives nothing (tests/unit/directory-sync/domain/test_plan.py holds 
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from directory_sync.domain.account import ActualAccount, Attributes, DesiredAccount
+from directory_sync.domain.account import ActualAccount, Asked, Attributes, DesiredAccount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +59,24 @@ class Look:
 Action: TypeAlias = Create | Update | Disable | Enable
 
 
-def plan(desired: DesiredAccount | None, actual: ActualAccount | None) -> Action | None:
+def plan(
+    desired: DesiredAccount | None, actual: ActualAccount | None, unheeded: Asked | None = None
+) -> Action | None:
     """The one action that brings `actual` to `desired`; None when there is nothing to do.
 
-    `desired` None: nobody is to use an account. `actual` None: no account is known.
+    `desired` None: nobody is to use an account. `actual` None: no account is known. A value in
+    `unheeded` was asked for in vain and is left out.
     """
     if desired is None:
         return Disable(actual=actual) if actual is not None and actual.enabled else None
     if actual is None:
         return Create(desired=desired)
-    changes = diff(desired.attributes, actual.attributes)
+    asked_before = (unheeded or {}).items()
+    changes = tuple(
+        change
+        for change in diff(desired.attributes, actual.attributes)
+        if (change.name, change.value) not in asked_before
+    )
     if not actual.enabled:
         return Enable(actual=actual, changes=changes)
     return Update(actual=actual, changes=changes) if changes else None
@@ -82,3 +90,19 @@ def diff(desired: Attributes, actual: Attributes) -> tuple[Change, ...]:
         for name in names
         if desired.get(name) != actual.get(name)
     )
+
+
+def not_taken(action: Action, answer: ActualAccount, before: Asked) -> Asked:
+    """What the target did not take though it said yes: of this action, and of earlier ones.
+
+    `answer` is the account as it showed it. `before`: what it had not taken until now.
+    """
+    match action:
+        case Create(desired=desired):
+            return {c.name: c.value for c in diff(desired.attributes, answer.attributes)}
+        case Update(changes=changes) | Enable(changes=changes):
+            asked = {change.name: change.value for change in changes}
+            vain = {n: v for n, v in asked.items() if answer.attributes.get(n) != v}
+            return {n: v for n, v in before.items() if n not in asked} | vain
+        case Disable():
+            return before

@@ -12,6 +12,8 @@ class Policy:
     `roles`: OneRoster roles that give an account. `email_domain`: where allocated addresses live;
     None means that a person without an address in the roster gets none. `time_zone`: IANA name of
     the district's zone, in which dates begin and end. `groups`: kinds of groups kept there.
+    `starts_live`: a first connection is applied without asking. `read_every_s`: seconds between
+    two readings of the whole target.
     """
 
     district_id: DistrictId
@@ -20,3 +22,5 @@ class Policy:
     email_domain: str | None
     time_zone: str
     groups: frozenset[str] = frozenset()
+    starts_live: bool = False
+    read_every_s: float = 86_400.0

@@ -7,6 +7,8 @@ from datetime import datetime
 from directory_sync.domain.account import AccountRecord
 from directory_sync.domain.ids import DistrictId, TargetId
 from directory_sync.domain.person import Person
+from directory_sync.domain.plans import ItemState
+from directory_sync.domain.target_state import TargetState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,14 @@ class Waiting:
     attempts: int
     next_attempt_at: datetime
     error_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBy:
+    """The plan that decides about an account, and where the account's item stands in it."""
+
+    plan_id: str
+    state: ItemState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +42,20 @@ class AccountRow:
     error_code: str | None
     error_at: datetime | None
     waiting: Waiting | None
+    held: HeldBy | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetCounts:
-    """One target in numbers. `waiting` counts marks, `failing` those that failed, by code."""
+    """One target in numbers; `state` None: never read. `waiting` counts marks.
+
+    `failing` counts those of them that failed, by code.
+    """
 
     district_id: DistrictId
     target_id: TargetId
-    first_read_at: datetime | None
+    state: TargetState | None
+    open_plans: int
     accounts: Mapping[str, int]
     waiting: int
     oldest_waiting_since: datetime | None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from directory_sync.domain.account import AccountRecord, ActualAccount, Names
+from directory_sync.domain.account import AccountRecord, ActualAccount, Asked, Names
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.person import Person, RosterClass
@@ -58,7 +58,10 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountWrite:
-    """The new state of our record; `error_code` None clears the last error."""
+    """The new state of our record; `error_code` None clears the last error.
+
+    `unheeded` None leaves what the target did not take as it is.
+    """
 
     person_id: PersonId
     names: Names | None
@@ -66,6 +69,7 @@ class AccountWrite:
     asked_at: datetime | None
     error_code: str | None
     cause: Cause
+    unheeded: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ from directory_sync.domain.work import (
     Review,
 )
 from directory_sync.ports.groups import GroupMarks, Groups, GroupTarget
+from directory_sync.ports.plans import Outlook, Plans, Targets
+from directory_sync.ports.readings import Readings
 
 
 class People(Protocol):
@@ -84,6 +86,23 @@ class Marks(Protocol):
         self, district_id: DistrictId, target_id: TargetId, *, now: datetime
     ) -> None:
         """Mark every person of the district that is not marked yet, with its last cause."""
+        ...
+
+    async def add(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        causes: Mapping[PersonId, Cause],
+        *,
+        now: datetime,
+    ) -> None:
+        """Mark those without a mark; one that waits for its time goes on waiting."""
+        ...
+
+    async def standing(
+        self, district_id: DistrictId, target_id: TargetId
+    ) -> Sequence[tuple[PersonId, int]]:
+        """Every mark of the target with its generation, by person; takes no lease."""
         ...
 
     async def claim(
@@ -148,10 +167,6 @@ class Accounts(Protocol):
         """Store records as given."""
         ...
 
-    async def lock_names(self, district_id: DistrictId, target_id: TargetId) -> None:
-        """Keep other planners of this target out until the transaction ends."""
-        ...
-
     async def taken(
         self,
         district_id: DistrictId,
@@ -197,16 +212,6 @@ class Accounts(Protocol):
         """Forget found accounts that are linked now, so that none is ever linked twice."""
         ...
 
-    async def first_read_done(self, district_id: DistrictId, target_id: TargetId) -> bool:
-        """Whether the target was read whole once."""
-        ...
-
-    async def note_first_read(
-        self, district_id: DistrictId, target_id: TargetId, *, accounts: int, now: datetime
-    ) -> None:
-        """Remember that the whole target was read."""
-        ...
-
 
 class Unit(Protocol):
     """One transaction."""
@@ -224,6 +229,26 @@ class Unit(Protocol):
     @property
     def accounts(self) -> Accounts:
         """Records, names and found accounts."""
+        ...
+
+    @property
+    def plans(self) -> Plans:
+        """Plans and budgets."""
+        ...
+
+    @property
+    def outlook(self) -> Outlook:
+        """Persons to plan for without claiming them."""
+        ...
+
+    @property
+    def readings(self) -> Readings:
+        """Full readings of targets."""
+        ...
+
+    @property
+    def targets(self) -> Targets:
+        """Where targets stand."""
         ...
 
     @property
@@ -246,6 +271,10 @@ class Units(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[Unit]:
         """For reading and planning."""
+        ...
+
+    def deciding(self) -> AbstractAsyncContextManager[Unit]:
+        """For what an operator has decided."""
         ...
 
     def recording(self) -> AbstractAsyncContextManager[Unit]:

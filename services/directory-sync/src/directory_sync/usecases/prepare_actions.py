@@ -1,74 +1,54 @@
 """Claim marked persons, work out what each account must be, and write down what we will ask for.
 
 One transaction. Names are reserved and creates are noted before anything leaves us, so that a
-crash after the call finds the same name again instead of making a second account.
+crash after the call finds the same name again instead of making a second account. What a guard
+holds is not prepared.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
+from directory_sync.domain.account import ActualAccount, Names
 from directory_sync.domain.backoff import parked_wait_s
-from directory_sync.domain.fact import AccountFact, AccountNamed, AccountStep
+from directory_sync.domain.fact import AccountFact, AccountStep
 from directory_sync.domain.ids import PersonId
-from directory_sync.domain.matching import MatchRefused, match_found
-from directory_sync.domain.names import NameRefused, Taken, choose, key_of, stems_of
-from directory_sync.domain.person import Person, Role, current_role
-from directory_sync.domain.plan import Action, Create, Look, plan
+from directory_sync.domain.plan import Create
 from directory_sync.domain.work import AccountWrite, Claimed, Retry
 from directory_sync.ports import Unit, Units, Wiring
+from directory_sync.usecases.guarding import Guard, Ruling
 from directory_sync.usecases.mark_groups import mark_groups_of_accounts
+from directory_sync.usecases.planning import Planner, Prepared, Refused, Result, Settled, names_of
 from roster_common.ports import Clock, IdSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """One person with an action to carry out. `names` are those the account will have."""
-
-    claimed: Claimed
-    names: Names | None
-    known: ActualAccount | None
-    action: Action | Look
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """What one lease covers: everything claimed, and the part that needs the target."""
+    """What one lease covers: everything claimed, and the part that needs the target.
+
+    `held` counts what waits for a person, `released` are those whose action one approved.
+    """
 
     token: str
     claimed: int
     unchanged: int
     refused: int
+    held: int
+    released: frozenset[PersonId]
     prepared: Sequence[Prepared]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Settled:
-    """Nothing to ask the target for; `write` when our record changes all the same."""
-
-    claimed: Claimed
-    write: AccountWrite | None
-    named: AccountNamed | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Refused:
-    claimed: Claimed
-    names: Names | None
-    actual: ActualAccount | None
-    code: str
 
 
 class PrepareActions:
     """The planning half of a reconcile, for one target."""
 
-    def __init__(self, *, units: Units, wiring: Wiring, clock: Clock, ids: IdSource) -> None:
+    def __init__(
+        self, *, units: Units, wiring: Wiring, clock: Clock, ids: IdSource, guard: Guard
+    ) -> None:
         self._units = units
         self._wiring = wiring
         self._clock = clock
         self._ids = ids
+        self._guard = guard
 
     async def __call__(self, *, limit: int, lease_s: float) -> Work:
         """Claim up to `limit` persons for `lease_s` seconds. Commits; may run twice."""
@@ -85,17 +65,26 @@ class PrepareActions:
                 lease_until=now + timedelta(seconds=lease_s),
             )
             if not claimed:
-                return Work(token=token, claimed=0, unchanged=0, refused=0, prepared=())
-            results = await self._plan_all(unit, claimed, now=now)
+                return _nothing(token)
+            # One planner of a target at a time: for names, and for what a guard has spent.
+            await unit.targets.lock(policy.district_id, policy.target_id)
+            planner = Planner(wiring=self._wiring, now=now)
+            planned = await planner(unit, claimed)
+            ruling = await self._guard(unit, planner, planned, now=now)
+            results = [_ruled(result, ruling) for result in planned]
+            await self._hold_names(unit, results, now=now)
             prepared = [r for r in results if isinstance(r, Prepared)]
-            settled = [r for r in results if isinstance(r, _Settled)]
-            refused = [r for r in results if isinstance(r, _Refused)]
+            settled = [r for r in results if isinstance(r, Settled)]
+            refused = [r for r in results if isinstance(r, Refused)]
             await self._write_ahead(unit, prepared, settled, refused, now=now)
+            await self._finish_released(unit, settled, ruling)
         return Work(
             token=token,
             claimed=len(claimed),
-            unchanged=len(settled),
+            unchanged=len(settled) - len(ruling.held),
             refused=len(refused),
+            held=len(ruling.held),
+            released=ruling.released,
             prepared=prepared,
         )
 
@@ -110,107 +99,28 @@ class PrepareActions:
                 lease_until=self._clock.now() + timedelta(seconds=lease_s),
             )
 
-    async def _plan_all(
-        self, unit: Unit, claimed: Sequence[Claimed], *, now: datetime
-    ) -> Sequence[Prepared | _Settled | _Refused]:
+    async def _finish_released(
+        self, unit: Unit, settled: Sequence[Settled], ruling: Ruling
+    ) -> None:
+        """What was approved and turned out to need no call is done."""
+        people = [s.claimed.person_id for s in settled if s.claimed.person_id in ruling.released]
+        if people:
+            policy = self._wiring.policy
+            await unit.plans.finish(policy.district_id, policy.target_id, people)
+
+    async def _hold_names(self, unit: Unit, results: Sequence[Result], *, now: datetime) -> None:
         policy = self._wiring.policy
-        today = now.astimezone(ZoneInfo(policy.time_zone)).date()
-        roles = {c.person_id: self._role(c.person, today) for c in claimed}
-        named = [c.person for c in claimed if c.person is not None and roles[c.person_id]]
-        taken = await self._taken(unit, named)
-        usernames, emails = dict(taken.usernames), dict(taken.emails)
-        held: list[tuple[PersonId | None, Names]] = []
-        results: list[Prepared | _Settled | _Refused] = []
-        for one in claimed:
-            result = self._plan_one(
-                one, roles[one.person_id], Taken(usernames=usernames, emails=emails)
-            )
-            results.append(result)
-            names = _names_of(result)
-            if names is None:
-                continue
-            held.append((one.person_id, names))
-            usernames[key_of(names.username)] = one.person_id
-            if names.email is not None:
-                emails.setdefault(key_of(names.email), one.person_id)
+        named = [(r.claimed.person_id, names_of(r)) for r in results]
+        held: list[tuple[PersonId | None, Names]] = [(p, n) for p, n in named if n is not None]
         if held:
             await unit.accounts.hold_names(policy.district_id, policy.target_id, held, now=now)
-        return results
-
-    async def _taken(self, unit: Unit, people: Sequence[Person]) -> Taken:
-        """Names near the candidates of `people`; keeps other planners out while any is needed."""
-        if not people:
-            return Taken(usernames={}, emails={})
-        policy = self._wiring.policy
-        await unit.accounts.lock_names(policy.district_id, policy.target_id)
-        keys = [key_of(p.username) for p in people if p.username]
-        stems = sorted({stem for p in people if not p.username for stem in stems_of(p)})
-        return await unit.accounts.taken(
-            policy.district_id, policy.target_id, keys=keys, stems=stems
-        )
-
-    def _role(self, person: Person | None, today: date) -> Role | None:
-        if person is None:
-            return None
-        return current_role(person, roles=self._wiring.policy.roles, today=today)
-
-    def _plan_one(
-        self, one: Claimed, role: Role | None, taken: Taken
-    ) -> Prepared | _Settled | _Refused:
-        record = one.record
-        actual = None if record is None else record.actual
-        if record is not None and actual is None and record.asked_at is not None and record.names:
-            look = Look(username=record.names.username)
-            return Prepared(claimed=one, names=record.names, known=None, action=look)
-        person = one.person
-        if person is None or role is None:
-            return self._finish_plan(one, None, actual, plan(None, actual))
-        if actual is None:
-            found = match_found(person.person_id, username=person.username, found=one.found)
-            if isinstance(found, MatchRefused):
-                return _Refused(claimed=one, names=_held(record), actual=None, code=found.code)
-            actual = found
-        names = choose(
-            person,
-            held=_held(record) or _names_found(actual),
-            taken=_owning(taken, actual, person.person_id),
-            policy=self._wiring.policy,
-        )
-        if isinstance(names, NameRefused):
-            return _Refused(claimed=one, names=_held(record), actual=actual, code=names.code)
-        desired = self._wiring.desired(person, names, role)
-        return self._finish_plan(one, names, actual, plan(desired, actual))
-
-    def _finish_plan(
-        self,
-        one: Claimed,
-        names: Names | None,
-        actual: ActualAccount | None,
-        action: Action | None,
-    ) -> Prepared | _Settled:
-        names = names or _held(one.record)
-        if action is not None:
-            return Prepared(claimed=one, names=names, known=actual, action=action)
-        if actual is None and one.record is None:
-            return _Settled(claimed=one, write=None, named=None)
-        write = AccountWrite(
-            person_id=one.person_id,
-            names=names,
-            actual=actual,
-            asked_at=None,
-            error_code=None,
-            cause=one.cause,
-        )
-        fresh = actual is not None and (one.record is None or one.record.actual is None)
-        named = named_fact(self._wiring, one, names) if fresh else None
-        return _Settled(claimed=one, write=write, named=named)
 
     async def _write_ahead(
         self,
         unit: Unit,
         prepared: Sequence[Prepared],
-        settled: Sequence[_Settled],
-        refused: Sequence[_Refused],
+        settled: Sequence[Settled],
+        refused: Sequence[Refused],
         *,
         now: datetime,
     ) -> None:
@@ -250,21 +160,6 @@ class PrepareActions:
             unit.emit(failed_fact(self._wiring, r.claimed, r.actual, code=r.code))
 
 
-def named_fact(wiring: Wiring, one: Claimed, names: Names | None) -> AccountNamed | None:
-    """What goes back to the roster when the directory decided a name that the roster lacks."""
-    person = one.person
-    if names is None or person is None or (person.username and (person.email or not names.email)):
-        return None
-    return AccountNamed(
-        district_id=wiring.policy.district_id,
-        target_id=wiring.policy.target_id,
-        person_id=one.person_id,
-        username=names.username,
-        email=names.email,
-        cause=one.cause,
-    )
-
-
 def failed_fact(
     wiring: Wiring, one: Claimed, actual: ActualAccount | None, *, code: str
 ) -> AccountFact:
@@ -299,37 +194,25 @@ def _reservation(item: Prepared, now: datetime) -> AccountWrite | None:
     )
 
 
-def _park(refused: _Refused, now: datetime) -> Retry:
+def _park(refused: Refused, now: datetime) -> Retry:
     wait = timedelta(seconds=parked_wait_s(refused.claimed.attempt))
     return Retry(person_id=refused.claimed.person_id, at=now + wait, code=refused.code)
 
 
-def _held(record: AccountRecord | None) -> Names | None:
-    return None if record is None else record.names
+def _ruled(result: Result, ruling: Ruling) -> Result:
+    """What waits, or was refused, is left as it is and needs no mark: its plan remembers it."""
+    if result.claimed.person_id in ruling.held | ruling.refused:
+        return Settled(claimed=result.claimed, write=None, named=None, linked=False)
+    return result
 
 
-def _names_found(actual: ActualAccount | None) -> Names | None:
-    if actual is None:
-        return None
-    return Names(username=actual.username, email=actual.email, source=NameSource.FOUND)
-
-
-def _owning(taken: Taken, actual: ActualAccount | None, person_id: PersonId) -> Taken:
-    """The username of an account that is this person's is not taken by anybody else."""
-    if actual is None:
-        return taken
-    usernames: Mapping[str, PersonId | None] = {
-        **taken.usernames,
-        key_of(actual.username): person_id,
-    }
-    return replace(taken, usernames=usernames)
-
-
-def _names_of(result: Prepared | _Settled | _Refused) -> Names | None:
-    match result:
-        case Prepared(names=names):
-            return names
-        case _Settled(write=AccountWrite(names=names)):
-            return names
-        case _:
-            return None
+def _nothing(token: str) -> Work:
+    return Work(
+        token=token,
+        claimed=0,
+        unchanged=0,
+        refused=0,
+        held=0,
+        released=frozenset(),
+        prepared=(),
+    )

@@ -29,6 +29,7 @@ class Round:
     claimed: int
     unchanged: int
     refused: int
+    held: int
     counts: Mapping[tuple[str, str], int]
     pause_s: float
 
@@ -62,6 +63,7 @@ class ReconcileTarget:
             claimed=work.claimed,
             unchanged=work.unchanged,
             refused=work.refused,
+            held=work.held,
             counts=counts,
             pause_s=pause_s,
         )

@@ -6,11 +6,11 @@ overwrite a quicker one.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from directory_sync.domain.account import ActualAccount, Names, NameSource
+from directory_sync.domain.account import ActualAccount, Asked, Names, NameSource
 from directory_sync.domain.backoff import parked_wait_s, transient_wait_s
 from directory_sync.domain.fact import AccountFact, AccountStep, Fact
 from directory_sync.domain.ids import PersonId
@@ -22,11 +22,12 @@ from directory_sync.domain.outcome import (
     Rejected,
     Unavailable,
 )
-from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update
+from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update, not_taken
 from directory_sync.domain.work import AccountWrite, Retry
 from directory_sync.ports import Units, Wiring
 from directory_sync.usecases.mark_groups import mark_groups_of_accounts
-from directory_sync.usecases.prepare_actions import Prepared, Work, failed_fact, named_fact
+from directory_sync.usecases.planning import Prepared, named_fact
+from directory_sync.usecases.prepare_actions import Work, failed_fact
 from roster_common.ports import Clock
 
 
@@ -71,6 +72,9 @@ class RecordOutcomes:
                 await unit.accounts.disown_username(district_id, target_id, username)
             await unit.marks.finish(district_id, target_id, recorded.done, now=now)
             await unit.marks.retry(district_id, target_id, recorded.retries)
+            approved = [person_id for person_id in recorded.done if person_id in work.released]
+            if approved:
+                await unit.plans.finish(district_id, target_id, approved)
             before = {item.claimed.person_id: item.claimed.record for item in work.prepared}
             await mark_groups_of_accounts(
                 unit, self._wiring.policy, before, recorded.writes, now=now
@@ -82,8 +86,7 @@ class RecordOutcomes:
     def _note(self, recorded: _Recorded, item: Prepared, outcome: Outcome) -> None:
         match outcome:
             case Applied(actual=actual, linked=linked):
-                self._note_applied(recorded, item, actual, linked=linked)
-                result = "done"
+                result = self._note_applied(recorded, item, actual, linked=linked)
             case Missing():
                 # Known account gone, or a create never carried out: plan afresh, same names.
                 recorded.writes.append(_write(item, item.names, None))
@@ -103,8 +106,10 @@ class RecordOutcomes:
 
     def _note_applied(
         self, recorded: _Recorded, item: Prepared, actual: ActualAccount, *, linked: bool
-    ) -> None:
-        recorded.writes.append(_write(item, item.names, actual))
+    ) -> str:
+        if not linked and actual.enabled is isinstance(item.action, Disable):
+            return self._note_not_switched(recorded, item, actual)
+        recorded.writes.append(_write(item, item.names, actual, unheeded=_unheeded(item, actual)))
         recorded.facts.append(self._applied_fact(item, actual))
         before = item.claimed.record
         if before is None or before.actual is None:
@@ -115,6 +120,19 @@ class RecordOutcomes:
             recorded.retries.append(_again(item, recorded.now, code="linked"))
         else:
             recorded.done[item.claimed.person_id] = item.claimed.generation
+        return "done"
+
+    def _note_not_switched(self, recorded: _Recorded, item: Prepared, actual: ActualAccount) -> str:
+        """It said yes, and the account is on where it should be off, or off where on.
+
+        An update never asked for that: somebody switched it meanwhile, and we look again.
+        """
+        if isinstance(item.action, Update):
+            recorded.writes.append(_write(item, item.names, actual))
+            recorded.retries.append(_again(item, recorded.now, code="switched_meanwhile"))
+            return "retried"
+        self._note_rejected(recorded, replace(item, known=actual), "not_heeded")
+        return "failed"
 
     def _note_name_taken(self, recorded: _Recorded, item: Prepared) -> str:
         names = item.names
@@ -209,6 +227,7 @@ def _write(
     *,
     asked_at: datetime | None = None,
     error_code: str | None = None,
+    unheeded: Asked | None = None,
 ) -> AccountWrite:
     return AccountWrite(
         person_id=item.claimed.person_id,
@@ -217,7 +236,16 @@ def _write(
         asked_at=asked_at,
         error_code=error_code,
         cause=item.claimed.cause,
+        unheeded=unheeded,
     )
+
+
+def _unheeded(item: Prepared, actual: ActualAccount) -> Asked | None:
+    """What the target did not take; None when this action says nothing of it."""
+    if isinstance(item.action, Look):
+        return None
+    record = item.claimed.record
+    return not_taken(item.action, actual, {} if record is None else record.unheeded)
 
 
 def _again(item: Prepared, now: datetime, *, code: str) -> Retry:

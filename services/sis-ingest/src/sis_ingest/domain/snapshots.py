@@ -83,7 +83,7 @@ class Rows:
 
 
 def seen(row: RawRow) -> StagedRow:
-    """A row that is there and says nothing new, or nothing that could be read."""
+    """A row that is there and says nothing that could be read."""
     return StagedRow(
         row=row.row,
         external_id=row.external_id,

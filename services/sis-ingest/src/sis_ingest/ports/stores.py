@@ -220,8 +220,11 @@ class Staging(Protocol):
         """Adds rows."""
         ...
 
-    async def known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
-        """Row numbers of those that stand behind a live record already, exactly as they are."""
+    async def put_known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
+        """Adds those that stand behind a live record already, exactly as they are: their numbers.
+
+        They name their record and say nothing new of it.
+        """
         ...
 
     async def weigh(self) -> None:

@@ -40,9 +40,10 @@ class StageSnapshot:
                     report = _counted(report, collection, chunk, rows)
                     run = replace(run, report=report)
                     await unit.runs.save(run)
-            report = await self._without_repeated(run, collection, report)
         async with self.units.begin("stage") as unit:
             await unit.staging.weigh()
+        for collection in snapshot.collections:
+            report = await self._without_repeated(run, collection, report)
         return replace(run, report=report, percent=READ_PERCENT)
 
     async def _without_repeated(self, run: Run, collection: Collection, report: Report) -> Report:
@@ -73,15 +74,11 @@ async def _read(
     unit: Unit, run: Run, snapshot: OpenSnapshot, collection: Collection, chunk: Chunk
 ) -> Rows:
     """Stages a chunk: in full what is new, by id what is known as it stands or was refused."""
-    known = await unit.staging.known(run, collection.entity, chunk.rows)
+    known = await unit.staging.put_known(run, collection.entity, chunk.rows)
     fresh = [row for row in chunk.rows if row.row not in known]
     rows = await asyncio.to_thread(snapshot.read, collection, fresh)
     refused = {refusal.row for refusal in rows.refused}
-    named = [
-        seen(row)
-        for row in chunk.rows
-        if row.row in known or (row.row in refused and row.external_id)
-    ]
+    named = [seen(row) for row in fresh if row.row in refused and row.external_id]
     await unit.staging.put(run, collection.entity, [*rows.good, *named])
     return rows
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
+import orjson
 
 from directory_sync.adapters.postgres.stored import dump, hash_of
 from directory_sync.domain.account import ActualAccount, Names, NameSource
@@ -16,15 +17,17 @@ _WRITE = """
     INSERT INTO directory_sync.account AS a
         (district_id, target_id, person_id, account_id, username, email, username_source, state,
          asked_at, observed, actual_hash, confirmed_at, correlation_id, changed_at,
-         last_error_code, last_error_at)
+         last_error_code, last_error_at, unheeded)
     SELECT $1, $2, r.person_id, r.account_id, r.username, r.email, r.source, r.state,
            r.asked_at, r.observed::jsonb, r.actual_hash,
            CASE WHEN r.account_id IS NOT NULL THEN $14::timestamptz END, r.correlation_id, $14,
-           r.error, CASE WHEN r.error IS NOT NULL THEN $14::timestamptz END
+           r.error, CASE WHEN r.error IS NOT NULL THEN $14::timestamptz END,
+           r.unheeded::jsonb
     FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::timestamptz[], $10::text[], $11::bytea[], $12::text[], $13::text[])
+                $9::timestamptz[], $10::text[], $11::bytea[], $12::text[], $13::text[],
+                $15::text[])
         AS r(person_id, account_id, username, email, source, state,
-             asked_at, observed, actual_hash, correlation_id, error)
+             asked_at, observed, actual_hash, correlation_id, error, unheeded)
     ORDER BY r.person_id
     ON CONFLICT (district_id, target_id, person_id) DO UPDATE SET
         account_id = excluded.account_id, username = excluded.username, email = excluded.email,
@@ -34,9 +37,10 @@ _WRITE = """
         confirmed_at = CASE WHEN excluded.last_error_code IS NULL AND excluded.asked_at IS NULL
             THEN excluded.confirmed_at ELSE a.confirmed_at END,
         correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
-        last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at
+        last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at,
+        unheeded = CASE WHEN a.person_id = ANY($16::text[]) THEN excluded.unheeded
+            ELSE a.unheeded END
 """
-_LOCK_NAMES = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 # Rows: the names around a batch's candidates; indexes name_pkey and name_stem.
 _TAKEN = """
     SELECT kind, name_key, person_id FROM directory_sync.name
@@ -72,13 +76,6 @@ _DROP_FOUND = """
     DELETE FROM directory_sync.found_account
     WHERE district_id = $1 AND target_id = $2 AND account_id = ANY($3::text[])
 """
-_FIRST_READ = """
-    SELECT 1 FROM directory_sync.target WHERE district_id = $1 AND target_id = $2
-"""
-_NOTE_READ = """
-    INSERT INTO directory_sync.target (district_id, target_id, first_read_at, first_read_accounts)
-    VALUES ($1, $2, $4, $3) ON CONFLICT (district_id, target_id) DO NOTHING
-"""
 
 
 class PostgresAccounts:
@@ -106,18 +103,16 @@ class PostgresAccounts:
             [None if w.names is None else w.names.username for w in writes],
             [None if w.names is None else w.names.email for w in writes],
             [None if w.names is None else w.names.source.value for w in writes],
-            [_state(w.actual) for w in writes],
+            ["reserved" if w.actual is None else w.actual.state for w in writes],
             [w.asked_at for w in writes],
             observed,
             [None if text is None else hash_of(text) for text in observed],
             [w.cause.correlation_id for w in writes],
             [w.error_code for w in writes],
             now,
+            [orjson.dumps(dict(w.unheeded or {})).decode() for w in writes],
+            [w.person_id for w in writes if w.unheeded is not None],
         )
-
-    async def lock_names(self, district_id: DistrictId, target_id: TargetId) -> None:
-        """Keep other planners of this target out until the transaction ends."""
-        await self._driver.execute(_LOCK_NAMES, f"directory_sync/{district_id}/{target_id}")
 
     async def taken(
         self,
@@ -192,19 +187,3 @@ class PostgresAccounts:
     ) -> None:
         """Forget found accounts that are linked now."""
         await self._driver.execute(_DROP_FOUND, district_id, target_id, list(account_ids))
-
-    async def first_read_done(self, district_id: DistrictId, target_id: TargetId) -> bool:
-        """Whether the target was read whole once."""
-        return await self._driver.fetchval(_FIRST_READ, district_id, target_id) is not None
-
-    async def note_first_read(
-        self, district_id: DistrictId, target_id: TargetId, *, accounts: int, now: datetime
-    ) -> None:
-        """Remember that the whole target was read."""
-        await self._driver.execute(_NOTE_READ, district_id, target_id, accounts, now)
-
-
-def _state(actual: ActualAccount | None) -> str:
-    if actual is None:
-        return "reserved"
-    return "enabled" if actual.enabled else "disabled"

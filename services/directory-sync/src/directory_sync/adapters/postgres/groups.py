@@ -130,8 +130,8 @@ _FORGET_SPENT = """
     DELETE FROM directory_sync.removal WHERE district_id = $1 AND target_id = $2 AND at <= $3
 """
 _READ_DONE = """
-    SELECT first_read_at, groups_read_at FROM directory_sync.target
-    WHERE district_id = $1 AND target_id = $2
+    SELECT groups_read_at FROM directory_sync.target
+    WHERE district_id = $1 AND target_id = $2 AND live_at IS NOT NULL
 """
 _NOTE_READ = """
     UPDATE directory_sync.target SET groups_read_at = $3 WHERE district_id = $1 AND target_id = $2

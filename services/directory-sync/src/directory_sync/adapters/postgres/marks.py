@@ -5,12 +5,9 @@ from datetime import datetime
 
 import asyncpg
 
-from directory_sync.adapters.postgres.stored import load_actual, load_person
-from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
+from directory_sync.adapters.postgres.claimed import with_facts
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
-from directory_sync.domain.names import key_of
-from directory_sync.domain.person import Person
 from directory_sync.domain.work import Claimed, Retry
 
 _BULK_ORIGINS = frozenset({"firstload", "republish", "snapshot"})
@@ -38,10 +35,11 @@ _SET_EVERYONE = """
         (district_id, target_id, person_id, lane, correlation_id, causation_id, origin,
          since, next_attempt_at)
     SELECT district_id, $2, person_id, 1, correlation_id, causation_id, 'republish', $3, $3
-    FROM directory_sync.person WHERE district_id = $1 AND NOT deleted
+    FROM directory_sync.person WHERE district_id = $1
     ON CONFLICT (district_id, target_id, person_id) DO NOTHING
 """
-# Rows: <= $3, index dirty_due. The lower lane alone while it has anything due.
+# Rows: <= $3, index dirty_due. The lower lane alone while it has anything due. Here and below the
+# ids stand in an array: a join would be planned by the queue's figures, which are always old.
 _CLAIM = """
     WITH free AS (
         SELECT person_id, lane, next_attempt_at FROM directory_sync.dirty
@@ -52,25 +50,24 @@ _CLAIM = """
     ), due AS (SELECT person_id FROM free WHERE lane = (SELECT min(lane) FROM free))
     UPDATE directory_sync.dirty d
     SET lease_token = $4, lease_until = $6, attempts = d.attempts + 1
-    FROM due
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.person_id = due.person_id
+    WHERE d.district_id = $1 AND d.target_id = $2
+      AND d.person_id = ANY(ARRAY(SELECT person_id FROM due))
     RETURNING d.person_id, d.correlation_id, d.causation_id, d.origin, d.attempts, d.generation
 """
-# Rows: one per claimed person, by primary keys.
-_FACTS = """
-    SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS known,
-           a.username, a.email, a.username_source, a.asked_at, a.observed::text AS observed
-    FROM unnest($3::text[]) AS w(person_id)
-    LEFT JOIN directory_sync.person p ON p.district_id = $1 AND p.person_id = w.person_id
-    LEFT JOIN directory_sync.account a
-        ON a.district_id = $1 AND a.target_id = $2 AND a.person_id = w.person_id
+# Rows: persons without a mark, by primary key.
+_ADD = """
+    INSERT INTO directory_sync.dirty
+        (district_id, target_id, person_id, lane, correlation_id, causation_id, origin,
+         since, next_attempt_at)
+    SELECT $1, $2, r.person_id, 1, r.correlation_id, r.causation_id, r.origin, $7, $7
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
+        AS r(person_id, correlation_id, causation_id, origin)
+    ORDER BY r.person_id
+    ON CONFLICT (district_id, target_id, person_id) DO NOTHING
 """
-# Rows: accounts of the first read that carry the id or the username; two index look-ups each.
-_CANDIDATES = """
-    SELECT w.person_id, f.observed::text AS observed
-    FROM unnest($3::text[], $4::text[]) AS w(person_id, username_key)
-    JOIN directory_sync.found_account f ON f.district_id = $1 AND f.target_id = $2
-        AND (f.external_id = w.person_id OR f.username_key = w.username_key)
+_ALL = """
+    SELECT person_id, generation FROM directory_sync.dirty
+    WHERE district_id = $1 AND target_id = $2 ORDER BY person_id
 """
 _RENEW = """
     UPDATE directory_sync.dirty SET lease_until = $4
@@ -82,10 +79,9 @@ _HELD = """
     ORDER BY person_id FOR UPDATE
 """
 _FINISH = """
-    DELETE FROM directory_sync.dirty d
-    USING unnest($3::text[], $4::bigint[]) AS r(person_id, generation)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.person_id = r.person_id
-      AND d.generation = r.generation
+    DELETE FROM directory_sync.dirty
+    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
+      AND generation = ($4::bigint[])[array_position($3::text[], person_id)]
 """
 _COME_AGAIN = """
     UPDATE directory_sync.dirty
@@ -95,10 +91,11 @@ _COME_AGAIN = """
 # A newer mark came meanwhile: it is due at once, whatever the older one's retry says.
 _RETRY = """
     UPDATE directory_sync.dirty d
-    SET lease_token = NULL, lease_until = NULL, last_error_code = r.code,
-        next_attempt_at = CASE WHEN d.attempts = 0 THEN d.next_attempt_at ELSE r.at END
-    FROM unnest($3::text[], $4::timestamptz[], $5::text[]) AS r(person_id, at, code)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.person_id = r.person_id
+    SET lease_token = NULL, lease_until = NULL,
+        last_error_code = ($5::text[])[array_position($3::text[], d.person_id)],
+        next_attempt_at = CASE WHEN d.attempts = 0 THEN d.next_attempt_at
+            ELSE ($4::timestamptz[])[array_position($3::text[], d.person_id)] END
+    WHERE d.district_id = $1 AND d.target_id = $2 AND d.person_id = ANY($3::text[])
 """
 
 
@@ -149,53 +146,34 @@ class PostgresMarks:
         marks = await self._driver.fetch(
             _CLAIM, district_id, target_id, limit, token, now, lease_until
         )
-        if not marks:
-            return []
-        ids = [row["person_id"] for row in marks]
-        rows = await self._driver.fetch(_FACTS, district_id, target_id, ids)
-        facts = {row["person_id"]: row for row in rows}
-        people = {
-            person_id: None if row["state"] is None else load_person(row["state"])
-            for person_id, row in facts.items()
-        }
-        records = {person_id: record_of(row) for person_id, row in facts.items()}
-        unlinked = [i for i in ids if (held := records[i]) is None or held.actual is None]
-        found = await self._candidates(district_id, target_id, unlinked, people)
-        return [
-            Claimed(
-                person_id=PersonId(row["person_id"]),
-                person=people[row["person_id"]],
-                record=records[row["person_id"]],
-                found=found.get(row["person_id"], ()),
-                cause=Cause(
-                    correlation_id=row["correlation_id"],
-                    causation_id=row["causation_id"],
-                    origin=row["origin"],
-                ),
-                attempt=row["attempts"],
-                generation=row["generation"],
-            )
-            for row in sorted(marks, key=lambda mark: str(mark["person_id"]))
-        ]
+        return await with_facts(self._driver, district_id, target_id, marks)
 
-    async def _candidates(
+    async def add(
         self,
         district_id: DistrictId,
         target_id: TargetId,
-        unlinked: Sequence[str],
-        people: Mapping[str, Person | None],
-    ) -> Mapping[str, list[ActualAccount]]:
-        keys = [
-            key_of(person.username)
-            if (person := people[person_id]) is not None and person.username
-            else None
-            for person_id in unlinked
-        ]
-        rows = await self._driver.fetch(_CANDIDATES, district_id, target_id, unlinked, keys)
-        found: dict[str, list[ActualAccount]] = {}
-        for row in rows:
-            found.setdefault(row["person_id"], []).append(load_actual(row["observed"]))
-        return found
+        causes: Mapping[PersonId, Cause],
+        *,
+        now: datetime,
+    ) -> None:
+        """Mark those without a mark; one that waits for its time goes on waiting."""
+        await self._driver.execute(
+            _ADD,
+            district_id,
+            target_id,
+            list(causes),
+            [c.correlation_id for c in causes.values()],
+            [c.causation_id for c in causes.values()],
+            [c.origin for c in causes.values()],
+            now,
+        )
+
+    async def standing(
+        self, district_id: DistrictId, target_id: TargetId
+    ) -> Sequence[tuple[PersonId, int]]:
+        """Every mark of the target with its generation, by person; takes no lease."""
+        rows = await self._driver.fetch(_ALL, district_id, target_id)
+        return [(PersonId(row["person_id"]), row["generation"]) for row in rows]
 
     async def renew(
         self,
@@ -240,22 +218,3 @@ class PostgresMarks:
             [r.at for r in retries],
             [r.code for r in retries],
         )
-
-
-def record_of(row: asyncpg.Record) -> AccountRecord | None:
-    """The record in a row that has `known`, the names, `asked_at` and `observed`."""
-    if not row["known"]:
-        return None
-    names = None
-    if row["username"] is not None:
-        names = Names(
-            username=row["username"],
-            email=row["email"],
-            source=NameSource(row["username_source"]),
-        )
-    return AccountRecord(
-        person_id=PersonId(row["person_id"]),
-        names=names,
-        actual=None if row["observed"] is None else load_actual(row["observed"]),
-        asked_at=row["asked_at"],
-    )

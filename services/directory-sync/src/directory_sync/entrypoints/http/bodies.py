@@ -25,8 +25,19 @@ class WaitingBody(Body):
     error_code: str | None
 
 
+class HeldByBody(Body):
+    """The plan that decides about this account; `state` is where the account stands in it."""
+
+    plan_id: str
+    state: str
+
+
 class AccountBody(Body):
-    """One person's account in one target; `state` is none, reserved, enabled or disabled."""
+    """One person's account in one target; `state` is none, reserved, enabled or disabled.
+
+    `reason` says why it should be so; `heldBy`, why it is not yet. `unheeded` names attributes
+    that the target did not take though it said yes; they are not asked for again.
+    """
 
     district: str
     target: str
@@ -37,11 +48,13 @@ class AccountBody(Body):
     username_from: str | None
     email: str | None
     attributes: dict[str, str]
+    unheeded: list[str]
     confirmed_at: datetime | None
     correlation_id: str
     last_error_code: str | None
     last_error_at: datetime | None
     waiting: WaitingBody | None
+    held_by: HeldByBody | None
 
 
 class AccountsBody(Body):
@@ -62,11 +75,15 @@ class GroupCountsBody(Body):
 
 
 class TargetBody(Body):
-    """One target in numbers."""
+    """One target in numbers. `liveAt` is null while its first connection waits for a person."""
 
     district: str
     target: str
     first_read_at: datetime | None
+    live_at: datetime | None
+    last_read_at: datetime | None
+    last_read_outcome: str | None
+    open_plans: int
     accounts: dict[str, int]
     waiting: int
     oldest_waiting_since: datetime | None
@@ -97,6 +114,7 @@ def account_body(shown: ShownAccount) -> AccountBody:
         username_from=None if names is None else names.source.value,
         email=None if names is None else names.email,
         attributes={} if actual is None else dict(actual.attributes),
+        unheeded=[] if record is None else sorted(record.unheeded),
         confirmed_at=row.confirmed_at,
         correlation_id=row.correlation_id,
         last_error_code=row.error_code,
@@ -109,6 +127,9 @@ def account_body(shown: ShownAccount) -> AccountBody:
             next_attempt_at=waiting.next_attempt_at,
             error_code=waiting.error_code,
         ),
+        held_by=None
+        if row.held is None
+        else HeldByBody(plan_id=row.held.plan_id, state=row.held.state.value),
     )
 
 
@@ -117,7 +138,11 @@ def target_body(counts: TargetCounts, groups: GroupCounts | None) -> TargetBody:
     return TargetBody(
         district=counts.district_id,
         target=counts.target_id,
-        first_read_at=counts.first_read_at,
+        first_read_at=None if counts.state is None else counts.state.first_read_at,
+        live_at=None if counts.state is None else counts.state.live_at,
+        last_read_at=None if counts.state is None else counts.state.last_read_at,
+        last_read_outcome=None if counts.state is None else counts.state.last_read_outcome,
+        open_plans=counts.open_plans,
         accounts=dict(counts.accounts),
         waiting=counts.waiting,
         oldest_waiting_since=counts.oldest_waiting_since,
@@ -142,4 +167,4 @@ def _state(shown: ShownAccount) -> str:
         return "none"
     if record.actual is None:
         return "reserved"
-    return "enabled" if record.actual.enabled else "disabled"
+    return record.actual.state

@@ -1,7 +1,9 @@
-"""The loop that keeps one target right: a first read, then rounds for as long as there is work."""
+"""The loop that keeps one target right: its first connection, then rounds while there is work."""
+
+import time
 
 from directory_sync.domain.backoff import transient_wait_s
-from directory_sync.usecases.read_target import ReadTarget
+from directory_sync.usecases.connect_target import Connected, ConnectTarget
 from directory_sync.usecases.reconcile_target import ReconcileTarget, Round
 from roster_common.errors import Retriable
 from roster_common.runtime.bell import Ear
@@ -13,6 +15,7 @@ logger = get_logger(__name__)
 
 _LONGEST_PAUSE_S = 60.0
 _IDLE_S = 0.5
+_REST = 5.0
 
 
 class Reconciler:
@@ -22,18 +25,18 @@ class Reconciler:
         self,
         *,
         target_id: str,
-        read_target: ReadTarget,
+        connect: ConnectTarget,
         reconcile: ReconcileTarget,
         ear: Ear,
     ) -> None:
         self._target_id = target_id
-        self._read_target = read_target
+        self._connect = connect
         self._reconcile = reconcile
         self._ear = ear
 
     async def run(self, stopping: Stopping) -> None:
         """Until stopped. A target that is away is waited for; trouble of our own is raised."""
-        await self._first_read(stopping)
+        await self._connect_target(stopping)
         while not stopping.is_set():
             done = await self._reconcile()
             self._tell(done)
@@ -42,12 +45,13 @@ class Reconciler:
             elif not done.claimed:
                 await self._ear.wait(_IDLE_S)
 
-    async def _first_read(self, stopping: Stopping) -> None:
-        """Returns when the target was read whole once, or on stopping."""
+    async def _connect_target(self, stopping: Stopping) -> None:
+        """Returns when the target is live, or on stopping."""
         failures = 0
         while not stopping.is_set():
+            began = time.monotonic()
             try:
-                read = await self._read_target()
+                connected = await self._connect()
             except Retriable as error:
                 failures += 1
                 logger.warning(
@@ -55,9 +59,12 @@ class Reconciler:
                 )
                 await stopping.wait(transient_wait_s(failures))
                 continue
-            if not read.done_before:
-                logger.info("target_read", target=self._target_id, accounts=read.accounts)
-            return
+            if connected is not Connected.WAITING:
+                logger.info("target_connected", target=self._target_id, state=connected.value)
+            if connected is Connected.LIVE:
+                return
+            # Planning for everybody costs; a roster that is loaded now is planned now and then.
+            await stopping.wait(max(_IDLE_S, _REST * (time.monotonic() - began)))
 
     def _tell(self, done: Round) -> None:
         """One line and the counters for a round that did something."""
@@ -70,12 +77,14 @@ class Reconciler:
             done.unchanged
         )
         actions.labels(target=self._target_id, action="none", outcome="failed").inc(done.refused)
+        actions.labels(target=self._target_id, action="disable", outcome="held").inc(done.held)
         logger.info(
             "target_round",
             target=self._target_id,
             claimed=done.claimed,
             unchanged=done.unchanged,
             refused=done.refused,
+            held=done.held,
             pause_s=round(done.pause_s, 3),
             **{f"{action}_{outcome}": n for (action, outcome), n in done.counts.items()},
         )

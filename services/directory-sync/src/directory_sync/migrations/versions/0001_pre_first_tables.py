@@ -1,4 +1,5 @@
-"""First tables: roster state, marks, accounts, names, what a first read found, groups.
+"""First tables: roster state, marks, accounts, names, what a first read found, groups,
+plans, steps.
 
 Pre: safe while older code runs (nothing exists before it).
 """
@@ -52,6 +53,7 @@ _ACCOUNT = """
         username_source text CHECK (username_source IN ('roster', 'allocated', 'found')),
         state text NOT NULL CHECK (state IN ('reserved', 'enabled', 'disabled')),
         asked_at timestamptz, observed jsonb, actual_hash bytea, confirmed_at timestamptz,
+        unheeded jsonb NOT NULL DEFAULT '{}',
         correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
         last_error_code text, last_error_at timestamptz,
         PRIMARY KEY (district_id, target_id, person_id),
@@ -82,7 +84,9 @@ _TARGET = """
     CREATE TABLE directory_sync.target (
         district_id text NOT NULL, target_id text NOT NULL,
         first_read_at timestamptz NOT NULL, first_read_accounts integer NOT NULL,
-        groups_read_at timestamptz,
+        groups_read_at timestamptz, live_at timestamptz,
+        read_asked_at timestamptz, read_started_at timestamptz,
+        last_read_at timestamptz, last_read_outcome text,
         PRIMARY KEY (district_id, target_id)
     )
 """
@@ -147,7 +151,61 @@ _REMOVAL = """
         PRIMARY KEY (district_id, target_id, group_key, account_id)
     )
 """
+_PLAN = """
+    CREATE TABLE directory_sync.plan (
+        district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
+        kind text NOT NULL CHECK (kind IN ('first_connection', 'guard')),
+        state text NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'expired')),
+        items_hash text NOT NULL, counts jsonb NOT NULL, population integer NOT NULL,
+        limit_count integer, limit_share double precision,
+        approvals text[] NOT NULL, approvals_needed integer NOT NULL,
+        correlation_id text NOT NULL, created_at timestamptz NOT NULL,
+        grown_at timestamptz NOT NULL, expires_at timestamptz NOT NULL,
+        ended_at timestamptz, reason text,
+        PRIMARY KEY (district_id, target_id, plan_id),
+        CHECK ((state = 'open') = (ended_at IS NULL))
+    )
+"""
+# Names of attributes, never values. An item that is not at its end is in one plan only.
+_PLAN_ITEM = """
+    CREATE TABLE directory_sync.plan_item (
+        district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
+        person_id text NOT NULL, action text NOT NULL,
+        reason text NOT NULL, attributes text[] NOT NULL,
+        correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
+        state text NOT NULL CHECK
+            (state IN ('waiting', 'released', 'refused', 'expired', 'done', 'gone')),
+        PRIMARY KEY (district_id, target_id, plan_id, person_id, action)
+    )
+"""
+# Who was disabled without asking, once per person in 24 hours; written before the call.
+_SPENT = """
+    CREATE TABLE directory_sync.spent (
+        district_id text NOT NULL, target_id text NOT NULL, person_id text NOT NULL,
+        at timestamptz NOT NULL,
+        PRIMARY KEY (district_id, target_id, person_id)
+    )
+"""
+# What happened, for GET /trace: ids, counts and codes, kept as long as the log.
+_STEP = """
+    CREATE TABLE directory_sync.step (
+        district_id text NOT NULL, correlation_id text NOT NULL, at timestamptz NOT NULL,
+        what text NOT NULL, ids jsonb NOT NULL, item_count integer NOT NULL, detail text
+    )
+"""
 _INDEXES = (
+    """
+    CREATE UNIQUE INDEX plan_item_live ON directory_sync.plan_item
+        (district_id, target_id, person_id, action)
+        WHERE state IN ('waiting', 'released', 'refused', 'expired')
+    """,
+    """
+    CREATE INDEX plan_open ON directory_sync.plan (district_id, target_id) WHERE state = 'open'
+    """,
+    "CREATE INDEX plan_id ON directory_sync.plan (plan_id)",
+    "CREATE INDEX spent_at ON directory_sync.spent (district_id, target_id, at)",
+    "CREATE INDEX step_cause ON directory_sync.step (correlation_id)",
+    "CREATE INDEX step_at ON directory_sync.step (district_id, at)",
     """
     CREATE INDEX person_review ON directory_sync.person (district_id, review_on)
         WHERE review_on IS NOT NULL
@@ -194,12 +252,13 @@ _INDEXES = (
     """,
     "CREATE INDEX removal_at ON directory_sync.removal (district_id, target_id, at)",
 )
+_PLANS = (_PLAN, _PLAN_ITEM, _SPENT, _STEP)
 _GROUPS = (_PLACE, _DIRTY_GROUP, _GROUP, _MEMBERSHIP, _STRANGER, _REMOVAL)
 
 
 def upgrade() -> None:
     """Create the tables of this service."""
-    tables = (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET, *_GROUPS)
+    tables = (_PERSON, _CLASS, _DIRTY, _ACCOUNT, _NAME, _FOUND, _TARGET, *_GROUPS, *_PLANS)
     for statement in (*tables, *_INDEXES):
         op.execute(statement)
     create_position_table(op, schema="directory_sync")

@@ -1,4 +1,8 @@
-"""The crosswalk in PostgreSQL. Every method runs in the caller's transaction."""
+"""The crosswalk in PostgreSQL. Every method runs in the caller's transaction.
+
+Keys of a batch are found by a LATERAL select with OFFSET 0: one look in the index for each,
+whatever the planner thinks of a table that fills; a plain join reads all of it for every batch.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,19 +18,21 @@ from sis_ingest.domain.references import IdKey
 
 # Purpose: our ids for a batch of outside ids. Rows: up to one per id. Index: crosswalk_current.
 _FIND: Final = """
-SELECT c.entity, c.external_id, c.entity_id
+SELECT k.entity, k.external_id, c.entity_id
 FROM unnest($3::text[], $4::text[]) AS k(entity, external_id)
-JOIN sis_ingest.crosswalk c
-  ON c.district_id = $1 AND c.source_id = $2 AND c.entity = k.entity
- AND c.external_id = k.external_id AND c.valid_to IS NULL
+CROSS JOIN LATERAL (
+    SELECT entity_id FROM sis_ingest.crosswalk
+    WHERE district_id = $1 AND source_id = $2 AND entity = k.entity
+      AND external_id = k.external_id AND valid_to IS NULL OFFSET 0) AS c
 """
 
 # Purpose: which candidates were ever given out. Rows: few. Index: crosswalk_ours.
 _TAKEN: Final = """
-SELECT DISTINCT c.entity, c.entity_id
+SELECT k.entity, k.entity_id
 FROM unnest($2::text[], $3::text[]) AS k(entity, entity_id)
-JOIN sis_ingest.crosswalk c
-  ON c.district_id = $1 AND c.entity = k.entity AND c.entity_id = k.entity_id
+CROSS JOIN LATERAL (
+    SELECT FROM sis_ingest.crosswalk
+    WHERE district_id = $1 AND entity = k.entity AND entity_id = k.entity_id OFFSET 0) AS c
 """
 
 # Purpose: record new meanings. Rows: one per id.
@@ -40,12 +46,12 @@ FROM unnest($3::text[], $4::text[], $5::text[], $6::text[])
 
 # Purpose: which of our ids have several outside ids. Rows: few. Index: crosswalk_ours.
 _SHARED: Final = """
-SELECT c.entity, c.entity_id
+SELECT k.entity, k.entity_id
 FROM (SELECT DISTINCT * FROM unnest($2::text[], $3::text[])) AS k(entity, entity_id)
-JOIN sis_ingest.crosswalk c
-  ON c.district_id = $1 AND c.entity = k.entity AND c.entity_id = k.entity_id
- AND c.valid_to IS NULL
-GROUP BY c.entity, c.entity_id HAVING count(*) > 1
+CROSS JOIN LATERAL (
+    SELECT FROM sis_ingest.crosswalk
+    WHERE district_id = $1 AND entity = k.entity AND entity_id = k.entity_id
+      AND valid_to IS NULL OFFSET 1) AS c
 """
 
 # Purpose: give the outside ids of some of ours to others. Rows: few. Index: crosswalk_ours.

@@ -82,6 +82,12 @@ ON CONFLICT (district_id, hold_id, external_id) DO UPDATE SET
 WHERE excluded.occurred_at > i.occurred_at
 """
 
+# Purpose: whether anything of a source waits in a hold. Rows: 1. Index: hold_waiting.
+_ANY_WAITING: Final = """
+SELECT EXISTS (SELECT FROM sis_ingest.hold
+    WHERE district_id = $1 AND source_id = $2 AND done_at IS NULL)
+"""
+
 # Purpose: take what newer statements overtook out of holds, also out of approved ones that are
 # not released yet. Rows: few. Indexes: hold_waiting, primary key of the items. A deletion that
 # went through leaves together with its item.
@@ -235,6 +241,8 @@ class PostgresHolds:
 
     async def leave(self, place: Place, writes: Sequence[Write]) -> frozenset[str]:
         """See the port."""
+        if not await self._driver.fetchval(_ANY_WAITING, place.district_id, place.source_id):
+            return frozenset()
         rows = await self._driver.fetch(
             _LEAVE,
             place.district_id,

@@ -1,4 +1,7 @@
-"""Source records and resolved records in PostgreSQL. Runs in the caller's transaction."""
+"""Source records and resolved records in PostgreSQL. Runs in the caller's transaction.
+
+Keys of a batch are found as in crosswalk.py: by a LATERAL select, one look in the index for each.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,11 +19,12 @@ from sis_ingest.domain.records import to_bytes
 
 # Purpose: what we hold of a batch. Rows: up to one per key. Index: primary key.
 _KNOWN: Final = """
-SELECT r.entity, r.external_id, r.content_hash, r.deleted, r.version, r.occurred_at
+SELECT k.entity, k.external_id, r.*
 FROM unnest($3::text[], $4::text[]) AS k(entity, external_id)
-JOIN sis_ingest.source_record r
-  ON r.district_id = $1 AND r.source_id = $2 AND r.entity = k.entity
- AND r.external_id = k.external_id
+CROSS JOIN LATERAL (
+    SELECT content_hash, deleted, version, occurred_at FROM sis_ingest.source_record
+    WHERE district_id = $1 AND source_id = $2 AND entity = k.entity
+      AND external_id = k.external_id OFFSET 0) AS r
 """
 
 # Purpose: when collections were last stated as a whole. Rows: up to 7. Index: primary key.
@@ -48,10 +52,11 @@ ON CONFLICT (district_id, source_id, entity, external_id) DO UPDATE SET
 
 # Purpose: the resolved records before a batch. Rows: up to one per key. Index: primary key.
 _RESOLVED: Final = """
-SELECT r.entity, r.entity_id, r.data, r.content_hash, r.deleted, r.correlation_id
+SELECT k.entity, k.entity_id, r.*
 FROM unnest($2::text[], $3::text[]) AS k(entity, entity_id)
-JOIN sis_ingest.resolved_record r
-  ON r.district_id = $1 AND r.entity = k.entity AND r.entity_id = k.entity_id
+CROSS JOIN LATERAL (
+    SELECT data, content_hash, deleted, correlation_id FROM sis_ingest.resolved_record
+    WHERE district_id = $1 AND entity = k.entity AND entity_id = k.entity_id OFFSET 0) AS r
 """
 
 # Purpose: store resolved records that changed. Rows: one per record. Index: primary key.

@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 
 from roster_common.errors import Retriable
+from roster_common.runtime.statistics import analyze
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.guards import GuardKey, Hold
 from sis_ingest.domain.runs import Run
@@ -26,16 +27,14 @@ _STANDS: Final = """
 SELECT EXISTS (SELECT FROM sis_ingest.snapshot_stage WHERE district_id = $1 AND run_id = $2)
 """
 
-# Purpose: tell the planner how large both sides are. The columns compared alone: content is large.
-_WEIGH: Final = """
-ANALYZE sis_ingest.snapshot_row (district_id, run_id, entity, external_id),
-        sis_ingest.source_record (district_id, source_id, entity, external_id, deleted)
-"""
+# Purpose: tell the planner how large both sides are.
+_WEIGH: Final = analyze("sis_ingest.snapshot_row, sis_ingest.source_record")
 
 # Purpose: whether a collection repeats an id at all. Rows: 1. The run's rows are read once.
 _REPEATS: Final = """
-SELECT count(*) > count(DISTINCT external_id) FROM sis_ingest.snapshot_row
-WHERE district_id = $1 AND run_id = $2 AND entity = $3
+SELECT EXISTS (SELECT FROM sis_ingest.snapshot_row
+    WHERE district_id = $1 AND run_id = $2 AND entity = $3
+    GROUP BY external_id HAVING count(*) > 1)
 """
 
 # Purpose: keep the first row of each id. Rows: the repeated ones. The run's rows are read once.
@@ -49,13 +48,19 @@ WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $3 AND s.ctid = r.at A
 RETURNING s.row_number
 """
 
-# Purpose: which rows are known as they stand. Rows: up to one chunk. Index: primary key.
-_KNOWN: Final = """
-SELECT k.row_number
-FROM unnest($4::text[], $5::bytea[], $6::integer[]) AS k(external_id, raw_hash, row_number)
-JOIN sis_ingest.source_record r
-  ON r.district_id = $1 AND r.source_id = $2 AND r.entity = $3 AND r.external_id = k.external_id
-WHERE r.raw_hash = k.raw_hash AND NOT r.deleted
+# Purpose: stage rows that are known as they stand. Rows: up to one chunk. Index: primary key, one
+# look for each (see crosswalk.py).
+_PUT_KNOWN: Final = """
+INSERT INTO sis_ingest.snapshot_row (district_id, run_id, entity, sort_key, row_number,
+    external_id, content_hash, deleted, absent, differs)
+SELECT $1, $2, $4, '', k.row_number, k.external_id, ''::bytea, false, false, false
+FROM unnest($5::text[], $6::bytea[], $7::integer[]) AS k(external_id, raw_hash, row_number)
+CROSS JOIN LATERAL (
+    SELECT raw_hash FROM sis_ingest.source_record
+    WHERE district_id = $1 AND source_id = $3 AND entity = $4 AND external_id = k.external_id
+      AND NOT deleted OFFSET 0) AS r
+WHERE r.raw_hash = k.raw_hash
+RETURNING row_number
 """
 
 # Purpose: remember rows that say in other words what we know. Rows: few, once per wording.
@@ -77,35 +82,31 @@ WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $4 AND s.differs
   AND (s.deleted OR r.content_hash = s.content_hash)
 """
 
-# Purpose: stage what a whole collection lacks as deletions. Rows: those. One hash join.
-# Newer records stay: the snapshot cannot know of them. An older snapshot than the last one that
-# stated the collection says nothing.
-_ABSENT: Final = """
-INSERT INTO sis_ingest.snapshot_row (district_id, run_id, entity, sort_key, row_number,
-    external_id, content_hash, deleted, absent, differs, data)
-SELECT $1, $2, $4, coalesce(r.data -> 'user' ->> 'sourcedId', ''),
-       (row_number() OVER (ORDER BY r.external_id) - 2147483648)::integer,
-       r.external_id, ''::bytea, true, true, true, NULL
-FROM sis_ingest.source_record r
-WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $4 AND NOT r.deleted
-  AND r.occurred_at < $5
-  AND NOT EXISTS (SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1
-                  AND t.source_id = $3 AND t.entity = $4 AND t.as_of >= $5)
-  AND NOT EXISTS (SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1
-                  AND s.run_id = $2 AND s.entity = $4 AND s.external_id = r.external_id)
-"""
-
-# Purpose: how a collection stands. Rows: 1. Both sides are read once.
-_COUNTS: Final = """
-SELECT count(*) FILTER (WHERE NOT s.absent AND s.differs) AS differing,
-       count(*) FILTER (WHERE s.absent) AS absent,
-       count(*) FILTER (WHERE r.external_id IS NOT NULL AND NOT r.deleted
-                        AND (s.external_id IS NULL OR s.absent)) AS missing
-FROM (SELECT * FROM sis_ingest.snapshot_row
-      WHERE district_id = $1 AND run_id = $2 AND entity = $4) s
-FULL JOIN (SELECT external_id, deleted FROM sis_ingest.source_record
-           WHERE district_id = $1 AND source_id = $3 AND entity = $4) r
-  ON r.external_id = s.external_id
+# Purpose: how a collection stands; what a whole one lacks is staged as deletions. Rows: 1. One
+# hash join. Newer records stay: the snapshot cannot know of them. An older snapshot than the last
+# one that stated the collection says nothing. The statement does not see what it stages.
+_STAND: Final = """
+WITH missing AS MATERIALIZED (
+    SELECT r.external_id, r.occurred_at, r.data -> 'user' ->> 'sourcedId' AS user_id
+    FROM sis_ingest.source_record r
+    WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $4 AND NOT r.deleted
+      AND NOT EXISTS (SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1
+                      AND s.run_id = $2 AND s.entity = $4 AND s.external_id = r.external_id)
+), absent AS (
+    INSERT INTO sis_ingest.snapshot_row (district_id, run_id, entity, sort_key, row_number,
+        external_id, content_hash, deleted, absent, differs)
+    SELECT $1, $2, $4, coalesce(m.user_id, ''),
+           (row_number() OVER (ORDER BY m.external_id) - 2147483648)::integer,
+           m.external_id, ''::bytea, true, true, true
+    FROM missing m
+    WHERE $5 AND m.occurred_at < $6
+      AND NOT EXISTS (SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1
+                      AND t.source_id = $3 AND t.entity = $4 AND t.as_of >= $6)
+    RETURNING true
+)
+SELECT (SELECT count(*) FROM sis_ingest.snapshot_row
+        WHERE district_id = $1 AND run_id = $2 AND entity = $4 AND differs) AS differing,
+       (SELECT count(*) FROM missing) AS missing, (SELECT count(*) FROM absent) AS absent
 """
 
 # What a guard counts among the rows s of a run: deletions of what stands and is older than the
@@ -250,12 +251,13 @@ class PostgresStaging:
             ],
         )
 
-    async def known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
+    async def put_known(self, run: Run, entity: Entity, rows: Sequence[RawRow]) -> Set[int]:
         """See the port."""
         place = run.place
         found = await self._driver.fetch(
-            _KNOWN,
+            _PUT_KNOWN,
             place.district_id,
+            run.run_id,
             place.source_id,
             entity,
             [row.external_id for row in rows],
@@ -284,14 +286,8 @@ class PostgresStaging:
         if not run.dry_run:
             await self._driver.execute(_REWORDED, *keys)
         await self._driver.execute(_SAME, *keys)
-        if whole:
-            await self._driver.execute(_ABSENT, *keys, run.as_of)
-        (row,) = await self._driver.fetch(_COUNTS, *keys)
-        return Sieve(
-            differing=row["differing"],
-            missing=row["missing"],
-            absent=row["absent"],
-        )
+        (row,) = await self._driver.fetch(_STAND, *keys, whole, run.as_of)
+        return Sieve(**row)
 
     async def wanted(self, run: Run, key: GuardKey) -> Wanted:
         """See the port."""

@@ -31,6 +31,12 @@ SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
        pg_advisory_xact_lock(hashtextextended('sis_ingest/' || $1, 0))
 """
 
+# A snapshot's collections are compared whole: in memory, with plans for the tables as they are.
+_COMPARE: Final = """
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+       set_config('work_mem', '64MB', true)
+"""
+
 _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
@@ -100,7 +106,10 @@ class PostgresUnits:
         """Open a transaction. Raises `DatabaseAway`, also when the block met it."""
         try:
             async with self._database.begin() as tx:
-                yield PostgresUnit(tx, await tx.driver(), self._to_event)
+                driver = await tx.driver()
+                if work == "stage":
+                    await driver.execute(_COMPARE)
+                yield PostgresUnit(tx, driver, self._to_event)
                 if work in _BEFORE_COMMIT:
                     failpoint(_BEFORE_COMMIT[work])
         except _AWAY as error:

@@ -62,7 +62,7 @@ SELECT s.row_number, s.external_id, s.sort_key, s.content_hash, s.deleted, s.dat
 FROM sis_ingest.snapshot_row s
 WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND entity = 'user')
   AND s.district_id = $1 AND s.run_id = $2 AND s.entity = 'user' AND NOT s.deleted
-  AND s.external_id > $4
+  AND s.differs AND s.external_id > $4
   AND NOT EXISTS (
     SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
     AND r.entity = 'user' AND r.external_id = s.external_id)

@@ -24,6 +24,7 @@ def upgrade() -> None:
     _resolved()
     _runs()
     _holds()
+    _uncounted()
     create_position_table(op, schema="sis_ingest")
 
 
@@ -87,8 +88,10 @@ def _records() -> None:
         ON sis_ingest.crosswalk (district_id, source_id, entity, external_id)
         WHERE valid_to IS NULL
     """)
+    # The id before its space: with the space first, a planner that has not heard of a new
+    # collection yet takes this index for outside ids too, and reads all of it for each.
     op.execute("""
-        CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity, entity_id)
+        CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity_id, entity)
     """)
 
 
@@ -221,3 +224,9 @@ def _holds() -> None:
             PRIMARY KEY (district_id, source_id, entity, operation, cause_id)
         )
     """)
+
+
+def _uncounted() -> None:
+    """No statement filters by content, and figures of it are most of what ANALYZE costs."""
+    for table in ("source_record", "resolved_record", "snapshot_row"):
+        op.execute(f"ALTER TABLE sis_ingest.{table} ALTER COLUMN data SET STATISTICS 0")

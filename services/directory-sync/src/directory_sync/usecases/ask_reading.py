@@ -1,0 +1,32 @@
+"""An operator wants a target read whole now."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from directory_sync.domain.policy import Policy
+from directory_sync.ports import Units
+from roster_common.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskReading:
+    """Notes the wish; a loop of this or another process reads."""
+
+    units: Units
+    policies: Sequence[Policy]
+    clock: Clock
+
+    async def __call__(self, district: str, target: str, *, may_see: Callable[[str], bool]) -> bool:
+        """False when there is no such target to be seen. Commits; may run twice.
+
+        A target that is not live is planned anew from a fresh reading, also after a rejection.
+        """
+        for policy in self.policies:
+            key = (policy.district_id, policy.target_id)
+            if key == (district, target) and may_see(district):
+                async with self.units.begin() as unit:
+                    await unit.targets.lock(*key)
+                    await unit.targets.read_afresh(*key)
+                    await unit.readings.ask(*key, now=self.clock.now())
+                return True
+        return False

@@ -1,0 +1,126 @@
+"""Decide a plan: an operator approves or rejects it, or its time runs out."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from directory_sync.domain.fact import Cause, PlanFact, PlanStep
+from directory_sync.domain.guard import WINDOW
+from directory_sync.domain.plans import ItemState, Plan
+from directory_sync.domain.policy import Policy
+from directory_sync.ports import Unit, Units
+from directory_sync.usecases.connect_target import release_connection
+from roster_common.holds import Decision, Refused, approve, expire, reject
+from roster_common.ports import Clock
+
+_KEPT: Final = timedelta(days=30)
+# As long as the log (ADR 0013).
+_STEPS_KEPT: Final = timedelta(days=7)
+_AFTER: Final[Mapping[PlanStep, ItemState]] = {
+    PlanStep.APPROVED: ItemState.RELEASED,
+    PlanStep.REJECTED: ItemState.REFUSED,
+    PlanStep.EXPIRED: ItemState.EXPIRED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidePlan:
+    """Keeps decisions; what they release is done by rounds, from marks of the same commit."""
+
+    units: Units
+    clock: Clock
+
+    async def approve(self, plan: Plan, *, subject: str, items_hash: str) -> Plan | Refused:
+        """The plan with this approval. Once approved, what is still wanted is done. Commits.
+
+        `items_hash` is of what the approver saw. `Refused` says why the approval does not count.
+        """
+        now = self.clock.now()
+        async with self.units.deciding() as unit:
+            # Before the target is held: see `Targets.lock`. A mark too many changes nothing.
+            await self._mark(unit, plan)
+            current = await _locked(unit, plan)
+            decision = approve(current.decision, subject=subject, items_hash=items_hash, now=now)
+            if isinstance(decision, Refused):
+                return decision
+            if decision.state == "open":
+                current = replace(current, decision=decision)
+                await unit.plans.save(current)
+                return current
+            if current.kind == "first_connection":
+                return await release_connection(unit, current, by=decision.approvals, now=now)
+            return await self._end(
+                unit, current, decision, PlanStep.APPROVED, by=decision.approvals
+            )
+
+    async def reject(self, plan: Plan, *, subject: str, reason: str | None) -> Plan | Refused:
+        """The plan, refused: accounts stay as they are while the same is wanted. Commits."""
+        async with self.units.begin() as unit:
+            current = await _locked(unit, plan)
+            decision = reject(current.decision, now=self.clock.now())
+            if isinstance(decision, Refused):
+                return decision
+            current = replace(current, reason=reason)
+            return await self._end(unit, current, decision, PlanStep.REJECTED, by=(subject,))
+
+    async def tidy(self, policies: Sequence[Policy]) -> None:
+        """End plans whose time is over, and forget what nobody asks for. Commits; may run twice."""
+        now = self.clock.now()
+        for district_id in sorted({p.district_id for p in policies}):
+            async with self.units.begin() as unit:
+                overdue = await unit.plans.overdue(district_id, now=now)
+                await unit.plans.forget(
+                    district_id,
+                    spent_before=now - WINDOW,
+                    steps_before=now - _STEPS_KEPT,
+                    ended_before=now - _KEPT,
+                )
+            for plan in overdue:
+                await self._expire(plan)
+
+    async def _expire(self, plan: Plan) -> None:
+        async with self.units.begin() as unit:
+            current = await _locked(unit, plan)
+            decision = expire(current.decision, now=self.clock.now())
+            if decision == current.decision:
+                return
+            await self._end(unit, current, decision, PlanStep.EXPIRED, origin="schedule")
+            if current.kind == "first_connection":
+                await unit.targets.read_afresh(current.district_id, current.target_id)
+
+    async def _mark(self, unit: Unit, plan: Plan) -> None:
+        now = self.clock.now()
+        if plan.kind == "first_connection":
+            await unit.marks.set_everyone(plan.district_id, plan.target_id, now=now)
+            return
+        items = await unit.plans.waiting(plan)
+        causes = {person_id: cause for (person_id, _), cause in items.items()}
+        await unit.marks.set(plan.district_id, [plan.target_id], causes, now=now)
+
+    async def _end(
+        self,
+        unit: Unit,
+        plan: Plan,
+        decision: Decision,
+        step: PlanStep,
+        *,
+        by: tuple[str, ...] = (),
+        origin: str = "operator",
+    ) -> Plan:
+        items = await unit.plans.waiting(plan)
+        plan = replace(plan, decision=decision, ended_at=self.clock.now())
+        await unit.plans.save(plan)
+        await unit.plans.turn(plan, state=_AFTER[step])
+        touched = Counter(cause.correlation_id for cause in items.values())
+        cause = Cause(correlation_id=plan.correlation_id, causation_id=None, origin=origin)
+        unit.emit(PlanFact(step=step, plan=plan, by=by, touched=touched, cause=cause))
+        return plan
+
+
+async def _locked(unit: Unit, plan: Plan) -> Plan:
+    """The plan as it stands, which nobody changes until the end of the transaction."""
+    await unit.targets.lock(plan.district_id, plan.target_id)
+    current = await unit.plans.get(plan.district_id, plan.target_id, plan.plan_id)
+    return current or replace(plan, decision=replace(plan.decision, state="expired"))

@@ -1,0 +1,293 @@
+"""Desired x actual for marked or merely looked-at persons. Reads names that are taken; writes
+nothing, so a round, a guard's backlog, a first connection and a dry run are one code path.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
+from directory_sync.domain.fact import AccountNamed, Cause
+from directory_sync.domain.guard import Wish
+from directory_sync.domain.ids import PersonId
+from directory_sync.domain.matching import MatchRefused, match_found
+from directory_sync.domain.names import NameRefused, Taken, choose, key_of, stems_of
+from directory_sync.domain.person import Person, Role, current_role, why
+from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update, plan
+from directory_sync.domain.plans import DISABLE
+from directory_sync.domain.work import AccountWrite, Claimed
+from directory_sync.ports import Unit, Wiring
+
+# Planning a page takes some 20 ms, in which nothing else of this process runs.
+_PAGE: Final = 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One person with an action to carry out. `names` are those the account will have."""
+
+    claimed: Claimed
+    names: Names | None
+    known: ActualAccount | None
+    action: Action | Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Nothing to ask the target for; `write` when our record changes all the same.
+
+    `linked`: an account that stood there is this person's from now on.
+    """
+
+    claimed: Claimed
+    write: AccountWrite | None
+    named: AccountNamed | None
+    linked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """No action can be given until facts or policy change; `code` says why."""
+
+    claimed: Claimed
+    names: Names | None
+    actual: ActualAccount | None
+    code: str
+
+
+Result: TypeAlias = Prepared | Settled | Refused
+
+
+class Planner:
+    """Plans for one target at one moment; names given in one call are taken in the next."""
+
+    def __init__(self, *, wiring: Wiring, now: datetime) -> None:
+        self.wiring = wiring
+        self._today = now.astimezone(ZoneInfo(wiring.policy.time_zone)).date()
+        self._usernames: dict[str, PersonId | None] = {}
+        self._emails: dict[str, PersonId | None] = {}
+
+    async def __call__(self, unit: Unit, claimed: Sequence[Claimed]) -> Sequence[Result]:
+        """One result per person, in their order. Who will use the names keeps other planners out
+        of the target (`Targets.lock`) from before this call to the commit.
+        """
+        roles = {c.person_id: self._role(c.person) for c in claimed}
+        await self._learn(unit, [c.person for c in claimed if c.person and roles[c.person_id]])
+        results: list[Result] = []
+        for one in claimed:
+            taken = Taken(usernames=self._usernames, emails=self._emails)
+            result = self._plan_one(one, roles[one.person_id], taken)
+            results.append(result)
+            names = names_of(result)
+            if names is not None:
+                self._usernames[key_of(names.username)] = one.person_id
+                if names.email is not None:
+                    self._emails.setdefault(key_of(names.email), one.person_id)
+        return results
+
+    async def everyone(self, unit: Unit) -> Sequence[Wish]:
+        """What is wanted for every person of the district."""
+        wishes: list[Wish] = []
+        async for results in self._all(unit):
+            wishes += [wish for r in results if (wish := self.wish(r)) is not None]
+        return wishes
+
+    async def restless(self, unit: Unit) -> Mapping[PersonId, Cause]:
+        """Everybody about whom a round would do or say something, and what that goes back to."""
+        found: dict[PersonId, Cause] = {}
+        async for results in self._all(unit):
+            found |= {r.claimed.person_id: r.claimed.cause for r in results if not _idle(r)}
+        return found
+
+    async def leaving(self, unit: Unit, *, passed_since: datetime) -> Sequence[Wish]:
+        """Every disable that is marked and that nothing decides about yet."""
+        wishes: list[Wish] = []
+        after = PersonId("")
+        while claimed := await unit.outlook.leaving(
+            self.wiring.policy,
+            today=self._today,
+            passed_since=passed_since,
+            after=after,
+            limit=_PAGE,
+        ):
+            results = await self(unit, claimed)
+            wishes += [wish for r in results if (wish := self.wish(r)) is not None]
+            after = claimed[-1].person_id
+        return [wish for wish in wishes if wish.action == DISABLE]
+
+    async def _all(self, unit: Unit) -> AsyncIterator[Sequence[Result]]:
+        key = (self.wiring.policy.district_id, self.wiring.policy.target_id)
+        after = PersonId("")
+        while claimed := await unit.outlook.everyone(*key, after=after, limit=_PAGE):
+            yield await self(unit, claimed)
+            after = claimed[-1].person_id
+
+    def wish(self, result: Result) -> Wish | None:
+        """What a result wants done, as a guard and a plan see it; None when nothing."""
+        action = action_of(result)
+        if action is None:
+            return None
+        one = result.claimed
+        reason = "erased"
+        if one.person is not None:
+            reason = why(one.person, roles=self.wiring.policy.roles, today=self._today)
+        return Wish(
+            person_id=one.person_id,
+            action=action,
+            reason=reason,
+            attributes=_attributes(result),
+            cause=one.cause,
+        )
+
+    async def _learn(self, unit: Unit, people: Sequence[Person]) -> None:
+        """Names near the candidates of `people`; what this planner gave goes before."""
+        if not people:
+            return
+        policy = self.wiring.policy
+        keys = [key_of(p.username) for p in people if p.username]
+        stems = sorted({stem for p in people if not p.username for stem in stems_of(p)})
+        taken = await unit.accounts.taken(
+            policy.district_id, policy.target_id, keys=keys, stems=stems
+        )
+        self._usernames = {**taken.usernames, **self._usernames}
+        self._emails = {**taken.emails, **self._emails}
+
+    def _role(self, person: Person | None) -> Role | None:
+        if person is None:
+            return None
+        return current_role(person, roles=self.wiring.policy.roles, today=self._today)
+
+    def _plan_one(self, one: Claimed, role: Role | None, taken: Taken) -> Result:
+        record = one.record
+        actual = None if record is None else record.actual
+        if record is not None and actual is None and record.asked_at is not None and record.names:
+            look = Look(username=record.names.username)
+            return Prepared(claimed=one, names=record.names, known=None, action=look)
+        person = one.person
+        if person is None or role is None:
+            if record is None and actual is None:
+                # Only an account that carries our id: a username alone may be anybody's.
+                found = match_found(one.person_id, username=None, found=one.found)
+                actual = found if isinstance(found, ActualAccount) else None
+            held = _names_found(actual) if record is None else None
+            return self._finish_plan(one, held, actual, plan(None, actual))
+        if actual is None:
+            found = match_found(person.person_id, username=person.username, found=one.found)
+            if isinstance(found, MatchRefused):
+                return Refused(claimed=one, names=_held(record), actual=None, code=found.code)
+            actual = found
+        names = choose(
+            person,
+            held=_held(record) or _names_found(actual),
+            taken=_owning(taken, actual, person.person_id),
+            policy=self.wiring.policy,
+        )
+        if isinstance(names, NameRefused):
+            return Refused(claimed=one, names=_held(record), actual=actual, code=names.code)
+        desired = self.wiring.desired(person, names, role)
+        unheeded = {} if record is None else record.unheeded
+        return self._finish_plan(one, names, actual, plan(desired, actual, unheeded))
+
+    def _finish_plan(
+        self,
+        one: Claimed,
+        names: Names | None,
+        actual: ActualAccount | None,
+        action: Action | None,
+    ) -> Prepared | Settled:
+        names = names or _held(one.record)
+        if action is not None:
+            return Prepared(claimed=one, names=names, known=actual, action=action)
+        if actual is None and one.record is None:
+            return Settled(claimed=one, write=None, named=None, linked=False)
+        write = AccountWrite(
+            person_id=one.person_id,
+            names=names,
+            actual=actual,
+            asked_at=None,
+            error_code=None,
+            cause=one.cause,
+        )
+        fresh = actual is not None and (one.record is None or one.record.actual is None)
+        named = named_fact(self.wiring, one, names) if fresh else None
+        return Settled(claimed=one, write=write, named=named, linked=fresh)
+
+
+def _idle(result: Result) -> bool:
+    return isinstance(result, Settled) and not result.linked
+
+
+def action_of(result: Result) -> str | None:
+    """The word for what a result wants; None for nothing, a refusal, or a mere look."""
+    match result:
+        case Prepared(action=Create()):
+            return "create"
+        case Prepared(action=Update()):
+            return "update"
+        case Prepared(action=Disable()):
+            return DISABLE
+        case Prepared(action=Enable()):
+            return "enable"
+        case Settled(linked=True):
+            return "link"
+        case _:
+            return None
+
+
+def _attributes(result: Result) -> tuple[str, ...]:
+    match result:
+        case Prepared(action=Create(desired=desired)):
+            return tuple(sorted(desired.attributes))
+        case Prepared(action=Update(changes=changes) | Enable(changes=changes)):
+            return tuple(change.name for change in changes)
+        case _:
+            return ()
+
+
+def named_fact(wiring: Wiring, one: Claimed, names: Names | None) -> AccountNamed | None:
+    """What goes back to the roster when the directory decided a name that the roster lacks."""
+    person = one.person
+    if names is None or person is None or (person.username and (person.email or not names.email)):
+        return None
+    return AccountNamed(
+        district_id=wiring.policy.district_id,
+        target_id=wiring.policy.target_id,
+        person_id=one.person_id,
+        username=names.username,
+        email=names.email,
+        cause=one.cause,
+    )
+
+
+def _held(record: AccountRecord | None) -> Names | None:
+    return None if record is None else record.names
+
+
+def _names_found(actual: ActualAccount | None) -> Names | None:
+    if actual is None:
+        return None
+    return Names(username=actual.username, email=actual.email, source=NameSource.FOUND)
+
+
+def _owning(taken: Taken, actual: ActualAccount | None, person_id: PersonId) -> Taken:
+    """The username of an account that is this person's is not taken by anybody else."""
+    if actual is None:
+        return taken
+    usernames: Mapping[str, PersonId | None] = {
+        **taken.usernames,
+        key_of(actual.username): person_id,
+    }
+    return replace(taken, usernames=usernames)
+
+
+def names_of(result: Result) -> Names | None:
+    """The names that a result gives this person; None when it gives none."""
+    match result:
+        case Prepared(names=names):
+            return names
+        case Settled(write=AccountWrite(names=names)):
+            return names
+        case _:
+            return None
