@@ -15,7 +15,6 @@ from directory_sync.domain.group import DesiredGroup, GroupKind, GroupName, Plac
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.membership import (
     MOST_AT_ONCE,
-    Budget,
     ChangeGroup,
     ClaimedGroup,
     CreateGroup,
@@ -25,7 +24,6 @@ from directory_sync.domain.membership import (
     ReadGroup,
     desired_group,
     keeping,
-    may_remove,
     plan_group,
 )
 from directory_sync.domain.person import RosterClass
@@ -132,21 +130,6 @@ def test_removals_that_wait_stop_nothing_else():
 
     assert keeping(action, {"a-p2", "a-p3"}) == replace(action, remove={})
     assert keeping(replace(action, rename=None, add={}), {"a-p2", "a-p3"}) is None
-
-
-@pytest.mark.parametrize(
-    ("budget", "wanted", "may"),
-    [
-        (Budget(spent=0, waiting=0, members=100), 50, True),
-        (Budget(spent=0, waiting=0, members=100), 51, False),
-        (Budget(spent=50, waiting=0, members=50), 1, False),
-        (Budget(spent=0, waiting=51, members=100), 1, False),
-        (Budget(spent=0, waiting=0, members=1_000), 200, True),
-        (Budget(spent=100, waiting=0, members=900), 101, False),
-    ],
-)
-def test_fifty_or_a_fifth_may_go_in_a_day_whatever_waits_or_went_before(budget, wanted, may):
-    assert may_remove(budget, wanted) is may
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from directory_sync.domain.fact import (
     PlanFact,
     PlanStep,
 )
+from directory_sync.domain.plans import PlanKind
 from roster_common.contracts.directory_account_v1 import (
     AccountAction,
     AccountCreated,
@@ -47,6 +48,11 @@ STEPS: Mapping[AccountStep, type[AccountAction]] = {
     AccountStep.FAILED: AccountFailed,
 }
 _REASONS: Mapping[str, Literal["class", "org"]] = {"class": "class", "org": "org"}
+_OPERATIONS: Mapping[PlanKind, Literal["update", "disable", "remove"]] = {
+    "first_connection": "update",
+    "guard": "disable",
+    "removals": "remove",
+}
 _ORIGINS: Mapping[str, Origin] = {origin: origin for origin in get_args(Origin)}
 
 
@@ -127,12 +133,11 @@ def _data(fact: Fact) -> EventData:
 
 def _breaker(fact: PlanFact) -> BreakerFact:
     plan = fact.plan
-    guard = plan.kind == "guard"
     common: dict[str, Any] = {
         "hold_id": plan.plan_id,
-        "guard": "accounts.disable" if guard else "first_connection",
+        "guard": plan.guard,
         "subject_name": plan.target_id,
-        "operation": "disable" if guard else "update",
+        "operation": _OPERATIONS[plan.kind],
         "count": plan.count,
         "population": plan.population,
         "percent": plan.percent,

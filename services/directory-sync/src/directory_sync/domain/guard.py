@@ -1,7 +1,7 @@
-"""How many accounts may be disabled in a target without asking. Pure.
+"""How many accounts may be disabled, and members removed, in a target without asking. Pure.
 
-A held wish stays held until it vanishes or a person approves it. While a plan of disables waits,
-no further disable passes, so that a drip cannot get through beside it; other actions go on.
+A held wish stays held until it vanishes or a person approves it. While a plan of a kind waits
+nothing more of that kind passes, so that a drip cannot get through beside it; others go on.
 Source: blueprint invariant 4, ADR 0012.
 """
 
@@ -12,11 +12,12 @@ from typing import Final
 
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import PersonId
-from directory_sync.domain.plans import DISABLE, Item, ItemState
+from directory_sync.domain.plans import Item, ItemState
 from roster_common.holds import Limit, trips
 
 WINDOW: Final = timedelta(hours=24)
 DISABLES: Final = Limit(count=25, share=0.05)
+REMOVALS: Final = Limit(count=50, share=0.20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Persons disabled without asking in the last 24 hours, and enabled accounts before that.
+    """What one kind of wish has: done without asking in the last 24 hours, and what stood before.
 
-    `asking`: a plan of disables waits for a person already.
+    Persons and enabled accounts, or memberships. `asking`: a plan of the kind waits already.
     """
 
     spent: int
@@ -58,16 +59,15 @@ class Verdict:
 def new_wishes(
     wishes: Sequence[Wish],
     *,
-    stands: Mapping[PersonId, ItemState],
-    passed: frozenset[PersonId],
+    stands: Mapping[Item, ItemState],
+    passed: frozenset[Item],
 ) -> Sequence[Wish]:
     """Those to be judged: in no plan that decides about them, and not passed in 24 hours."""
     return [
         w
         for w in wishes
-        if w.action == DISABLE
-        and stands.get(w.person_id, ItemState.EXPIRED) is ItemState.EXPIRED
-        and (w.person_id in stands or w.person_id not in passed)
+        if stands.get(w.item, ItemState.EXPIRED) is ItemState.EXPIRED
+        and (w.item in stands or w.item not in passed)
     ]
 
 
@@ -75,17 +75,18 @@ def judge(
     wishes: Sequence[Wish],
     *,
     backlog: Sequence[Wish],
-    stands: Mapping[PersonId, ItemState],
+    stands: Mapping[Item, ItemState],
     budget: Budget,
+    limit: Limit,
 ) -> Verdict:
     """Judge new wishes. `backlog` holds every other new wish that is marked: all go, or all wait.
 
     What expired in a plan never passes by itself: it is asked again.
     """
-    everything = {w.person_id: w for w in (*backlog, *wishes)}
-    asked_before = any(w.person_id in stands for w in everything.values())
+    everything = {w.item: w for w in (*backlog, *wishes)}
+    asked_before = any(item in stands for item in everything)
     too_many = trips(
-        DISABLES, wanted=len(everything), spent=budget.spent, population=budget.population
+        limit, wanted=len(everything), spent=budget.spent, population=budget.population
     )
     if too_many or budget.asking or asked_before:
         return Verdict(hold=list(everything.values()))

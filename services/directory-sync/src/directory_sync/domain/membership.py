@@ -1,7 +1,7 @@
-"""Desired x known group -> one action, the budget of removals, and how actions end. Pure.
+"""Desired x known group -> one action, and how actions end. Pure.
 
 Nothing is deleted: a group that nobody belongs to any more is emptied and stays. Source: ADR 0006,
-ADR 0008; the limit is ADR 0012's "memberships removed".
+ADR 0008.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,10 +24,9 @@ from directory_sync.domain.group import (
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.outcome import Rejected, Unavailable
 from directory_sync.domain.person import RosterClass
+from directory_sync.domain.plans import Item, removal
 from directory_sync.domain.policy import Policy
-from roster_common.holds import Limit, trips
 
-REMOVALS: Final = Limit(count=50, share=0.20)
 # A group is made with this many members in one request; the others follow as changes.
 MOST_AT_ONCE: Final = 1_000
 
@@ -122,28 +121,6 @@ def keeping(action: ChangeGroup, account_ids: Collection[str]) -> ChangeGroup | 
     remove = {a: p for a, p in action.remove.items() if a not in account_ids}
     kept = replace(action, remove=remove)
     return kept if kept.rename is not None or kept.add or kept.remove else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """One target's removals: gone in the last 24 hours, waiting in other groups, members now."""
-
-    spent: int
-    waiting: int
-    members: int
-
-
-def may_remove(budget: Budget, wanted: int) -> bool:
-    """Whether `wanted` more members may go without a person's consent.
-
-    What waits already counts as wanted, so that a hold never drips away as the day goes on.
-    """
-    return not trips(
-        REMOVALS,
-        wanted=wanted + budget.waiting,
-        spent=budget.spent,
-        population=budget.members + budget.spent,
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +224,11 @@ class MemberChange:
     key: GroupKey
     account_id: str
     person_id: PersonId
+
+    @property
+    def item(self) -> Item:
+        """What a plan calls the end of this membership."""
+        return self.person_id, removal(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

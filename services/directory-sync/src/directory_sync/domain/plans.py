@@ -10,11 +10,18 @@ from typing import Final, Literal, TypeAlias
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from roster_common.holds import APPROVAL_TIME, Decision, approvals_needed, hash_items
 
-PlanKind: TypeAlias = Literal["first_connection", "guard"]
+PlanKind: TypeAlias = Literal["first_connection", "guard", "removals"]
 Item: TypeAlias = tuple[PersonId, str]
 
 ACTIONS: Final = ("create", "update", "disable", "enable", "link")
 DISABLE: Final = "disable"
+REMOVE_MEMBER: Final = "remove_member"
+# What each kind guards, as a stable word.
+GUARDS: Final[Mapping[PlanKind, str]] = {
+    "first_connection": "first_connection",
+    "guard": "accounts.disable",
+    "removals": "memberships.remove",
+}
 SAMPLE: Final = 20
 
 
@@ -36,7 +43,7 @@ class ItemState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One plan: `items` (person, action) wanted, of `population` accounts.
+    """One plan: items (person, action) wanted, of `population` accounts or memberships.
 
     `limit` and `limit_share` are the guard's, None for a first connection. `correlation_id` is
     that of the delivery whose wish opened it; `grown_at` when items last came.
@@ -66,6 +73,11 @@ class Plan:
     def percent(self) -> float:
         """Items per hundred of the population, at most 100."""
         return round(min(100.0, 100.0 * self.count / max(self.population, 1)), 2)
+
+    @property
+    def guard(self) -> str:
+        """What it keeps from happening, as a stable word of `GUARDS`."""
+        return GUARDS[self.kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +133,24 @@ def holding(plan: Plan, items: Iterable[Item], *, population: int, now: datetime
         plan.decision,
         items_hash=hash_items(items),
         approvals=(),
-        approvals_needed=approvals_needed(held=counts[DISABLE], population=population),
+        approvals_needed=approvals_needed(
+            held=counts[DISABLE] + counts.get(REMOVE_MEMBER, 0), population=population
+        ),
     )
     return replace(plan, decision=decision, counts=counts, population=population, grown_at=now)
 
 
+def removal(group_key: str) -> str:
+    """The action that takes a person out of a group: `remove_member:<group key>`."""
+    return f"{REMOVE_MEMBER}:{group_key}"
+
+
+def group_of(action: str) -> str:
+    """The key of the group that a `removal` names."""
+    return action.partition(":")[2]
+
+
 def counts_of(actions: Iterable[str]) -> Mapping[str, int]:
-    """How many of each action; every action is named."""
-    found = Counter(actions)
-    return {action: found[action] for action in ACTIONS}
+    """How many of each action; those on accounts are always named, removals without their group."""
+    found = Counter(action.partition(":")[0] for action in actions)
+    return dict.fromkeys(ACTIONS, 0) | found

@@ -7,9 +7,9 @@ from typing import Protocol
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.group import GroupKey, GroupKind, GroupName, Place
 from directory_sync.domain.group_view import GroupCounts, GroupMember, GroupPage, GroupRow
+from directory_sync.domain.guard import Budget
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.membership import (
-    Budget,
     ClaimedGroup,
     GroupOrder,
     GroupOutcome,
@@ -19,6 +19,7 @@ from directory_sync.domain.membership import (
     SeenGroup,
 )
 from directory_sync.domain.person import Person
+from directory_sync.domain.plans import Item
 
 
 class Groups(Protocol):
@@ -97,16 +98,21 @@ class Groups(Protocol):
         """Those of them whose account is on, as the roster has them (None: erased)."""
         ...
 
-    async def budget(
+    async def passed(
         self,
         district_id: DistrictId,
         target_id: TargetId,
+        removals: Sequence[MemberChange],
         *,
-        wanted: Sequence[MemberChange],
-        claimed: Sequence[GroupName],
-        now: datetime,
+        since: datetime,
+    ) -> frozenset[Item]:
+        """Those of the removals that cost budget since then."""
+        ...
+
+    async def budget(
+        self, district_id: DistrictId, target_id: TargetId, *, since: datetime
     ) -> Budget:
-        """What was removed and waits besides; keeps other planners out until the end."""
+        """What removals have of the target's memberships."""
         ...
 
     async def spend(

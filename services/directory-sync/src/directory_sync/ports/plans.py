@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from directory_sync.domain.fact import Cause
+from directory_sync.domain.group import GroupKey
 from directory_sync.domain.guard import Budget, Wish
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.plans import Item, ItemState, Plan, PlanKind, ShownPlan
@@ -16,13 +17,20 @@ from directory_sync.domain.work import Claimed
 class Plans(Protocol):
     """Plans that wait for a person, their items, and what was spent without asking.
 
-    Who writes holds the target (`Targets.lock`), except for `finish`.
+    Who writes holds the target (`Targets.lock`) or, for removals from groups, its removals
+    (`Targets.lock_removals`), except for `finish` and `finish_items`.
     """
 
     async def stands(
         self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]
     ) -> Mapping[Item, ItemState]:
-        """Live items about these people."""
+        """Live items about these people's accounts."""
+        ...
+
+    async def stands_in(
+        self, district_id: DistrictId, target_id: TargetId, groups: Sequence[GroupKey]
+    ) -> Mapping[Item, ItemState]:
+        """Live removals from these groups."""
         ...
 
     async def passed(
@@ -92,7 +100,13 @@ class Plans(Protocol):
     async def finish(
         self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]
     ) -> None:
-        """Done: what was released about these people is at its end."""
+        """Done: what was released about these people's accounts is at its end."""
+        ...
+
+    async def finish_items(
+        self, district_id: DistrictId, target_id: TargetId, items: Sequence[Item]
+    ) -> None:
+        """Done: those of these items that were released are at their end."""
         ...
 
     async def forget(
@@ -133,6 +147,13 @@ class Targets(Protocol):
 
         Marks that are not one's own are set before, never after: who holds the target waits for
         nobody's marks.
+        """
+        ...
+
+    async def lock_removals(self, district_id: DistrictId, target_id: TargetId) -> None:
+        """Keep everybody else who judges or decides removals from groups out until the end.
+
+        Taken last, after marks and after `GroupMarks.claim`; who holds it waits for nobody.
         """
         ...
 

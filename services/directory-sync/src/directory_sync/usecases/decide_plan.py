@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from directory_sync.domain.fact import Cause, PlanFact, PlanStep
+from directory_sync.domain.group import name_of
 from directory_sync.domain.guard import WINDOW
-from directory_sync.domain.plans import ItemState, Plan
+from directory_sync.domain.plans import ItemState, Plan, group_of
 from directory_sync.domain.policy import Policy
 from directory_sync.ports import Unit, Units
 from directory_sync.usecases.connect_target import release_connection
@@ -56,8 +57,10 @@ class DecidePlan:
             )
 
     async def reject(self, plan: Plan, *, subject: str, reason: str | None) -> Plan | Refused:
-        """The plan, refused: accounts stay as they are while the same is wanted. Commits."""
+        """The plan, refused: all stays as it is while the same is wanted. Commits."""
         async with self.units.begin() as unit:
+            if plan.kind == "removals":
+                await self._mark(unit, plan)
             current = await _locked(unit, plan)
             decision = reject(current.decision, now=self.clock.now())
             if isinstance(decision, Refused):
@@ -96,6 +99,11 @@ class DecidePlan:
             await unit.marks.set_everyone(plan.district_id, plan.target_id, now=now)
             return
         items = await unit.plans.waiting(plan)
+        if plan.kind == "removals":
+            named = {name_of(group_of(action)): cause for (_, action), cause in items.items()}
+            groups = {name: cause for name, cause in named.items() if name is not None}
+            await unit.group_marks.set(plan.district_id, [plan.target_id], groups, now=now)
+            return
         causes = {person_id: cause for (person_id, _), cause in items.items()}
         await unit.marks.set(plan.district_id, [plan.target_id], causes, now=now)
 
@@ -121,6 +129,9 @@ class DecidePlan:
 
 async def _locked(unit: Unit, plan: Plan) -> Plan:
     """The plan as it stands, which nobody changes until the end of the transaction."""
-    await unit.targets.lock(plan.district_id, plan.target_id)
+    if plan.kind == "removals":
+        await unit.targets.lock_removals(plan.district_id, plan.target_id)
+    else:
+        await unit.targets.lock(plan.district_id, plan.target_id)
     current = await unit.plans.get(plan.district_id, plan.target_id, plan.plan_id)
     return current or replace(plan, decision=replace(plan.decision, state="expired"))

@@ -1,11 +1,11 @@
-"""The guard of a round: which disables may go without asking, and the plan that holds the rest.
+"""The guards of rounds: what may go without asking, and the plan that holds the rest.
 
-The transaction belongs to the caller, who holds the target until its commit, so that two rounds
-never spend one budget twice. What passes is written down before it leaves us.
+The transaction belongs to the caller, who holds the target or its removals until its commit, so
+that two rounds never spend one budget twice. What passes is written down before it leaves us.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,10 +13,19 @@ from typing import Final
 from directory_sync.domain.fact import PlanFact, PlanStep
 from directory_sync.domain.guard import DISABLES, WINDOW, Budget, Wish, judge, new_wishes
 from directory_sync.domain.ids import PersonId
-from directory_sync.domain.plans import DISABLE, ItemState, Plan, holding, open_plan
+from directory_sync.domain.plans import (
+    DISABLE,
+    Item,
+    ItemState,
+    Plan,
+    PlanKind,
+    holding,
+    open_plan,
+)
 from directory_sync.domain.policy import Policy
 from directory_sync.ports import Unit
 from directory_sync.usecases.planning import Planner, Result
+from roster_common.holds import Limit
 from roster_common.ports import IdSource
 
 # An open plan takes in more until nothing came for so long; what comes later is another plan.
@@ -37,7 +46,7 @@ class Guard:
 
     def __init__(self, *, policy: Policy, ids: IdSource) -> None:
         self._policy = policy
-        self._ids = ids
+        self._hold = Holding(policy=policy, ids=ids)
 
     async def __call__(
         self, unit: Unit, planner: Planner, results: Sequence[Result], *, now: datetime
@@ -51,9 +60,8 @@ class Guard:
         gone = [item for item in live if item not in wanted]
         if gone:
             await unit.plans.end(district_id, target_id, gone)
-        stands = {p: state for (p, action), state in live.items() if action == DISABLE}
-        stands = {w.person_id: stands[w.person_id] for w in wishes if w.person_id in stands}
         disables = [w for w in wishes if w.action == DISABLE]
+        stands = {w.item: live[w.item] for w in disables if w.item in live}
         held = await self._judge(unit, planner, disables, stands, now=now) if disables else []
         return Ruling(
             held=_in(stands, ItemState.WAITING) | frozenset(held),
@@ -66,7 +74,7 @@ class Guard:
         unit: Unit,
         planner: Planner,
         disables: Sequence[Wish],
-        stands: dict[PersonId, ItemState],
+        stands: Mapping[Item, ItemState],
         *,
         now: datetime,
     ) -> Sequence[PersonId]:
@@ -75,41 +83,59 @@ class Guard:
         since = now - WINDOW
         people = [w.person_id for w in disables]
         passed = await unit.plans.passed(*key, people, since=since)
-        new = new_wishes(disables, stands=stands, passed=passed)
+        done = frozenset((person_id, DISABLE) for person_id in passed)
+        new = new_wishes(disables, stands=stands, passed=done)
         if not new:
             return []
         budget = await unit.plans.budget(*key, since=since)
         backlog = await planner.leaving(unit, passed_since=since)
-        verdict = judge(new, backlog=backlog, stands=stands, budget=budget)
+        verdict = judge(new, backlog=backlog, stands=stands, budget=budget, limit=DISABLES)
         if verdict.spend:
             await unit.plans.spend(*key, [w.person_id for w in verdict.spend], now=now)
         if not verdict.hold:
             return []
-        again = [w.item for w in verdict.hold if w.person_id in stands]
-        await unit.plans.end(*key, again)
-        await self._hold(unit, verdict.hold, budget, now=now)
+        await self._hold(unit, "guard", DISABLES, verdict.hold, budget, now=now)
         return [w.person_id for w in new]
 
-    async def _hold(
-        self, unit: Unit, wishes: Sequence[Wish], budget: Budget, *, now: datetime
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """How one target's wishes come to wait, whatever they are."""
+
+    policy: Policy
+    ids: IdSource
+
+    async def __call__(
+        self,
+        unit: Unit,
+        kind: PlanKind,
+        limit: Limit,
+        wishes: Sequence[Wish],
+        budget: Budget,
+        *,
+        now: datetime,
     ) -> None:
-        """Put wishes into the plan that gathers, or into a new one, and tell."""
-        policy = self._policy
-        plan = await unit.plans.latest(policy.district_id, policy.target_id, "guard")
+        """Put wishes into the plan of a kind that gathers, or into a new one, and tell.
+
+        What expired in an earlier plan leaves it. Does not commit.
+        """
+        policy = self.policy
+        await unit.plans.end(policy.district_id, policy.target_id, [w.item for w in wishes])
+        plan = await unit.plans.latest(policy.district_id, policy.target_id, kind)
         if plan is None or not _gathers(plan, now):
             plan = open_plan(
                 district_id=policy.district_id,
                 target_id=policy.target_id,
-                plan_id=self._ids.new_id(),
-                kind="guard",
+                plan_id=self.ids.new_id(),
+                kind=kind,
                 correlation_id=wishes[0].cause.correlation_id,
                 now=now,
             )
         items = (await unit.plans.waiting(plan)).keys() | {w.item for w in wishes}
         plan = replace(
             holding(plan, items, population=budget.population, now=now),
-            limit=DISABLES.allowance(budget.population),
-            limit_share=DISABLES.share,
+            limit=limit.allowance(budget.population),
+            limit_share=limit.share,
         )
         await unit.plans.save(plan)
         await unit.plans.add(plan, wishes)
@@ -132,5 +158,5 @@ def _gathers(plan: Plan, now: datetime) -> bool:
     return open_still and now - plan.grown_at <= GATHER
 
 
-def _in(stands: dict[PersonId, ItemState], state: ItemState) -> frozenset[PersonId]:
-    return frozenset(p for p, one in stands.items() if one is state)
+def _in(stands: Mapping[Item, ItemState], state: ItemState) -> frozenset[PersonId]:
+    return frozenset(p for (p, _), one in stands.items() if one is state)

@@ -7,7 +7,6 @@ after the call is followed by a read, and no budget is spent twice or forgotten.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from directory_sync.domain.group import DesiredGroup
@@ -17,21 +16,19 @@ from directory_sync.domain.membership import (
     CreateGroup,
     Doubt,
     GroupAction,
-    GroupRetry,
     GroupWrite,
+    LookForGroup,
     MemberChange,
+    ReadGroup,
     desired_group,
     keeping,
-    may_remove,
     plan_group,
 )
 from directory_sync.domain.person import current_role
+from directory_sync.domain.plans import Item
 from directory_sync.ports import Unit, Units, Wiring
+from directory_sync.usecases.guarding_removals import RemovalGuard
 from roster_common.ports import Clock, IdSource
-
-HELD_CODE: Final = "removals_held"
-# A hold ends by a person's word or because it is no longer wanted; we look at it now and then.
-_HELD_WAIT: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +60,7 @@ class PrepareGroups:
         self._policy = wiring.policy
         self._clock = clock
         self._ids = ids
+        self._guard = RemovalGuard(policy=wiring.policy, ids=ids)
 
     async def __call__(self, *, limit: int, lease_s: float) -> GroupWork:
         """Claim up to `limit` groups for `lease_s` seconds. Commits; may run twice."""
@@ -108,7 +106,8 @@ class PrepareGroups:
             action = plan_group(desired, one.known)
             planned.append(PlannedGroup(claimed=one, desired=desired, action=action, held=0))
         kept = await self._after_accounts(unit, planned, today)
-        return await self._within_budget(unit, kept, now=now)
+        put_off = frozenset(c.item for p in planned for c in _removals(p))
+        return await self._guarded(unit, kept, put_off, now)
 
     async def _after_accounts(
         self, unit: Unit, planned: Sequence[PlannedGroup], today: date
@@ -129,25 +128,24 @@ class PrepareGroups:
         }
         return [_without(p, [c for c in _removals(p) if c.person_id in leaving]) for p in planned]
 
-    async def _within_budget(
-        self, unit: Unit, planned: Sequence[PlannedGroup], *, now: datetime
+    async def _guarded(
+        self, unit: Unit, planned: Sequence[PlannedGroup], put_off: frozenset[Item], now: datetime
     ) -> Sequence[PlannedGroup]:
-        """Removals of this round all go, or all wait: above the budget a person decides."""
-        wanted = [change for p in planned for change in _removals(p)]
-        if not wanted:
-            return planned
-        district_id, target_id = self._policy.district_id, self._policy.target_id
-        budget = await unit.groups.budget(
-            district_id,
-            target_id,
-            wanted=wanted,
-            claimed=[p.claimed.name for p in planned],
+        """What the guard holds or a person refused is left out; the rest of each change goes on."""
+        held, refused = await self._guard(
+            unit,
+            [(c, p.claimed.name, p.claimed.cause) for p in planned for c in _removals(p)],
+            looked_at=[p.claimed.name for p in planned if not _in_doubt(p)],
+            put_off=put_off,
             now=now,
         )
-        if may_remove(budget, len(wanted)):
-            await unit.groups.spend(district_id, target_id, wanted, now=now)
-            return planned
-        return [replace(_without(p, _removals(p)), held=len(_removals(p))) for p in planned]
+        return [
+            replace(
+                _without(p, [c for c in _removals(p) if c.item in held | refused]),
+                held=sum(c.item in held for c in _removals(p)),
+            )
+            for p in planned
+        ]
 
     async def _write_ahead(
         self, unit: Unit, planned: Sequence[PlannedGroup], *, now: datetime
@@ -156,20 +154,12 @@ class PrepareGroups:
         writes = [w for p in planned if (w := _noted(p)) is not None]
         if writes:
             await unit.groups.write(district_id, target_id, writes, now=now)
-        settled = [p for p in planned if p.action is None and not p.held]
-        if settled:
-            names = [p.claimed.name for p in settled]
-            await unit.groups.settle(district_id, target_id, names)
-            done = {p.claimed.name.key: p.claimed.generation for p in settled}
+        idle = [p for p in planned if p.action is None]
+        if idle:
+            settled = [p.claimed.name for p in idle if not p.held]
+            await unit.groups.settle(district_id, target_id, settled)
+            done = {p.claimed.name.key: p.claimed.generation for p in idle}
             await unit.group_marks.finish(district_id, target_id, done, now=now)
-        held = [held_retry(p, now) for p in planned if p.action is None and p.held]
-        if held:
-            await unit.group_marks.retry(district_id, target_id, held)
-
-
-def held_retry(planned: PlannedGroup, now: datetime) -> GroupRetry:
-    """When a group with held removals is looked at again."""
-    return GroupRetry(key=planned.claimed.name.key, at=now + _HELD_WAIT, code=HELD_CODE)
 
 
 def doubt_ahead(planned: PlannedGroup) -> Doubt | None:
@@ -181,6 +171,11 @@ def doubt_ahead(planned: PlannedGroup) -> Doubt | None:
             return Doubt.CHANGE
         case _:
             return None if planned.claimed.known is None else planned.claimed.known.doubt
+
+
+def _in_doubt(planned: PlannedGroup) -> bool:
+    """Whether the group is read before anybody can say who leaves it."""
+    return isinstance(planned.action, LookForGroup | ReadGroup)
 
 
 def _removals(planned: PlannedGroup) -> Sequence[MemberChange]:

@@ -35,7 +35,6 @@ from directory_sync.usecases.prepare_groups import (
     GroupWork,
     PlannedGroup,
     doubt_ahead,
-    held_retry,
 )
 from roster_common.ports import Clock
 
@@ -87,6 +86,7 @@ class RecordGroups:
             await unit.groups.change_members(
                 *key, added=recorded.added, removed=recorded.removed, now=now
             )
+            await unit.plans.finish_items(*key, [change.item for change in recorded.removed])
             if recorded.strangers:
                 await unit.groups.note_strangers(*key, recorded.strangers)
             await unit.group_marks.finish(*key, recorded.done, now=now)
@@ -137,10 +137,7 @@ class RecordGroups:
         shown = known.display_name if action.rename is None else action.rename
         recorded.writes.append(_write(item, action.group_id, shown))
         self._move(recorded, item, action.group_id, add=action.add, remove=action.remove)
-        if item.held:
-            recorded.retries.append(held_retry(item, recorded.now))
-        else:
-            recorded.done[item.claimed.name.key] = item.claimed.generation
+        recorded.done[item.claimed.name.key] = item.claimed.generation
 
     def _note_seen(self, recorded: _Recorded, item: PlannedGroup, seen: SeenGroup) -> None:
         """Take over what the target shows of our people, then compare once more.

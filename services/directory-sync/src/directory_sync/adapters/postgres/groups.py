@@ -1,17 +1,17 @@
 """Places, groups, memberships and spent removals in PostgreSQL. Raw driver, written as sets."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import asyncpg
 
 from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.domain.group import GroupKind, GroupName, Place, touched
+from directory_sync.domain.guard import WINDOW, Budget
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
-from directory_sync.domain.membership import Budget, GroupWrite, MemberChange
+from directory_sync.domain.membership import GroupWrite, MemberChange
 from directory_sync.domain.person import Person
-
-_WINDOW = timedelta(hours=24)
+from directory_sync.domain.plans import Item
 
 # Rows: places of one batch's changed persons, primary key.
 _PLACES_OF = """
@@ -106,19 +106,24 @@ _ENABLED = """
     WHERE a.district_id = $1 AND a.target_id = $2 AND a.state = 'enabled'
       AND a.person_id = ANY($3::text[])
 """
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-# One row: index removal_at, and a count of the target's memberships. What is asked for now and was
-# spent before (a retry) counts as asked for.
+_PASSED = """
+    SELECT group_key, account_id FROM directory_sync.removal
+    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[]) AND at > $4
+"""
+# One row: index removal_at, and a count of the target's memberships. Those that went within the
+# budget still count: the population is what stood before anything was spent.
 _BUDGET = """
-    SELECT (SELECT count(*) FROM directory_sync.removal s
-            WHERE s.district_id = $1 AND s.target_id = $2 AND s.at > $6 AND NOT EXISTS (
-                SELECT 1 FROM unnest($3::text[], $4::text[]) AS r(group_key, account_id)
-                WHERE r.group_key = s.group_key AND r.account_id = s.account_id)) AS spent,
-           (SELECT coalesce(sum(held), 0) FROM directory_sync.directory_group g
-            WHERE g.district_id = $1 AND g.target_id = $2
-              AND g.group_key <> ALL($5::text[])) AS waiting,
-           (SELECT count(*) FROM directory_sync.membership m
-            WHERE m.district_id = $1 AND m.target_id = $2) AS members
+    SELECT count(*) AS spent,
+           count(*) FILTER (WHERE m.account_id IS NULL) + (
+            SELECT count(*) FROM directory_sync.membership
+            WHERE district_id = $1 AND target_id = $2) AS population,
+           EXISTS (SELECT 1 FROM directory_sync.plan
+            WHERE district_id = $1 AND target_id = $2 AND state = 'open' AND kind = 'removals')
+            AS asking
+    FROM directory_sync.removal s
+    LEFT JOIN directory_sync.membership m ON m.district_id = $1 AND m.target_id = $2
+        AND m.group_key = s.group_key AND m.account_id = s.account_id
+    WHERE s.district_id = $1 AND s.target_id = $2 AND s.at > $3
 """
 _SPEND = """
     INSERT INTO directory_sync.removal (district_id, target_id, group_key, account_id, at)
@@ -300,26 +305,26 @@ class PostgresGroups:
             for row in rows
         }
 
-    async def budget(
+    async def passed(
         self,
         district_id: DistrictId,
         target_id: TargetId,
+        removals: Sequence[MemberChange],
         *,
-        wanted: Sequence[MemberChange],
-        claimed: Sequence[GroupName],
-        now: datetime,
+        since: datetime,
+    ) -> frozenset[Item]:
+        """Those of the removals that cost budget since then."""
+        keys = [change.key for change in removals]
+        rows = await self._driver.fetch(_PASSED, district_id, target_id, keys, since)
+        spent = {(row["group_key"], row["account_id"]) for row in rows}
+        return frozenset(c.item for c in removals if (c.key, c.account_id) in spent)
+
+    async def budget(
+        self, district_id: DistrictId, target_id: TargetId, *, since: datetime
     ) -> Budget:
-        """What was removed and waits besides; keeps other planners out until the end."""
-        await self._driver.execute(_LOCK, f"directory_sync/removals/{district_id}/{target_id}")
-        rows = await self._driver.fetch(
-            _BUDGET,
-            district_id,
-            target_id,
-            *_pairs(wanted),
-            [name.key for name in claimed],
-            now - _WINDOW,
-        )
-        return Budget(**dict(rows[0]))
+        """What removals have of the target's memberships."""
+        (row,) = await self._driver.fetch(_BUDGET, district_id, target_id, since)
+        return Budget(**dict(row))
 
     async def spend(
         self,
@@ -330,7 +335,7 @@ class PostgresGroups:
         now: datetime,
     ) -> None:
         """Note removals before they are asked for; forgets what is older than the window."""
-        await self._driver.execute(_FORGET_SPENT, district_id, target_id, now - _WINDOW)
+        await self._driver.execute(_FORGET_SPENT, district_id, target_id, now - WINDOW)
         await self._driver.execute(_SPEND, district_id, target_id, *_pairs(removals), now)
 
     async def must_read(self, district_id: DistrictId, target_id: TargetId) -> bool | None:

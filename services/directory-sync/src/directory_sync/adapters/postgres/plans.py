@@ -8,9 +8,10 @@ import asyncpg
 import orjson
 
 from directory_sync.domain.fact import Cause
+from directory_sync.domain.group import GroupKey
 from directory_sync.domain.guard import Budget, Wish
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
-from directory_sync.domain.plans import Item, ItemState, Plan, PlanKind
+from directory_sync.domain.plans import Item, ItemState, Plan, PlanKind, removal
 from roster_common.holds import Decision
 
 PLAN_COLUMNS: Final = """
@@ -18,12 +19,20 @@ PLAN_COLUMNS: Final = """
     limit_count, limit_share, approvals, approvals_needed, correlation_id, created_at, grown_at,
     expires_at, ended_at, reason
 """
+# An action on a group names it; one on an account is a word.
+OF_ACCOUNT: Final = "position(':' in action) = 0"
 # The predicate of index plan_item_live.
 _LIVE = "state IN ('waiting', 'released', 'refused', 'expired')"
 # Rows: a claimed batch, index plan_item_live.
 _STANDS = f"""
     SELECT person_id, action, state FROM directory_sync.plan_item
     WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[]) AND {_LIVE}
+      AND {OF_ACCOUNT}
+"""
+# Rows: live removals from a claimed batch of groups, index plan_item_action.
+_STANDS_IN = f"""
+    SELECT person_id, action, state FROM directory_sync.plan_item
+    WHERE district_id = $1 AND target_id = $2 AND action = ANY($3::text[]) AND {_LIVE}
 """
 _PASSED = """
     SELECT person_id FROM directory_sync.spent
@@ -42,7 +51,8 @@ _BUDGET = """
                 WHERE s.district_id = $1 AND s.target_id = $2 AND s.person_id = a.person_id
                   AND s.at > $3)))) AS population,
         EXISTS (SELECT 1 FROM directory_sync.plan
-         WHERE district_id = $1 AND target_id = $2 AND state = 'open') AS asking
+         WHERE district_id = $1 AND target_id = $2 AND state = 'open'
+           AND kind <> 'removals') AS asking
 """
 _SPEND = """
     INSERT INTO directory_sync.spent AS s (district_id, target_id, person_id, at)
@@ -105,9 +115,15 @@ _END = f"""
     WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[]) AND {_LIVE}
       AND (person_id, action) IN (SELECT * FROM unnest($3::text[], $4::text[]))
 """
-_FINISH = """
+_FINISH = f"""
     UPDATE directory_sync.plan_item SET state = 'done'
     WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
+      AND state = 'released' AND {OF_ACCOUNT}
+"""
+_FINISH_ITEMS = """
+    UPDATE directory_sync.plan_item SET state = 'done'
+    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
+      AND (person_id, action) IN (SELECT * FROM unnest($3::text[], $4::text[]))
       AND state = 'released'
 """
 _FORGET_STEPS = "DELETE FROM directory_sync.step WHERE district_id = $1 AND at < $2"
@@ -134,9 +150,15 @@ class PostgresPlans:
     async def stands(
         self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]
     ) -> Mapping[Item, ItemState]:
-        """Live items about these people."""
-        rows = await self._driver.fetch(_STANDS, district_id, target_id, list(people))
-        return {(PersonId(r["person_id"]), r["action"]): ItemState(r["state"]) for r in rows}
+        """Live items about these people's accounts."""
+        return _states(await self._driver.fetch(_STANDS, district_id, target_id, list(people)))
+
+    async def stands_in(
+        self, district_id: DistrictId, target_id: TargetId, groups: Sequence[GroupKey]
+    ) -> Mapping[Item, ItemState]:
+        """Live removals from these groups."""
+        actions = [removal(key) for key in groups]
+        return _states(await self._driver.fetch(_STANDS_IN, district_id, target_id, actions))
 
     async def passed(
         self,
@@ -255,8 +277,16 @@ class PostgresPlans:
     async def finish(
         self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]
     ) -> None:
-        """Done: what was released about these people is at its end."""
+        """Done: what was released about these people's accounts is at its end."""
         await self._driver.execute(_FINISH, district_id, target_id, list(people))
+
+    async def finish_items(
+        self, district_id: DistrictId, target_id: TargetId, items: Sequence[Item]
+    ) -> None:
+        """Done: those of these items that were released are at their end."""
+        await self._driver.execute(
+            _FINISH_ITEMS, district_id, target_id, [p for p, _ in items], [a for _, a in items]
+        )
 
     async def forget(
         self,
@@ -271,6 +301,10 @@ class PostgresPlans:
         await self._driver.execute(_FORGET_SPENT, district_id, spent_before)
         await self._driver.execute(_FORGET_ITEMS, district_id, ended_before)
         await self._driver.execute(_FORGET_PLANS, district_id, ended_before)
+
+
+def _states(rows: Sequence[asyncpg.Record]) -> Mapping[Item, ItemState]:
+    return {(PersonId(r["person_id"]), r["action"]): ItemState(r["state"]) for r in rows}
 
 
 def plan_of(row: asyncpg.Record) -> Plan:

@@ -37,6 +37,10 @@ class PostgresTargets:
         """Keep everybody else who plans or decides for this target out until the end."""
         await self._driver.execute(_LOCK, f"directory_sync/{district_id}/{target_id}")
 
+    async def lock_removals(self, district_id: DistrictId, target_id: TargetId) -> None:
+        """Keep everybody else who judges or decides removals from groups out until the end."""
+        await self._driver.execute(_LOCK, f"directory_sync/removals/{district_id}/{target_id}")
+
     async def state(self, district_id: DistrictId, target_id: TargetId) -> TargetState | None:
         """None when the target was never read whole."""
         row = await self._driver.fetchrow(STATE, district_id, target_id)

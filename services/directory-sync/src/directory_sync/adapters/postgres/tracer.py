@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 import orjson
 
+from directory_sync.adapters.postgres.plans import OF_ACCOUNT
 from roster_common.runtime.database import Database
 from roster_common.runtime.trace import Copy, Step
 
@@ -22,13 +23,13 @@ _STEPS: Final = """
 """
 # Rows: one per target, index account_person. The plan that decides about an account goes before
 # its last error.
-_COPIES: Final = """
+_COPIES: Final = f"""
     SELECT a.district_id, a.target_id, a.account_id, a.state,
            a.changed_at, a.correlation_id, a.last_error_code, i.plan_id, i.state AS item_state
     FROM directory_sync.account a
     LEFT JOIN LATERAL (SELECT plan_id, state FROM directory_sync.plan_item
         WHERE district_id = a.district_id AND target_id = a.target_id AND person_id = a.person_id
-          AND state IN ('waiting', 'released', 'refused', 'expired')
+          AND state IN ('waiting', 'released', 'refused', 'expired') AND {OF_ACCOUNT}
         ORDER BY plan_id DESC LIMIT 1) AS i ON true
     WHERE a.person_id = $1 AND ($2::text[] IS NULL OR a.district_id = ANY($2::text[]))
     ORDER BY a.district_id, a.target_id

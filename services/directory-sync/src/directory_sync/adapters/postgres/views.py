@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from directory_sync.adapters.postgres.claimed import record_of
+from directory_sync.adapters.postgres.plans import OF_ACCOUNT
 from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.adapters.postgres.targets import STATE, state_of
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
@@ -16,7 +17,7 @@ from roster_common.runtime.database import Database
 _TIMEOUT_S = 10.0
 
 # Rows: targets of the district; primary keys, and index plan_item_live.
-_ACCOUNTS = """
+_ACCOUNTS = f"""
     SELECT p.person_id, t.district_id, t.target_id, p.state::text AS state,
            coalesce(a.correlation_id, p.correlation_id) AS correlation_id,
            a.person_id IS NOT NULL AS known, a.username, a.email, a.username_source, a.asked_at,
@@ -32,7 +33,7 @@ _ACCOUNTS = """
         AND d.target_id = t.target_id AND d.person_id = p.person_id
     LEFT JOIN LATERAL (SELECT plan_id, state FROM directory_sync.plan_item
         WHERE district_id = t.district_id AND target_id = t.target_id AND person_id = p.person_id
-          AND state IN ('waiting', 'released', 'refused', 'expired')
+          AND state IN ('waiting', 'released', 'refused', 'expired') AND {OF_ACCOUNT}
         ORDER BY plan_id DESC LIMIT 1) AS i ON true
     ORDER BY t.district_id, t.target_id
 """

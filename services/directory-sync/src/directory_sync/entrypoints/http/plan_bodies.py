@@ -43,12 +43,18 @@ class ItemBody(SampleBody):
 
 
 class PlanBody(Body):
-    """One plan. `limit` and `limitPercent` are the guard's; a first connection has none."""
+    """One plan. `limit` and `limitPercent` are the guard's; a first connection has none.
+
+    `kind` is guard or first_connection; `guard` says what is kept from happening:
+    accounts.disable, memberships.remove or first_connection. `population` counts accounts, or
+    memberships. An action on a group names it: `remove_member:<group key>`.
+    """
 
     plan_id: str
     district: str
     target: str
     kind: str
+    guard: str
     counts: dict[str, int]
     count: int
     population: int
@@ -148,7 +154,8 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "plan_id": plan.plan_id,
         "district": plan.district_id,
         "target": plan.target_id,
-        "kind": plan.kind,
+        "kind": "first_connection" if plan.kind == "first_connection" else "guard",
+        "guard": plan.guard,
         "counts": dict(plan.counts),
         "count": plan.count,
         "population": plan.population,

@@ -154,7 +154,7 @@ _REMOVAL = """
 _PLAN = """
     CREATE TABLE directory_sync.plan (
         district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
-        kind text NOT NULL CHECK (kind IN ('first_connection', 'guard')),
+        kind text NOT NULL CHECK (kind IN ('first_connection', 'guard', 'removals')),
         state text NOT NULL CHECK (state IN ('open', 'approved', 'rejected', 'expired')),
         items_hash text NOT NULL, counts jsonb NOT NULL, population integer NOT NULL,
         limit_count integer, limit_share double precision,
@@ -166,7 +166,8 @@ _PLAN = """
         CHECK ((state = 'open') = (ended_at IS NULL))
     )
 """
-# Names of attributes, never values. An item that is not at its end is in one plan only.
+# Names of attributes, never values. An action on a group names it, after a colon. An item that is
+# not at its end is in one plan only.
 _PLAN_ITEM = """
     CREATE TABLE directory_sync.plan_item (
         district_id text NOT NULL, target_id text NOT NULL, plan_id text NOT NULL,
@@ -197,6 +198,10 @@ _INDEXES = (
     """
     CREATE UNIQUE INDEX plan_item_live ON directory_sync.plan_item
         (district_id, target_id, person_id, action)
+        WHERE state IN ('waiting', 'released', 'refused', 'expired')
+    """,
+    """
+    CREATE INDEX plan_item_action ON directory_sync.plan_item (district_id, target_id, action)
         WHERE state IN ('waiting', 'released', 'refused', 'expired')
     """,
     """
