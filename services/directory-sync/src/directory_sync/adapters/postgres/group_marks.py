@@ -6,9 +6,8 @@ Raw driver. What a claimed group is made from is read by group_facts.py in the s
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-import asyncpg
-
 from directory_sync.adapters.postgres.group_facts import claimed_groups
+from directory_sync.adapters.postgres.leased import Leased
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.group import GroupKey, GroupKind, GroupName
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
@@ -111,44 +110,13 @@ _CLAIM = """
     RETURNING d.group_key, d.kind, d.subject_id, d.correlation_id, d.causation_id, d.origin,
               d.attempts, d.generation
 """
-_RENEW = """
-    UPDATE directory_sync.dirty_group SET lease_until = $4
-    WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
-"""
-_HELD = """
-    SELECT group_key FROM directory_sync.dirty_group
-    WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
-    ORDER BY group_key FOR UPDATE
-"""
-# "= ANY" beside a join: the planner then never loops over a whole target, whatever it believes of a
-# table that fills faster than it is counted.
-_FINISH = """
-    DELETE FROM directory_sync.dirty_group d
-    USING unnest($3::text[], $4::bigint[]) AS r(group_key, generation)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = ANY($3::text[])
-      AND d.group_key = r.group_key AND d.generation = r.generation
-"""
-_COME_AGAIN = """
-    UPDATE directory_sync.dirty_group
-    SET lease_token = NULL, lease_until = NULL, attempts = 0, next_attempt_at = $4
-    WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
-"""
-# A newer mark came meanwhile: it is due at once, whatever the older one's retry says.
-_RETRY = """
-    UPDATE directory_sync.dirty_group d
-    SET lease_token = NULL, lease_until = NULL, last_error_code = r.code,
-        next_attempt_at = CASE WHEN d.attempts = 0 THEN d.next_attempt_at ELSE r.at END
-    FROM unnest($3::text[], $4::timestamptz[], $5::text[]) AS r(group_key, at, code)
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.group_key = ANY($3::text[])
-      AND d.group_key = r.group_key
-"""
 
 
-class PostgresGroupMarks:
+class PostgresGroupMarks(Leased[GroupKey]):
     """Which groups must be looked at, inside one transaction."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
-        self._driver = driver
+    TABLE = "dirty_group"
+    KEY = "group_key"
 
     async def set(
         self,
@@ -229,12 +197,6 @@ class PostgresGroupMarks:
     async def _lock(self, district_id: DistrictId, target_id: TargetId) -> None:
         await self._driver.execute(_LOCK, f"directory_sync/groups/{district_id}/{target_id}")
 
-    async def renew(
-        self, district_id: DistrictId, target_id: TargetId, *, token: str, lease_until: datetime
-    ) -> None:
-        """Keep what is still under this lease for longer."""
-        await self._driver.execute(_RENEW, district_id, target_id, token, lease_until)
-
     async def held(
         self, district_id: DistrictId, target_id: TargetId, *, token: str
     ) -> frozenset[GroupKey]:
@@ -243,34 +205,14 @@ class PostgresGroupMarks:
         Keeps those who change accounts out until then, too.
         """
         await self._lock(district_id, target_id)
-        rows = await self._driver.fetch(_HELD, district_id, target_id, token)
-        return frozenset(GroupKey(row["group_key"]) for row in rows)
-
-    async def finish(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        done: Mapping[GroupKey, int],
-        *,
-        now: datetime,
-    ) -> None:
-        """Remove marks of these generations; a newer mark stays and is due at once."""
-        keys = list(done)
-        await self._driver.execute(_FINISH, district_id, target_id, keys, list(done.values()))
-        await self._driver.execute(_COME_AGAIN, district_id, target_id, keys, now)
+        return frozenset(map(GroupKey, await self._under(district_id, target_id, token)))
 
     async def retry(
         self, district_id: DistrictId, target_id: TargetId, retries: Sequence[GroupRetry]
     ) -> None:
         """Give the lease back; the mark comes again at its time."""
-        await self._driver.execute(
-            _RETRY,
-            district_id,
-            target_id,
-            [r.key for r in retries],
-            [r.at for r in retries],
-            [r.code for r in retries],
-        )
+        again = [(r.key, r.at, r.code) for r in retries]
+        await self._give_back(district_id, target_id, again)
 
 
 def _columns(

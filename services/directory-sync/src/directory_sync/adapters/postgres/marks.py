@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import asyncpg
-
 from directory_sync.adapters.postgres.claimed import with_facts
+from directory_sync.adapters.postgres.leased import Leased
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.work import Claimed, Retry
@@ -69,41 +68,13 @@ _ALL = """
     SELECT person_id, generation FROM directory_sync.dirty
     WHERE district_id = $1 AND target_id = $2 ORDER BY person_id
 """
-_RENEW = """
-    UPDATE directory_sync.dirty SET lease_until = $4
-    WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
-"""
-_HELD = """
-    SELECT person_id FROM directory_sync.dirty
-    WHERE district_id = $1 AND target_id = $2 AND lease_token = $3
-    ORDER BY person_id FOR UPDATE
-"""
-_FINISH = """
-    DELETE FROM directory_sync.dirty
-    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
-      AND generation = ($4::bigint[])[array_position($3::text[], person_id)]
-"""
-_COME_AGAIN = """
-    UPDATE directory_sync.dirty
-    SET lease_token = NULL, lease_until = NULL, attempts = 0, next_attempt_at = $4
-    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
-"""
-# A newer mark came meanwhile: it is due at once, whatever the older one's retry says.
-_RETRY = """
-    UPDATE directory_sync.dirty d
-    SET lease_token = NULL, lease_until = NULL,
-        last_error_code = ($5::text[])[array_position($3::text[], d.person_id)],
-        next_attempt_at = CASE WHEN d.attempts = 0 THEN d.next_attempt_at
-            ELSE ($4::timestamptz[])[array_position($3::text[], d.person_id)] END
-    WHERE d.district_id = $1 AND d.target_id = $2 AND d.person_id = ANY($3::text[])
-"""
 
 
-class PostgresMarks:
+class PostgresMarks(Leased[PersonId]):
     """Who must be looked at, inside one transaction."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
-        self._driver = driver
+    TABLE = "dirty"
+    KEY = "person_id"
 
     async def set(
         self,
@@ -175,46 +146,15 @@ class PostgresMarks:
         rows = await self._driver.fetch(_ALL, district_id, target_id)
         return [(PersonId(row["person_id"]), row["generation"]) for row in rows]
 
-    async def renew(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        *,
-        token: str,
-        lease_until: datetime,
-    ) -> None:
-        """Keep what is still under this lease for longer."""
-        await self._driver.execute(_RENEW, district_id, target_id, token, lease_until)
-
     async def held(
         self, district_id: DistrictId, target_id: TargetId, *, token: str
     ) -> frozenset[PersonId]:
         """Those still under this lease, locked until the transaction ends."""
-        rows = await self._driver.fetch(_HELD, district_id, target_id, token)
-        return frozenset(PersonId(row["person_id"]) for row in rows)
-
-    async def finish(
-        self,
-        district_id: DistrictId,
-        target_id: TargetId,
-        done: Mapping[PersonId, int],
-        *,
-        now: datetime,
-    ) -> None:
-        """Remove marks of these generations; a newer mark stays and is due at once."""
-        ids = list(done)
-        await self._driver.execute(_FINISH, district_id, target_id, ids, list(done.values()))
-        await self._driver.execute(_COME_AGAIN, district_id, target_id, ids, now)
+        return frozenset(map(PersonId, await self._under(district_id, target_id, token)))
 
     async def retry(
         self, district_id: DistrictId, target_id: TargetId, retries: Sequence[Retry]
     ) -> None:
         """Give the lease back; the mark comes again at its time."""
-        await self._driver.execute(
-            _RETRY,
-            district_id,
-            target_id,
-            [r.person_id for r in retries],
-            [r.at for r in retries],
-            [r.code for r in retries],
-        )
+        again = [(r.person_id, r.at, r.code) for r in retries]
+        await self._give_back(district_id, target_id, again)
