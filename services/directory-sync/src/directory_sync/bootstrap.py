@@ -59,6 +59,11 @@ def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
 
     def wire(app: FastAPI, runtime: Runtime) -> None:
+        """Mount the doors and register the consumer, the workers of each target and the timers.
+
+        Opens no connection and awaits nothing: `runtime` starts what is registered here. Raises
+        KeyError for a target of a kind that no room declares.
+        """
         units = PostgresUnits(runtime.database, FactToEvent(runtime.new_event))
         wirings = [_wiring(target, runtime) for target in settings.targets]
         policies = [wiring.policy for wiring in wirings]

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from directory_sync.adapters.postgres.group_facts import claimed_groups
-from directory_sync.adapters.postgres.leased import Leased
+from directory_sync.adapters.postgres.leased import BULK_ORIGINS, Leased
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.group import GroupKey, GroupKind, GroupName
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.membership import ClaimedGroup, GroupRetry
 
-_BULK_ORIGINS = frozenset({"firstload", "republish", "snapshot"})
 # A mark of a load waits a second, so that what the load tells next is in the same request.
 _SETTLE = "make_interval(secs => 1)"
 
@@ -221,7 +220,7 @@ def _columns(
     """Lane, correlation id, causation id and origin of each."""
     given = list(causes)
     return (
-        [int(c.origin in _BULK_ORIGINS) for c in given],
+        [int(c.origin in BULK_ORIGINS) for c in given],
         [c.correlation_id for c in given],
         [c.causation_id for c in given],
         [c.origin for c in given],

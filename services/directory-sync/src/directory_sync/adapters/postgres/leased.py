@@ -6,11 +6,14 @@ are always old.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 import asyncpg
 
 from directory_sync.domain.ids import DistrictId, TargetId
+
+# Marks of these wait behind single changes (lane 1).
+BULK_ORIGINS: Final = frozenset({"firstload", "republish", "snapshot"})
 
 KeyT = TypeVar("KeyT", bound=str)
 

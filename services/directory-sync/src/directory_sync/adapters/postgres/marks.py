@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from directory_sync.adapters.postgres.claimed import with_facts
-from directory_sync.adapters.postgres.leased import Leased
+from directory_sync.adapters.postgres.leased import BULK_ORIGINS, Leased
 from directory_sync.domain.fact import Cause
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
 from directory_sync.domain.work import Claimed, Retry
-
-_BULK_ORIGINS = frozenset({"firstload", "republish", "snapshot"})
 
 # Rows: changed persons x targets of the district. A mark that stands is due again at once; its
 # lease is left alone, the higher generation keeps it from being finished by who holds it now.
@@ -90,7 +88,7 @@ class PostgresMarks(Leased[PersonId]):
             district_id,
             list(targets),
             list(causes),
-            [int(c.origin in _BULK_ORIGINS) for c in causes.values()],
+            [int(c.origin in BULK_ORIGINS) for c in causes.values()],
             [c.correlation_id for c in causes.values()],
             [c.causation_id for c in causes.values()],
             [c.origin for c in causes.values()],

@@ -79,7 +79,10 @@ def group_routes(show: ShowGroups, require_viewer: RequireViewer) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> GroupsBody:
-        """Groups in the order of target and key, of one district or target if asked so."""
+        """Groups in the order of target and key, of one district or target if asked so.
+
+        Only the token's districts; `total` counts all that match, times are UTC. Reads only.
+        """
         page = await show.page(
             may_see=lambda one: operator.may_see(one) and district in (None, one),
             target=target,
@@ -94,7 +97,10 @@ def group_routes(show: ShowGroups, require_viewer: RequireViewer) -> APIRouter:
         operator: viewer,
         target: Annotated[str | None, Query(max_length=255)] = None,
     ) -> GroupEverywhereBody:
-        """One group with its members, in every target or in the one asked for."""
+        """One group with its members by person id, in every target or in the one asked for.
+
+        404 `group_not_known`, also for a district that the token may not see. Reads only.
+        """
         found = await show.one(key, may_see=operator.may_see, target=target)
         if not found:
             raise Problem(404, "group_not_known", "No such group in a district you may see")

@@ -52,6 +52,12 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> PlansBody:
+        """Plans of the token's districts, newest first, each with up to 20 items as `sample`.
+
+        `total` counts all that match, `limit` and `offset` count plans; times are UTC, `percent`
+        and `limitPercent` go from 0 to 100. 422 names the parameter that is out of bounds. Reads
+        only. Source: ADR 0012.
+        """
         total, plans = await show.page(
             may_see=lambda one: operator.may_see(one) and district in (None, one),
             target=target,
@@ -67,6 +73,12 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
         district: Annotated[str, Query(max_length=255)],
         target: Annotated[str, Query(max_length=255)],
     ) -> PreviewBody:
+        """How many accounts would be created, updated, disabled, enabled and linked; 20 of them.
+
+        Plans for every person of the district (seconds for a large one), takes no lease, keeps no
+        name, asks the target nothing. Groups are not planned. 404 `target_not_read` for a target
+        never read, or of a district that the token may not see. Source: blueprint invariant 4.
+        """
         wishes = await show.preview(district, target, may_see=operator.may_see)
         if wishes is None:
             raise Problem(404, "target_not_read", "No such target, or it was never read whole")
@@ -79,6 +91,11 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
         offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     ) -> PlanItemsBody:
+        """The plan and a page of its items by person and action, without those that left it.
+
+        `itemsHash` is the SHA-256 (hex) that an approval must give back; `limit` and `offset` count
+        items. 404 `plan_not_known`, also for a district that the token may not see. Reads only.
+        """
         shown = await show.one(plan_id, may_see=operator.may_see, limit=limit, offset=offset)
         if shown is None:
             raise _unknown()
@@ -97,6 +114,12 @@ def reconcile_routes(ask: AskReading, operator: Gate, *, ring: Callable[[], None
         district: Annotated[str, Query(max_length=255)],
         target: Annotated[str, Query(max_length=255)],
     ) -> ReconcileBody:
+        """Ask that the target be read whole, soon; answers 202 before it is.
+
+        Commits the wish, which outlives a crash; asking twice before the reading is one reading.
+        404 `target_not_known`, also for a district that the token may not see. What the reading
+        came to stands in `GET /status`. Source: blueprint invariant 9.
+        """
         if not await ask(district, target, may_see=who.may_see):
             raise Problem(404, "target_not_known", "No such target in a district you may see")
         ring()
