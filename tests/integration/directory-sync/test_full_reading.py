@@ -62,6 +62,21 @@ async def test_a_mark_that_was_lost_is_made_up_for_by_one_reading(
     await eventually(lambda: _given(world, "p00", "Renamed"))
 
 
+async def test_the_mark_of_a_group_that_was_lost_is_made_up_for_by_one_reading(
+    grouped, a_person, an_event, a_class, a_seat
+):
+    program = grouped.start()
+    await grouped.tell(
+        a_class("c1"), *(an_event(a_person(p, classes=a_seat("c1"))) for p in ("p1", "p2"))
+    )
+    await eventually(grouped.settled)
+    await grouped.query("DELETE FROM directory_sync.place WHERE person_id = 'p2'")
+
+    await grouped.post(program, TARGET, role="operator")
+
+    await eventually(lambda: _members(grouped, {"p1"}))
+
+
 async def test_an_empty_list_is_not_believed(world, school):
     for user in await world.users():
         await world.scim_request("DELETE", f"/Users/{user['id']}")
@@ -127,3 +142,7 @@ async def _read(world, program):
 
 async def _given(world, person_id, name):
     return (await world.user(person_id))["name"]["givenName"] == name
+
+
+async def _members(world, wanted):
+    return (await world.members())["k12:class:c1"] == wanted

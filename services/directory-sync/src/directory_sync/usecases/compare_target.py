@@ -12,6 +12,7 @@ from typing import Final
 from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.drift import Drifted, Known, Reading, ReadOutcome, drift, judge_list
 from directory_sync.domain.fact import Cause, Drift
+from directory_sync.domain.group import kinds_wanted
 from directory_sync.domain.ids import PersonId
 from directory_sync.ports import Unit, Units, Wiring
 from directory_sync.usecases.connect_target import TargetReadIncomplete, whole
@@ -104,7 +105,7 @@ class CompareTarget:
             known=known,
             missing=len(missing),
             drifted=corrected,
-            marked=await self._mark_wanted(),
+            marked=await self._mark_wanted(reading),
         )
 
     async def _compare_page(
@@ -159,9 +160,18 @@ class CompareTarget:
                 )
         return len(corrected)
 
-    async def _mark_wanted(self) -> int:
-        """Mark whom a round would do something about: also when a mark was lost."""
+    async def _mark_wanted(self, reading: Reading) -> int:
+        """Mark whom a round would do something about, and every group: also when a mark was lost.
+
+        Returns how many persons.
+        """
         now = self._clock.now()
+        kinds = kinds_wanted(self._wiring.policy)
+        if kinds:
+            async with self._units.begin() as unit:
+                await unit.group_marks.set_all(
+                    *self._key, kinds=kinds, correlation_id=reading.reading_id, now=now
+                )
         async with self._units.begin() as unit:
             restless = await Planner(wiring=self._wiring, now=now).restless(unit)
         people = sorted(restless)

@@ -54,9 +54,7 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
     ) -> PlansBody:
         """Plans of the token's districts, newest first, each with up to 20 items as `sample`.
 
-        `total` counts all that match, `limit` and `offset` count plans; times are UTC, `percent`
-        and `limitPercent` go from 0 to 100. 422 names the parameter that is out of bounds. Reads
-        only. Source: ADR 0012.
+        `total` counts all that match; times are UTC, percentages go from 0 to 100. Reads only.
         """
         total, plans = await show.page(
             may_see=lambda one: operator.may_see(one) and district in (None, one),
@@ -75,9 +73,8 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
     ) -> PreviewBody:
         """How many accounts would be created, updated, disabled, enabled and linked; 20 of them.
 
-        Plans for every person of the district (seconds for a large one), takes no lease, keeps no
-        name, asks the target nothing. Groups are not planned. 404 `target_not_read` for a target
-        never read, or of a district that the token may not see. Source: blueprint invariant 4.
+        Plans for every person of the district (seconds for a large one), not for groups; asks the
+        target nothing. 404 `target_not_read`, also for a district that the token may not see.
         """
         wishes = await show.preview(district, target, may_see=operator.may_see)
         if wishes is None:
