@@ -87,10 +87,14 @@ class Say:
         )
         return self._event(data, **more)
 
-    def left(self, person_id: str, **more: Any) -> Event:
-        """A person's last active role is gone."""
+    def left(self, person_id: str, *, merged_into: str | None = None, **more: Any) -> Event:
+        """A person's last active role is gone, or the id is another's now."""
         data = PersonLeft(
-            person_id=person_id, role="student", from_org_ids=("hill",), effective_at=NOW
+            person_id=person_id,
+            role="student",
+            from_org_ids=("hill",),
+            effective_at=NOW,
+            merged_into=merged_into,
         )
         return self._event(data, **more)
 

@@ -13,7 +13,7 @@ from roster_publisher.domain.fragments import Fragments
 from roster_publisher.domain.lifecycle import Standing, Step
 from roster_publisher.domain.names import Allocated, Held
 from roster_publisher.domain.people import Class, OrgFacts, Person, PersonFacts
-from roster_publisher.domain.publication import Cause, Draft, Stored
+from roster_publisher.domain.publication import Cause, Change, Draft, Stored
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
 from roster_publisher.domain.records import Key, Record, Status
 from roster_publisher.domain.views import Stay
@@ -148,14 +148,24 @@ class RosterUnit(Protocol):
         """Mark every person and class whose state the publications may change."""
         ...
 
+    async def mark_merged(
+        self, district_id: str, merged: Sequence[Change], *, now: datetime
+    ) -> None:
+        """Mark the people whose ids ended, with the ids that stand for them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirtyMark:
-    """A person or class whose state must be worked out again, and why."""
+    """A person or class whose state must be worked out again, and why.
+
+    `merged_into` is the id that stands for a person whose own id ended.
+    """
 
     id: str
     cause: Cause
     force: bool
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from ticket_events.ports import Desk
 from ticket_events.settings import SCHEMA, DeskSettings, Settings
 from ticket_events.usecases.accept_delivery import AcceptDelivery
 from ticket_events.usecases.apply_deliveries import ApplyDeliveries
+from ticket_events.usecases.follow_merges import FollowMerges
 from ticket_events.usecases.follow_people import FollowPeople
 from ticket_events.usecases.import_devices import ImportDevices
 from ticket_events.usecases.record_people import RecordPeople
@@ -45,6 +46,7 @@ def build(settings: Settings) -> FastAPI:
         follow = FollowPeople(
             clock=runtime.clock,
             request=RequestDevices(clock=runtime.clock, ids=runtime.ids),
+            take_over=FollowMerges(clock=runtime.clock),
             settle=settle,
         )
         handle = roster_handler(RecordPeople(clock=runtime.clock), follow, join=joining(to_event))

@@ -120,6 +120,12 @@ class People(Protocol):
         """Who is here and who left, as far as anything was told."""
         ...
 
+    async def survivors(
+        self, district_id: DistrictId, refs: Sequence[str]
+    ) -> Mapping[str, PersonId]:
+        """For those of `refs` that are ids ended in a merge: the id that stands for each now."""
+        ...
+
     async def put_presences(self, district_id: DistrictId, changed: Sequence[Presence]) -> None:
         """Store; the newest word counts."""
         ...
@@ -140,6 +146,14 @@ class Requests(Protocol):
         self, district_id: DistrictId, person_ids: Sequence[PersonId], *, cause: Cause
     ) -> int:
         """End open requests of people who have a device now; returns how many."""
+        ...
+
+    async def take_over(
+        self, district_id: DistrictId, ended: PersonId, survivor: PersonId, *, cause: Cause
+    ) -> Sequence[DeviceRequest]:
+        """Move the open request of an ended id, if any, and return it as it is now; where the
+        survivor has an open one, the ended id's is cancelled instead.
+        """
         ...
 
 
@@ -234,6 +248,10 @@ class Tickets(Protocol):
         self, district_id: DistrictId, measures: Sequence[Measure]
     ) -> Sequence[Measure]:
         """Store; returns those that are new or say something else now."""
+        ...
+
+    async def take_over(self, district_id: DistrictId, survivors: Mapping[str, PersonId]) -> None:
+        """Open tickets of ended ids are the survivors' from now on; their facts stay as told."""
         ...
 
 

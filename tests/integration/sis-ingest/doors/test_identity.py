@@ -165,7 +165,7 @@ async def test_a_merge_tells_everything_again_under_the_kept_id(ingest: Ingest) 
     assert {e["correlation"] for e in events} == {done["correlationId"]}
     assert {e["origin"] for e in events} == {"operator"}
     gone = [e["data"] for e in events if e["type"].endswith("tobedeleted.v1")]
-    assert {one["reason"] for one in gone} == {"merged"}
+    assert {(one["reason"], one["mergedInto"]) for one in gone} == {("merged", "a")}
     assert (await told(ingest, before))[-1] == ("user.keychanged", "a")
     (merged,) = await ingest.events("k12.identity.%")
     assert merged["data"] == {

@@ -124,11 +124,13 @@ class DerivePeople:
             person.roles_on(turn.today),
             now=turn.now,
             settle=self._settle,
+            merged_into=mark.merged_into,
         )
         if step is None:
             return standing, None, None
         left_cause = before.left_cause if before else None
-        cause = (step.kind == "left" and left_cause) or mark.cause
+        waited = step.kind == "left" and step.merged_into is None
+        cause = (waited and left_cause) or mark.cause
         turn.unit.emit_step(turn.district_id, person.person_id, step, at=turn.now, cause=cause)
         return standing, step, cause
 

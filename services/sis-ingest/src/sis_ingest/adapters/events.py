@@ -92,7 +92,9 @@ def to_data(event: DomainEvent) -> EventData:
                 }
             )
         case RecordToBeDeleted():
-            return TOBEDELETED[event.entity](sourced_id=event.entity_id, reason=event.reason)
+            return TOBEDELETED[event.entity](
+                sourced_id=event.entity_id, reason=event.reason, merged_into=event.merged_into
+            )
         case ChangeReceived():
             return _received(event)
         case SnapshotMoved():

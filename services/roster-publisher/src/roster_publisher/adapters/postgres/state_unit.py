@@ -164,6 +164,7 @@ class PostgresStateUnit:
                 id=row["id"],
                 cause=_cause(row["causation_id"], row["correlation_id"], row["origin"]),
                 force=row["force"],
+                merged_into=row.get("merged_into"),
             )
             for row in rows
         ]

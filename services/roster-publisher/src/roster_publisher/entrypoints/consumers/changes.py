@@ -67,6 +67,12 @@ def change_of(received: Received) -> Change | None:
             return Change(key=key, record=to_record(data.record), time=event.time, cause=cause)
         case RecordToBeDeleted() as data:
             key = Key(data.ENTITY, data.sourced_id)
-            return Change(key=key, record=None, time=event.time, cause=cause)
+            return Change(
+                key=key,
+                record=None,
+                time=event.time,
+                cause=cause,
+                merged_into=data.merged_into,
+            )
         case _:
             return None

@@ -64,11 +64,12 @@ def _step(event: Event) -> Joined | Left | None:
                 to_org_ids=to_org_ids,
                 cause=cause,
             )
-        case PersonLeft(person_id=person_id):
+        case PersonLeft(person_id=person_id, merged_into=merged_into):
             return Left(
                 district_id=DistrictId(event.district_id),
                 person_id=PersonId(person_id),
                 cause=cause,
+                merged_into=None if merged_into is None else PersonId(merged_into),
             )
         case _:
             return None
