@@ -316,8 +316,8 @@ class Housekeeping(Protocol):
     async def purge(
         self, *, now: datetime, keep_history: timedelta, keep_tombstones: timedelta
     ) -> Mapping[str, int]:
-        """Take old tombstones out of the roster, raise each district's history floor, then delete;
-        returns rows per table.
+        """Raise each district's history floor, delete, then take old tombstones out of the roster;
+        returns rows per table. A district whose tombstones fail keeps nothing else waiting.
         """
         ...
 
