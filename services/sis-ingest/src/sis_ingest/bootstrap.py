@@ -25,7 +25,7 @@ from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
-from sis_ingest.entrypoints.jobs.holds import HoldKeeper
+from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.ports import SnapshotLimits, Source
 from sis_ingest.settings import Settings, SourceSettings
 from sis_ingest.sources import KINDS
@@ -203,7 +203,7 @@ def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: Rec
             approver=runtime.operators.require("approver"),
         )
     )
-    runtime.loop("keep-holds", HoldKeeper(decide, release, bell.ear()).run)
+    runtime.loop(LOOP, HoldKeeper(decide, release, bell.ear(), runtime.clock).run)
 
     async def holds() -> Check:
         return Check(ok=True, detail=dict(await desk.figures()))

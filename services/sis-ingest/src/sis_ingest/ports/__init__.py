@@ -211,8 +211,8 @@ class HoldDesk(Protocol):
         """The hold, or None. `hold_id` may be any text."""
         ...
 
-    async def approved(self) -> Hold | None:
-        """The oldest approved hold with items not done yet."""
+    async def approved(self, *, resting: Collection[str] = ()) -> Hold | None:
+        """The oldest approved hold with items not done yet, but for the ids `resting`."""
         ...
 
     async def due(self, now: datetime) -> Sequence[Hold]:
