@@ -110,14 +110,19 @@ class Say:
         return self._event(data, **more)
 
     def _event(
-        self, data: EventData, *, origin: Origin = "webhook", event_id: str | None = None
+        self,
+        data: EventData,
+        *,
+        origin: Origin = "webhook",
+        event_id: str | None = None,
+        district: str = DISTRICT,
     ) -> Event:
         return new_event(
             data,
             event_id=event_id or IDS.new_id(),
             time=NOW,
             service="roster-publisher",
-            district_id=DISTRICT,
+            district_id=district,
             correlation_id="why-1",
             origin=origin,
         )
@@ -203,11 +208,12 @@ class World:
         *,
         query: str = "",
         role: Role = "operator",
+        district: str = DISTRICT,
         districts: Sequence[str] = (DISTRICT,),
     ) -> httpx2.Response:
-        """Whatever body, to the door for inventories."""
+        """Whatever body, to the door for inventories. `districts` "*" is every one."""
         return await self.http.post(
-            f"{program.url}/assets?district={DISTRICT}{query}",
+            f"{program.url}/assets?district={district}{query}",
             content=body,
             headers={**bearer(role, districts), "content-type": "text/csv"},
         )
@@ -269,7 +275,7 @@ def bearer(role: Role, districts: Sequence[str] = (DISTRICT,)) -> dict[str, str]
         PRIVATE_KEY,
         subject="test",
         role=role,
-        districts=list(districts),
+        districts="*" if districts == "*" else list(districts),
         now=SystemClock().now(),
     )
     return {"Authorization": f"Bearer {token}"}

@@ -88,7 +88,7 @@ def _add_pages(
     app.include_router(
         asset_routes(
             take_file,
-            PostgresDeviceViews(database),
+            PostgresDeviceViews(database, {desk.district for desk in settings.desks}),
             operator=runtime.operators.require("operator"),
             viewer=viewer,
             limit_bytes=settings.inventory_limit_bytes,

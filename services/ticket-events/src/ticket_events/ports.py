@@ -389,6 +389,10 @@ class DeviceViews(Protocol):
         """One device with its history, oldest first."""
         ...
 
+    async def knows(self, district_id: DistrictId) -> bool:
+        """Whether a desk is configured for the district or the roster told of anybody in it."""
+        ...
+
 
 class TicketViews(Protocol):
     """Tickets for operators' pages: ids, codes and counts. `districts` None means every one."""

@@ -18,7 +18,7 @@ from ticket_events.domain.ids import DistrictId
 from ticket_events.domain.imports import FileReport
 from ticket_events.domain.inventory import FileRefused, read_inventory
 from ticket_events.entrypoints.http.reading import read_body
-from ticket_events.entrypoints.http.scope import districts_of
+from ticket_events.entrypoints.http.scope import districts_of, ensure_known
 from ticket_events.ports import DeviceViews
 from ticket_events.usecases.import_devices import ImportDevices
 
@@ -42,7 +42,7 @@ def asset_routes(
         *,
         dry_run: Annotated[bool, Query(alias="dryRun")] = False,
     ) -> JSONResponse:
-        who.ensure(district)
+        await ensure_known(who, district, views)
         body = await read_body(request, limit_bytes=limit_bytes)
         try:
             inventory = await asyncio.to_thread(read_inventory, body)
