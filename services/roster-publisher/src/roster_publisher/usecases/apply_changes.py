@@ -23,7 +23,8 @@ from roster_publisher.domain.publication import (
     settle,
 )
 from roster_publisher.domain.records import Key, Record, references
-from roster_publisher.ports import Clock, Publication, RosterUnit
+from roster_publisher.ports import Clock
+from roster_publisher.ports.publishing import Publication, RosterUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

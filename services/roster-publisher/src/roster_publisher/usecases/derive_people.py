@@ -21,8 +21,8 @@ from roster_publisher.domain.people import (
 )
 from roster_publisher.domain.publication import Cause
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import (
-    Clock,
+from roster_publisher.ports import Clock
+from roster_publisher.ports.states import (
     DirtyMark,
     PersonConclusion,
     PersonHeld,

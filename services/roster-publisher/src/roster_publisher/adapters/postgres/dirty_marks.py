@@ -13,7 +13,7 @@ import asyncpg
 
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Entity, ref_id
-from roster_publisher.ports import Publication
+from roster_publisher.ports.publishing import Publication
 
 BULK_ORIGINS: Final = frozenset({"firstload", "snapshot", "republish"})
 BULK_QUIET: Final = timedelta(seconds=2)

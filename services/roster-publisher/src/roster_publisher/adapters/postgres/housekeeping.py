@@ -8,7 +8,7 @@ from roster_common.runtime.database import Database
 from roster_publisher.adapters.postgres.causes import purge_causes
 from roster_publisher.adapters.postgres.queue import rows_in
 from roster_publisher.adapters.postgres.tombstones import purge_tombstones
-from roster_publisher.ports import StatusReport
+from roster_publisher.ports.operating import StatusReport
 
 _ROWS_AT_ONCE: Final = 20_000
 

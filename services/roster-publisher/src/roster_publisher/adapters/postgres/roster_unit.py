@@ -22,7 +22,7 @@ from roster_publisher.domain.causes import CauseLine
 from roster_publisher.domain.names import Allocated, Held
 from roster_publisher.domain.publication import Change, Draft, Stored
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import DistrictState, Publication, PublishedUser, Renamed
+from roster_publisher.ports.publishing import DistrictState, Publication, PublishedUser, Renamed
 
 _KEYS: Final = """
     SELECT t.entity, t.sourced_id COLLATE "C" AS sourced_id

@@ -35,7 +35,7 @@ from roster_publisher.domain.people import (
     Term,
 )
 from roster_publisher.domain.publication import Cause
-from roster_publisher.ports import DirtyMark, PersonConclusion, PersonHeld
+from roster_publisher.ports.states import DirtyMark, PersonConclusion, PersonHeld
 
 NewEvent = Callable[..., Event]
 

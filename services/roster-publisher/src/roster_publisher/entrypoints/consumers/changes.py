@@ -12,7 +12,7 @@ from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.consumer import Received
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import RosterUnit
+from roster_publisher.ports.publishing import RosterUnit
 from roster_publisher.usecases.apply_changes import ApplyChanges
 
 logger = structlog.get_logger(__name__)
