@@ -70,6 +70,7 @@ def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
 
     def wire(app: FastAPI, runtime: Runtime) -> None:
+        """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources)
         units = PostgresUnits(runtime.database, EventMapper(runtime))
         runs = PostgresRunDesk(runtime.database)

@@ -39,6 +39,7 @@ def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
 
     def wire(app: FastAPI, runtime: Runtime) -> None:
+        """Add the consumer, doors and loops of this service; opens nothing."""
         to_event = NewsToEvent(runtime.new_event)
         units = PostgresUnits(runtime.database, to_event)
         record = RecordTickets(clock=runtime.clock)

@@ -109,6 +109,7 @@ class Operators:
         async def operator(
             credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
         ) -> Operator:
+            """The token's Operator. Raises the problem 401 without a token, 403 without the role."""
             if credentials is None:
                 raise _unauthorized("token_missing", "Bearer")
             found = self.verify(credentials.credentials)

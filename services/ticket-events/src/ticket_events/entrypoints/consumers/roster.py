@@ -31,6 +31,7 @@ def roster_handler(
     """The handler for the consumer; events of other types are none of our business."""
 
     async def handle(tx: Tx, received: Sequence[Received]) -> None:
+        """Apply a batch inside `tx`, in log order. Raises `Invalid`. Does not commit."""
         unit = await join(tx)
         events = [one.event for one in received]
         told = [_told(event) for event in events if event.type == PersonState.TYPE]

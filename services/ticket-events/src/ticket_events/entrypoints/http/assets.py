@@ -42,6 +42,7 @@ def asset_routes(
         *,
         dry_run: Annotated[bool, Query(alias="dryRun")] = False,
     ) -> JSONResponse:
+        """The file's report, durable on return; 404 for a district, 413 too large, 422 unusable."""
         await ensure_known(who, district, views)
         body = await read_body(request, limit_bytes=limit_bytes)
         try:
@@ -68,6 +69,7 @@ def asset_routes(
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
         offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     ) -> JSONResponse:
+        """A page of devices of the token's districts, and how many match in all."""
         page = await views.devices(
             districts=districts_of(who, district),
             holder=holder,
