@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
-from roster_common.errors import Invalid
 from ticket_events.domain.cause import Cause
 from ticket_events.domain.collection import Collection
 from ticket_events.domain.delivery import Delivery, DeliveryEnd, Incoming, StoredDelivery
@@ -24,10 +23,6 @@ from ticket_events.domain.presence import Presence
 from ticket_events.domain.ticket import Measure, Ticket, TicketFact
 
 Work: TypeAlias = Literal["import", "accept", "apply"]
-
-
-class NotVerified(Invalid):
-    """The sender could not be proved: nothing of the delivery is kept."""
 
 
 class DeskReader(Protocol):

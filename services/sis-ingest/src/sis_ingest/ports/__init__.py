@@ -32,10 +32,6 @@ from sis_ingest.ports.stores import (
 )
 
 
-class NotVerified(Invalid):
-    """The sender could not be proved: nothing of the delivery is kept."""
-
-
 class SnapshotRefused(Invalid):
     """The file cannot be used as a whole; `problems` says why, by file, row and column."""
 

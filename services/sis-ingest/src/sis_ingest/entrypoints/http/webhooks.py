@@ -5,12 +5,12 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from roster_common.errors import Invalid
+from roster_common.errors import Invalid, NotVerified
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import FieldError, Problem
 from sis_ingest.entrypoints.http.bodies import read_body
-from sis_ingest.ports import NotVerified, Source, Sources
+from sis_ingest.ports import Source, Sources
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
 
 _UNKNOWN: Final = "unknown"

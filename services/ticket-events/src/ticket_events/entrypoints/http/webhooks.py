@@ -6,12 +6,12 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from roster_common.errors import Invalid
+from roster_common.errors import Invalid, NotVerified
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import FieldError, Problem
 from ticket_events.entrypoints.http.reading import read_body
-from ticket_events.ports import Desk, NotVerified
+from ticket_events.ports import Desk
 from ticket_events.usecases.accept_delivery import AcceptDelivery
 
 _UNKNOWN: Final = "unknown"
