@@ -14,7 +14,8 @@ async def test_what_an_ended_id_had_goes_to_the_kept_one_and_nothing_is_collecte
     await world.tell(say.joined("kept"), say.state("ada", school_id="hill"))
     await eventually(lambda: world.requests(program, "kept"))
 
-    await world.tell(say.left("ada", merged_into="kept"), say.joined("last"))
+    merged = say.left("ada", merged_into="kept")
+    await world.tell(merged, merged, say.left("ada", merged_into="kept"), say.joined("last"))
 
     await eventually(lambda: world.requests(program, "last"))
     assets = await world.assets(program)
