@@ -6,7 +6,7 @@ so joining the group is left out.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from time import monotonic
@@ -38,6 +38,7 @@ WHERE topic = $1 AND partition = $2 AND "offset" >= $3 ORDER BY "offset" LIMIT $
 """
 
 MakeReader = Callable[[Database, str, str], LogReader]
+Handle = Callable[[Tx, Sequence[Received]], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -48,7 +49,7 @@ async def consuming(bench: Bench) -> AsyncIterator[Lineup]:
             backlog(bench.server_url, DATABASE, size=bench.plan.backlog)
         )
         samples = [
-            _consumer(ground, "consume.postgres", _postgres_reader),
+            _consumer(ground, "consume.postgres", postgres_reader),
             _select_loop(ground, "select"),
         ]
         if bench.bootstrap is not None:
@@ -62,7 +63,8 @@ async def consuming(bench: Bench) -> AsyncIterator[Lineup]:
         yield Lineup(samples=samples)
 
 
-def _postgres_reader(database: Database, group: str, member: str) -> LogReader:
+def postgres_reader(database: Database, group: str, member: str) -> LogReader:
+    """The log read directly, by one member of a group."""
     return PostgresReader(database, group=group, member_id=member, topics=[TOPIC])
 
 
@@ -75,37 +77,54 @@ def _kafka_reader(bootstrap: str, prefix: str) -> MakeReader:
 
 def _consumer(ground: Backlog, row: str, make_reader: MakeReader) -> Sample:
     async def sample() -> Figures:
-        progress = Progress(row, ground.size)
-
-        def committed(stamp: Stamp) -> None:
-            progress.add(len(stamp.events), at=stamp.committed_at)
-
-        database = StampedDatabase(ground.url, name="bench-consume", on_commit=committed)
-
-        async def handle(tx: Tx, events: Sequence[Received]) -> None:
-            database.handling(tx, events)
-
-        group = f"bench-{next(NUMBERS)}"
-        consumer = Consumer(
-            database=database,
-            reader=lambda member: make_reader(database, group, member),
-            service=READER,
-            group=group,
-            topics=[TOPIC],
-            schema=SCHEMA,
-            handle=handle,
-            clock=CLOCK,
-            ids=IDS,
-            batch=BATCH,
+        group, progress = f"bench-{next(NUMBERS)}", Progress(row, ground.size)
+        rate = await consumed(
+            ground.url, progress, make_reader=make_reader, group=group, schema=SCHEMA
         )
-        try:
-            async with running(consumer) as tasks:
-                await progress.finish(tasks)
-        finally:
-            await give_back(database)
-        return {row: progress.rate()}
+        return {row: rate}
 
     return sample
+
+
+async def consumed(
+    url: str,
+    progress: Progress,
+    *,
+    make_reader: MakeReader,
+    group: str,
+    schema: str,
+    work: Handle | None = None,
+) -> float:
+    """Events a second that one `Consumer` takes through `work`, in batches of 500, to the last."""
+
+    def committed(stamp: Stamp) -> None:
+        progress.add(len(stamp.events), at=stamp.committed_at)
+
+    database = StampedDatabase(url, name="bench-consume", on_commit=committed)
+
+    async def handle(tx: Tx, events: Sequence[Received]) -> None:
+        database.handling(tx, events)
+        if work is not None:
+            await work(tx, events)
+
+    consumer = Consumer(
+        database=database,
+        reader=lambda member: make_reader(database, group, member),
+        service=READER,
+        group=group,
+        topics=[TOPIC],
+        schema=schema,
+        handle=handle,
+        clock=CLOCK,
+        ids=IDS,
+        batch=BATCH,
+    )
+    try:
+        async with running(consumer) as tasks:
+            await progress.finish(tasks)
+    finally:
+        await give_back(database)
+    return progress.rate()
 
 
 def _select_loop(ground: Backlog, row: str) -> Sample:

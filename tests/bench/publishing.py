@@ -20,8 +20,6 @@ from roster_common.contracts.envelope import Event, new_event
 from roster_common.contracts.record_upserted_v1 import UPSERTED
 from roster_common.contracts.validation import read_object
 from roster_common.runtime.database import Database, Tx
-from roster_common.runtime.log.consumer import Consumer, Received
-from roster_common.runtime.log.postgres import PostgresReader
 from roster_common.runtime.migrations import migrate
 from roster_common.runtime.statistics import EVERY_S, Statistics
 from roster_publisher.adapters.district_days import DistrictDays
@@ -34,11 +32,11 @@ from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
 from tests.bench.appending import COLUMNS, PLAIN, STATEMENT_TIMEOUT_S, plain_rows
 from tests.bench.backlog import append
-from tests.bench.events import IDS, READER, TOPIC, WRITER
+from tests.bench.consuming import consumed, postgres_reader
+from tests.bench.events import IDS, READER, WRITER
 from tests.bench.measuring import Bench, Figures, Lineup, Progress, Stalled
 from tests.bench.servers import drop_database, fresh_database, give_back
-from tests.bench.stamped import Stamp, StampedDatabase
-from tests.contract.log.worlds import CLOCK, running
+from tests.contract.log.worlds import CLOCK
 from tests.support import oneroster_records as records
 
 DATABASE = "homeroom_bench_publish"
@@ -134,38 +132,14 @@ class _Story:
     async def _apply(self, row: str, facts: Sequence[Fact]) -> float:
         """Events a second from the log to the store."""
         await append(self.url, _events(facts))
-        progress = Progress(row, len(facts))
-
-        def committed(stamp: Stamp) -> None:
-            progress.add(len(stamp.events), at=stamp.committed_at)
-
-        database = StampedDatabase(self.url, name="bench-publish", on_commit=committed)
-        door = ChangesDoor(ApplyChanges(CLOCK), _unit_of, ring=lambda: None)
-
-        async def handle(tx: Tx, events: Sequence[Received]) -> None:
-            database.handling(tx, events)
-            await door(tx, events)
-
-        consumer = Consumer(
-            database=database,
-            reader=lambda member: PostgresReader(
-                database, group=READER, member_id=member, topics=[TOPIC]
-            ),
-            service=READER,
+        return await consumed(
+            self.url,
+            Progress(row, len(facts)),
+            make_reader=postgres_reader,
             group=READER,
-            topics=[TOPIC],
             schema=SCHEMA,
-            handle=handle,
-            clock=CLOCK,
-            ids=IDS,
-            batch=BATCH,
+            work=ChangesDoor(ApplyChanges(CLOCK), _unit_of, ring=lambda: None),
         )
-        try:
-            async with running(consumer) as tasks:
-                await progress.finish(tasks)
-        finally:
-            await give_back(database)
-        return progress.rate()
 
 
 async def _unit_of(tx: Tx) -> PostgresRosterUnit:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook
 
-from sis_ingest.ports import NotVerified
-from sis_ingest.sources.generic.verify import verify
+from roster_common.errors import NotVerified
+from roster_common.runtime.webhook_signatures import verify
 
 NOW = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
 BODY = b'{"id": "s-1"}'

@@ -55,6 +55,8 @@ def run_demo(folder: Path, *options: str, within_s: float = 240) -> dict[str, An
     home = folder / "demo"
     ended = start_demo(home, *options, within_s=within_s)
     assert ended.returncode == 0, ended.stdout[-TAIL:] + ended.stderr[-TAIL:]
+    # The last step reads everything there is, and shows how far it is.
+    assert "rows read: " in ended.stdout
     evidence: dict[str, Any] = json.loads((home / "evidence.json").read_text(encoding="utf-8"))
     return evidence
 

@@ -78,6 +78,7 @@ class Publishing:
         *,
         origin: Any = "webhook",
         correlation_id: str = "corr",
+        merged_into: str | None = None,
     ) -> Change:
         """A change now; a bare id instead of a record is a deletion."""
         deleted = isinstance(record, str)
@@ -87,6 +88,7 @@ class Publishing:
             record=None if deleted else record,  # type: ignore[arg-type]
             time=self.clock.now(),
             cause=Cause(event_id=self.ids.new_id(), correlation_id=correlation_id, origin=origin),
+            merged_into=merged_into,
         )
 
     async def publish(

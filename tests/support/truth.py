@@ -211,9 +211,13 @@ class Truth:
         release = ReleaseHold(
             units=self.units, desk=self.desk, clock=self.clock, record_changes=self._record()
         )
-        while await release():
-            pass
+        while (hold := await release.next()) is not None:
+            await release(hold)
         await self._look()
+
+    async def expire_due(self) -> int:
+        """What nobody decided in time ends; how many."""
+        return sum([await self.decide.expire(hold) for hold in await self.decide.due()])
 
     async def holds(self, state: str = "open") -> Sequence[Hold]:
         """Holds of the district."""

@@ -440,13 +440,14 @@ async def hold_work_on(world, person_id):
 
 
 async def only_waits_for(world, person_id):
+    # In the order of the work: what is asked later cannot be older than what was seen before.
+    told = await world.query("SELECT state FROM directory_sync.person WHERE person_id = 'p2'")
     people = await world.query("SELECT person_id FROM directory_sync.dirty")
     marked = await world.query("SELECT 1 FROM directory_sync.dirty_group")
-    told = await world.query("SELECT state FROM directory_sync.person WHERE person_id = 'p2'")
     return (
-        [row["person_id"] for row in people] == [person_id]
+        '"seats": []' in told[0]["state"]
+        and [row["person_id"] for row in people] == [person_id]
         and not marked
-        and '"seats": []' in told[0]["state"]
     )
 
 

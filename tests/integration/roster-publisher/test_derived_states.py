@@ -2,6 +2,8 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from roster_publisher.adapters.postgres.causes import purge_causes
 from tests.support.oneroster_records import (
     class_,
@@ -343,6 +345,52 @@ async def test_who_has_no_role_left_leaves_after_the_settle_time(publishing: Pub
     await publishing.due.left()
     await publishing.derive()
     assert await kinds(publishing) == ["joined", "left"]
+
+
+@pytest.mark.parametrize("had_left", [False, True])
+async def test_who_was_merged_is_told_at_once_as_left_and_who_they_are_now(
+    publishing: Publishing, *, had_left: bool
+) -> None:
+    await publishing.publish(*school_world(users=1))
+    await publishing.derive()
+    if had_left:
+        await publishing.publish(("user", "u000"))
+        await publishing.derive()
+        publishing.clock.advance(15 * 60)
+        await publishing.due.left()
+        await publishing.derive()
+
+    await publishing.publish(("user", "u000"), merged_into="kept", correlation_id="merge")
+    await publishing.derive()
+
+    left = (await publishing.emitted("left.v1"))[-1]
+    assert left.data["mergedInto"] == "kept"
+    assert left.correlation_id == "merge"
+    publishing.clock.advance(15 * 60)
+    await publishing.due.left()
+    await publishing.derive()
+    assert await kinds(publishing) == ["joined", *(["left"] if had_left else []), "left"]
+
+
+async def test_a_merge_is_told_also_of_somebody_purged_long_ago(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=1))
+    await publishing.derive()
+    await publishing.publish(("user", "u000"))
+    await publishing.derive()
+    publishing.clock.advance(100 * 86_400)
+    await publishing.due.left()
+    await publishing.derive()
+    await publishing.purge()
+
+    await publishing.publish(("user", "u000"), merged_into="kept", correlation_id="merge")
+    await publishing.derive()
+
+    assert await kinds(publishing) == ["joined", "left", "left"]
+    left = (await publishing.emitted("left.v1"))[-1]
+    assert (left.data["personId"], left.data["mergedInto"]) == ("u000", "kept")
+    assert await publishing.rows(
+        "SELECT detail FROM roster_publisher.cause WHERE correlation_id = 'merge'"
+    ) == [{"detail": "left"}]
 
 
 async def test_without_a_settle_time_a_leaver_leaves_at_once(publishing: Publishing) -> None:

@@ -50,6 +50,30 @@ async def test_a_deletion_is_there_for_ninety_days_and_not_longer(publishing: Pu
     assert rest.headers["x-total-count"] == "1"
 
 
+async def test_a_district_that_fails_keeps_nothing_else_waiting(publishing: Publishing) -> None:
+    for district in ("d0", "d1"):
+        await publishing.publish(*school_world(users=2), district=district)
+        await publishing.publish(("user", "u001"), district=district)
+    await publishing.rows(
+        "CREATE FUNCTION refuse_it() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE 'not d0'; END $$"
+    )
+    await publishing.rows(
+        "CREATE TRIGGER refuse BEFORE DELETE ON roster_publisher.object FOR EACH ROW"
+        " WHEN (OLD.district_id = 'd0') EXECUTE FUNCTION refuse_it()"
+    )
+    publishing.clock.advance(91 * DAY)
+
+    await publishing.purge()
+
+    held = await publishing.rows(
+        "SELECT district_id FROM roster_publisher.object WHERE sourced_id = 'u001'"
+    )
+    assert held == [{"district_id": "d0"}]
+    left = "SELECT count(*) AS n FROM roster_publisher.object_history WHERE archived_at < $1"
+    assert await publishing.rows(left, publishing.clock.now() - timedelta(hours=24)) == [{"n": 0}]
+
+
 async def test_what_is_not_deleted_is_never_purged(publishing: Publishing) -> None:
     await publishing.publish(*school_world(users=2))
     publishing.clock.advance(400 * DAY)

@@ -87,10 +87,14 @@ class Say:
         )
         return self._event(data, **more)
 
-    def left(self, person_id: str, **more: Any) -> Event:
-        """A person's last active role is gone."""
+    def left(self, person_id: str, *, merged_into: str | None = None, **more: Any) -> Event:
+        """A person's last active role is gone, or the id is another's now."""
         data = PersonLeft(
-            person_id=person_id, role="student", from_org_ids=("hill",), effective_at=NOW
+            person_id=person_id,
+            role="student",
+            from_org_ids=("hill",),
+            effective_at=NOW,
+            merged_into=merged_into,
         )
         return self._event(data, **more)
 
@@ -106,14 +110,19 @@ class Say:
         return self._event(data, **more)
 
     def _event(
-        self, data: EventData, *, origin: Origin = "webhook", event_id: str | None = None
+        self,
+        data: EventData,
+        *,
+        origin: Origin = "webhook",
+        event_id: str | None = None,
+        district: str = DISTRICT,
     ) -> Event:
         return new_event(
             data,
             event_id=event_id or IDS.new_id(),
             time=NOW,
             service="roster-publisher",
-            district_id=DISTRICT,
+            district_id=district,
             correlation_id="why-1",
             origin=origin,
         )
@@ -199,11 +208,12 @@ class World:
         *,
         query: str = "",
         role: Role = "operator",
+        district: str = DISTRICT,
         districts: Sequence[str] = (DISTRICT,),
     ) -> httpx2.Response:
-        """Whatever body, to the door for inventories."""
+        """Whatever body, to the door for inventories. `districts` "*" is every one."""
         return await self.http.post(
-            f"{program.url}/assets?district={DISTRICT}{query}",
+            f"{program.url}/assets?district={district}{query}",
             content=body,
             headers={**bearer(role, districts), "content-type": "text/csv"},
         )
@@ -265,7 +275,7 @@ def bearer(role: Role, districts: Sequence[str] = (DISTRICT,)) -> dict[str, str]
         PRIVATE_KEY,
         subject="test",
         role=role,
-        districts=list(districts),
+        districts="*" if districts == "*" else list(districts),
         now=SystemClock().now(),
     )
     return {"Authorization": f"Bearer {token}"}

@@ -22,6 +22,7 @@ from ticket_events.domain.device_request import Joined, Left
 from ticket_events.domain.ids import DistrictId, PersonId
 from ticket_events.domain.inventory import read_inventory
 from ticket_events.domain.ticket import TicketFact, TicketHappening, Traits
+from ticket_events.usecases.follow_merges import FollowMerges
 from ticket_events.usecases.follow_people import FollowPeople
 from ticket_events.usecases.import_devices import ImportDevices
 from ticket_events.usecases.record_tickets import RecordTickets
@@ -55,7 +56,10 @@ class House:
         settle = SettleCollections(clock=CLOCK, ids=IDS, record=record)
         self.record = record
         self.follow = FollowPeople(
-            clock=CLOCK, request=RequestDevices(clock=CLOCK, ids=IDS), settle=settle
+            clock=CLOCK,
+            request=RequestDevices(clock=CLOCK, ids=IDS),
+            take_over=FollowMerges(clock=CLOCK),
+            settle=settle,
         )
         self.take = ImportDevices(units=self.units, clock=CLOCK, ids=IDS, settle=settle)
         self.devices: dict[str, tuple[str, str]] = {}

@@ -211,3 +211,25 @@ async def test_a_file_is_one_transaction_whatever_kills_the_service(
 async def _known(world, program):
     asset = (await world.assets(program))["A-1"]
     return asset if asset["holderKnown"] else None
+
+
+async def test_a_token_of_every_district_registers_nothing_in_one_nobody_told_of(world, say):
+    program = world.start()
+    body = f"{HEADER}\nA-1,S-1,Book,in_stock,,hill".encode()
+
+    refused = await world.post_file(program, body, district="nroth", districts="*")
+
+    assert (refused.status_code, refused.json()["code"]) == (404, "unknown_district")
+    assert refused.json()["errors"][0]["field"] == "district"
+    assert await world.rows("SELECT 1 FROM ticket_events.device") == []
+    # A desk is configured for the first, its token names the second, the roster tells of the third.
+    configured = await world.post_file(program, body, districts="*")
+    named = await world.post_file(program, body, district="south", districts=["south"])
+    assert (configured.status_code, named.status_code) == (200, 200)
+    await world.tell(say.joined("ada", district="west"))
+    await eventually(lambda: _taken(world, program, body, "west"))
+
+
+async def _taken(world, program, body, district):
+    answer = await world.post_file(program, body, district=district, districts="*")
+    return answer.status_code == 200

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from homeroom.demo.agreement import Seen, differences
+from homeroom.demo.agreement import Reading, Seen, differences
 from homeroom.demo.outside import Expected
 
 EXPECTED = Expected(
@@ -76,3 +76,13 @@ def test_many_differences_are_counted_and_few_are_named() -> None:
     said = [line for line in differences(many, nobody) if line.startswith("enabled")]
 
     assert said == ["enabled account: lacks 9 (p0, p1, p2, p3, p4)"]
+
+
+def test_the_last_read_moves_one_bar_over_all_collections() -> None:
+    moves: list[tuple[int, int]] = []
+    reading = Reading(advance=lambda done, total: moves.append((done, total)), total=2_600)
+
+    assert reading.all(iter(range(2_500))) == list(range(2_500))
+    assert reading.all(["late", "later"] * 100) == ["late", "later"] * 100
+
+    assert moves == [(1_000, 2_600), (2_000, 2_600), (2_500, 2_600), (2_700, 2_700)]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,18 @@ def test_a_first_role_is_a_joining() -> None:
 
 def test_nobody_without_a_role_has_ever_joined() -> None:
     assert advance(Standing(), [], now=NOW, settle=SETTLE) == (Standing(), None)
+
+
+@pytest.mark.parametrize("phase", ["none", "active", "settling", "left"])
+def test_an_id_that_ended_in_a_merge_leaves_at_once_and_says_who_it_is_now(phase) -> None:
+    due = NOW + SETTLE if phase == "settling" else None
+    before = Standing(phase=phase, role="student", org_ids=("s1",), left_due_at=due)
+
+    standing, step = advance(before, [], now=NOW, settle=SETTLE, merged_into="kept")
+
+    assert (standing.phase, standing.left_due_at) == ("left", None)
+    assert step is not None
+    assert (step.kind, step.role, step.merged_into) == ("left", "student", "kept")
 
 
 def test_another_school_inside_the_settle_time_is_a_move() -> None:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roster_common.errors import Invalid
-from sis_ingest.ports import NotVerified
+from roster_common.errors import Invalid, NotVerified
 from sis_ingest.sources.generic.spec import SPEC
 from tests.support.ingesting import NOW, OTHER_SECRET, SECRET, envelope, signed, user
 

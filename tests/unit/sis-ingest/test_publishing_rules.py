@@ -71,10 +71,22 @@ def test_a_deletion_keeps_the_last_record_and_is_told_once() -> None:
 def test_a_merged_record_is_gone_for_that_reason() -> None:
     (before,) = publish_one(said(user("our-1"))).records
 
-    (event,) = publish_one(said(None, gone="merged"), before).events
+    (event,) = publish_one(said(None, gone="merged", merged_into="our-2"), before).events
 
     assert isinstance(event, RecordToBeDeleted)
-    assert event.reason == "merged"
+    assert (event.reason, event.merged_into) == ("merged", "our-2")
+
+
+def test_a_merge_of_what_had_gone_before_is_told_and_stored_nowhere() -> None:
+    (before,) = publish_one(said(user("our-1"))).records
+    (gone,) = publish_one(said(None), before).records
+
+    published = publish_one(said(None, gone="merged", merged_into="our-2"), gone)
+
+    (event,) = published.events
+    assert isinstance(event, RecordToBeDeleted)
+    assert event.merged_into == "our-2"
+    assert published.records == ()
 
 
 def test_a_deletion_of_what_was_never_published_is_silent() -> None:

@@ -43,6 +43,10 @@ class PatientClient(httpx2.Client):
         last: httpx2.TransportError | httpx2.Response | None = None
 
         def answered() -> httpx2.Response | None:
+            """The answer of one more attempt, or None while there is none or it says "away".
+
+            Keeps the last failure for the caller; whatever is no transport error is raised.
+            """
             nonlocal last
             try:
                 answer = super(PatientClient, self).send(request, **options)

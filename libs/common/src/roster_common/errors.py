@@ -26,5 +26,9 @@ class Invalid(HomeroomError):
         self.field = field
 
 
+class NotVerified(Invalid):
+    """A delivery whose sender could not be proved. The field names the header."""
+
+
 class Fatal(HomeroomError):
     """Going on would do harm: stop the process and let it be restarted and seen."""

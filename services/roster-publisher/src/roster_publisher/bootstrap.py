@@ -12,7 +12,6 @@ from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
-from roster_publisher.adapters.postgres.causes import purge_causes
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
@@ -82,7 +81,6 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
             keep_history=settings.keep_history,
             keep_tombstones=settings.keep_tombstones,
         )
-        await purge_causes(database, now=clock.now())
 
     runtime.consume(
         group=settings.service,

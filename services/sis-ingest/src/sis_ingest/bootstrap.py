@@ -25,7 +25,7 @@ from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
-from sis_ingest.entrypoints.jobs.holds import HoldKeeper
+from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.ports import SnapshotLimits, Source
 from sis_ingest.settings import Settings, SourceSettings
 from sis_ingest.sources import KINDS
@@ -70,6 +70,7 @@ def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
 
     def wire(app: FastAPI, runtime: Runtime) -> None:
+        """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources)
         units = PostgresUnits(runtime.database, EventMapper(runtime))
         runs = PostgresRunDesk(runtime.database)
@@ -203,7 +204,7 @@ def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: Rec
             approver=runtime.operators.require("approver"),
         )
     )
-    runtime.loop("keep-holds", HoldKeeper(decide, release, bell.ear()).run)
+    runtime.loop(LOOP, HoldKeeper(decide, release, bell.ear(), runtime.clock).run)
 
     async def holds() -> Check:
         return Check(ok=True, detail=dict(await desk.figures()))

@@ -24,6 +24,7 @@ from ticket_events.ports import Desk
 from ticket_events.settings import SCHEMA, DeskSettings, Settings
 from ticket_events.usecases.accept_delivery import AcceptDelivery
 from ticket_events.usecases.apply_deliveries import ApplyDeliveries
+from ticket_events.usecases.follow_merges import FollowMerges
 from ticket_events.usecases.follow_people import FollowPeople
 from ticket_events.usecases.import_devices import ImportDevices
 from ticket_events.usecases.record_people import RecordPeople
@@ -38,6 +39,7 @@ def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
 
     def wire(app: FastAPI, runtime: Runtime) -> None:
+        """Add the consumer, doors and loops of this service; opens nothing."""
         to_event = NewsToEvent(runtime.new_event)
         units = PostgresUnits(runtime.database, to_event)
         record = RecordTickets(clock=runtime.clock)
@@ -45,6 +47,7 @@ def build(settings: Settings) -> FastAPI:
         follow = FollowPeople(
             clock=runtime.clock,
             request=RequestDevices(clock=runtime.clock, ids=runtime.ids),
+            take_over=FollowMerges(clock=runtime.clock),
             settle=settle,
         )
         handle = roster_handler(RecordPeople(clock=runtime.clock), follow, join=joining(to_event))
@@ -86,7 +89,7 @@ def _add_pages(
     app.include_router(
         asset_routes(
             take_file,
-            PostgresDeviceViews(database),
+            PostgresDeviceViews(database, {desk.district for desk in settings.desks}),
             operator=runtime.operators.require("operator"),
             viewer=viewer,
             limit_bytes=settings.inventory_limit_bytes,

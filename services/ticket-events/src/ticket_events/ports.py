@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
 
-from roster_common.errors import Invalid
 from ticket_events.domain.cause import Cause
 from ticket_events.domain.collection import Collection
 from ticket_events.domain.delivery import Delivery, DeliveryEnd, Incoming, StoredDelivery
@@ -24,10 +23,6 @@ from ticket_events.domain.presence import Presence
 from ticket_events.domain.ticket import Measure, Ticket, TicketFact
 
 Work: TypeAlias = Literal["import", "accept", "apply"]
-
-
-class NotVerified(Invalid):
-    """The sender could not be proved: nothing of the delivery is kept."""
 
 
 class DeskReader(Protocol):
@@ -120,6 +115,12 @@ class People(Protocol):
         """Who is here and who left, as far as anything was told."""
         ...
 
+    async def survivors(
+        self, district_id: DistrictId, refs: Sequence[str]
+    ) -> Mapping[str, PersonId]:
+        """For those of `refs` that are ids ended in a merge: the id that stands for each now."""
+        ...
+
     async def put_presences(self, district_id: DistrictId, changed: Sequence[Presence]) -> None:
         """Store; the newest word counts."""
         ...
@@ -140,6 +141,14 @@ class Requests(Protocol):
         self, district_id: DistrictId, person_ids: Sequence[PersonId], *, cause: Cause
     ) -> int:
         """End open requests of people who have a device now; returns how many."""
+        ...
+
+    async def take_over(
+        self, district_id: DistrictId, ended: PersonId, survivor: PersonId, *, cause: Cause
+    ) -> Sequence[DeviceRequest]:
+        """Move the open request of an ended id, if any, and return it as it is now; where the
+        survivor has an open one, the ended id's is cancelled instead.
+        """
         ...
 
 
@@ -234,6 +243,10 @@ class Tickets(Protocol):
         self, district_id: DistrictId, measures: Sequence[Measure]
     ) -> Sequence[Measure]:
         """Store; returns those that are new or say something else now."""
+        ...
+
+    async def take_over(self, district_id: DistrictId, survivors: Mapping[str, PersonId]) -> None:
+        """Open tickets of ended ids are the survivors' from now on; their facts stay as told."""
         ...
 
 
@@ -369,6 +382,10 @@ class DeviceViews(Protocol):
         self, device_id: str, *, districts: Sequence[str] | None
     ) -> Mapping[str, Any] | None:
         """One device with its history, oldest first."""
+        ...
+
+    async def knows(self, district_id: DistrictId) -> bool:
+        """Whether a desk is configured for the district or the roster told of anybody in it."""
         ...
 
 

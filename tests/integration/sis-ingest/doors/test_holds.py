@@ -35,13 +35,22 @@ async def breakers(ingest: Ingest) -> list[str]:
     ]
 
 
+async def approved_elsewhere(ingest: Ingest, *, times: int) -> None:
+    """Older holds of another district and without items, approved."""
+    await ingest.pool.execute(
+        "INSERT INTO sis_ingest.hold SELECT 'd2', gen_random_uuid(), 'elsewhere', 'user', 'remove',"
+        " 'approved', 0, 0, '', '{}', 1, 'epoch', 'epoch', gen_random_uuid(), 'c', 'webhook', NULL,"
+        " '{}' FROM generate_series(1, $1)",
+        times,
+    )
+
+
 @asynccontextmanager
 async def busy_elsewhere(ingest: Ingest) -> AsyncIterator[None]:
-    """What was approved first is of a district that is locked, so no later hold is released."""
-    await ingest.pool.execute(
-        "INSERT INTO sis_ingest.hold VALUES ('d2', gen_random_uuid(), 'elsewhere', 'user', 'remove',"
-        " 'approved', 0, 0, '', '{}', 1, 'epoch', 'epoch', gen_random_uuid(), 'c', 'webhook', NULL, '{}')"
-    )
+    """What was approved first is of a district that is locked, so no later hold is released until
+    each of them has waited for its lock in vain, 4 seconds long.
+    """
+    await approved_elsewhere(ingest, times=5)
     async with ingest.pool.acquire() as connection, connection.transaction():
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d2', 0))"
@@ -222,6 +231,28 @@ async def test_whom_a_newer_file_names_is_not_removed_though_it_was_approved(
 
     assert (await released(ingest, hold))["released"] == 0
     assert len(await ingest.people()) == 200
+
+
+async def test_a_hold_that_always_fails_keeps_no_later_one_waiting(ingest: Ingest) -> None:
+    await ingest.load(roster(*range(200)))
+    await ingest.load(roster(*range(30, 200)))
+    hold = await only_hold(ingest)
+    await ingest.pool.execute(
+        "CREATE FUNCTION refuse_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$"
+    )
+    await ingest.pool.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON sis_ingest.hold FOR EACH ROW"
+        " WHEN (NEW.district_id = 'd2' AND NEW.done_at IS NOT NULL) EXECUTE FUNCTION refuse_it()"
+    )
+    await approved_elsewhere(ingest, times=1)
+
+    await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
+
+    assert (await released(ingest, hold))["released"] == 30
+    failing = await ingest.value(
+        "SELECT count(*) FROM sis_ingest.hold WHERE district_id = 'd2' AND done_at IS NULL"
+    )
+    assert failing == 1
 
 
 async def test_webhooks_spend_from_the_same_budget_and_the_rest_of_them_waits(

@@ -165,7 +165,7 @@ async def test_a_merge_tells_everything_again_under_the_kept_id(ingest: Ingest) 
     assert {e["correlation"] for e in events} == {done["correlationId"]}
     assert {e["origin"] for e in events} == {"operator"}
     gone = [e["data"] for e in events if e["type"].endswith("tobedeleted.v1")]
-    assert {one["reason"] for one in gone} == {"merged"}
+    assert {(one["reason"], one["mergedInto"]) for one in gone} == {("merged", "a")}
     assert (await told(ingest, before))[-1] == ("user.keychanged", "a")
     (merged,) = await ingest.events("k12.identity.%")
     assert merged["data"] == {
@@ -308,6 +308,42 @@ async def test_an_address_for_an_id_stands_in_no_id_of_ours_and_on_no_page(inges
         " WHERE entity = 'enrollment'"
     )
     assert referred == ours
+
+
+async def test_no_address_stands_on_the_log_in_whatever_is_told_of_ids(ingest: Ingest) -> None:
+    old, new, other = (f"{name}@north.example" for name in ("ada", "byron", "bea"))
+    await ingest.send("users.upserted", {**user(old), "userMasterIdentifier": "state-1"})
+    await ingest.settled()
+    await ingest.send("users.deleted", {"sourcedId": old}, at=1)
+    await ingest.settled()
+    await ingest.send("users.upserted", {**user(new), "userMasterIdentifier": "state-1"}, at=2)
+    await ingest.send("users.upserted", user("plain"), at=2)
+    await ingest.send("users.upserted", user(other), at=2)
+    await ingest.settled()
+    ours = {
+        row["external_id"]: row["entity_id"]
+        for row in await ingest.pool.fetch(
+            "SELECT external_id, entity_id FROM sis_ingest.crosswalk"
+        )
+    }
+    assert ours[old] == ours[new]
+    assert (await merge(ingest, "plain", ours[other])).status_code == 200
+
+    told = await ingest.events("k12.%")
+
+    kinds = {event["type"] for event in told}
+    assert {"identity.crosswalk.linked.v1", "identity.crosswalk.merged.v1"} <= kinds
+    assert {"roster.user.keychanged.v1", "sis.change.received.v1"} <= kinds
+    assert "north.example" not in str(told)
+    received = [e["data"]["externalId"] for e in told if e["type"] == "sis.change.received.v1"]
+    assert received.count("withheld") == 4
+    assert received.count("plain") == 1
+    page = await ingest.http.get(
+        "/crosswalk",
+        params={"district": "d1", "entity": "user", "id": "plain"},
+        headers=token("viewer"),
+    )
+    assert other in page.text
 
 
 async def test_a_hold_of_people_known_by_addresses_names_none_of_them(ingest: Ingest) -> None:

@@ -91,7 +91,7 @@ async def test_no_24_hours_see_more_removals_than_the_budget_and_repetition_tell
             told = truth.told
             await take(truth, step, at)
             assert truth.told == told
-        await truth.decide.expire_due()
+        await truth.expire_due()
 
     for moment, _ in truth.gone:
         within = [other for other, _ in truth.gone if moment - DAY < other <= moment]
@@ -170,10 +170,10 @@ async def test_nobody_decides_and_the_hold_ends_with_nothing_done(database: Data
     await truth.file(CourseFile(titles={"c00": "Art"}))
     (hold,) = await truth.holds()
     truth.clock.advance(24 * 3600 - 1)
-    assert await truth.decide.expire_due() == 0
+    assert await truth.expire_due() == 0
     truth.clock.advance(1)
 
-    assert await truth.decide.expire_due() == 1
+    assert await truth.expire_due() == 1
 
     (ended,) = await truth.holds("expired")
     assert (ended.hold_id, ended.count, ended.reason) == (hold.hold_id, 13, "expired")

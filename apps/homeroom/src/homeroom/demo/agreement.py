@@ -6,14 +6,19 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from homeroom.demo import memberships, sights
 from homeroom.demo.outside import Expected, Outside
 from homeroom.demo.settling import settle
+from homeroom.display import Advance
 from homeroom.errors import CommandFailed
 
+Row = TypeVar("Row")
+
 SHOWN: Final = 5
+AT_ONCE: Final = 1_000
+COLLECTIONS: Final = ("orgs", "users", "enrollments", "classes", "academicSessions")
 NAME: Final = "roster, directory and help desk agree"
 COUNTED: Final[Mapping[str, str]] = {
     "memberships": "members of groups",
@@ -76,10 +81,53 @@ def agree(outside: Outside) -> None:
         step.detail = _words(outside.found["agreement"])
 
 
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """Counts what was read of the `total` rows there are to read, page by page, for a bar."""
+
+    advance: Advance
+    total: int
+    done: int = 0
+
+    def all(self, rows: Iterable[Row]) -> list[Row]:
+        """Return all rows; every thousand of them, and the end, moves the bar.
+
+        The total grows with rows that come meanwhile.
+        """
+        found: list[Row] = []
+        for row in rows:
+            found.append(row)
+            if len(found) % AT_ONCE == 0:
+                self._move(AT_ONCE)
+        self._move(len(found) % AT_ONCE)
+        return found
+
+    def _move(self, more: int) -> None:
+        self.done += more
+        self.total = max(self.total, self.done)
+        self.advance(self.done, self.total)
+
+
 def read(outside: Outside) -> Seen:
-    """Read every user as a vendor, every account in the directory, and the help desk's lists."""
-    rows = _rows(outside)
-    accounts = list(outside.directory.accounts())
+    """Read every user as a vendor, every account in the directory, and the help desk's lists.
+
+    Shows a bar over all rows. May raise `httpx2.HTTPError`, or CommandFailed by the vendor.
+    """
+    with outside.journal.display.bar("rows read") as advance:
+        total = sum(map(outside.vendor.total, COLLECTIONS))
+        total += sum(map(outside.directory.total, ("/Users", "/Groups")))
+        return _read(outside, Reading(advance=advance, total=total))
+
+
+def _read(outside: Outside, reading: Reading) -> Seen:
+    rows = memberships.Rows(
+        orgs=reading.all(outside.vendor.rows("orgs")),
+        users=reading.all(outside.vendor.rows("users")),
+        enrollments=reading.all(outside.vendor.rows("enrollments")),
+        classes=reading.all(outside.vendor.rows("classes")),
+        sessions=reading.all(outside.vendor.rows("academicSessions")),
+    )
+    accounts = reading.all(outside.directory.accounts())
     person_of = {str(one["id"]): str(one.get("externalId")) for one in accounts}
     return Seen(
         roster={str(row["sourcedId"]): str(row["status"]) for row in rows.users},
@@ -87,17 +135,7 @@ def read(outside: Outside) -> Seen:
         device_requests=[str(one["personId"]) for one in outside.operator.device_requests()],
         collections=[str(one["requester"]) for one in sights.collections(outside)],
         enrolled=memberships.in_roster(rows, today=outside.clock.now().date()),
-        members=memberships.in_directory(outside.directory.groups(), person_of),
-    )
-
-
-def _rows(outside: Outside) -> memberships.Rows:
-    return memberships.Rows(
-        orgs=list(outside.vendor.rows("orgs")),
-        users=list(outside.vendor.rows("users")),
-        enrollments=list(outside.vendor.rows("enrollments")),
-        classes=list(outside.vendor.rows("classes")),
-        sessions=list(outside.vendor.rows("academicSessions")),
+        members=memberships.in_directory(reading.all(outside.directory.groups()), person_of),
     )
 
 

@@ -77,6 +77,10 @@ def group_has(
     account_id = ""
 
     def seen() -> bool:
+        """Whether the account is in the class's group, and out of `lost`'s; keeps the group's id.
+
+        May raise `httpx2.HTTPError`; asks the directory for the account only until it is there.
+        """
         nonlocal account_id
         if not account_id:
             account = outside.directory.by_external_id(person_id)
@@ -107,6 +111,10 @@ def device_collected(told: Chapter, person_id: str) -> list[Sight]:
         return []
 
     def seen() -> bool:
+        """Whether a ticket and the device's history ask for it; keeps both ids when they do.
+
+        May raise `httpx2.HTTPError`.
+        """
         tickets = collections(outside, person_id)
         assets = assets_of(outside, person_id)
         if not tickets or not any(asset["collection"] for asset in assets):

@@ -91,6 +91,10 @@ class _Reader:
         return value
 
     def varint(self) -> int:
+        """The unsigned varint at the position, which moves behind it: 7 bits a byte, lowest first.
+
+        Raises IndexError where the bytes end. Source: Kafka protocol guide, primitive types.
+        """
         value, shift = 0, 0
         while True:
             byte = self.data[self.at]

@@ -5,7 +5,10 @@ from roster_common.contracts.values import Entity, SourcedId, Text
 
 
 class CrosswalkDecision(EventData):
-    """Base of the three; `decided_by` is `rule` or an operator's subject."""
+    """Base of the three; `decided_by` is `rule` or an operator's subject.
+
+    `external_id` is `withheld` where it could say who somebody is, as an address does.
+    """
 
     TOPIC = "sis.runs"
 

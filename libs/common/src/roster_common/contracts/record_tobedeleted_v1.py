@@ -8,13 +8,17 @@ from roster_common.contracts.values import Entity, SourcedId, Text
 
 
 class RecordToBeDeleted(EventData):
-    """Base of the seven; `reason` is a stable word, as `source_deleted` or `not_in_snapshot`."""
+    """Base of the seven; `reason` is a stable word, as `source_deleted` or `not_in_snapshot`.
+
+    `merged_into` is the id that stands for this one from now on, when the reason is `merged`.
+    """
 
     ENTITY: ClassVar[Entity]
     TOPIC = "sis.changes"
 
     sourced_id: SourcedId
     reason: Text
+    merged_into: SourcedId | None = None
 
     def entity_key(self) -> str:
         """`{entity}/{sourcedId}`: the key of the record's upserts."""

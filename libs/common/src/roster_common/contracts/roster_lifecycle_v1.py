@@ -38,9 +38,15 @@ class PersonMoved(PersonLifecycle):
 
 
 class PersonLeft(PersonLifecycle):
-    """The person's last active role is gone."""
+    """The person's last active role is gone, or the id ended in a merge.
+
+    `merged_into` is the id the same person has from now on: nobody left. It may be told of
+    somebody who had been told as left before.
+    """
 
     TYPE = "k12.roster.person.left.v1"
+
+    merged_into: SourcedId | None = None
 
 
 class EnrollmentMoved(EventData):

@@ -8,7 +8,10 @@ from roster_common.contracts.values import Count, Entity, Moment, Text
 
 
 class ChangeReceived(EventData):
-    """A delivery was accepted. `verified` says how its sender was proved."""
+    """A delivery was accepted. `verified` says how its sender was proved.
+
+    `external_id` is `withheld` where it could say who somebody is, as an address does.
+    """
 
     TYPE = "k12.sis.change.received.v1"
     TOPIC = "sis.runs"

@@ -5,7 +5,10 @@ from roster_common.contracts.values import SourcedId, Text
 
 
 class UserKeyChanged(EventData):
-    """`reason` is a stable word: `sis_migration`, `merge` or `renumber`."""
+    """`reason` is a stable word: `sis_migration`, `merge` or `renumber`.
+
+    A key that could say who somebody is, as an address does, is `withheld`.
+    """
 
     TYPE = "k12.roster.user.keychanged.v1"
     TOPIC = "sis.changes"

@@ -215,6 +215,18 @@ class Lifecycle:
             self._on_fatal(loop.name)
 
 
+def go_on_without(loop: str, error: Exception, **ids: str) -> None:
+    """Count and log one piece of a loop's work that failed, so that the loop does the others.
+
+    `ids` say which piece, and are logged: never a name. Raises a Fatal again.
+    """
+    road = _road(error)
+    if road == "fatal":
+        raise error
+    metric("loop_failures_total").labels(loop=loop, road=road).inc()
+    logger.error("loop_work_failed", loop=loop, road=road, exc_info=error, **ids)
+
+
 def _road(error: Exception) -> Literal["retriable", "unexpected", "fatal"]:
     if isinstance(error, ExceptionGroup):
         roads = {_road(inner) for inner in error.exceptions}

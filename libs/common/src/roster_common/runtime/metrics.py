@@ -204,7 +204,7 @@ METRICS: tuple[MetricSpec, ...] = (
         name="loop_failures_total",
         kind="counter",
         unit="failures",
-        meaning="Times a background loop ended with an error, by road",
+        meaning="Times a background loop, or one piece of its work, ended with an error, by road",
         labels={"loop": _BY_CODE, "road": frozenset({"retriable", "unexpected", "fatal"})},
     ),
 )

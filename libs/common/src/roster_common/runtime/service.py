@@ -263,6 +263,7 @@ def create_app(settings: ServiceSettings, wire: Callable[[ServiceApp, Runtime], 
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        """Start the loops; at the end close what was opened, bounded as in `Lifecycle.stop`."""
         settle_memory()
         runtime.lifecycle.start()
         logger.info("service_started", settings=settings.redacted())

@@ -109,6 +109,7 @@ class Operators:
         async def operator(
             credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
         ) -> Operator:
+            """The token's Operator; raises the 401 problem without one, 403 without the role."""
             if credentials is None:
                 raise _unauthorized("token_missing", "Bearer")
             found = self.verify(credentials.credentials)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from roster_common.errors import Invalid
+from roster_common.errors import NotVerified
 
 WINDOW: Final = timedelta(minutes=5)
 _ID: Final = re.compile(r"[!-~]{1,255}")
@@ -26,7 +26,7 @@ def verify(
 ) -> str:
     """The sender's id of the delivery. Any one of `secrets` may have signed it.
 
-    Raises `Invalid` with the header and a code: header_missing, header_malformed,
+    Raises `NotVerified` with the header and a code: header_missing, header_malformed,
     timestamp_outside_window, signature_mismatch. Every secret and signature is compared, in
     constant time each.
     """
@@ -34,11 +34,11 @@ def verify(
     timestamp = _header(headers, "webhook-timestamp")
     given = _header(headers, "webhook-signature")
     if not _ID.fullmatch(delivery_id):
-        raise Invalid("header_malformed", field="webhook-id")
+        raise NotVerified("header_malformed", field="webhook-id")
     if not _SECONDS.fullmatch(timestamp):
-        raise Invalid("header_malformed", field="webhook-timestamp")
+        raise NotVerified("header_malformed", field="webhook-timestamp")
     if abs(now.timestamp() - int(timestamp)) > WINDOW.total_seconds():
-        raise Invalid("timestamp_outside_window", field="webhook-timestamp")
+        raise NotVerified("timestamp_outside_window", field="webhook-timestamp")
     signed = f"{delivery_id}.{timestamp}.".encode() + body
     offered = _signatures(given)
     matched = False
@@ -47,8 +47,16 @@ def verify(
         for signature in offered:
             matched |= hmac.compare_digest(expected, signature)
     if not matched:
-        raise Invalid("signature_mismatch", field="webhook-signature")
+        raise NotVerified("signature_mismatch", field="webhook-signature")
     return delivery_id
+
+
+def is_secret(text: str) -> bool:
+    """Whether there is a key in it: base64, with or without `whsec_` before it."""
+    try:
+        return bool(key_of(text))
+    except ValueError:
+        return False
 
 
 def key_of(secret: str) -> bytes:
@@ -64,7 +72,7 @@ def key_of(secret: str) -> bytes:
 def _header(headers: Mapping[str, str], name: str) -> str:
     value = headers.get(name)
     if not value:
-        raise Invalid("header_missing", field=name)
+        raise NotVerified("header_missing", field=name)
     return value
 
 

@@ -1,7 +1,7 @@
 """Domain facts as contract events. Knows both words, decides nothing."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from roster_common.contracts.roster_class_v1 import ClassState, ClassTerm
 from roster_common.contracts.roster_lifecycle_v1 import (
@@ -19,7 +19,6 @@ from roster_publisher.domain.people import Class, ClassAttended, Person, RoleHel
 _STEPS: Final[dict[str, type[PersonLifecycle]]] = {
     "joined": PersonJoined,
     "moved": PersonMoved,
-    "left": PersonLeft,
 }
 
 
@@ -72,13 +71,16 @@ def class_state(state: Class, *, revision: int) -> ClassState:
 
 def lifecycle_step(person_id: str, step: Step, *, at: datetime) -> PersonLifecycle:
     """The step as `k12.roster.person.joined|moved|left.v1`."""
-    return _STEPS[step.kind](
-        person_id=person_id,
-        role=step.role,
-        from_org_ids=step.from_org_ids,
-        to_org_ids=step.to_org_ids,
-        effective_at=at,
-    )
+    plain: dict[str, Any] = {
+        "person_id": person_id,
+        "role": step.role,
+        "from_org_ids": step.from_org_ids,
+        "to_org_ids": step.to_org_ids,
+        "effective_at": at,
+    }
+    if step.kind == "left":
+        return PersonLeft(**plain, merged_into=step.merged_into)
+    return _STEPS[step.kind](**plain)
 
 
 def class_moved(person_id: str, move: ClassMove) -> EnrollmentMoved:

@@ -2,7 +2,8 @@
 
 joined = a first role in force; moved = the set of schools with a role in force is another one;
 left = the last role in force has been gone for the settle time. Leaving one school for another
-inside the settle time is a move, never a leaver. Source: blueprint, "who owns what".
+inside the settle time is a move, never a leaver. An id that ended in a merge leaves at once, also
+one that had left before, and says who it is now. Source: blueprint, "who owns what"; ADR 0014.
 """
 
 from collections.abc import Sequence
@@ -27,28 +28,43 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One lifecycle fact; orgs are sorted ids."""
+    """One lifecycle fact; orgs are sorted ids. `merged_into` is who the person left is now."""
 
     kind: Literal["joined", "moved", "left"]
     role: str
     from_org_ids: tuple[str, ...]
     to_org_ids: tuple[str, ...]
+    merged_into: str | None = None
 
 
 def advance(
-    before: Standing, roles: Sequence[RoleHeld], *, now: datetime, settle: timedelta
+    before: Standing,
+    roles: Sequence[RoleHeld],
+    *,
+    now: datetime,
+    settle: timedelta,
+    merged_into: str | None = None,
 ) -> tuple[Standing, Step | None]:
     """The new standing and what it means, given the roles in force now. Runs twice harmlessly."""
     if roles:
         return _with_roles(before, roles)
+    if merged_into is not None:
+        return _left(before, merged_into)
     if before.phase in {"none", "left"}:
         return before, None
     due = before.left_due_at if before.phase == "settling" else now + settle
     if due is None or due > now:
         return replace(before, phase="settling", left_due_at=due), None
-    left = Standing(phase="left", role=before.role)
-    return left, Step(
-        kind="left", role=before.role or "student", from_org_ids=before.org_ids, to_org_ids=()
+    return _left(before, None)
+
+
+def _left(before: Standing, merged_into: str | None) -> tuple[Standing, Step]:
+    return Standing(phase="left", role=before.role), Step(
+        kind="left",
+        role=before.role or "student",
+        from_org_ids=before.org_ids,
+        to_org_ids=(),
+        merged_into=merged_into,
     )
 
 

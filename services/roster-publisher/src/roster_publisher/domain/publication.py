@@ -36,12 +36,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One event of the log about one record; `record` None means it is to be deleted."""
+    """One event of the log about one record; `record` None means it is to be deleted.
+
+    `merged_into` is the id that stands for a record whose own id ended in a merge.
+    """
 
     key: Key
     record: Record | None
     time: datetime
     cause: Cause
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,8 @@ from roster_publisher.domain.publication import (
     settle,
 )
 from roster_publisher.domain.records import Key, Record, references
-from roster_publisher.ports import Clock, Publication, RosterUnit
+from roster_publisher.ports import Clock
+from roster_publisher.ports.publishing import Publication, RosterUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,9 @@ class ApplyChanges:
             publications = await self._publications(unit, district_id, settled, stored, stamp)
             await unit.publish(district_id, publications, revision=revision, stamp=stamp)
             await unit.mark_dirty(district_id, publications, now=now)
+        merged = [one for one in changes if one.merged_into and one.key.entity == "user"]
+        if merged:
+            await unit.mark_merged(district_id, merged, now=now)
         done = (*_lines("published", settled.publish), *_lines("waiting", settled.wait))
         await unit.keep_causes(
             district_id, done, revision=revision if settled.publish else district.revision, at=now

@@ -5,7 +5,8 @@ forces it (republish).
 """
 
 from roster_publisher.domain.people import state_hash
-from roster_publisher.ports import Clock, StateUnits
+from roster_publisher.ports import Clock
+from roster_publisher.ports.states import StateUnits
 
 
 class DeriveClasses:

@@ -14,15 +14,15 @@ from roster_publisher.domain.lifecycle import Standing, Step, advance
 from roster_publisher.domain.names import Authority, sis_first
 from roster_publisher.domain.people import (
     OrgFacts,
-    Person,
     PersonFacts,
+    RoleHeld,
     person_of,
     state_hash,
 )
 from roster_publisher.domain.publication import Cause
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import (
-    Clock,
+from roster_publisher.ports import Clock
+from roster_publisher.ports.states import (
     DirtyMark,
     PersonConclusion,
     PersonHeld,
@@ -81,8 +81,12 @@ class DerivePeople:
             for mark in marks
             if mark.id in facts
         ]
+        unseen = [mark for mark in marks if mark.merged_into and mark.id not in facts]
+        for mark in unseen:
+            self._step(turn, mark, (), None)
         await unit.keep_people(district_id, conclusions, revision=turn.revision, now=now)
-        done = lines("derived", _effects(conclusions))
+        left = [(one.cause.correlation_id, "left", Key("user", one.id)) for one in unseen]
+        done = lines("derived", [*_effects(conclusions), *left])
         await unit.keep_causes(district_id, done, revision=turn.revision, at=now)
 
     def _conclude(
@@ -96,7 +100,8 @@ class DerivePeople:
             turn.unit.emit_person(
                 turn.district_id, person, revision=turn.revision, cause=mark.cause
             )
-        standing, step, stepped = self._step(turn, mark, person, before)
+        roles = person.roles_on(turn.today)
+        standing, step, stepped = self._step(turn, mark, roles, before)
         attended = attended_on(turn.today, facts.enrolments)
         moves = class_moves(
             before.attended if before else (), attended, facts.enrolments, today=turn.today
@@ -116,20 +121,24 @@ class DerivePeople:
         )
 
     def _step(
-        self, turn: "_Turn", mark: DirtyMark, person: Person, before: PersonHeld | None
+        self, turn: "_Turn", mark: DirtyMark, roles: Sequence[RoleHeld], before: PersonHeld | None
     ) -> tuple[Standing, Step | None, Cause | None]:
-        """The new standing; the step it is, told, with its cause."""
+        """The new standing; the step it is, told, with its cause. Also of one whose id ended and
+        who is not shown, never or no more: others may have kept something under it.
+        """
         standing, step = advance(
             before.standing if before else Standing(),
-            person.roles_on(turn.today),
+            roles,
             now=turn.now,
             settle=self._settle,
+            merged_into=mark.merged_into,
         )
         if step is None:
             return standing, None, None
         left_cause = before.left_cause if before else None
-        cause = (step.kind == "left" and left_cause) or mark.cause
-        turn.unit.emit_step(turn.district_id, person.person_id, step, at=turn.now, cause=cause)
+        waited = step.kind == "left" and step.merged_into is None
+        cause = (waited and left_cause) or mark.cause
+        turn.unit.emit_step(turn.district_id, mark.id, step, at=turn.now, cause=cause)
         return standing, step, cause
 
 

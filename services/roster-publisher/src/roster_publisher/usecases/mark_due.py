@@ -6,7 +6,8 @@ Takes no input; each turn looks at the clock. Runs twice harmlessly.
 from collections.abc import Callable
 from datetime import date, datetime
 
-from roster_publisher.ports import Clock, DirtyQueue
+from roster_publisher.ports import Clock
+from roster_publisher.ports.states import DirtyQueue
 
 Today = Callable[[str, datetime], date]
 

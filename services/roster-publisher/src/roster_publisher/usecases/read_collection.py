@@ -14,7 +14,8 @@ from typing import Final
 
 from roster_common.errors import Retriable
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
-from roster_publisher.ports import Clock, Pulls, RosterReads
+from roster_publisher.ports import Clock
+from roster_publisher.ports.reading import Pulls, RosterReads
 
 PULL_LIFE: Final = timedelta(hours=1)
 CHUNK_ROWS: Final = 2_000

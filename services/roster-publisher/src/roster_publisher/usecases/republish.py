@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from roster_publisher.ports import Clock, DirtyQueue
+from roster_publisher.ports import Clock
+from roster_publisher.ports.states import DirtyQueue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

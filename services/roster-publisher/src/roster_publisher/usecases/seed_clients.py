@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roster_publisher.domain.access import Client, Grant
-from roster_publisher.ports import Clock, Digests, Vendors
+from roster_publisher.ports import Clock
+from roster_publisher.ports.vendors import Digests, Vendors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ from roster_publisher.domain.fragments import render, stamp_text
 from roster_publisher.domain.names import Allocated, Authority, Held, newest, with_names
 from roster_publisher.domain.publication import next_stamp
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import Clock, PublishedUser, Renamed, RosterUnit
+from roster_publisher.ports import Clock
+from roster_publisher.ports.publishing import PublishedUser, Renamed, RosterUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import Final, Literal
 
 from roster_publisher.domain.access import AccessToken
 from roster_publisher.domain.collections import known_scopes
-from roster_publisher.ports import Clock, Digests, Vendors
+from roster_publisher.ports import Clock
+from roster_publisher.ports.vendors import Digests, Vendors
 
 TOKEN_LIFE: Final = timedelta(seconds=3600)
 _REMEMBER: Final = timedelta(seconds=30)

@@ -1,5 +1,6 @@
 """Domain events to contracts: the only place of this service that knows both."""
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from roster_common.contracts.envelope import Event, EventData
@@ -36,6 +37,7 @@ from sis_ingest.domain.events import (
     SnapshotMoved,
     UserKeyChanged,
 )
+from sis_ingest.domain.identity import on_the_log
 from sis_ingest.domain.runs import Counts
 
 _MOMENTS = {
@@ -92,7 +94,9 @@ def to_data(event: DomainEvent) -> EventData:
                 }
             )
         case RecordToBeDeleted():
-            return TOBEDELETED[event.entity](sourced_id=event.entity_id, reason=event.reason)
+            return TOBEDELETED[event.entity](
+                sourced_id=event.entity_id, reason=event.reason, merged_into=event.merged_into
+            )
         case ChangeReceived():
             return _received(event)
         case SnapshotMoved():
@@ -104,8 +108,8 @@ def to_data(event: DomainEvent) -> EventData:
         case UserKeyChanged():
             return UserKeyChangedV1(
                 person_id=event.person_id,
-                old_keys=event.old_keys,
-                new_keys=event.new_keys,
+                old_keys=_keys(event.old_keys),
+                new_keys=_keys(event.new_keys),
                 reason=event.reason,
             )
         case HoldMoved():
@@ -119,17 +123,22 @@ def _meaning(event: OutsideIdLinked | OutsideIdMerged) -> dict[str, Any]:
         "entity": event.entity,
         "id": event.entity_id,
         "system": event.source_id,
-        "external_id": event.external_id,
+        "external_id": on_the_log(event.external_id),
         "match_rule": event.match_rule,
         "decided_by": event.decided_by,
     }
+
+
+def _keys(outside_ids: Sequence[str]) -> tuple[str, ...]:
+    """Sorted, each once: several that are withheld look the same."""
+    return tuple(sorted({on_the_log(one) for one in outside_ids}))
 
 
 def _received(event: ChangeReceived) -> ChangeReceivedV1:
     return ChangeReceivedV1(
         connector=event.source_id,
         resource=event.entity,
-        external_id=event.external_id,
+        external_id=on_the_log(event.external_id),
         change_type="delete" if event.deleted else "update",
         delivery_id=event.cause.delivery_id,
         received_at=event.received_at,

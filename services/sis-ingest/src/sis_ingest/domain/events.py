@@ -28,13 +28,14 @@ class RecordUpserted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordToBeDeleted:
-    """A resolved record is gone."""
+    """A resolved record is gone; `merged_into` is the id that stands for it from now on."""
 
     district_id: str
     cause: Cause
     entity: Entity
     entity_id: str
     reason: Literal["source_deleted", "not_in_snapshot", "republished", "merged"]
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from sis_ingest.domain.references import IdKey
 
 # OneRoster's GUID characters (CSV binding 1.2.1) without @: an address says who somebody is.
 _VALID_ID: Final = re.compile(r"[0-9A-Za-z._/-]{1,255}")
+WITHHELD: Final = "withheld"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,14 @@ def candidate_id(external_id: str) -> str | None:
     """The outside id, trimmed, if it may serve as ours, and stand where ours do; else None."""
     trimmed = external_id.strip()
     return trimmed if _VALID_ID.fullmatch(trimmed) else None
+
+
+def on_the_log(external_id: str) -> str:
+    """The outside id as others may read it for days: `withheld` unless it may serve as ours.
+
+    An address, or a name, says who somebody is; the crosswalk's page shows it to an operator.
+    """
+    return WITHHELD if candidate_id(external_id) is None else external_id
 
 
 def allot(

@@ -49,13 +49,17 @@ class Voice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What is true of a resolved record now: `record` under our ids, or None when it is gone."""
+    """What is true of a resolved record now: `record` under our ids, or None when it is gone.
+
+    `merged_into` is the id that stands for one gone as `merged`.
+    """
 
     entity: Entity
     entity_id: str
     record: Record | None
     cause: Cause
     gone: Literal["source_deleted", "not_in_snapshot", "merged"] = "source_deleted"
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,8 @@ def publish(
 ) -> Published:
     """What is new in the resolved records; what says the same as before gives nothing.
 
-    A deletion of what was never published is silent: nobody holds a copy.
+    A deletion of what was never published is silent: nobody holds a copy. One by a merge is told
+    of what had gone before, too: whoever acted on its going learns that it lives under another id.
     """
     records: list[Resolved] = []
     events: list[RecordUpserted | RecordToBeDeleted] = []
@@ -89,9 +94,10 @@ def publish(
         old = before.get((one.entity, one.entity_id))
         live = old if old is not None and not old.deleted else None
         if one.record is None:
-            if live is None:
+            if old is None or (live is None and one.merged_into is None):
                 continue
-            records.append(_gone(live, one.cause))
+            if live is not None:
+                records.append(_gone(live, one.cause))
             events.append(
                 RecordToBeDeleted(
                     district_id=district_id,
@@ -99,6 +105,7 @@ def publish(
                     entity=one.entity,
                     entity_id=one.entity_id,
                     reason=one.gone,
+                    merged_into=one.merged_into,
                 )
             )
             continue

@@ -32,10 +32,6 @@ from sis_ingest.ports.stores import (
 )
 
 
-class NotVerified(Invalid):
-    """The sender could not be proved: nothing of the delivery is kept."""
-
-
 class SnapshotRefused(Invalid):
     """The file cannot be used as a whole; `problems` says why, by file, row and column."""
 
@@ -211,8 +207,8 @@ class HoldDesk(Protocol):
         """The hold, or None. `hold_id` may be any text."""
         ...
 
-    async def approved(self) -> Hold | None:
-        """The oldest approved hold with items not done yet."""
+    async def approved(self, *, resting: Collection[str] = ()) -> Hold | None:
+        """The oldest approved hold with items not done yet, but for the ids `resting`."""
         ...
 
     async def due(self, now: datetime) -> Sequence[Hold]:

@@ -1,6 +1,6 @@
 """Decide a hold: an operator approves or rejects it, or its time runs out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from roster_common.holds import Decision, Refused, approve, expire, reject
@@ -56,18 +56,20 @@ class DecideHold:
             unit.emit(HoldMoved(moment="rejected", hold=decided, rejected_by=subject))
         return decided
 
-    async def expire_due(self) -> int:
-        """Ends the open holds whose time is over; how many. Commits per hold."""
-        ended = 0
-        for hold in await self.desk.due(self.clock.now()):
-            async with self.units.begin("run") as unit:
-                current = await self._locked(unit, hold)
-                if current is not None and current.decision.state == "open":
-                    over = expire(current.decision, now=self.clock.now())
-                    if over.state == "expired":
-                        await self.keep.end(unit, current, reason="expired")
-                        ended += 1
-        return ended
+    async def due(self) -> Sequence[Hold]:
+        """Open holds whose time is over."""
+        return await self.desk.due(self.clock.now())
+
+    async def expire(self, hold: Hold) -> bool:
+        """End the hold if it is open and its time is over; whether it did. Commits."""
+        async with self.units.begin("run") as unit:
+            current = await self._locked(unit, hold)
+            if current is None or current.decision.state != "open":
+                return False
+            if expire(current.decision, now=self.clock.now()).state != "expired":
+                return False
+            await self.keep.end(unit, current, reason="expired")
+        return True
 
     async def _locked(self, unit: Unit, hold: Hold) -> Hold | None:
         await unit.lock_district(hold.place.district_id)

@@ -64,7 +64,14 @@ class MoveIds:
             )
         # Last, so that nothing points at a record that is gone.
         said += [
-            Said(entity=entity, entity_id=old, record=None, cause=cause, gone="merged")
+            Said(
+                entity=entity,
+                entity_id=old,
+                record=None,
+                cause=cause,
+                gone="merged",
+                merged_into=pairs[old],
+            )
             for entity, old in ended
         ]
         return publish(district_id, said, before)
@@ -81,7 +88,7 @@ class MoveIds:
     ) -> Published:
         """What was told. Never commits; the unit must hold the district's lock.
 
-        Running it again tells nothing: an id that has ended means nothing to any source.
+        For ids that have not ended yet: the callers ask the crosswalk first.
         Source: blueprint "Who owns what", invariant 8; ADR 0014.
         """
         published = await self.plan(unit, district_id, space, pairs, cause)

@@ -1,5 +1,6 @@
 """Release a hold: do what an operator approved, as far as it is still wanted."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,25 +21,25 @@ class ReleaseHold:
     clock: Clock
     record_changes: RecordChanges
 
-    async def __call__(self) -> bool:
-        """Whether there was anything to do. Commits one batch; call again until there is nothing.
+    async def next(self, *, resting: Collection[str] = ()) -> Hold | None:
+        """The oldest approved hold that is not done, leaving out the ids `resting`."""
+        return await self.desk.approved(resting=resting)
+
+    async def __call__(self, found: Hold) -> None:
+        """Do one batch of it and commit; ask for the `next` until there is none.
 
         An item is done and forgotten in one transaction, so a crash repeats nothing. What a newer
         statement overtook since is forgotten without effect: newest wins here as everywhere.
         """
-        found = await self.desk.approved()
-        if found is None:
-            return False
         async with self.units.begin("release") as unit:
             await unit.lock_district(found.place.district_id)
             hold = await unit.holds.get(found.place.district_id, found.hold_id)
             if hold is None or hold.done_at is not None:
-                return True
+                return
             items = await unit.holds.items(hold, limit=BATCH)
             verdicts = await self.record_changes(unit, hold.place, items, cleared_by="approval")
             await unit.holds.drop(hold, [item.external_id for item in items])
             await unit.holds.save(self._after(hold, verdicts, last=len(items) < BATCH))
-        return True
 
     def _after(self, hold: Hold, verdicts: tuple[Verdict, ...], *, last: bool) -> Hold:
         done = sum(verdict in (Verdict.NEW, Verdict.CHANGED) for verdict in verdicts)

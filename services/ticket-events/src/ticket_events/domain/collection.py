@@ -75,5 +75,5 @@ def settle(
 
 def _end(device: Device | None, presence: Presence | None) -> CollectionState:
     missing = device is None or device.status in (DeviceStatus.LOST, DeviceStatus.STOLEN)
-    returned = presence is not None and presence.leaving_id is None
-    return CollectionState.CANCELLED if missing or returned else CollectionState.DONE
+    stays = presence is not None and (presence.leaving_id is None or presence.merged_into)
+    return CollectionState.CANCELLED if missing or stays else CollectionState.DONE

@@ -37,11 +37,12 @@ class Joined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A person's last active role is gone."""
+    """A person's last active role is gone; `merged_into` when only the id is, and who they are."""
 
     district_id: DistrictId
     person_id: PersonId
     cause: Cause
+    merged_into: PersonId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

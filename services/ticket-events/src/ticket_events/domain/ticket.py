@@ -196,6 +196,7 @@ def measures(facts: Sequence[TicketFact], *, time_zone: str) -> Sequence[Measure
     found: list[Measure] = []
 
     def add(kind: MeasureKind, instance: int, fact: TicketFact) -> None:
+        """Find one duration: from the creation to the fact, in minutes by calendar and by hours."""
         found.append(
             Measure(
                 desk=fact.desk,

@@ -1,4 +1,7 @@
-"""People joined and left: ask for devices, collect devices. The caller's transaction."""
+"""People joined, left and were merged: ask for devices, move them over, collect devices.
+
+In the caller's transaction.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ from ticket_events.domain.device_request import Joined, Left
 from ticket_events.domain.ids import DistrictId
 from ticket_events.domain.presence import follow
 from ticket_events.ports import Unit
+from ticket_events.usecases.follow_merges import FollowMerges
 from ticket_events.usecases.request_devices import RequestDevices
 from ticket_events.usecases.settle_collections import SettleCollections
 
@@ -18,6 +22,7 @@ class FollowPeople:
 
     clock: Clock
     request: RequestDevices
+    take_over: FollowMerges
     settle: SettleCollections
 
     async def __call__(
@@ -31,11 +36,14 @@ class FollowPeople:
         if changed:
             await unit.people.put_presences(district_id, changed)
         await self.request(unit, district_id, steps)
-        if changed:
-            await self.settle(
-                unit,
-                district_id,
-                device_ids=(),
-                causes={one.person_id: one.cause for one in changed},
-                otherwise=changed[0].cause,
-            )
+        if not changed:
+            return
+        merged = [one for one in changed if one.merged_into is not None]
+        taken = await self.take_over(unit, district_id, merged) if merged else ()
+        await self.settle(
+            unit,
+            district_id,
+            device_ids=taken,
+            causes={one.person_id: one.cause for one in changed},
+            otherwise=changed[0].cause,
+        )

@@ -74,9 +74,16 @@ class ImportDevices:
     async def _plan(
         self, unit: Unit, district_id: DistrictId, inventory: Inventory, cause: Cause
     ) -> ImportPlan:
-        rows = inventory.rows
+        # The district's list may name ended ids for years.
+        survivors = await unit.people.survivors(
+            district_id, sorted({row.holder_id for row in inventory.rows if row.holder_id})
+        )
+        rows = [
+            replace(row, holder_id=survivors.get(row.holder_id or "", row.holder_id))
+            for row in inventory.rows
+        ]
         return plan_import(
-            inventory,
+            replace(inventory, rows=rows),
             await unit.devices.by_tag(district_id, [row.asset_tag for row in rows]),
             await unit.devices.tags_of_serials(
                 district_id, [row.serial for row in rows if row.serial is not None]

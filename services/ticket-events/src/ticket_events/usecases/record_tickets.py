@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from roster_common.ports import Clock
 from ticket_events.domain.ids import DistrictId
@@ -32,7 +33,9 @@ class RecordTickets:
             return new
         by_ticket: Mapping[tuple[str, str], list[TicketFact]] = defaultdict(list)
         touched = sorted({(desk, ticket_id) for desk, ticket_id, _ in new})
-        for fact in await unit.tickets.facts(district_id, touched):
+        for fact in await _of_the_living(
+            unit, district_id, await unit.tickets.facts(district_id, touched)
+        ):
             by_ticket[fact.desk, fact.ticket_id].append(fact)
         await unit.tickets.put(district_id, [fold(told) for told in by_ticket.values()])
         found = [m for told in by_ticket.values() for m in measures(told, time_zone=time_zone)]
@@ -49,6 +52,7 @@ class RecordTickets:
         facts: Sequence[TicketFact],
         fresh: Sequence[Measure],
     ) -> None:
+        facts = await _of_the_living(unit, district_id, facts)
         traits = [fact.traits for fact in facts]
         people = await unit.people.known(
             district_id, sorted({t.requester for t in traits if t.requester})
@@ -72,3 +76,19 @@ class RecordTickets:
                 *(MeasureNews(district_id=district_id, measure=one) for one in fresh),
             ]
         )
+
+
+async def _of_the_living(
+    unit: Unit, district_id: DistrictId, facts: Sequence[TicketFact]
+) -> Sequence[TicketFact]:
+    """The facts, with the id that stands for a requester whose own id ended in a merge."""
+    asked = sorted({fact.traits.requester for fact in facts if fact.traits.requester})
+    now = await unit.people.survivors(district_id, asked)
+
+    def living(fact: TicketFact) -> TicketFact:
+        survivor = now.get(fact.traits.requester or "")
+        if survivor is None:
+            return fact
+        return replace(fact, traits=replace(fact.traits, requester=survivor))
+
+    return [living(fact) for fact in facts]

@@ -34,7 +34,9 @@ class RequestDevices:
         # Runs of one kind, so that joining and leaving within a batch keep their order.
         for kind, run in groupby(steps, key=type):
             if kind is Left:
-                await unit.requests.cancel([step for step in run if isinstance(step, Left)])
+                left = [step for step in run if isinstance(step, Left)]
+                # What an ended id asked for goes to the one that stands for it (follow_merges.py).
+                await unit.requests.cancel([one for one in left if one.merged_into is None])
             else:
                 joined = (s for s in run if isinstance(s, Joined))
                 new += await self._request(unit, district_id, joined)

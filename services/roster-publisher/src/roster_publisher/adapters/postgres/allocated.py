@@ -13,7 +13,7 @@ import orjson
 from roster_publisher.adapters.postgres.history import advance, archive
 from roster_publisher.domain.names import Allocated
 from roster_publisher.domain.publication import Cause
-from roster_publisher.ports import PublishedUser, Renamed
+from roster_publisher.ports.publishing import PublishedUser, Renamed
 
 # What targets said of a batch's people. A row or two per person; primary key.
 _HELD: Final = """

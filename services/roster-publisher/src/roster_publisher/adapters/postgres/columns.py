@@ -11,7 +11,7 @@ import orjson
 
 from roster_publisher.domain.fragments import GROUPS
 from roster_publisher.domain.records import ref_id
-from roster_publisher.ports import Publication
+from roster_publisher.ports.publishing import Publication
 
 SEPARATOR: Final = "\x1f"
 

@@ -11,9 +11,9 @@ from typing import Final
 
 import asyncpg
 
-from roster_publisher.domain.publication import Cause
+from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Entity, ref_id
-from roster_publisher.ports import Publication
+from roster_publisher.ports.publishing import Publication
 
 BULK_ORIGINS: Final = frozenset({"firstload", "snapshot", "republish"})
 BULK_QUIET: Final = timedelta(seconds=2)
@@ -122,6 +122,14 @@ _BULK: Final = """
 """
 
 
+# Marked already where the merge was published; index: the queue's key. Few rows.
+_MERGED: Final = """
+    UPDATE roster_publisher.dirty_person d SET merged_into = t.into_id
+    FROM unnest($2::text[], $3::text[]) AS t(id, into_id)
+    WHERE d.district_id = $1 AND d.person_id = t.id COLLATE "C"
+"""
+
+
 async def mark_dirty(
     driver: asyncpg.Connection,
     district_id: str,
@@ -146,6 +154,15 @@ async def mark_dirty(
     changed = [one for one in publications if one.before is not None and one.before.shown]
     for statement, entity in _SPREAD:
         await _mark(driver, statement, district_id, _of(changed, entity), now)
+
+
+async def mark_merged(
+    driver: asyncpg.Connection, district_id: str, merged: Sequence[Change], *, now: datetime
+) -> None:
+    """Mark people whose ids ended, also those who had left. Does not commit; may run twice."""
+    await _mark(driver, _PEOPLE, district_id, {c.key.sourced_id: c.cause for c in merged}, now)
+    into = {c.key.sourced_id: c.merged_into for c in merged}
+    await driver.execute(_MERGED, district_id, list(into), list(into.values()))
 
 
 def _of(publications: Sequence[Publication], entity: Entity) -> dict[str, Cause]:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from roster_common.runtime.database import Database
+from roster_publisher.adapters.postgres.causes import purge_causes
 from roster_publisher.adapters.postgres.queue import rows_in
 from roster_publisher.adapters.postgres.tombstones import purge_tombstones
-from roster_publisher.ports import StatusReport
+from roster_publisher.ports.operating import StatusReport
 
 _ROWS_AT_ONCE: Final = 20_000
 
@@ -73,21 +74,21 @@ class PostgresHousekeeping:
     async def purge(
         self, *, now: datetime, keep_history: timedelta, keep_tombstones: timedelta
     ) -> Mapping[str, int]:
-        """Take old tombstones out of the roster; raise each district's history floor, then delete
-        in bounded turns.
+        """Raise each district's history floor, then delete in bounded turns; take old tombstones
+        out of the roster last, because that is the work that may fail for one district.
         """
-        tombstones = await purge_tombstones(self._database, now=now, keep=keep_tombstones)
         cutoff = now - keep_history
         async with self._database.begin() as tx:
             await (await tx.driver()).execute(_RAISE_FLOOR, cutoff)
         forgotten = cutoff - keep_tombstones
         return {
-            "tombstones": tombstones,
             "last_seen": await self._once(_PURGE_LAST_SEEN, cutoff),
             "scope_member": await self._once(_PURGE_MEMBERS, forgotten),
             "object_history": await self._drain(_PURGE_HISTORY, cutoff),
             "access_token": await self._once(_PURGE_TOKENS, now),
             "pull": await self._once(_PURGE_PULLS, now),
+            "cause": await purge_causes(self._database, now=now),
+            "tombstones": await purge_tombstones(self._database, now=now, keep=keep_tombstones),
         }
 
     async def _drain(self, statement: str, before: datetime) -> int:

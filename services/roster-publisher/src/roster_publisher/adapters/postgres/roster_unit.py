@@ -15,14 +15,14 @@ import orjson
 from roster_publisher.adapters.postgres import allocated as names
 from roster_publisher.adapters.postgres.causes import keep_causes
 from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
-from roster_publisher.adapters.postgres.dirty_marks import mark_dirty
+from roster_publisher.adapters.postgres.dirty_marks import mark_dirty, mark_merged
 from roster_publisher.adapters.postgres.history import advance, archive
 from roster_publisher.adapters.postgres.scope_moves import move_scopes
 from roster_publisher.domain.causes import CauseLine
 from roster_publisher.domain.names import Allocated, Held
-from roster_publisher.domain.publication import Draft, Stored
+from roster_publisher.domain.publication import Change, Draft, Stored
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import DistrictState, Publication, PublishedUser, Renamed
+from roster_publisher.ports.publishing import DistrictState, Publication, PublishedUser, Renamed
 
 _KEYS: Final = """
     SELECT t.entity, t.sourced_id COLLATE "C" AS sourced_id
@@ -236,6 +236,12 @@ class PostgresRosterUnit:
     ) -> None:
         """Mark every person and class whose state the publications may change."""
         await mark_dirty(self._driver, district_id, publications, now=now)
+
+    async def mark_merged(
+        self, district_id: str, merged: Sequence[Change], *, now: datetime
+    ) -> None:
+        """Mark the people whose ids ended, with the ids that stand for them."""
+        await mark_merged(self._driver, district_id, merged, now=now)
 
     async def allocated(self, district_id: str, ids: Collection[str]) -> Mapping[str, Held]:
         """What targets allocated to the people `ids`, by person and target."""

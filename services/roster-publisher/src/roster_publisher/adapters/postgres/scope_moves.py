@@ -20,7 +20,7 @@ import asyncpg
 
 from roster_publisher.domain.fragments import BLANK_NAMES, stamp_text
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import Publication
+from roster_publisher.ports.publishing import Publication
 
 # A record's memberships as the store now stands: per key few rows, by primary keys.
 _WANTED: Final = """

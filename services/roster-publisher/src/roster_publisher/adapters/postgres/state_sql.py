@@ -3,7 +3,7 @@
 from typing import Final
 
 
-def _claim(table: str, column: str) -> str:
+def _claim(table: str, column: str, *more: str) -> str:
     """Takes ready ids of one district out of the queue: live ones first, index (bulk, ready_at).
 
     Bulk ones are taken where bulk has been quiet, or has gone on since $3: a row per district and
@@ -31,10 +31,11 @@ def _claim(table: str, column: str) -> str:
     DELETE FROM roster_publisher.{table} d USING claimed c
     WHERE d.district_id = c.district_id AND d.{column} = c.{column}
     RETURNING d.district_id, d.{column} AS id, d.correlation_id, d.causation_id, d.origin, d.force
+        {"".join(f", d.{name}" for name in more)}
     """
 
 
-CLAIM_PEOPLE: Final = _claim("dirty_person", "person_id")
+CLAIM_PEOPLE: Final = _claim("dirty_person", "person_id", "merged_into")
 CLAIM_CLASSES: Final = _claim("dirty_class", "class_id")
 
 REVISION: Final = """

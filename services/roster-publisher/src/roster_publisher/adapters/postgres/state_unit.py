@@ -35,7 +35,7 @@ from roster_publisher.domain.people import (
     Term,
 )
 from roster_publisher.domain.publication import Cause
-from roster_publisher.ports import DirtyMark, PersonConclusion, PersonHeld
+from roster_publisher.ports.states import DirtyMark, PersonConclusion, PersonHeld
 
 NewEvent = Callable[..., Event]
 
@@ -164,6 +164,7 @@ class PostgresStateUnit:
                 id=row["id"],
                 cause=_cause(row["causation_id"], row["correlation_id"], row["origin"]),
                 force=row["force"],
+                merged_into=row.get("merged_into"),
             )
             for row in rows
         ]

@@ -13,6 +13,7 @@ from typing import Final
 import asyncpg
 
 from roster_common.runtime.database import Database
+from roster_common.runtime.lifecycle import go_on_without
 from roster_publisher.adapters.postgres.history import advance, archive
 from roster_publisher.adapters.postgres.queue import rows_in
 from roster_publisher.domain.publication import next_stamp
@@ -86,14 +87,17 @@ _LAST_SEEN: Final = """
 
 async def purge_tombstones(database: Database, *, now: datetime, keep: timedelta) -> int:
     """Remove what became a tombstone before `now - keep`; returns how many. Commits per district
-    and bounded turn; may run any time, twice.
+    and bounded turn; may run any time, twice. A district that fails keeps no other one waiting.
     """
     total = 0
     async with database.begin() as tx:
         districts = [row[0] for row in await (await tx.driver()).fetch(_DISTRICTS)]
     for district_id in districts:
-        while removed := await _turn(database, district_id, now=now, before=now - keep):
-            total += removed
+        try:
+            while removed := await _turn(database, district_id, now=now, before=now - keep):
+                total += removed
+        except Exception as error:  # noqa: BLE001 - counted and logged; the next purge tries again
+            go_on_without("purge", error, district=district_id)
     return total
 
 

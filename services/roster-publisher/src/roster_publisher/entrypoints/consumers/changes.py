@@ -12,7 +12,7 @@ from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.consumer import Received
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
-from roster_publisher.ports import RosterUnit
+from roster_publisher.ports.publishing import RosterUnit
 from roster_publisher.usecases.apply_changes import ApplyChanges
 
 logger = structlog.get_logger(__name__)
@@ -67,6 +67,12 @@ def change_of(received: Received) -> Change | None:
             return Change(key=key, record=to_record(data.record), time=event.time, cause=cause)
         case RecordToBeDeleted() as data:
             key = Key(data.ENTITY, data.sourced_id)
-            return Change(key=key, record=None, time=event.time, cause=cause)
+            return Change(
+                key=key,
+                record=None,
+                time=event.time,
+                cause=cause,
+                merged_into=data.merged_into,
+            )
         case _:
             return None

@@ -14,7 +14,7 @@ from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.log.consumer import Received
 from roster_publisher.domain.names import Allocated
 from roster_publisher.domain.publication import Cause
-from roster_publisher.ports import RosterUnit
+from roster_publisher.ports.publishing import RosterUnit
 from roster_publisher.usecases.take_names import TakeNames
 
 logger = structlog.get_logger(__name__)

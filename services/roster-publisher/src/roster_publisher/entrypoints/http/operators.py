@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from roster_common.contracts.values import Text
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.tokens import Operator, Operators
-from roster_publisher.ports import StatusReads
+from roster_publisher.ports.operating import StatusReads
 from roster_publisher.usecases.republish import Republish
 
 District = Annotated[Text, Query(min_length=1, max_length=200)]
@@ -57,6 +57,7 @@ def operator_routes(operators: Operators, status: StatusReads, republish: Republ
     async def show_status(
         district: District, operator: Annotated[Operator, Depends(viewer)]
     ) -> StatusAnswer:
+        """Counts of one district, zeros for one never heard of; 404 outside the token."""
         operator.ensure(district)
         report = await status.report(district)
         return StatusAnswer(

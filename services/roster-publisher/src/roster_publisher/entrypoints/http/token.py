@@ -28,6 +28,10 @@ def token_routes(issue: IssueToken, *, published: Callable[[str], bool]) -> APIR
 
     @router.post("/oauth2/token", summary="Token for a vendor (client credentials)")
     async def token(request: Request) -> Response:
+        """A bearer token with its life in seconds, or the error word with 400 or 401.
+
+        Source: RFC 6749, sections 4.4 and 5.
+        """
         form = await _form(request)
         if form is None or form.get("grant_type") is None:
             return _error("invalid_request", 400)

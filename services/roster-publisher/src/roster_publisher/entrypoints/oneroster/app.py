@@ -24,7 +24,8 @@ from roster_publisher.entrypoints.oneroster.errors import (
     unauthorised,
 )
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
-from roster_publisher.ports import Clock, RosterReads
+from roster_publisher.ports import Clock
+from roster_publisher.ports.reading import RosterReads
 from roster_publisher.usecases.read_collection import (
     ReadCollection,
     Reading,

@@ -129,13 +129,13 @@ def _create_scopes() -> None:
 
 
 def _create_states() -> None:
-    for what in ("person", "class"):
+    for what, merged_into in (("person", f" merged_into {_ID},"), ("class", "")):
         op.execute(f"""
             CREATE TABLE roster_publisher.dirty_{what} (
                 district_id text NOT NULL, {what}_id {_ID} NOT NULL,
                 correlation_id text NOT NULL, causation_id text,
                 origin text NOT NULL, force boolean NOT NULL DEFAULT false,
-                bulk boolean NOT NULL, ready_at timestamptz NOT NULL,
+                bulk boolean NOT NULL, ready_at timestamptz NOT NULL,{merged_into}
                 PRIMARY KEY (district_id, {what}_id)
             )
         """)

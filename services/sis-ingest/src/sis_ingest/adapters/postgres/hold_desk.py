@@ -29,7 +29,8 @@ _GET: Final = "SELECT * FROM sis_ingest.hold WHERE hold_id = $1"
 # Purpose: the approved hold to release next. Rows: 0 or 1. Small table.
 # house: no-district — one worker serves every district
 _APPROVED: Final = """
-SELECT * FROM sis_ingest.hold WHERE state = 'approved' AND done_at IS NULL
+SELECT * FROM sis_ingest.hold
+WHERE state = 'approved' AND done_at IS NULL AND hold_id <> ALL($1::uuid[])
 ORDER BY created_at LIMIT 1
 """
 
@@ -71,9 +72,9 @@ class PostgresHoldDesk:
         row = await (await self._database.pool()).fetchrow(_GET, wanted)
         return None if row is None else to_hold(row)
 
-    async def approved(self) -> Hold | None:
+    async def approved(self, *, resting: Collection[str] = ()) -> Hold | None:
         """See the port."""
-        row = await (await self._database.pool()).fetchrow(_APPROVED)
+        row = await (await self._database.pool()).fetchrow(_APPROVED, list(resting))
         return None if row is None else to_hold(row)
 
     async def due(self, now: datetime) -> Sequence[Hold]:

@@ -53,6 +53,7 @@ def crosswalk_routes(
         *,
         dry_run: Annotated[bool, Query(alias="dryRun")] = False,
     ) -> JSONResponse:
+        """What was told again, committed; 404 an id never given out, 409 one merged away."""
         who.ensure(body.district)
         if body.keep == body.merge:
             raise _problem(422, "same_id", "merge")
@@ -73,6 +74,7 @@ def crosswalk_routes(
         id: Annotated[Text, Query(min_length=1, max_length=255)],  # noqa: A002 - the page's own name
         who: Annotated[Operator, Depends(viewer)],
     ) -> JSONResponse:
+        """Every meaning with its moments, oldest first; 404 outside the token."""
         who.ensure(district)
         meanings = await desk.history(district, entity, [id])
         return JSONResponse(

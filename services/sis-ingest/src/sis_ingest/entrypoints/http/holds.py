@@ -53,6 +53,7 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
         offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
     ) -> JSONResponse:
+        """A page of holds, newest first, and how many match in all; 404 outside the token."""
         if district is not None:
             who.ensure(district)
         total, holds = await desk.page(

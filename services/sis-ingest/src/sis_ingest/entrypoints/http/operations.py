@@ -25,6 +25,7 @@ def operation_routes(
     async def say_again(
         district: Annotated[Text, Query(min_length=1)], who: Annotated[Operator, Depends(admin)]
     ) -> JSONResponse:
+        """How many records were said again, committed; 404 outside the token. May run twice."""
         who.ensure(district)
         done = await republish(district, correlation_id=current_correlation_id())
         return JSONResponse(

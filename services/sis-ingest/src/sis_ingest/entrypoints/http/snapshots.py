@@ -35,6 +35,7 @@ def snapshot_routes(
         *,
         dry_run: Annotated[bool, Query(alias="dryRun")] = False,
     ) -> JSONResponse:
+        """Ids of the run, durable on return; 404 for a source, 413 too large, 422 unusable."""
         found = _source(sources, source, who)
         try:
             run = await accept(

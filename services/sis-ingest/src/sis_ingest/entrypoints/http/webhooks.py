@@ -5,12 +5,12 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from roster_common.errors import Invalid
+from roster_common.errors import Invalid, NotVerified
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import FieldError, Problem
 from sis_ingest.entrypoints.http.bodies import read_body
-from sis_ingest.ports import NotVerified, Source, Sources
+from sis_ingest.ports import Source, Sources
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
 
 _UNKNOWN: Final = "unknown"
@@ -26,6 +26,10 @@ def webhook_routes(accept: AcceptDelivery, sources: Sources, *, limit_bytes: int
         summary="A signed change of one record (Standard Webhooks)",
     )
     async def take(source: str, request: Request) -> JSONResponse:
+        """Ids of the delivery, durable on return, also of a repeated one; 401, 404, 413 or 422.
+
+        Source: Standard Webhooks, verifying.
+        """
         found = _source(sources, source)
         body = await read_body(request, limit_bytes=limit_bytes)
         try:

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from roster_common.runtime.webhook_signatures import key_of
+from roster_common.runtime import webhook_signatures
 from sis_ingest.domain.deliveries import Incoming
 from sis_ingest.ports import SourceSpec
 from sis_ingest.sources.generic.normalise import to_incoming
-from sis_ingest.sources.generic.verify import verify
 from sis_ingest.sources.generic.wire import read_envelope
 
 
@@ -17,16 +16,13 @@ class GenericWebhook:
 
     def is_secret(self, text: str) -> bool:
         """Whether there is a key in it: base64 behind `whsec_`."""
-        try:
-            return bool(key_of(text))
-        except ValueError:
-            return False
+        return webhook_signatures.is_secret(text)
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
     ) -> str:
         """The `webhook-id` of a delivery whose signature holds. Raises `NotVerified`."""
-        return verify(headers, body, secrets=secrets, now=now)
+        return webhook_signatures.verify(headers, body, secrets=secrets, now=now)
 
     def read(self, body: bytes) -> Incoming:
         """What the body says. Raises `Invalid` naming the field."""

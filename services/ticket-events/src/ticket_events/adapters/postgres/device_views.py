@@ -1,11 +1,12 @@
 """Devices for operators' pages, from the read pool; nothing here writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import asyncpg
 
 from roster_common.runtime.database import Database
+from ticket_events.domain.ids import DistrictId
 from ticket_events.ports import RowPage
 
 _TIMEOUT_S = 10.0
@@ -44,13 +45,19 @@ _HISTORY = """
     FROM ticket_events.asset_fact WHERE district_id = $1 AND device_id = $2
     ORDER BY fact_id LIMIT 1000
 """
+# Rows: 1; the first rows of two primary keys.
+_KNOWS = """
+    SELECT EXISTS (SELECT FROM ticket_events.person WHERE district_id = $1)
+        OR EXISTS (SELECT FROM ticket_events.presence WHERE district_id = $1)
+"""
 
 
 class PostgresDeviceViews:
     """`ports.DeviceViews`; each statement is a transaction of its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, desk_districts: Set[str]) -> None:
         self._database = database
+        self._desk_districts = desk_districts
 
     async def devices(
         self,
@@ -68,6 +75,13 @@ class PostgresDeviceViews:
         rows = await pool.fetch(_DEVICES, *which, limit, offset, timeout=_TIMEOUT_S)
         total = await pool.fetchval(_TOTAL, *which, timeout=_TIMEOUT_S)
         return RowPage(rows=[_device(row) for row in rows], total=total)
+
+    async def knows(self, district_id: DistrictId) -> bool:
+        """See the port."""
+        if district_id in self._desk_districts:
+            return True
+        pool = await self._database.pool()
+        return bool(await pool.fetchval(_KNOWS, district_id, timeout=_TIMEOUT_S))
 
     async def device(
         self, device_id: str, *, districts: Sequence[str] | None

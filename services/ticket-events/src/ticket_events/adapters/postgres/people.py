@@ -40,18 +40,32 @@ _KNOWN = """
     SELECT person_id FROM ticket_events.presence WHERE district_id = $1 AND person_id = ANY($2)
 """
 _PRESENCES = """
-    SELECT person_id, leaving_id, correlation_id, causation_id, origin, since
+    SELECT person_id, leaving_id, correlation_id, causation_id, origin, since, merged_into
     FROM ticket_events.presence WHERE district_id = $1 AND person_id = ANY($2)
 """
 # Rows: persons of one batch who came or went, by primary key.
 _PUT_PRESENCES = """
     INSERT INTO ticket_events.presence
-        (district_id, person_id, leaving_id, correlation_id, causation_id, origin, since)
+        (district_id, person_id, leaving_id, correlation_id, causation_id, origin, since,
+         merged_into)
     SELECT $1, r.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-        $7::timestamptz[]) AS r
+        $7::timestamptz[], $8::text[]) AS r
     ON CONFLICT (district_id, person_id) DO UPDATE SET
         leaving_id = excluded.leaving_id, correlation_id = excluded.correlation_id,
-        causation_id = excluded.causation_id, origin = excluded.origin, since = excluded.since
+        causation_id = excluded.causation_id, origin = excluded.origin, since = excluded.since,
+        merged_into = excluded.merged_into
+"""
+# Rows: ids of one file or batch, and the few merges behind each; primary key. UNION ends a circle.
+_SURVIVORS = """
+    WITH RECURSIVE step AS (
+        SELECT person_id AS was, merged_into AS now FROM ticket_events.presence
+        WHERE district_id = $1 AND person_id = ANY($2) AND merged_into IS NOT NULL
+        UNION
+        SELECT s.was, p.merged_into FROM step s JOIN ticket_events.presence p
+            ON p.district_id = $1 AND p.person_id = s.now AND p.merged_into IS NOT NULL
+    )
+    SELECT was, now FROM step s WHERE NOT EXISTS (SELECT FROM ticket_events.presence p
+        WHERE p.district_id = $1 AND p.person_id = s.now AND p.merged_into IS NOT NULL)
 """
 
 
@@ -101,6 +115,7 @@ class PostgresPeople:
                 leaving_id=row["leaving_id"],
                 cause=cause_of(row),
                 since=row["since"],
+                merged_into=row["merged_into"],
             )
             for row in rows
         }
@@ -116,4 +131,12 @@ class PostgresPeople:
             [one.cause.causation_id for one in changed],
             [one.cause.origin for one in changed],
             [one.since for one in changed],
+            [one.merged_into for one in changed],
         )
+
+    async def survivors(
+        self, district_id: DistrictId, refs: Sequence[str]
+    ) -> Mapping[str, PersonId]:
+        """For those of `refs` that are ids ended in a merge: the id that stands for each now."""
+        rows = await self._driver.fetch(_SURVIVORS, district_id, list(refs)) if refs else ()
+        return {row["was"]: PersonId(row["now"]) for row in rows}

@@ -34,6 +34,14 @@ _FULFIL = """
     WHERE district_id = $1 AND person_id = ANY($2) AND state = 'open'
     RETURNING request_id
 """
+# Rows: at most one. Index: device_request_open.
+_MOVE = """
+    UPDATE ticket_events.device_request q SET person_id = $3
+    WHERE q.district_id = $1 AND q.person_id = $2 AND q.state = 'open'
+        AND NOT EXISTS (SELECT FROM ticket_events.device_request o
+            WHERE o.district_id = $1 AND o.person_id = $3 AND o.state = 'open')
+    RETURNING q.*
+"""
 
 
 class PostgresRequests:
@@ -79,6 +87,15 @@ class PostgresRequests:
             _FULFIL, district_id, list(person_ids), cause.correlation_id
         )
         return len(rows)
+
+    async def take_over(
+        self, district_id: DistrictId, ended: PersonId, survivor: PersonId, *, cause: Cause
+    ) -> Sequence[DeviceRequest]:
+        """See the port."""
+        moved = await self._driver.fetch(_MOVE, district_id, ended, survivor)
+        if not moved:
+            await self.cancel([Left(district_id=district_id, person_id=ended, cause=cause)])
+        return [request_of(row) for row in moved]
 
 
 def request_of(row: asyncpg.Record) -> DeviceRequest:

@@ -7,7 +7,7 @@ import asyncpg
 import orjson
 
 from ticket_events.adapters.postgres.causes import cause_of
-from ticket_events.domain.ids import DistrictId
+from ticket_events.domain.ids import DistrictId, PersonId
 from ticket_events.domain.ticket import Measure, Ticket, TicketFact, TicketHappening, Traits
 
 _TRAITS = tuple(Traits.__slots__)
@@ -57,6 +57,12 @@ _PUT_MEASURES = """
         (excluded.minutes_calendar, excluded.minutes_business, excluded.measured_at)
     RETURNING desk, ticket_id, kind, instance
 """
+# Rows: open tickets of people who were merged; a pass over the district's, as merges are rare.
+_TAKE_OVER = """
+    UPDATE ticket_events.ticket t SET requester = r.now
+    FROM unnest($2::text[], $3::text[]) AS r(was, now)
+    WHERE t.district_id = $1 AND t.requester = r.was AND t.state = 'open'
+"""
 
 
 class PostgresTickets:
@@ -94,6 +100,12 @@ class PostgresTickets:
         )
         new = {(r["desk"], r["ticket_id"], r["kind"], r["instance"]) for r in rows}
         return [m for m in measures if (m.desk, m.ticket_id, m.kind.value, m.instance) in new]
+
+    async def take_over(self, district_id: DistrictId, survivors: Mapping[str, PersonId]) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _TAKE_OVER, district_id, list(survivors), list(survivors.values())
+        )
 
 
 def _json(rows: Sequence[Mapping[str, object]]) -> str:

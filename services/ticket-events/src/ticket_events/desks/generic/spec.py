@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from roster_common.runtime.webhook_signatures import key_of
+from roster_common.runtime import webhook_signatures
 from ticket_events.desks.generic.normalise import to_incoming
-from ticket_events.desks.generic.verify import verify
 from ticket_events.desks.generic.wire import essence, read_envelope
 from ticket_events.domain.delivery import Incoming
 from ticket_events.ports import DeskSpec
@@ -17,16 +16,13 @@ class GenericDesk:
 
     def is_secret(self, text: str) -> bool:
         """Whether there is a key in it: base64 behind `whsec_`."""
-        try:
-            return bool(key_of(text))
-        except ValueError:
-            return False
+        return webhook_signatures.is_secret(text)
 
     def verify(
         self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
     ) -> str:
         """The `webhook-id` of a delivery whose signature holds. Raises `NotVerified`."""
-        return verify(headers, body, secrets=secrets, now=now)
+        return webhook_signatures.verify(headers, body, secrets=secrets, now=now)
 
     def read(self, body: bytes) -> Incoming:
         """What the body says. Raises `Invalid` naming the field."""

@@ -31,6 +31,7 @@ def roster_handler(
     """The handler for the consumer; events of other types are none of our business."""
 
     async def handle(tx: Tx, received: Sequence[Received]) -> None:
+        """Apply a batch inside `tx`, in log order. Raises `Invalid`. Does not commit."""
         unit = await join(tx)
         events = [one.event for one in received]
         told = [_told(event) for event in events if event.type == PersonState.TYPE]
@@ -64,11 +65,12 @@ def _step(event: Event) -> Joined | Left | None:
                 to_org_ids=to_org_ids,
                 cause=cause,
             )
-        case PersonLeft(person_id=person_id):
+        case PersonLeft(person_id=person_id, merged_into=merged_into):
             return Left(
                 district_id=DistrictId(event.district_id),
                 person_id=PersonId(person_id),
                 cause=cause,
+                merged_into=None if merged_into is None else PersonId(merged_into),
             )
         case _:
             return None

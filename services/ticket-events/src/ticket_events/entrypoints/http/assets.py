@@ -18,7 +18,7 @@ from ticket_events.domain.ids import DistrictId
 from ticket_events.domain.imports import FileReport
 from ticket_events.domain.inventory import FileRefused, read_inventory
 from ticket_events.entrypoints.http.reading import read_body
-from ticket_events.entrypoints.http.scope import districts_of
+from ticket_events.entrypoints.http.scope import districts_of, ensure_known
 from ticket_events.ports import DeviceViews
 from ticket_events.usecases.import_devices import ImportDevices
 
@@ -42,7 +42,8 @@ def asset_routes(
         *,
         dry_run: Annotated[bool, Query(alias="dryRun")] = False,
     ) -> JSONResponse:
-        who.ensure(district)
+        """The file's report, durable on return; 404 for a district, 413 too large, 422 unusable."""
+        await ensure_known(who, district, views)
         body = await read_body(request, limit_bytes=limit_bytes)
         try:
             inventory = await asyncio.to_thread(read_inventory, body)
@@ -68,6 +69,7 @@ def asset_routes(
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
         offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     ) -> JSONResponse:
+        """A page of devices of the token's districts, and how many match in all."""
         page = await views.devices(
             districts=districts_of(who, district),
             holder=holder,

@@ -34,6 +34,7 @@ def ticket_routes(views: TicketViews, *, viewer: Gate) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
         offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     ) -> JSONResponse:
+        """A page of tickets of the token's districts, and how many match in all."""
         page = await views.tickets(
             districts=districts_of(who, district),
             state=None if state is None else state.value,
@@ -50,6 +51,7 @@ def ticket_routes(views: TicketViews, *, viewer: Gate) -> APIRouter:
         district: _Id = None,
         by: Literal["site", "category", "priority", "day"] | None = None,
     ) -> JSONResponse:
+        """Counts and durations in minutes, `to` outside; 422 when not after `from` or too long."""
         start, end = _moment("from", since), _moment("to", until)
         if end <= start:
             raise _bad_query("to", "not_after_from")

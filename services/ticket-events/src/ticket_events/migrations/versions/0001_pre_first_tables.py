@@ -37,7 +37,7 @@ def _people() -> None:
         CREATE TABLE ticket_events.presence (
             district_id text NOT NULL, person_id text NOT NULL, leaving_id text,
             correlation_id text NOT NULL, causation_id text, origin text NOT NULL,
-            since timestamptz NOT NULL,
+            since timestamptz NOT NULL, merged_into text,
             PRIMARY KEY (district_id, person_id)
         )
     """)

@@ -1,0 +1,59 @@
+"""What vendors' reads need: pages of a revision, and where open pulls stand."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from roster_publisher.domain.access import Grant
+from roster_publisher.domain.queries import CollectionQuery, Page, Pull
+from roster_publisher.domain.views import Stay
+
+
+class RosterReads(Protocol):
+    """Reads for vendors. Bodies are JSON in UTF-8 whose `href`s start with the host mark."""
+
+    async def current_page(self, query: CollectionQuery, *, limit: int) -> Page:
+        """The first page of the newest revision, which it names."""
+        ...
+
+    async def page_at(
+        self, query: CollectionQuery, *, revision: int, after: str, limit: int
+    ) -> Page:
+        """`limit` rows of `revision` behind the id `after`; the empty id is before all."""
+        ...
+
+    async def id_at(
+        self, query: CollectionQuery, *, revision: int, after: str, skip: int
+    ) -> str | None:
+        """The id of the `skip`th row behind `after` at `revision`, or None past the end."""
+        ...
+
+    async def total(self, query: CollectionQuery, *, revision: int) -> int:
+        """Rows of the query at `revision`."""
+        ...
+
+    async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
+        """One object, or None where the grant sees none."""
+        ...
+
+    async def revisions(self, district_id: str) -> tuple[int, int]:
+        """(oldest revision still whole, newest revision)."""
+        ...
+
+    async def stays(self, grant: Grant, ids: Iterable[str]) -> Mapping[str, Sequence[Stay]]:
+        """When users among `ids` were in a grant's schools; the others are left out."""
+        ...
+
+
+class Pulls(Protocol):
+    """Where open pulls survive a restart. Losing the last moments only re-opens a pull."""
+
+    async def load(
+        self, district_id: str, client_id: str, query_hash: bytes, *, now: datetime
+    ) -> Pull | None:
+        """The pull, if it is alive."""
+        ...
+
+    def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+        """Write it soon."""
+        ...

@@ -1,0 +1,42 @@
+"""What letting vendors in needs: clients, grants, tokens and secrets."""
+
+from datetime import datetime
+from typing import Protocol
+
+from roster_publisher.domain.access import AccessToken, Client
+
+
+class Vendors(Protocol):
+    """Clients, grants and tokens. Each call is its own transaction."""
+
+    async def client(self, client_id: str) -> Client | None:
+        """The client with its grant."""
+        ...
+
+    async def keep_token(self, token: AccessToken, token_hash: bytes) -> None:
+        """Store a token; committed when this returns."""
+        ...
+
+    async def token(self, token_hash: bytes, *, now: datetime) -> AccessToken | None:
+        """The live token with its grant as it stands now."""
+        ...
+
+    async def seed(self, client: Client, *, now: datetime) -> None:
+        """Make the client exist as given; may run at every start."""
+        ...
+
+
+class Digests(Protocol):
+    """Slow and fast hashes of secrets, and fresh tokens."""
+
+    async def matches(self, secret: str, stored: str) -> bool:
+        """Whether `secret` is the one behind `stored`, in constant time."""
+        ...
+
+    async def digest(self, secret: str) -> str:
+        """What to store of `secret`."""
+        ...
+
+    def new_token(self) -> str:
+        """256 random bits as text."""
+        ...
