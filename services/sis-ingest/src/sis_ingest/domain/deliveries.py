@@ -17,14 +17,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A webhook as it came in. `external_id` is the sender's own id of it (`webhook-id`)."""
+    """A webhook as it came in. `external_id` is the sender's own id of it (`webhook-id`).
+
+    `body` is None when it cannot be had any more: the key that sealed it is gone, or it was purged.
+    """
 
     delivery_id: str
     place: Place
     external_id: str
     correlation_id: str
     received_at: datetime
-    body: bytes
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ from sis_ingest.ports import Clock, Source, Unit, Units, WebhookReader
 from sis_ingest.usecases.record_changes import RecordChanges
 
 MAX_DELIVERIES: Final = 200
+# Why a delivery is refused that no key at hand opens. It is kept, and can be replayed with the key.
+SEALED: Final = "sealed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,9 @@ class ApplyDeliveries:
         ends: list[DeliveryEnd] = []
         readable: list[tuple[Delivery, Change]] = []
         for delivery in waiting:
+            if delivery.body is None:
+                ends.append(_end(delivery, "refused", SEALED))
+                continue
             try:
                 incoming = reader.read(delivery.body)
             except Invalid as error:
