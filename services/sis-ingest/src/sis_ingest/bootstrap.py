@@ -215,10 +215,12 @@ def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: Rec
 
 
 def _source(settings: SourceSettings) -> Source:
+    kind, files = KINDS[settings.kind], KINDS[settings.files]
     return Source(
         place=Place(district_id=settings.district, source_id=settings.id),
         kind=settings.kind,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
-        webhook=KINDS[settings.kind].webhook if settings.secrets else None,
-        snapshot=KINDS[settings.files].snapshot,
+        webhook=kind.webhook if settings.secrets else None,
+        snapshot=files.snapshot,
+        supplement=kind.supplement or files.supplement,
     )

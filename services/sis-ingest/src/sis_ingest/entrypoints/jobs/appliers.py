@@ -12,7 +12,7 @@ from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import metric
 from sis_ingest.ports import RunDesk, Source, Sources
-from sis_ingest.usecases.apply_deliveries import MAX_DELIVERIES, SEALED, ApplyDeliveries
+from sis_ingest.usecases.apply_deliveries import SEALED, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
 
 logger = structlog.get_logger(__name__)
@@ -40,11 +40,12 @@ class DeliveryApplier:
         while not stopping.is_set():
             applied = False
             for source in self._of(await self._runs.sources_waiting()):
-                while not stopping.is_set() and (ends := await self._apply(source)):
-                    applied = True
-                    _note_sealed(source, sum(end.outcome == SEALED for end in ends))
-                    if len(ends) < MAX_DELIVERIES:
-                        break
+                more = True
+                while more and not stopping.is_set():
+                    batch = await self._apply(source)
+                    applied |= bool(batch.ends)
+                    _note_sealed(source, sum(end.outcome == SEALED for end in batch.ends))
+                    more = batch.more
             if applied:
                 await stopping.wait(_GATHER_S)
             await self._ear.wait(_LOOK_EVERY_S)
