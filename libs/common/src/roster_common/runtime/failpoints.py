@@ -33,6 +33,7 @@ FAILPOINTS = frozenset(
         "ingest.apply.before_commit",
         "ingest.apply.after_commit",
         "ingest.snapshot.file_synced",
+        "ingest.snapshot.recorded",
         "ingest.snapshot.after_batch",
         "ingest.release.before_commit",
         "ingest.release.after_batch",

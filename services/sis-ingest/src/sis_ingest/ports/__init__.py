@@ -20,6 +20,7 @@ from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.drops import TakenFiles
 from sis_ingest.ports.stores import (
     Crosswalk,
     Deliveries,
@@ -235,7 +236,15 @@ class HoldDesk(Protocol):
 
 
 Work: TypeAlias = Literal[
-    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release"
+    "accept",
+    "apply",
+    "collect",
+    "store_snapshot",
+    "stage",
+    "snapshot_batch",
+    "run",
+    "merge",
+    "release",
 ]
 
 
@@ -275,6 +284,11 @@ class Unit(Protocol):
     @property
     def holds(self) -> Holds:
         """Holds and budgets."""
+        ...
+
+    @property
+    def taken(self) -> TakenFiles:
+        """Files of drops."""
         ...
 
     async def lock_district(self, district_id: str) -> None:

@@ -21,6 +21,7 @@ from sis_ingest.adapters.postgres.holds import PostgresHolds
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
+from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
@@ -46,6 +47,7 @@ _BEFORE_COMMIT: Final = {
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
+    "store_snapshot": "ingest.snapshot.recorded",
     "snapshot_batch": "ingest.snapshot.after_batch",
     "release": "ingest.release.after_batch",
 }
@@ -89,6 +91,7 @@ class PostgresUnit:
         self.holds = PostgresHolds(driver)
         self.runs = PostgresRuns(driver)
         self.staging = PostgresStaging(driver)
+        self.taken = PostgresTakenFiles(driver)
 
     async def lock_district(self, district_id: str) -> None:
         """See `ports.Unit`; the lock ends with the transaction."""
