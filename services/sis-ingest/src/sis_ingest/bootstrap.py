@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from roster_common.holds import Limit
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
 from roster_common.runtime.metrics import metric
@@ -20,6 +21,7 @@ from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
@@ -66,6 +68,11 @@ class ConfiguredSources:
         """See the port."""
         return self._sources.values()
 
+    def limits(self, place: Place) -> Mapping[GuardKey, Limit]:
+        """The limits of a source's guards; those of ADR 0012 for one that is configured no more."""
+        source = self._sources.get(place.source_id)
+        return LIMITS if source is None else source.limits
+
 
 def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
@@ -76,7 +83,7 @@ def build(settings: Settings) -> FastAPI:
         seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
         units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
         runs = PostgresRunDesk(runtime.database)
-        keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
+        keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
@@ -223,4 +230,6 @@ def _source(settings: SourceSettings) -> Source:
         webhook=kind.webhook if settings.secrets else None,
         snapshot=files.snapshot,
         supplement=kind.supplement or files.supplement,
+        limits=settings.all_limits(),
+        expect_every_s=settings.expect_every_seconds,
     )

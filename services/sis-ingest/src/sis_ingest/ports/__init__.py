@@ -6,16 +6,17 @@ Imports the domain and the roads of failure only.
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
+from roster_common.holds import Limit
 from sis_ingest.domain.deliveries import Delivery, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
-from sis_ingest.domain.guards import Hold
+from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
@@ -153,7 +154,11 @@ class SourceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One configured source: what it can do here. Without secrets it takes no webhooks."""
+    """One configured source: what it can do here. Without secrets it takes no webhooks.
+
+    `limits` are those of its guards, one for each. When it has not been heard of with success for
+    `expect_every_s` seconds, readiness says so.
+    """
 
     place: Place
     kind: str
@@ -161,6 +166,8 @@ class Source:
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
     supplement: bool
+    limits: Mapping[GuardKey, Limit] = field(default_factory=lambda: LIMITS)
+    expect_every_s: int | None = None
 
 
 class Sources(Protocol):
