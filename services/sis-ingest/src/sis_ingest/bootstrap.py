@@ -52,6 +52,8 @@ from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 
 _OLDEST_WAITING_LIMIT_S = 60.0
+# How many runs are at work at a time, each of another source: one may be long.
+_IMPORT_LOOPS = 3
 
 
 class ConfiguredSources:
@@ -191,7 +193,9 @@ def _add_snapshots(
             record_changes=record,
         ),
     )
-    runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell.ear()).run)
+    loops = SnapshotImporter(importer, sources, runs)
+    for number in range(1, _IMPORT_LOOPS + 1):
+        runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
 
 
 def _count_met(outcome: str, times: int) -> None:

@@ -165,7 +165,7 @@ class Source:
     secrets: tuple[str, ...]
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
-    supplement: bool
+    supplement: bool = False
     limits: Mapping[GuardKey, Limit] = field(default_factory=lambda: LIMITS)
     expect_every_s: int | None = None
 
@@ -316,8 +316,8 @@ class RunDesk(Protocol):
         """The run, or None. `run_id` may be any text."""
         ...
 
-    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
-        """The oldest run of these sources that is waiting, or was left running."""
+    async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
+        """The oldest run of each of these sources that waits or was left running, oldest first."""
         ...
 
     async def sources_waiting(self) -> Sequence[str]:
