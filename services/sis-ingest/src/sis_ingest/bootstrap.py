@@ -232,7 +232,7 @@ def _source(settings: SourceSettings) -> Source:
         kind=settings.kind,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
         webhook=kind.webhook if settings.secrets else None,
-        snapshot=files.snapshot,
+        snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
         supplement=kind.supplement or files.supplement,
         limits=settings.all_limits(),
         expect_every_s=settings.expect_every_seconds,

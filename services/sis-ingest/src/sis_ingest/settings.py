@@ -32,7 +32,8 @@ class LimitSettings(BaseModel):
 class SourceSettings(BaseModel):
     """One source. `id` is unique over the installation and binds one district.
 
-    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots.
+    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots;
+    `profile` binds it to one layout of those, for exports that do not tell theirs.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
     webhooks, because an empty secret is one that everybody has. `limits` replaces limits of ADR
     0012 by the name of their guard, as `user.remove`.
@@ -44,6 +45,7 @@ class SourceSettings(BaseModel):
     district: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     kind: str = "generic"
     files: str = "oneroster_csv"
+    profile: str | None = None
     secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
     limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
     expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
@@ -75,6 +77,8 @@ class SourceSettings(BaseModel):
         given = [secret.get_secret_value() for secret in self.secrets]
         if webhook is not None and not all(map(webhook.is_secret, given)):
             raise ValueError("a webhook secret is not of the form that its kind needs")
+        if self.profile is not None and self.profile not in KINDS[self.files].profiles:
+            raise ValueError("the room that reads the files has no such profile")
         return self
 
     def all_limits(self) -> Mapping[GuardKey, Limit]:

@@ -142,13 +142,15 @@ class SnapshotReader(Protocol):
 class SourceSpec:
     """One kind of source, as its vendor room describes itself.
 
-    A `supplement` knows people whom no SIS has, and is silent about all others.
+    A `supplement` knows people whom no SIS has, and is silent about all others. `snapshot` finds
+    out by itself how a file is laid out; `profiles` are readers of one layout each, by name.
     """
 
     kind: str
     title: str
     webhook: WebhookReader | None = None
     snapshot: SnapshotReader | None = None
+    profiles: Mapping[str, SnapshotReader] = field(default_factory=dict)
     supplement: bool = False
 
 
