@@ -25,6 +25,7 @@ from sis_ingest.ports.stores import (
     Crosswalk,
     Deliveries,
     Holds,
+    Raw,
     Records,
     Runs,
     Staging,
@@ -206,6 +207,14 @@ class SnapshotFiles(Protocol):
         """Where the file is, or None when it is gone."""
         ...
 
+    async def remove(self, name: str) -> None:
+        """Removes the file, whole or half written. May run twice."""
+        ...
+
+    async def untouched(self, since: datetime) -> Sequence[str]:
+        """Names of the files, whole or half written, that were last written before `since`."""
+        ...
+
 
 class Inbox(Protocol):
     """The inbox as the webhook door sees it."""
@@ -242,7 +251,15 @@ class HoldDesk(Protocol):
 
 
 Work: TypeAlias = Literal[
-    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release"
+    "accept",
+    "apply",
+    "store_snapshot",
+    "stage",
+    "snapshot_batch",
+    "run",
+    "merge",
+    "release",
+    "purge",
 ]
 
 
@@ -282,6 +299,11 @@ class Unit(Protocol):
     @property
     def holds(self) -> Holds:
         """Holds and budgets."""
+        ...
+
+    @property
+    def raw(self) -> Raw:
+        """Raw bytes of deliveries."""
         ...
 
     async def lock_district(self, district_id: str) -> None:
