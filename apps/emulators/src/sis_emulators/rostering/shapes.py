@@ -141,11 +141,17 @@ class Shapes:
         }
 
     def _new_user(self, row: Person, roles: dict[str, list[int]]) -> Body:
+        begins = {"beginDate": row.entered.isoformat()} if isinstance(row, Student) else {}
         shown = [
-            {"roleType": "primary", "role": _new_role(row, role), "org": self._ref("org", self._names.org(school)),
-             **({"beginDate": row.entered.isoformat()} if isinstance(row, Student) else {})}
-            for role, schools in roles.items() for school in schools
-        ]  # fmt: skip
+            {
+                "roleType": "primary",
+                "role": _new_role(row, role),
+                "org": self._ref("org", self._names.org(school)),
+                **begins,
+            }
+            for role, schools in roles.items()
+            for school in schools
+        ]
         main = next(school for schools in roles.values() for school in schools)
         return {
             "userMasterIdentifier": row.state_id if isinstance(row, Student) else None,
