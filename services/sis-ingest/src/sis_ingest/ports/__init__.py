@@ -20,6 +20,7 @@ from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
     Crosswalk,
     Deliveries,
@@ -134,17 +135,23 @@ class SourceSpec:
     title: str
     webhook: WebhookReader | None = None
     snapshot: SnapshotReader | None = None
+    pull: PullSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One configured source: what it can do here. Without secrets it takes no webhooks."""
+    """One configured source: what it can do here. Without secrets it takes no webhooks.
+
+    `pulled` reads what `pulling` brought.
+    """
 
     place: Place
     kind: str
     secrets: tuple[str, ...]
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
+    pulling: Pulling | None = None
+    pulled: SnapshotReader | None = None
 
 
 class Sources(Protocol):
@@ -217,7 +224,8 @@ class HoldDesk(Protocol):
 
 
 Work: TypeAlias = Literal[
-    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release"
+    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release",
+    "pull_page", "hand_over",
 ]
 
 
@@ -252,6 +260,11 @@ class Unit(Protocol):
     @property
     def staging(self) -> Staging:
         """Rows of runs."""
+        ...
+
+    @property
+    def pulls(self) -> Pulls:
+        """Pulls of sources."""
         ...
 
     @property
