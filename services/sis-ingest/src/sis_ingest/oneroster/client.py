@@ -40,6 +40,12 @@ class Provider:
     extra_query: Mapping[str, str] = field(default_factory=dict)
 
 
+def scopes(version: str) -> str:
+    """What a token must be asked for. Source: 1EdTech security framework; systems.md §9."""
+    spec = f"https://purl.imsglobal.org/spec/or/v{version.replace('.', 'p')}/scope"
+    return f"{spec}/roster-core.readonly {spec}/roster-demographics.readonly"
+
+
 class OneRosterClient:
     """`ports.pulls.PullClient`."""
 

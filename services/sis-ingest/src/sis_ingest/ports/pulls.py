@@ -4,7 +4,15 @@ A vendor room (sources/<sis>/) takes its shapes from here. Imports the domain an
 failure only.
 """
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -14,7 +22,6 @@ from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.pulls import Page, Pull
 from sis_ingest.domain.records import Record
-from sis_ingest.domain.runs import Run
 from sis_ingest.domain.schedule import PullMode, Schedule
 
 Item: TypeAlias = Mapping[str, Any]
@@ -144,13 +151,19 @@ class Wording(Protocol):
 Sections: TypeAlias = Callable[[str], Iterator[Item]]
 
 
+def nothing_but_its_id(_section: str, item_id: str) -> Item:
+    """An item that is gone, as most sources would word it."""
+    return {"sourcedId": item_id}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullSpec:
     """How a kind of source is pulled. `entities`, in import order, name their sections.
 
     `wording` is given the items of any section, for what one item cannot know by itself; without
     sections at hand (a single record read anew) it is given empty ones. `meaning` is to be raised
-    whenever an item comes to mean another record. `volatile` names fields that say nothing.
+    whenever an item comes to mean another record. `volatile` names fields that say nothing. `gone`
+    is the item that stands for one that the source has no more.
     """
 
     connect: Callable[[Access, Calls], PullClient]
@@ -158,8 +171,9 @@ class PullSpec:
     wording: Callable[[Sections, Access], Wording]
     meaning: int = 1
     volatile: frozenset[str] = frozenset()
+    gone: Callable[[str, str], Item] = nothing_but_its_id
     token_url: Callable[[Access], str] | None = None
-    scope: str = ""
+    scope: Callable[[Access], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +236,3 @@ class PullDesk(Protocol):
     ) -> tuple[int, Sequence[Pull]]:
         """(how many there are, one page, newest first); None means every district."""
         ...
-
-
-RunOf: TypeAlias = Callable[[Pull], Run]

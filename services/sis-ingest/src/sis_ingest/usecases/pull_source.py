@@ -5,7 +5,6 @@ was. What becomes of the pages is the business of the run: one path for files an
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -35,7 +34,6 @@ class PullSource:
     files: SnapshotFiles
     clock: Clock
     ids: Ids
-    poke: Callable[[], None]
 
     async def __call__(self, pulling: Pulling, pull: Pull) -> Pull:
         """The ended pull; its run waits for the importer. Commits per page. May run twice.
@@ -123,7 +121,6 @@ class PullSource:
             await unit.deliveries.put_file(run)
             await unit.runs.add(run)
             await unit.pulls.save(ended)
-        self.poke()
         await self.pages.drop(pull.pull_id)
         return ended
 

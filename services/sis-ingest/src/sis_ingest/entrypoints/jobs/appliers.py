@@ -10,7 +10,7 @@ from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import metric
 from sis_ingest.ports import RunDesk, Source, Sources
-from sis_ingest.usecases.apply_deliveries import MAX_DELIVERIES, ApplyDeliveries
+from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
 
 _LOOK_EVERY_S: Final = 0.5
@@ -23,7 +23,7 @@ _GATHER_S: Final = 0.02
 
 
 class DeliveryApplier:
-    """The loop behind the webhook door."""
+    """The loop behind the webhook door, for all sources whose webhooks say what changed."""
 
     def __init__(self, apply: ApplyDeliveries, sources: Sources, runs: RunDesk, ear: Ear) -> None:
         self._apply = apply
@@ -36,17 +36,18 @@ class DeliveryApplier:
         while not stopping.is_set():
             applied = False
             for source in self._of(await self._runs.sources_waiting()):
-                while not stopping.is_set() and (ends := await self._apply(source)):
-                    applied = True
-                    if len(ends) < MAX_DELIVERIES:
-                        break
+                more = True
+                while more and not stopping.is_set():
+                    batch = await self._apply(source)
+                    applied |= bool(batch.ends)
+                    more = batch.more
             if applied:
                 await stopping.wait(_GATHER_S)
             await self._ear.wait(_LOOK_EVERY_S)
 
     def _of(self, source_ids: Sequence[str]) -> list[Source]:
         found = (self._sources.get(source_id) for source_id in source_ids)
-        return [source for source in found if source is not None]
+        return [source for source in found if source is not None and source.hints is None]
 
 
 class SnapshotImporter:

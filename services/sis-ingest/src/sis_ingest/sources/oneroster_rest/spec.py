@@ -6,22 +6,25 @@ specification's.
 
 from typing import Final
 
-from sis_ingest.oneroster.client import OneRosterClient, Provider
+from sis_ingest.oneroster.client import OneRosterClient, Provider, scopes
 from sis_ingest.oneroster.wording import ENTITIES, VOLATILE, OneRosterWording
 from sis_ingest.ports import SourceSpec
 from sis_ingest.ports.pulls import Access, Calls, PullClient, PullSpec, Sections, Wording
 
 _PATHS: Final = {"1.1": "/ims/oneroster/v1p1", "1.2": "/ims/oneroster/rostering/v1p2"}
-_SCOPES: Final = " ".join(
-    f"https://purl.imsglobal.org/spec/or/{version}/scope/{name}.readonly"
-    for version in ("v1p1", "v1p2")
-    for name in ("roster-core", "roster-demographics")
-)
 
 
 def _connect(access: Access, calls: Calls) -> PullClient:
-    path = access.options.get("path") or _PATHS[access.options.get("version", "1.2")]
+    path = access.options.get("path") or _PATHS[_version(access)]
     return OneRosterClient(Provider(path=path, page_size=access.page_size), calls)
+
+
+def _scope(access: Access) -> str:
+    return scopes(_version(access))
+
+
+def _version(access: Access) -> str:
+    return access.options.get("version", "1.2")
 
 
 def _wording(sections: Sections, _access: Access) -> Wording:
@@ -36,6 +39,6 @@ SPEC: Final = SourceSpec(
         entities=ENTITIES,
         wording=_wording,
         volatile=VOLATILE,
-        scope=_SCOPES,
+        scope=_scope,
     ),
 )
