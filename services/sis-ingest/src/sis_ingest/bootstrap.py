@@ -261,9 +261,7 @@ def _add_pulls(
         puller = SourcePuller(source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear())
         runtime.loop(f"pull:{name}", puller.run)
         if source.hints is not None:
-            follower = HintFollower(
-                source, source.hints, pulling, reread=reread, ear=Bell().ear()
-            )
+            follower = HintFollower(source, source.hints, pulling, reread=reread, ear=Bell().ear())
             runtime.loop(f"hints:{name}", follower.run)
 
 

@@ -7,7 +7,7 @@ import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlencode
 
 import orjson
@@ -22,6 +22,12 @@ from sis_ingest.ports.pulls import Answer, Auth, SourceAway, SourceRefused
 _TIMEOUT_S: Final = 60.0
 _EARLY_S: Final = 30.0
 _SHORTEST_S: Final = 60.0
+_METHODS: Final[Mapping[str, Literal["GET", "POST", "PUT", "DELETE"]]] = {
+    "GET": "GET",
+    "POST": "POST",
+    "PUT": "PUT",
+    "DELETE": "DELETE",
+}
 _SIGNATURES: Final = {"oauth1_sha1": SIGNATURE_HMAC_SHA1, "oauth1_sha256": SIGNATURE_HMAC_SHA256}
 _REFUSALS: Final = {401: "unauthorized", 403: "forbidden"}
 
@@ -113,7 +119,7 @@ class HttpCalls:
             client_secret=self._who.client_secret,
             signature_method=_SIGNATURES[self._who.auth],
         )
-        _, headers, _ = client.sign(url, http_method=method)
+        _, headers, _ = client.sign(url, http_method=_METHODS[method])
         return str(headers["Authorization"])
 
     async def _bearer(self) -> str:

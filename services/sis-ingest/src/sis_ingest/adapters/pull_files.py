@@ -47,7 +47,7 @@ class DiskPullFiles:
     ) -> AsyncIterator[bytes]:
         """See the port."""
         target = self._folder / pull_id / "packed"
-        await asyncio.to_thread(self._pack, pull_id, sizes, manifest, target)
+        await asyncio.to_thread(_pack, target, sizes, manifest)
         with target.open("rb") as file:
             while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
                 yield piece
@@ -70,19 +70,14 @@ class DiskPullFiles:
         failpoint("ingest.pull.page_synced")
         return size
 
-    def _pack(
-        self,
-        pull_id: str,
-        sizes: Mapping[str, int],
-        manifest: Mapping[str, Any],
-        target: Path,
-    ) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-            packed.writestr(_MANIFEST, orjson.dumps(manifest))
-            for section, size in sizes.items():
-                with packed.open(f"{section}.ndjson", "w", force_zip64=True) as member:
-                    _copy(target.parent / f"{section}.ndjson", member, size)
+
+def _pack(target: Path, sizes: Mapping[str, int], manifest: Mapping[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        packed.writestr(_MANIFEST, orjson.dumps(manifest))
+        for section, size in sizes.items():
+            with packed.open(f"{section}.ndjson", "w", force_zip64=True) as member:
+                _copy(target.parent / f"{section}.ndjson", member, size)
 
 
 def _copy(source: Path, member: Any, size: int) -> None:

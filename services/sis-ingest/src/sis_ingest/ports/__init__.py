@@ -253,8 +253,16 @@ class HoldDesk(Protocol):
 
 
 Work: TypeAlias = Literal[
-    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release",
-    "pull_page", "hand_over",
+    "accept",
+    "apply",
+    "store_snapshot",
+    "stage",
+    "snapshot_batch",
+    "run",
+    "merge",
+    "release",
+    "pull_page",
+    "hand_over",
 ]
 
 

@@ -49,9 +49,7 @@ class PullSource:
         except RevisionMoved:
             return await self._end(reading.pull, reason="revision_moved")
         except SourceAway as away:
-            failed = replace(
-                reading.pull, failures=reading.pull.failures + 1, reason=away.reason
-            )
+            failed = replace(reading.pull, failures=reading.pull.failures + 1, reason=away.reason)
             if failed.failures >= MAX_FAILURES:
                 return await self._end(failed, reason=away.reason)
             await self._save(failed)
@@ -162,9 +160,7 @@ class _Reading:
         while not section.done:
             page = await self.pulling.client.page(name, section.cursor, self.pull.since)
             moved = after_page(section, page, size=section.size)
-            size = await self._pages.append(
-                self.pull.pull_id, name, page.items, at=section.size
-            )
+            size = await self._pages.append(self.pull.pull_id, name, page.items, at=section.size)
             section = replace(moved, size=size)
             async with self._saving:
                 self.pull = self.pull.with_section(name, section)

@@ -112,9 +112,7 @@ class _Told:
     refusal: str | None
 
 
-def _end(
-    one: _Hinted, told: Mapping[Hint, _Told], verdicts: Mapping[int, Verdict]
-) -> DeliveryEnd:
+def _end(one: _Hinted, told: Mapping[Hint, _Told], verdicts: Mapping[int, Verdict]) -> DeliveryEnd:
     refusals = [one.refusal, *(told[hint].refusal for hint in one.hints)]
     refusal = next((reason for reason in refusals if reason is not None), None)
     mine = [verdicts[id(change)] for hint in one.hints for change in told[hint].changes]
@@ -146,22 +144,18 @@ def _told(pulling: Pulling, wording: Wording, found: _Found, first: Delivery) ->
     changes: list[Change] = []
     try:
         for entity in _entities(pulling, found.hint.section):
-            for piece in wording.pieces(entity, found.hint.section, item):
-                changes.append(_change(wording, found, entity, piece, why))
+            pieces = wording.pieces(entity, found.hint.section, item)
+            changes += [_change(wording, found, entity, piece, why) for piece in pieces]
     except Invalid as error:
         return _Told(changes=(), refusal=error.reason)
     return _Told(changes=changes, refusal=None)
 
 
 def _entities(pulling: Pulling, section: str) -> Sequence[Entity]:
-    return [
-        entity for entity, sections in pulling.spec.entities.items() if section in sections
-    ]
+    return [entity for entity, sections in pulling.spec.entities.items() if section in sections]
 
 
-def _change(
-    wording: Wording, found: _Found, entity: Entity, piece: Piece, cause: Cause
-) -> Change:
+def _change(wording: Wording, found: _Found, entity: Entity, piece: Piece, cause: Cause) -> Change:
     if not piece.external_id:
         raise Invalid("missing", field="sourcedId")
     if found.item is None:

@@ -1,7 +1,7 @@
 """Pulls in PostgreSQL: writes in the caller's transaction, reads on their own."""
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -47,7 +47,9 @@ ORDER BY asked_at DESC LIMIT 1
 # house: no-district — a pull id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.pull WHERE pull_id = $1"
 
-_SEEN: Final = "($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)"
+_SEEN: Final = (
+    "($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)"
+)
 
 # Purpose: how many pulls an operator may see. Rows: 1. Small table.
 _COUNT: Final = f"SELECT count(*) FROM sis_ingest.pull WHERE {_SEEN}"
@@ -135,7 +137,7 @@ class PostgresPullDesk:
         return None if row is None else _pull(row)
 
 
-def _pull(row: Mapping[str, Any]) -> Pull:
+def _pull(row: Any) -> Pull:
     sections = orjson.loads(row["sections"])
     return Pull(
         pull_id=str(row["pull_id"]),
