@@ -24,12 +24,13 @@ from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.pull_files import DiskPullFiles, PulledReader
+from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.schedule import Schedule
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
-from sis_ingest.entrypoints.http.pulls import pull_routes
+from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
@@ -85,7 +86,8 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: FastAPI, runtime: Runtime) -> None:
         """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources, runtime)
-        units = PostgresUnits(runtime.database, EventMapper(runtime))
+        seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
+        units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
         move = MoveIds(clock=runtime.clock)
@@ -254,6 +256,7 @@ def _add_pulls(
             viewer=runtime.operators.require("viewer"),
         )
     )
+    app.include_router(examination_routes(sources, operator=runtime.operators.require("operator")))
     for source in sources.all():
         name, pulling = source.place.source_id, source.pulling
         if pulling is None:
@@ -275,7 +278,7 @@ def _source(settings: SourceSettings, runtime: Runtime) -> Source:
         kind=settings.kind,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
         webhook=kind.webhook if settings.secrets else None,
-        snapshot=files.snapshot,
+        snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
         supplement=kind.supplement or files.supplement,
         pulling=pulling,
         pulled=None if pulling is None else PulledReader(pulling.spec, pulling.access),

@@ -17,7 +17,7 @@ from sis_ingest.domain.events import ChangeReceived
 from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.ports import Clock, HintReader, Source, Unit, Units
 from sis_ingest.ports.pulls import Item, Piece, Pulling, SourceRefused, Wording
-from sis_ingest.usecases.apply_deliveries import Applied, outcome_of
+from sis_ingest.usecases.apply_deliveries import SEALED, Applied, outcome_of
 from sis_ingest.usecases.record_changes import RecordChanges
 
 MAX_HINTS: Final = 100
@@ -124,6 +124,8 @@ def _end(one: _Hinted, told: Mapping[Hint, _Told], verdicts: Mapping[int, Verdic
 
 
 def _hinted(reader: HintReader, delivery: Delivery) -> _Hinted:
+    if delivery.body is None:
+        return _Hinted(delivery=delivery, hints=(), refusal=SEALED)
     try:
         hints = reader.hints(delivery.headers, delivery.body)
     except Invalid as error:

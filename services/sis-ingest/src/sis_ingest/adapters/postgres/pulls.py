@@ -47,16 +47,17 @@ ORDER BY asked_at DESC LIMIT 1
 # house: no-district — a pull id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.pull WHERE pull_id = $1"
 
-_SEEN: Final = (
-    "($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)"
-)
-
 # Purpose: how many pulls an operator may see. Rows: 1. Small table.
-_COUNT: Final = f"SELECT count(*) FROM sis_ingest.pull WHERE {_SEEN}"
+_COUNT: Final = """
+SELECT count(*) FROM sis_ingest.pull
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)
+"""
 
 # Purpose: a page of them, newest first. Rows: the limit. Small table.
-_PAGE: Final = f"""
-SELECT * FROM sis_ingest.pull WHERE {_SEEN} ORDER BY asked_at DESC, pull_id LIMIT $3 OFFSET $4
+_PAGE: Final = """
+SELECT * FROM sis_ingest.pull
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)
+ORDER BY asked_at DESC, pull_id LIMIT $3 OFFSET $4
 """
 
 

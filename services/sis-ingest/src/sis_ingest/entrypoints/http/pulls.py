@@ -21,7 +21,7 @@ from sis_ingest.usecases.ask_pull import AskPull
 def pull_routes(
     ask: AskPull, sources: Sources, desk: PullDesk, *, operator: Gate, viewer: Gate
 ) -> APIRouter:
-    """The door for pulls and for what sources say of themselves."""
+    """The door for pulls."""
     router = APIRouter(tags=["pulls"])
 
     @router.post("/pulls/{source}", status_code=202, summary="Read a source now")
@@ -65,6 +65,13 @@ def pull_routes(
         if pull is None or not who.may_see(pull.place.district_id):
             raise Problem(404, "unknown_pull", "There is no such pull here")
         return JSONResponse(pull_page(pull))
+
+    return router
+
+
+def examination_routes(sources: Sources, *, operator: Gate) -> APIRouter:
+    """What sources say of themselves, asked now."""
+    router = APIRouter(tags=["pulls"])
 
     @router.get("/sources/{source}/examine", summary="What is well with a source, asked of it now")
     async def examine(source: Text, who: Annotated[Operator, Depends(operator)]) -> JSONResponse:
