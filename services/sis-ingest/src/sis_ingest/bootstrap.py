@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 
+from roster_common.holds import Limit
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
 from roster_common.runtime.metrics import metric
@@ -26,6 +27,7 @@ from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.pull_files import DiskPullFiles, PulledReader
 from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.domain.schedule import Schedule
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
@@ -63,6 +65,8 @@ from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 
 _OLDEST_WAITING_LIMIT_S = 60.0
+# How many runs are at work at a time, each of another source: one may be long.
+_IMPORT_LOOPS = 3
 
 
 class ConfiguredSources:
@@ -79,6 +83,11 @@ class ConfiguredSources:
         """See the port."""
         return self._sources.values()
 
+    def limits(self, place: Place) -> Mapping[GuardKey, Limit]:
+        """The limits of a source's guards; those of ADR 0012 for one that is configured no more."""
+        source = self._sources.get(place.source_id)
+        return LIMITS if source is None else source.limits
+
 
 def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
@@ -89,7 +98,7 @@ def build(settings: Settings) -> FastAPI:
         seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
         units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
         runs = PostgresRunDesk(runtime.database)
-        keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
+        keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
@@ -198,7 +207,9 @@ def _add_snapshots(
             record_changes=record,
         ),
     )
-    runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell.ear()).run)
+    loops = SnapshotImporter(importer, sources, runs)
+    for number in range(1, _IMPORT_LOOPS + 1):
+        runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
 
 
 def _count_met(outcome: str, times: int) -> None:
@@ -283,6 +294,8 @@ def _source(settings: SourceSettings, runtime: Runtime) -> Source:
         pulling=pulling,
         pulled=None if pulling is None else PulledReader(pulling.spec, pulling.access),
         hints=None if pulling is None else kind.hints,
+        limits=settings.all_limits(),
+        expect_every_s=settings.expect_every_seconds,
     )
 
 

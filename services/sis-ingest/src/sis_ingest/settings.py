@@ -1,8 +1,9 @@
 """What this service is told from outside. Read by __main__ and bootstrap only."""
 
+from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -16,8 +17,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from roster_common.holds import Limit
 from roster_common.runtime.settings import ServiceSettings
 from sis_ingest.adapters.sealing import read_key
+from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.ports.pulls import Auth
 from sis_ingest.sources import KINDS
 
@@ -72,16 +75,29 @@ class PullSettings(BaseModel):
         return zone
 
 
+_GUARDS: Final[Mapping[str, GuardKey]] = {".".join(key): key for key in LIMITS}
+
+
+class LimitSettings(BaseModel):
+    """What may go in 24 hours without asking: `count` records, or `share` (0 to 1) of all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(ge=0)
+    share: float = Field(ge=0, le=1)
+
+
 class SourceSettings(BaseModel):
     """One source. `id` is unique over the installation and binds one district.
 
     `kind` names the room that reads its webhooks, `files` the one that reads its snapshots;
     `profile` binds it to one layout of those, for exports that do not tell theirs.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
-    webhooks, because an empty secret is one that everybody has.
+    webhooks, because an empty secret is one that everybody has. `limits` replaces limits of ADR
+    0012 by the name of their guard, as `user.remove`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     district: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
@@ -90,6 +106,15 @@ class SourceSettings(BaseModel):
     profile: str | None = None
     secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
     pull: PullSettings | None = None
+    limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
+    expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
+
+    @field_validator("limits")
+    @classmethod
+    def _of_guards(cls, limits: Mapping[str, LimitSettings]) -> Mapping[str, LimitSettings]:
+        if not limits.keys() <= _GUARDS.keys():
+            raise ValueError(f"limits are of the guards {', '.join(_GUARDS)}")
+        return limits
 
     @field_validator("kind", "files")
     @classmethod
@@ -116,6 +141,14 @@ class SourceSettings(BaseModel):
         if self.profile is not None and self.profile not in KINDS[self.files].profiles:
             raise ValueError("the room that reads the files has no such profile")
         return self
+
+    def all_limits(self) -> Mapping[GuardKey, Limit]:
+        """The limit of each guard for this source."""
+        own = {
+            _GUARDS[name]: Limit(count=limit.count, share=limit.share)
+            for name, limit in self.limits.items()
+        }
+        return {**LIMITS, **own}
 
 
 class Settings(ServiceSettings):

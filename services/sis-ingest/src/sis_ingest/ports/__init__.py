@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
+from roster_common.holds import Limit
 from sis_ingest.domain.deliveries import Delivery, Hint, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
-from sis_ingest.domain.guards import Hold
+from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
@@ -172,6 +173,8 @@ class Source:
     """One configured source: what it can do here. Without secrets it takes no webhooks.
 
     `pulled` reads what `pulling` brought.
+    `limits` are those of its guards, one for each. When it has not been heard of with success for
+    `expect_every_s` seconds, readiness says so.
     """
 
     place: Place
@@ -179,10 +182,12 @@ class Source:
     secrets: tuple[str, ...]
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
-    supplement: bool
+    supplement: bool = False
     pulling: Pulling | None = None
     pulled: SnapshotReader | None = None
     hints: HintReader | None = None
+    limits: Mapping[GuardKey, Limit] = field(default_factory=lambda: LIMITS)
+    expect_every_s: int | None = None
 
 
 class Sources(Protocol):
@@ -345,8 +350,8 @@ class RunDesk(Protocol):
         """The run, or None. `run_id` may be any text."""
         ...
 
-    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
-        """The oldest run of these sources that is waiting, or was left running."""
+    async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
+        """The oldest run of each of these sources that waits or was left running, oldest first."""
         ...
 
     async def sources_waiting(self) -> Sequence[str]:
