@@ -37,6 +37,14 @@ def test_a_kind_that_no_room_reads_is_refused() -> None:
         source(kind="wizardry")
 
 
+def test_a_profile_that_the_room_does_not_have_is_refused() -> None:
+    assert source(profile="1.0").profile == "1.0"
+    with pytest.raises(ValidationError):
+        source(profile="0.9")
+    with pytest.raises(ValidationError):
+        source(files="generic", profile="1.0")
+
+
 def test_one_id_names_one_source_in_the_whole_installation() -> None:
     with pytest.raises(ValidationError):
         Settings(database_url=URL, sources=[{"id": "s", "district": d} for d in ("north", "south")])

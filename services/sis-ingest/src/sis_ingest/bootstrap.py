@@ -18,6 +18,7 @@ from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
+from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
@@ -72,7 +73,8 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: FastAPI, runtime: Runtime) -> None:
         """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources)
-        units = PostgresUnits(runtime.database, EventMapper(runtime))
+        seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
+        units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
         move = MoveIds(clock=runtime.clock)
@@ -219,6 +221,6 @@ def _source(settings: SourceSettings) -> Source:
         kind=settings.kind,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
         webhook=kind.webhook if settings.secrets else None,
-        snapshot=files.snapshot,
+        snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
         supplement=kind.supplement or files.supplement,
     )

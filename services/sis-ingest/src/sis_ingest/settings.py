@@ -6,15 +6,19 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from roster_common.runtime.settings import ServiceSettings
+from sis_ingest.adapters.sealing import read_key
 from sis_ingest.sources import KINDS
 
 SCHEMA = "sis_ingest"
+# Published, so that a trial needs no key of its own; a production start refuses it.
+DEMO_BODY_KEY = SecretStr("ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=")
 
 
 class SourceSettings(BaseModel):
     """One source. `id` is unique over the installation and binds one district.
 
-    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots.
+    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots;
+    `profile` binds it to one layout of those, for exports that do not tell theirs.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
     webhooks, because an empty secret is one that everybody has.
     """
@@ -25,6 +29,7 @@ class SourceSettings(BaseModel):
     district: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     kind: str = "generic"
     files: str = "oneroster_csv"
+    profile: str | None = None
     secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
 
     @field_validator("kind", "files")
@@ -47,11 +52,17 @@ class SourceSettings(BaseModel):
         given = [secret.get_secret_value() for secret in self.secrets]
         if webhook is not None and not all(map(webhook.is_secret, given)):
             raise ValueError("a webhook secret is not of the form that its kind needs")
+        if self.profile is not None and self.profile not in KINDS[self.files].profiles:
+            raise ValueError("the room that reads the files has no such profile")
         return self
 
 
 class Settings(ServiceSettings):
-    """Environment, prefix HOMEROOM_. `HOMEROOM_SOURCES` is a JSON list of sources."""
+    """Environment, prefix HOMEROOM_. `HOMEROOM_SOURCES` is a JSON list of sources.
+
+    `HOMEROOM_BODY_KEYS` is a JSON list of keys, base64 of 32 bytes each: webhook bodies are sealed
+    with the first and opened with any of them.
+    """
 
     service: Literal["sis-ingest"] = "sis-ingest"
     port: int = 8101
@@ -59,6 +70,14 @@ class Settings(ServiceSettings):
     data_dir: Path = Path("data/sis-ingest")
     webhook_limit_bytes: int = Field(default=1024 * 1024, ge=1)
     snapshot_limit_bytes: int = Field(default=2 * 1024**3, ge=1)
+    body_keys: tuple[SecretStr, ...] = Field(default=(DEMO_BODY_KEY,), min_length=1)
+
+    @field_validator("body_keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            read_key(key.get_secret_value())
+        return keys
 
     @field_validator("sources")
     @classmethod

@@ -6,7 +6,7 @@ Imports the domain and the roads of failure only.
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
@@ -141,13 +141,15 @@ class SnapshotReader(Protocol):
 class SourceSpec:
     """One kind of source, as its vendor room describes itself.
 
-    A `supplement` knows people whom no SIS has, and is silent about all others.
+    A `supplement` knows people whom no SIS has, and is silent about all others. `snapshot` finds
+    out by itself how a file is laid out; `profiles` are readers of one layout each, by name.
     """
 
     kind: str
     title: str
     webhook: WebhookReader | None = None
     snapshot: SnapshotReader | None = None
+    profiles: Mapping[str, SnapshotReader] = field(default_factory=dict)
     supplement: bool = False
 
 

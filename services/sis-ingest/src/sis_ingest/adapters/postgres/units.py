@@ -22,6 +22,7 @@ from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
 from sis_ingest.adapters.postgres.voices import PostgresVoices
+from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.ports import Work
 
@@ -72,12 +73,16 @@ class PostgresUnit:
     """One open transaction with this service's stores on it."""
 
     def __init__(
-        self, tx: Tx, driver: asyncpg.Connection, to_event: Callable[[DomainEvent], Event]
+        self,
+        tx: Tx,
+        driver: asyncpg.Connection,
+        to_event: Callable[[DomainEvent], Event],
+        seal: BodySeal,
     ) -> None:
         self._tx = tx
         self._driver = driver
         self._to_event = to_event
-        self.deliveries = PostgresDeliveries(driver)
+        self.deliveries = PostgresDeliveries(driver, seal)
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
@@ -97,9 +102,12 @@ class PostgresUnit:
 class PostgresUnits:
     """`ports.Units` on one service database."""
 
-    def __init__(self, database: Database, to_event: Callable[[DomainEvent], Event]) -> None:
+    def __init__(
+        self, database: Database, to_event: Callable[[DomainEvent], Event], seal: BodySeal
+    ) -> None:
         self._database = database
         self._to_event = to_event
+        self._seal = seal
 
     @asynccontextmanager
     async def begin(self, work: Work) -> AsyncIterator[PostgresUnit]:
@@ -109,7 +117,7 @@ class PostgresUnits:
                 driver = await tx.driver()
                 if work == "stage":
                     await driver.execute(_COMPARE)
-                yield PostgresUnit(tx, driver, self._to_event)
+                yield PostgresUnit(tx, driver, self._to_event, self._seal)
                 if work in _BEFORE_COMMIT:
                     failpoint(_BEFORE_COMMIT[work])
         except _AWAY as error:
