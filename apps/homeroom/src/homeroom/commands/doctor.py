@@ -12,7 +12,7 @@ from homeroom.parts.kafka_jars import complaint, find_java
 from homeroom.parts.missing import Missing
 from homeroom.parts.postgres_programs import find_programs
 from homeroom.parts.processes import port_answers
-from homeroom.parts.settings import PartsSettings
+from homeroom.parts.settings import PartsSettings, parts_settings
 from homeroom.services import PROCESSES
 
 Row = tuple[str, str, str]
@@ -20,7 +20,7 @@ Row = tuple[str, str, str]
 
 def doctor(folder: FolderOption = None, port_base: PortOption = None) -> None:
     """Show what an installation would be built from on this machine; starts nothing."""
-    parts, layout = PartsSettings(), layout_of(folder)
+    parts, layout = parts_settings(), layout_of(folder)
     running = read_running(layout)
     rows = [
         ("Python", platform.python_version(), "the interpreter of this command"),
