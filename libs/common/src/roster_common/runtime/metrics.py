@@ -182,6 +182,24 @@ METRICS: tuple[MetricSpec, ...] = (
         },
     ),
     MetricSpec(
+        name="pulls_total",
+        kind="counter",
+        unit="pulls",
+        meaning="Pulls of sources, by how they ended",
+        labels={
+            "source": _BY_CODE,
+            "mode": frozenset({"full", "delta"}),
+            "outcome": frozenset({"completed", "failed"}),
+        },
+    ),
+    MetricSpec(
+        name="source_tokens_total",
+        kind="counter",
+        unit="requests",
+        meaning="Requests for a token of a source, by the status of the answer",
+        labels={"source": _BY_CODE, "outcome": _BY_CODE},
+    ),
+    MetricSpec(
         name="run_records_total",
         kind="counter",
         unit="records",

@@ -18,6 +18,7 @@ from roster_common.runtime.failpoints import failpoint
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
+from sis_ingest.adapters.postgres.pulls import PostgresPulls
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
@@ -47,6 +48,8 @@ _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
     "snapshot_batch": "ingest.snapshot.after_batch",
+    "pull_page": "ingest.pull.after_page",
+    "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
 }
 
@@ -88,6 +91,7 @@ class PostgresUnit:
         self.voices = PostgresVoices(driver)
         self.holds = PostgresHolds(driver)
         self.runs = PostgresRuns(driver)
+        self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)
 
     async def lock_district(self, district_id: str) -> None:

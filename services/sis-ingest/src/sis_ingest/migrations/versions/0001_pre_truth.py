@@ -23,6 +23,7 @@ def upgrade() -> None:
     _records()
     _resolved()
     _runs()
+    _pulls()
     _holds()
     _uncounted()
     create_position_table(op, schema="sis_ingest")
@@ -139,7 +140,8 @@ def _runs() -> None:
             origin text CHECK (origin IN ('firstload', 'snapshot')),
             file_name text NOT NULL, file_bytes bigint NOT NULL, sha256 text NOT NULL,
             received_at timestamptz NOT NULL, as_of timestamptz NOT NULL,
-            dry_run boolean NOT NULL DEFAULT false, started_at timestamptz, finished_at timestamptz,
+            dry_run boolean NOT NULL DEFAULT false, pulled boolean NOT NULL DEFAULT false,
+            started_at timestamptz, finished_at timestamptz,
             attempts integer NOT NULL DEFAULT 0,
             percent integer NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
             reason text, report jsonb NOT NULL DEFAULT '{}',
@@ -176,6 +178,29 @@ def _runs() -> None:
     op.execute("""
         CREATE INDEX snapshot_row_user
         ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+    """)
+
+
+def _pulls() -> None:
+    op.execute("""
+        CREATE TABLE sis_ingest.pull (
+            district_id text NOT NULL, pull_id uuid NOT NULL, source_id text NOT NULL,
+            correlation_id text NOT NULL, mode text NOT NULL CHECK (mode IN ('full', 'delta')),
+            state text NOT NULL CHECK (state IN ('waiting', 'running', 'completed', 'failed')),
+            asked_at timestamptz NOT NULL, since text, mark text,
+            dry_run boolean NOT NULL, started_at timestamptz, finished_at timestamptz,
+            failures integer NOT NULL DEFAULT 0, restarts integer NOT NULL DEFAULT 0,
+            reason text, run_id uuid, sections jsonb NOT NULL DEFAULT '{}',
+            PRIMARY KEY (district_id, pull_id), UNIQUE (pull_id),
+            CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX pull_open ON sis_ingest.pull (district_id, source_id)
+        WHERE state IN ('waiting', 'running')
+    """)
+    op.execute("""
+        CREATE INDEX pull_newest ON sis_ingest.pull (district_id, source_id, asked_at)
     """)
 
 
