@@ -18,6 +18,8 @@ from roster_common.runtime.failpoints import failpoint
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
+from sis_ingest.adapters.postgres.pulls import PostgresPulls
+from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
@@ -42,11 +44,14 @@ _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
     "release": "ingest.release.before_commit",
+    "purge": "ingest.purge.before_commit",
 }
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
     "snapshot_batch": "ingest.snapshot.after_batch",
+    "pull_page": "ingest.pull.after_page",
+    "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
 }
 
@@ -87,7 +92,9 @@ class PostgresUnit:
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
         self.holds = PostgresHolds(driver)
+        self.raw = PostgresRaw(driver)
         self.runs = PostgresRuns(driver)
+        self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)
 
     async def lock_district(self, district_id: str) -> None:
