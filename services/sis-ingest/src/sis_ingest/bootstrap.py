@@ -34,6 +34,7 @@ from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.decide_hold import DecideHold
+from sis_ingest.usecases.decide_ids import DecideIds
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
@@ -46,7 +47,9 @@ from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
+from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.undo import Undo
 
 _OLDEST_WAITING_LIMIT_S = 60.0
 
@@ -75,7 +78,7 @@ def build(settings: Settings) -> FastAPI:
         units = PostgresUnits(runtime.database, EventMapper(runtime))
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
-        move = MoveIds(clock=runtime.clock)
+        move = MoveIds(clock=runtime.clock, ids=runtime.ids)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
             clock=runtime.clock,
@@ -94,15 +97,7 @@ def build(settings: Settings) -> FastAPI:
             )
         )
 
-        desk = PostgresCrosswalkDesk(runtime.database)
-        app.include_router(
-            crosswalk_routes(
-                Merge(units=units, ids=runtime.ids, move=move),
-                desk,
-                approver=runtime.operators.require("approver"),
-                viewer=runtime.operators.require("viewer"),
-            )
-        )
+        _add_crosswalk(app, runtime, DecideIds(units=units, ids=runtime.ids, move=move))
         app.include_router(
             trace_routes(
                 settings.service,
@@ -183,6 +178,19 @@ def _add_snapshots(
         ),
     )
     runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell.ear()).run)
+
+
+def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
+    app.include_router(
+        crosswalk_routes(
+            Merge(decide=decide),
+            Split(decide=decide, ids=runtime.ids),
+            Undo(decide=decide),
+            PostgresCrosswalkDesk(runtime.database),
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
 
 
 def _count_met(outcome: str, times: int) -> None:
