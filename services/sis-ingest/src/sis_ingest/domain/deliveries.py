@@ -37,7 +37,8 @@ class Knock:
 class Delivery:
     """A webhook as it came in. `external_id` is the sender's own id of it (`webhook-id`).
 
-    `headers` are those that its reader needs besides the body.
+    `headers` are those that its reader needs besides the body. `body` is None
+    when it cannot be had any more: the key that sealed it is gone, or it was purged.
     """
 
     delivery_id: str
@@ -46,7 +47,7 @@ class Delivery:
     correlation_id: str
     received_at: datetime
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +76,11 @@ class Incoming:
     version: int | None
     occurred_at: datetime
     time_field: str = "occurredAt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Where a source says something changed: an item of a section of its own interface."""
+
+    section: str
+    item_id: str

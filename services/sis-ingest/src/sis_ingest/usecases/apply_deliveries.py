@@ -13,6 +13,8 @@ from sis_ingest.ports import Clock, Source, Unit, Units, WebhookReader
 from sis_ingest.usecases.record_changes import RecordChanges
 
 MAX_DELIVERIES: Final = 200
+# Why a delivery is refused that no key at hand opens. It is kept, and can be replayed with the key.
+SEALED: Final = "sealed"
 # One delivery may tell many changes; a batch that has so many takes no further delivery.
 MAX_CHANGES: Final = 2_000
 # The end of a delivery that tells no change.
@@ -83,6 +85,9 @@ def _read(reader: WebhookReader, waiting: Iterable[Delivery]) -> Sequence[_Read]
     for delivery in waiting:
         if size >= MAX_CHANGES:
             break
+        if delivery.body is None:
+            batch.append(_Read(delivery=delivery, changes=(), refusal=SEALED))
+            continue
         try:
             told = reader.read(delivery.headers, delivery.body)
         except Invalid as error:
@@ -98,11 +103,12 @@ def _end(read: _Read, verdicts: Sequence[Verdict]) -> DeliveryEnd:
     return DeliveryEnd(
         delivery_id=read.delivery.delivery_id,
         state="applied" if read.refusal is None else "refused",
-        outcome=read.refusal or _outcome(verdicts),
+        outcome=read.refusal or outcome_of(verdicts),
     )
 
 
-def _outcome(verdicts: Sequence[Verdict]) -> str:
+def outcome_of(verdicts: Sequence[Verdict]) -> str:
+    """One word for a delivery that tells several changes: the weightiest of theirs."""
     if not verdicts:
         return NOTHING_SAID
     return min(verdicts, key=lambda verdict: _WEIGHT.get(verdict, len(_WEIGHT))).value

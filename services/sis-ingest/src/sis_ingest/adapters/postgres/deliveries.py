@@ -1,4 +1,7 @@
-"""The inbox in PostgreSQL: `sis_ingest.delivery`. Every method runs in the caller's transaction."""
+"""The inbox in PostgreSQL: `sis_ingest.delivery`. Every method runs in the caller's transaction.
+
+Bodies are sealed on the way in and opened on the way out (adapters/sealing.py).
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,6 +10,7 @@ from typing import Final
 import asyncpg
 import orjson
 
+from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports.stores import StoredDelivery
@@ -63,8 +67,9 @@ WHERE d.district_id = $1 AND d.delivery_id = e.delivery_id AND d.state = 'waitin
 class PostgresDeliveries:
     """`ports.Deliveries`."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
+    def __init__(self, driver: asyncpg.Connection, seal: BodySeal) -> None:
         self._driver = driver
+        self._seal = seal
 
     async def put(self, deliveries: Sequence[Delivery]) -> Sequence[StoredDelivery]:
         """See the port. Waits for another transaction that is keeping one of them."""
@@ -77,7 +82,7 @@ class PostgresDeliveries:
             [d.correlation_id for d in deliveries],
             [d.received_at for d in deliveries],
             [orjson.dumps(d.headers).decode() for d in deliveries],
-            [d.body for d in deliveries],
+            [self._seal.seal(d.body or b"", delivery_id=d.delivery_id) for d in deliveries],
         )
         fresh = {row["delivery_id"] for row in rows}
         first = await self._first([d for d in deliveries if d.delivery_id not in fresh])
@@ -132,7 +137,7 @@ class PostgresDeliveries:
                 correlation_id=row["correlation_id"],
                 received_at=row["received_at"],
                 headers=orjson.loads(row["headers"]),
-                body=row["body"],
+                body=self._seal.open(row["body"], delivery_id=str(row["delivery_id"])),
             )
             for row in rows
         ]
