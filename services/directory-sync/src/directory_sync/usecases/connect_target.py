@@ -60,14 +60,17 @@ class _Sight:
 
 
 async def whole(target: Target) -> AsyncIterator[Sequence[ActualAccount]]:
-    """Every account of a target, page by page. Raises Retriable when the list was cut."""
-    read = total = 0
+    """Every account of a target, page by page. Raises Retriable when the list was cut.
+
+    An account that is listed twice, because the list moved under its pages, hides another.
+    """
+    total, seen = 0, set[str]()
     async for page in target.read_all():
         total = page.total
-        read += len(page.accounts)
+        seen.update(account.account_id for account in page.accounts)
         yield page.accounts
-    if read < total:
-        raise TargetReadIncomplete(f"read {read} of {total}")
+    if len(seen) < total:
+        raise TargetReadIncomplete(f"read {len(seen)} of {total}")
 
 
 class ConnectTarget:

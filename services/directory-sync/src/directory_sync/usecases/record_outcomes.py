@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from directory_sync.domain.account import ActualAccount, Asked, Names, NameSource
-from directory_sync.domain.backoff import again_wait_s, parked_wait_s, transient_wait_s
+from directory_sync.domain.backoff import again_wait_s, asked_wait_s, parked_wait_s
 from directory_sync.domain.fact import AccountFact, AccountStep, Fact
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.outcome import (
@@ -196,7 +196,7 @@ def _step(action: Action | Look) -> tuple[AccountStep, tuple[str, ...]]:
 
 
 def _note_unavailable(recorded: _Recorded, item: Prepared, outcome: Unavailable) -> None:
-    wait_s = max(outcome.retry_after_s or 0.0, transient_wait_s(item.claimed.attempt))
+    wait_s = asked_wait_s(outcome.retry_after_s, item.claimed.attempt)
     asked = isinstance(item.action, Look) or (
         isinstance(item.action, Create) and outcome.maybe_done
     )
