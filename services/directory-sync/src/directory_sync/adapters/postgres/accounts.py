@@ -57,8 +57,8 @@ _HOLD = """
         AS r(kind, name_key, stem, person_id)
     ORDER BY r.kind, r.name_key, r.person_id NULLS LAST
     ON CONFLICT (district_id, target_id, kind, name_key) DO UPDATE SET
-        person_id = excluded.person_id
-    WHERE n.person_id IS NULL AND excluded.person_id IS NOT NULL
+        person_id = excluded.person_id, held_since = excluded.held_since
+    WHERE n.person_id IS NULL
 """
 _DISOWN = """
     UPDATE directory_sync.name SET person_id = NULL
@@ -73,6 +73,15 @@ _FOUND = """
     ON CONFLICT (district_id, target_id, account_id) DO UPDATE SET
         external_id = excluded.external_id, username_key = excluded.username_key,
         observed = excluded.observed, found_at = excluded.found_at
+"""
+# Rows: what the reading before saw and this one did not.
+_FORGET_FOUND = """
+    DELETE FROM directory_sync.found_account
+    WHERE district_id = $1 AND target_id = $2 AND found_at < $3
+"""
+_FORGET_NAMES = """
+    DELETE FROM directory_sync.name
+    WHERE district_id = $1 AND target_id = $2 AND person_id IS NULL AND held_since < $3
 """
 _DROP_FOUND = """
     DELETE FROM directory_sync.found_account
@@ -184,6 +193,13 @@ class PostgresAccounts:
             for a in found
         ]
         await self.hold_names(district_id, target_id, names, now=now)
+
+    async def forget_found(
+        self, district_id: DistrictId, target_id: TargetId, *, before: datetime
+    ) -> None:
+        """Forget accounts, and names that are no person's, which were last seen before then."""
+        await self._driver.execute(_FORGET_FOUND, district_id, target_id, before)
+        await self._driver.execute(_FORGET_NAMES, district_id, target_id, before)
 
     async def drop_found(
         self, district_id: DistrictId, target_id: TargetId, account_ids: Sequence[str]
