@@ -1,31 +1,120 @@
 """What this service is told from outside. Read by __main__ and bootstrap only."""
 
+from collections.abc import Mapping
+from datetime import date, time
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
 
+from roster_common.holds import Limit
 from roster_common.runtime.settings import ServiceSettings
+from sis_ingest.adapters.sealing import read_key
+from sis_ingest.domain.guards import LIMITS, GuardKey
+from sis_ingest.ports.pulls import Auth
 from sis_ingest.sources import KINDS
 
 SCHEMA = "sis_ingest"
+# Published, so that a trial needs no key of its own; a production start refuses it.
+DEMO_BODY_KEY = SecretStr("ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=")
+
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class PullSettings(BaseModel):
+    """How a source's own interface is read: where, as whom, how much at once, and when.
+
+    `fullDay` None means every day. `windows` are hours of the district within which a pull may
+    begin, `blackouts` days on which none does. `options` are words of the source's kind.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+    base_url: HttpUrl
+    token_url: HttpUrl | None = None
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    auth: Auth = "oauth2"
+    page_size: int = Field(default=1_000, ge=1, le=50_000)
+    concurrency: int = Field(default=1, ge=1, le=16)
+    options: dict[str, str] = {}
+    zone: str = "UTC"
+    full_day: Day | None = "sun"
+    full_at: time = time(2, 0)
+    delta_every_seconds: float | None = Field(default=900, gt=0)
+    windows: tuple[tuple[time, time], ...] = ()
+    blackouts: tuple[tuple[date, date], ...] = ()
+
+    @field_validator("base_url", "token_url")
+    @classmethod
+    def _sealed(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url is not None and url.scheme != "https" and url.host not in _LOOPBACK:
+            raise ValueError("student data and secrets travel over https only")
+        return url
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError("no such time zone")
+        return zone
+
+
+_GUARDS: Final[Mapping[str, GuardKey]] = {".".join(key): key for key in LIMITS}
+
+
+class LimitSettings(BaseModel):
+    """What may go in 24 hours without asking: `count` records, or `share` (0 to 1) of all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(ge=0)
+    share: float = Field(ge=0, le=1)
 
 
 class SourceSettings(BaseModel):
     """One source. `id` is unique over the installation and binds one district.
 
-    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots.
+    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots;
+    `profile` binds it to one layout of those, for exports that do not tell theirs.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
-    webhooks, because an empty secret is one that everybody has.
+    webhooks, because an empty secret is one that everybody has. `limits` replaces limits of ADR
+    0012 by the name of their guard, as `user.remove`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     district: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     kind: str = "generic"
     files: str = "oneroster_csv"
+    profile: str | None = None
     secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
+    pull: PullSettings | None = None
+    limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
+    expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
+
+    @field_validator("limits")
+    @classmethod
+    def _of_guards(cls, limits: Mapping[str, LimitSettings]) -> Mapping[str, LimitSettings]:
+        if not limits.keys() <= _GUARDS.keys():
+            raise ValueError(f"limits are of the guards {', '.join(_GUARDS)}")
+        return limits
 
     @field_validator("kind", "files")
     @classmethod
@@ -47,11 +136,27 @@ class SourceSettings(BaseModel):
         given = [secret.get_secret_value() for secret in self.secrets]
         if webhook is not None and not all(map(webhook.is_secret, given)):
             raise ValueError("a webhook secret is not of the form that its kind needs")
+        if self.pull is not None and KINDS[self.kind].pull is None:
+            raise ValueError("a source of this kind cannot be pulled")
+        if self.profile is not None and self.profile not in KINDS[self.files].profiles:
+            raise ValueError("the room that reads the files has no such profile")
         return self
+
+    def all_limits(self) -> Mapping[GuardKey, Limit]:
+        """The limit of each guard for this source."""
+        own = {
+            _GUARDS[name]: Limit(count=limit.count, share=limit.share)
+            for name, limit in self.limits.items()
+        }
+        return {**LIMITS, **own}
 
 
 class Settings(ServiceSettings):
-    """Environment, prefix HOMEROOM_. `HOMEROOM_SOURCES` is a JSON list of sources."""
+    """Environment, prefix HOMEROOM_. `HOMEROOM_SOURCES` is a JSON list of sources.
+
+    `HOMEROOM_BODY_KEYS` is a JSON list of keys, base64 of 32 bytes each: webhook bodies are sealed
+    with the first and opened with any of them.
+    """
 
     service: Literal["sis-ingest"] = "sis-ingest"
     port: int = 8101
@@ -59,6 +164,15 @@ class Settings(ServiceSettings):
     data_dir: Path = Path("data/sis-ingest")
     webhook_limit_bytes: int = Field(default=1024 * 1024, ge=1)
     snapshot_limit_bytes: int = Field(default=2 * 1024**3, ge=1)
+    raw_retention_days: float = Field(default=30.0, ge=1)
+    body_keys: tuple[SecretStr, ...] = Field(default=(DEMO_BODY_KEY,), min_length=1)
+
+    @field_validator("body_keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            read_key(key.get_secret_value())
+        return keys
 
     @field_validator("sources")
     @classmethod

@@ -36,6 +36,7 @@ FAILPOINTS = frozenset(
         "ingest.snapshot.after_batch",
         "ingest.release.before_commit",
         "ingest.release.after_batch",
+        "ingest.purge.before_commit",
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",

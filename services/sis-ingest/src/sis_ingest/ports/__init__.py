@@ -4,26 +4,29 @@ A vendor room (sources/<sis>/) takes `SourceSpec` from here, never from `sources
 Imports the domain and the roads of failure only.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
-from sis_ingest.domain.deliveries import Delivery, Incoming, Place
+from roster_common.holds import Limit
+from sis_ingest.domain.deliveries import Delivery, Hint, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
-from sis_ingest.domain.guards import Hold
+from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
     Crosswalk,
     Deliveries,
     Holds,
+    Raw,
     Records,
     Runs,
     Staging,
@@ -61,20 +64,42 @@ class Ids(Protocol):
 
 
 class WebhookReader(Protocol):
-    """How one kind of source signs and words its webhooks. Pure."""
+    """How one kind of source proves and words its webhooks. Pure."""
+
+    @property
+    def by_token(self) -> bool:
+        """Whether its senders cannot sign and knock at an unguessable path instead."""
+        ...
+
+    @property
+    def keeps(self) -> Set[str]:
+        """Names of the headers, in lower case, that `read` needs."""
+        ...
 
     def is_secret(self, text: str) -> bool:
         """Whether `text` can be a secret of this kind at all; asked at the start."""
         ...
 
-    def verify(
-        self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
-    ) -> str:
-        """The sender's own id of the delivery. `headers` in lower case. Raises `NotVerified`."""
+    def verify(self, knock: Knock, *, secrets: Sequence[str], now: datetime) -> str:
+        """The sender's own id of the delivery. Raises `NotVerified`."""
         ...
 
-    def read(self, body: bytes) -> Incoming:
-        """What the body says. Raises `Invalid` naming the field, never a value."""
+    def read(self, headers: Mapping[str, str], body: bytes) -> Sequence[Incoming]:
+        """What it says, in its order; nothing, if it is a trial. `headers` are those in `keeps`.
+
+        Raises `Invalid` naming the field, never a value.
+        """
+        ...
+
+
+class HintReader(Protocol):
+    """How one kind of source words webhooks that only say where to look. Pure.
+
+    Its `WebhookReader.read` tells no change; what the hints name is read from the source anew.
+    """
+
+    def hints(self, headers: Mapping[str, str], body: bytes) -> Sequence[Hint]:
+        """What to read; nothing, if it is a trial. Raises `Invalid` naming the field."""
         ...
 
 
@@ -128,23 +153,42 @@ class SnapshotReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
-    """One kind of SIS, as its vendor room describes itself."""
+    """One kind of source, as its vendor room describes itself.
+
+    A `supplement` knows people whom no SIS has, and is silent about all others. `snapshot` finds
+    out by itself how a file is laid out; `profiles` are readers of one layout each, by name.
+    """
 
     kind: str
     title: str
     webhook: WebhookReader | None = None
     snapshot: SnapshotReader | None = None
+    pull: PullSpec | None = None
+    hints: HintReader | None = None
+    profiles: Mapping[str, SnapshotReader] = field(default_factory=dict)
+    supplement: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One configured source: what it can do here. Without secrets it takes no webhooks."""
+    """One configured source: what it can do here. Without secrets it takes no webhooks.
+
+    `pulled` reads what `pulling` brought.
+    `limits` are those of its guards, one for each. When it has not been heard of with success for
+    `expect_every_s` seconds, readiness says so.
+    """
 
     place: Place
     kind: str
     secrets: tuple[str, ...]
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
+    supplement: bool = False
+    pulling: Pulling | None = None
+    pulled: SnapshotReader | None = None
+    hints: HintReader | None = None
+    limits: Mapping[GuardKey, Limit] = field(default_factory=lambda: LIMITS)
+    expect_every_s: int | None = None
 
 
 class Sources(Protocol):
@@ -179,6 +223,14 @@ class SnapshotFiles(Protocol):
 
     def path(self, name: str) -> Path | None:
         """Where the file is, or None when it is gone."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Removes the file, whole or half written. May run twice."""
+        ...
+
+    async def untouched(self, since: datetime) -> Sequence[str]:
+        """Names of the files, whole or half written, that were last written before `since`."""
         ...
 
 
@@ -217,7 +269,17 @@ class HoldDesk(Protocol):
 
 
 Work: TypeAlias = Literal[
-    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release"
+    "accept",
+    "apply",
+    "store_snapshot",
+    "stage",
+    "snapshot_batch",
+    "run",
+    "merge",
+    "release",
+    "purge",
+    "pull_page",
+    "hand_over",
 ]
 
 
@@ -255,8 +317,18 @@ class Unit(Protocol):
         ...
 
     @property
+    def pulls(self) -> Pulls:
+        """Pulls of sources."""
+        ...
+
+    @property
     def holds(self) -> Holds:
         """Holds and budgets."""
+        ...
+
+    @property
+    def raw(self) -> Raw:
+        """Raw bytes of deliveries."""
         ...
 
     async def lock_district(self, district_id: str) -> None:
@@ -293,8 +365,8 @@ class RunDesk(Protocol):
         """The run, or None. `run_id` may be any text."""
         ...
 
-    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
-        """The oldest run of these sources that is waiting, or was left running."""
+    async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
+        """The oldest run of each of these sources that waits or was left running, oldest first."""
         ...
 
     async def sources_waiting(self) -> Sequence[str]:

@@ -16,8 +16,8 @@ from sis_ingest.domain.runs import Run
 # Purpose: keep a new run. Rows: 1.
 _ADD: Final = """
 INSERT INTO sis_ingest.run (district_id, run_id, source_id, delivery_id, correlation_id, state,
-    file_name, file_bytes, sha256, received_at, as_of, dry_run)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    file_name, file_bytes, sha256, received_at, as_of, dry_run, pulled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 
 # Purpose: overwrite what moves. Rows: 1. Index: primary key.
@@ -45,11 +45,12 @@ SET as_of = excluded.as_of, run_id = excluded.run_id WHERE s.as_of < excluded.as
 # house: no-district — a run id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.run WHERE run_id = $1"
 
-# Purpose: the run to work on next. Rows: 0 or 1. Index: run_open.
-# house: no-district — one worker serves every district, in the order in which files came
-_NEXT_OPEN: Final = """
-SELECT * FROM sis_ingest.run WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[])
-ORDER BY received_at LIMIT 1
+# Purpose: the oldest open run of each source. Rows: one per source. Index: run_open.
+# house: no-district — a few workers serve every district
+_OPEN: Final = """
+SELECT DISTINCT ON (source_id) * FROM sis_ingest.run
+WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[])
+ORDER BY source_id, received_at
 """
 
 # Purpose: which sources have webhooks waiting. Rows: few. Index: delivery_waiting.
@@ -96,6 +97,7 @@ class PostgresRuns:
             run.received_at,
             run.as_of,
             run.dry_run,
+            run.pulled,
         )
 
     async def save(self, run: Run) -> None:
@@ -141,10 +143,10 @@ class PostgresRunDesk:
         row = await (await self._database.pool()).fetchrow(_GET, wanted)
         return None if row is None else _run(row)
 
-    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
+    async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
         """See the port."""
-        row = await (await self._database.pool()).fetchrow(_NEXT_OPEN, list(source_ids))
-        return None if row is None else _run(row)
+        rows = await (await self._database.pool()).fetch(_OPEN, list(source_ids))
+        return sorted((_run(row) for row in rows), key=lambda run: run.received_at)
 
     async def sources_waiting(self) -> Sequence[str]:
         """See the port."""
@@ -181,6 +183,7 @@ def _run(row: Any) -> Run:
         received_at=row["received_at"],
         as_of=row["as_of"],
         dry_run=row["dry_run"],
+        pulled=row["pulled"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         attempts=row["attempts"],

@@ -18,10 +18,13 @@ from roster_common.runtime.failpoints import failpoint
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
+from sis_ingest.adapters.postgres.pulls import PostgresPulls
+from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
 from sis_ingest.adapters.postgres.voices import PostgresVoices
+from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.ports import Work
 
@@ -41,11 +44,14 @@ _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
     "release": "ingest.release.before_commit",
+    "purge": "ingest.purge.before_commit",
 }
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
     "snapshot_batch": "ingest.snapshot.after_batch",
+    "pull_page": "ingest.pull.after_page",
+    "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
 }
 
@@ -72,17 +78,23 @@ class PostgresUnit:
     """One open transaction with this service's stores on it."""
 
     def __init__(
-        self, tx: Tx, driver: asyncpg.Connection, to_event: Callable[[DomainEvent], Event]
+        self,
+        tx: Tx,
+        driver: asyncpg.Connection,
+        to_event: Callable[[DomainEvent], Event],
+        seal: BodySeal,
     ) -> None:
         self._tx = tx
         self._driver = driver
         self._to_event = to_event
-        self.deliveries = PostgresDeliveries(driver)
+        self.deliveries = PostgresDeliveries(driver, seal)
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
         self.holds = PostgresHolds(driver)
+        self.raw = PostgresRaw(driver)
         self.runs = PostgresRuns(driver)
+        self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)
 
     async def lock_district(self, district_id: str) -> None:
@@ -97,9 +109,12 @@ class PostgresUnit:
 class PostgresUnits:
     """`ports.Units` on one service database."""
 
-    def __init__(self, database: Database, to_event: Callable[[DomainEvent], Event]) -> None:
+    def __init__(
+        self, database: Database, to_event: Callable[[DomainEvent], Event], seal: BodySeal
+    ) -> None:
         self._database = database
         self._to_event = to_event
+        self._seal = seal
 
     @asynccontextmanager
     async def begin(self, work: Work) -> AsyncIterator[PostgresUnit]:
@@ -109,7 +124,7 @@ class PostgresUnits:
                 driver = await tx.driver()
                 if work == "stage":
                     await driver.execute(_COMPARE)
-                yield PostgresUnit(tx, driver, self._to_event)
+                yield PostgresUnit(tx, driver, self._to_event, self._seal)
                 if work in _BEFORE_COMMIT:
                     failpoint(_BEFORE_COMMIT[work])
         except _AWAY as error:

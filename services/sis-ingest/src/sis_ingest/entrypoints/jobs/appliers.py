@@ -3,15 +3,22 @@
 The poke spares waiting; the look makes sure that nothing waits for ever after a crash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from typing import Final
+
+import structlog
 
 from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import metric
+from sis_ingest.domain.runs import Run
 from sis_ingest.ports import RunDesk, Source, Sources
-from sis_ingest.usecases.apply_deliveries import MAX_DELIVERIES, ApplyDeliveries
+from sis_ingest.usecases.apply_deliveries import SEALED, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
+
+logger = structlog.get_logger(__name__)
 
 _LOOK_EVERY_S: Final = 0.5
 _OUTCOMES: Final = (
@@ -23,7 +30,7 @@ _GATHER_S: Final = 0.02
 
 
 class DeliveryApplier:
-    """The loop behind the webhook door."""
+    """The loop behind the webhook door, for all sources whose webhooks say what changed."""
 
     def __init__(self, apply: ApplyDeliveries, sources: Sources, runs: RunDesk, ear: Ear) -> None:
         self._apply = apply
@@ -36,44 +43,85 @@ class DeliveryApplier:
         while not stopping.is_set():
             applied = False
             for source in self._of(await self._runs.sources_waiting()):
-                while not stopping.is_set() and (ends := await self._apply(source)):
-                    applied = True
-                    if len(ends) < MAX_DELIVERIES:
-                        break
+                more = True
+                while more and not stopping.is_set():
+                    batch = await self._apply(source)
+                    applied |= bool(batch.ends)
+                    _note_sealed(source, sum(end.outcome == SEALED for end in batch.ends))
+                    more = batch.more
             if applied:
                 await stopping.wait(_GATHER_S)
             await self._ear.wait(_LOOK_EVERY_S)
 
     def _of(self, source_ids: Sequence[str]) -> list[Source]:
         found = (self._sources.get(source_id) for source_id in source_ids)
-        return [source for source in found if source is not None]
+        return [source for source in found if source is not None and source.hints is None]
+
+
+def _note_sealed(source: Source, times: int) -> None:
+    """Says aloud that a key is missing: nothing else notices before the bodies are purged."""
+    if times:
+        metric("deliveries_total").labels(source=source.place.source_id, outcome=SEALED).inc(times)
+        logger.error("deliveries_sealed", source=source.place.source_id, deliveries=times)
 
 
 class SnapshotImporter:
-    """The loop behind the file door: one run at a time, oldest first."""
+    """The loops behind the file door: one run of a source at a time, oldest first.
 
-    def __init__(
-        self, import_snapshot: ImportSnapshot, sources: Sources, runs: RunDesk, ear: Ear
-    ) -> None:
+    A long run keeps one loop busy and other sources go on in the others; of those that wait, the
+    source that was served longest ago comes first. Runs of one district take turns at its lock.
+    """
+
+    def __init__(self, import_snapshot: ImportSnapshot, sources: Sources, runs: RunDesk) -> None:
         self._import = import_snapshot
         self._sources = sources
         self._runs = runs
-        self._ear = ear
+        self._busy: set[str] = set()
+        self._served: dict[str, int] = {}
+        self._turns = count(1)
 
-    async def run(self, stopping: Stopping) -> None:
-        """Import until stopped; a run cut off is taken up again at the next start."""
+    def loop(self, ear: Ear) -> Callable[[Stopping], Awaitable[None]]:
+        """One of the loops."""
+
+        async def run(stopping: Stopping) -> None:
+            """Import until stopped; a run cut off is taken up again at the next start."""
+            while not stopping.is_set():
+                if not await self._one():
+                    await ear.wait(_LOOK_EVERY_S)
+
+        return run
+
+    async def _one(self) -> bool:
+        """Carries one run to its end; False when there was none to take."""
         ids = [source.place.source_id for source in self._sources.all()]
-        while not stopping.is_set():
-            run = await self._runs.next_open(ids)
-            source = None if run is None else self._sources.get(run.place.source_id)
-            if run is None or source is None:
-                await self._ear.wait(_LOOK_EVERY_S)
-                continue
-            ended = await self._import(source, run)
-            if ended.dry_run:
-                continue
-            for entity, counts in ended.report.collections.items():
-                for outcome in _OUTCOMES:
-                    metric("run_records_total").labels(entity=entity, outcome=outcome).inc(
-                        getattr(counts, outcome)
-                    )
+        found = await self._runs.open([one for one in ids if one not in self._busy])
+        # Another loop may have taken a source while this one was looking.
+        free = [run for run in found if run.place.source_id not in self._busy]
+        if not free:
+            return False
+        run = min(free, key=lambda one: self._served.get(one.place.source_id, 0))
+        source = self._sources.get(run.place.source_id)
+        if source is None:
+            return False
+        with self._taken(run.place.source_id):
+            _count(await self._import(source, run))
+        return True
+
+    @contextmanager
+    def _taken(self, source_id: str) -> Iterator[None]:
+        self._busy.add(source_id)
+        self._served[source_id] = next(self._turns)
+        try:
+            yield
+        finally:
+            self._busy.discard(source_id)
+
+
+def _count(run: Run) -> None:
+    if run.dry_run:
+        return
+    for entity, counts in run.report.collections.items():
+        for outcome in _OUTCOMES:
+            metric("run_records_total").labels(entity=entity, outcome=outcome).inc(
+                getattr(counts, outcome)
+            )
