@@ -34,6 +34,9 @@ FAILPOINTS = frozenset(
         "ingest.apply.after_commit",
         "ingest.snapshot.file_synced",
         "ingest.snapshot.after_batch",
+        "ingest.pull.page_synced",
+        "ingest.pull.after_page",
+        "ingest.pull.after_hand_over",
         "ingest.release.before_commit",
         "ingest.release.after_batch",
         # roster-publisher
