@@ -38,6 +38,10 @@ from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
+from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
+from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
+from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
+from sis_ingest.entrypoints.jobs.purge import Purger
 from sis_ingest.ports import SnapshotLimits, Source
 from sis_ingest.ports.pulls import Access, Pulling, PullSpec
 from sis_ingest.settings import DAYS, PullSettings, Settings, SourceSettings
@@ -57,6 +61,7 @@ from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
 from sis_ingest.usecases.move_ids import MoveIds
 from sis_ingest.usecases.pull_source import PullSource
+from sis_ingest.usecases.purge_raw import PurgeRaw
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
@@ -207,6 +212,9 @@ def _add_snapshots(
             record_changes=record,
         ),
     )
+    keep = timedelta(days=settings.raw_retention_days)
+    purge = PurgeRaw(units=units, files=files, clock=runtime.clock, keep=keep)
+    runtime.every(PURGE_LOOP, PURGE_EVERY_S, Purger(purge), timeout_s=PURGE_TIMEOUT_S)
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))

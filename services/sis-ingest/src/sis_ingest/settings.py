@@ -164,6 +164,7 @@ class Settings(ServiceSettings):
     data_dir: Path = Path("data/sis-ingest")
     webhook_limit_bytes: int = Field(default=1024 * 1024, ge=1)
     snapshot_limit_bytes: int = Field(default=2 * 1024**3, ge=1)
+    raw_retention_days: float = Field(default=30.0, ge=1)
     body_keys: tuple[SecretStr, ...] = Field(default=(DEMO_BODY_KEY,), min_length=1)
 
     @field_validator("body_keys")

@@ -39,6 +39,7 @@ FAILPOINTS = frozenset(
         "ingest.pull.after_hand_over",
         "ingest.release.before_commit",
         "ingest.release.after_batch",
+        "ingest.purge.before_commit",
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",

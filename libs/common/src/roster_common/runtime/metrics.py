@@ -171,6 +171,13 @@ METRICS: tuple[MetricSpec, ...] = (
         },
     ),
     MetricSpec(
+        name="raw_purged_total",
+        kind="counter",
+        unit="deliveries",
+        meaning="Raw bodies and files forgotten when their time was over, and files without a run",
+        labels={"kind": frozenset({"body", "file", "stray"})},
+    ),
+    MetricSpec(
         name="sync_actions_total",
         kind="counter",
         unit="actions",

@@ -26,6 +26,7 @@ from sis_ingest.ports.stores import (
     Crosswalk,
     Deliveries,
     Holds,
+    Raw,
     Records,
     Runs,
     Staging,
@@ -224,6 +225,14 @@ class SnapshotFiles(Protocol):
         """Where the file is, or None when it is gone."""
         ...
 
+    async def remove(self, name: str) -> None:
+        """Removes the file, whole or half written. May run twice."""
+        ...
+
+    async def untouched(self, since: datetime) -> Sequence[str]:
+        """Names of the files, whole or half written, that were last written before `since`."""
+        ...
+
 
 class Inbox(Protocol):
     """The inbox as the webhook door sees it."""
@@ -268,6 +277,7 @@ Work: TypeAlias = Literal[
     "run",
     "merge",
     "release",
+    "purge",
     "pull_page",
     "hand_over",
 ]
@@ -314,6 +324,11 @@ class Unit(Protocol):
     @property
     def holds(self) -> Holds:
         """Holds and budgets."""
+        ...
+
+    @property
+    def raw(self) -> Raw:
+        """Raw bytes of deliveries."""
         ...
 
     async def lock_district(self, district_id: str) -> None:

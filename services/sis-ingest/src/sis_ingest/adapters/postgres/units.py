@@ -19,6 +19,7 @@ from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
 from sis_ingest.adapters.postgres.pulls import PostgresPulls
+from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
@@ -43,6 +44,7 @@ _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
     "release": "ingest.release.before_commit",
+    "purge": "ingest.purge.before_commit",
 }
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
@@ -90,6 +92,7 @@ class PostgresUnit:
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
         self.holds = PostgresHolds(driver)
+        self.raw = PostgresRaw(driver)
         self.runs = PostgresRuns(driver)
         self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)

@@ -42,10 +42,11 @@ def _inbox() -> None:
             body bytea, sha256 text,
             state text NOT NULL DEFAULT 'waiting'
                 CHECK (state IN ('waiting', 'applied', 'refused')),
-            reason text, applied_at timestamptz,
+            reason text, applied_at timestamptz, purged_at timestamptz,
             PRIMARY KEY (district_id, delivery_id),
             CONSTRAINT delivery_once UNIQUE (source_id, external_id),
-            CHECK (kind = 'snapshot' OR body IS NOT NULL)
+            CHECK (kind = 'snapshot' OR (body IS NULL) = (purged_at IS NOT NULL)),
+            CHECK (state <> 'waiting' OR purged_at IS NULL)
         )
     """)
     op.execute("""
@@ -53,6 +54,12 @@ def _inbox() -> None:
         WHERE state = 'waiting' AND kind = 'webhook'
     """)
     op.execute("CREATE INDEX delivery_correlation ON sis_ingest.delivery (correlation_id)")
+    # Whose raw bytes are still here, oldest first: written when a delivery is done with, not at
+    # the door.
+    op.execute("""
+        CREATE INDEX delivery_raw ON sis_ingest.delivery (received_at)
+        WHERE state <> 'waiting' AND purged_at IS NULL
+    """)
 
 
 def _records() -> None:
@@ -144,7 +151,7 @@ def _runs() -> None:
             started_at timestamptz, finished_at timestamptz,
             attempts integer NOT NULL DEFAULT 0,
             percent integer NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
-            reason text, report jsonb NOT NULL DEFAULT '{}',
+            reason text, report jsonb NOT NULL DEFAULT '{}', replay_id uuid,
             PRIMARY KEY (district_id, run_id), UNIQUE (run_id),
             CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
         )
@@ -153,6 +160,8 @@ def _runs() -> None:
         CREATE INDEX run_open ON sis_ingest.run (received_at)
         WHERE state IN ('waiting', 'running')
     """)
+    op.execute("CREATE INDEX run_received ON sis_ingest.run (district_id, received_at)")
+    op.execute("CREATE INDEX run_delivery ON sis_ingest.run (district_id, delivery_id)")
     # Unlogged: a run whose rows are lost in a crash of the database reads its file again.
     # No key: rows come in as COPY gives them, and what is compared is compared as a set.
     op.execute(f"""
@@ -241,6 +250,9 @@ def _holds() -> None:
             PRIMARY KEY (district_id, hold_id, external_id),
             FOREIGN KEY (district_id, hold_id) REFERENCES sis_ingest.hold
         )
+    """)
+    op.execute("""
+        CREATE INDEX hold_item_delivery ON sis_ingest.hold_item (district_id, delivery_id)
     """)
     op.execute("CREATE INDEX hold_item_correlation ON sis_ingest.hold_item (correlation_id)")
     op.execute(f"""
