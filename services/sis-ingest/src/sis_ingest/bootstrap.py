@@ -66,6 +66,7 @@ from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.ask_pull import AskPull
 from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
+from sis_ingest.usecases.decide_ids import DecideIds
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
@@ -81,7 +82,9 @@ from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
+from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.undo import Undo
 
 _OLDEST_WAITING_LIMIT_S = 60.0
 # How many runs are at work at a time, each of another source: one may be long.
@@ -118,7 +121,7 @@ def build(settings: Settings) -> FastAPI:
         units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
-        move = MoveIds(clock=runtime.clock)
+        move = MoveIds(clock=runtime.clock, ids=runtime.ids)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
             clock=runtime.clock,
@@ -138,15 +141,7 @@ def build(settings: Settings) -> FastAPI:
             )
         )
 
-        desk = PostgresCrosswalkDesk(runtime.database)
-        app.include_router(
-            crosswalk_routes(
-                Merge(units=units, ids=runtime.ids, move=move),
-                desk,
-                approver=runtime.operators.require("approver"),
-                viewer=runtime.operators.require("viewer"),
-            )
-        )
+        _add_crosswalk(app, runtime, DecideIds(units=units, ids=runtime.ids, move=move))
         app.include_router(
             trace_routes(
                 settings.service,
@@ -280,6 +275,19 @@ def _drop(settings: FolderSettings | SftpSettings) -> Drop:
         host_key=settings.host_key,
         folder=settings.folder,
         move_to=settings.move_to,
+    )
+
+
+def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
+    app.include_router(
+        crosswalk_routes(
+            Merge(decide=decide),
+            Split(decide=decide, ids=runtime.ids),
+            Undo(decide=decide),
+            PostgresCrosswalkDesk(runtime.database),
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
     )
 
 
