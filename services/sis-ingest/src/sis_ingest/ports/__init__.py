@@ -21,6 +21,7 @@ from sis_ingest.domain.identity import Decision, Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.drops import TakenFiles
 from sis_ingest.ports.identities import Crosswalk, Voices
 from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
@@ -270,6 +271,7 @@ class HoldDesk(Protocol):
 Work: TypeAlias = Literal[
     "accept",
     "apply",
+    "collect",
     "store_snapshot",
     "stage",
     "snapshot_batch",
@@ -323,6 +325,11 @@ class Unit(Protocol):
     @property
     def holds(self) -> Holds:
         """Holds and budgets."""
+        ...
+
+    @property
+    def taken(self) -> TakenFiles:
+        """Files of drops."""
         ...
 
     @property
