@@ -7,6 +7,7 @@ from sis_ingest.ports import SourceSpec
 from sis_ingest.sources.generic.spec import SPEC as GENERIC
 from sis_ingest.sources.oneroster_csv.spec import SPEC as ONEROSTER_CSV
 from sis_ingest.sources.oneroster_rest.spec import SPEC as ONEROSTER_REST
+from sis_ingest.sources.powerschool.spec import SPEC as POWERSCHOOL
 
 KINDS: Final[Mapping[str, SourceSpec]] = {
     spec.kind: spec
@@ -14,5 +15,6 @@ KINDS: Final[Mapping[str, SourceSpec]] = {
         GENERIC,
         ONEROSTER_CSV,
         ONEROSTER_REST,
+        POWERSCHOOL,
     )
 }
