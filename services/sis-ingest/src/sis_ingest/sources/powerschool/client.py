@@ -40,6 +40,7 @@ _TABLES: Final[Mapping[str, str]] = {
     "CC": "section_enrollments",
 }
 _DELTA_ITEMS: Final = 50
+_SEAT: Final = "section_enrollment"
 _SEAT_SECTIONS: Final = 10
 _DEFAULT_APPLICATION: Final = "homeroom"
 
@@ -185,8 +186,8 @@ class PowerSchoolClient:
         items: list[Item] = []
         for section in now:
             path = f"section/{section}/section_enrollment"
-            async for seat in self._rest.every("section_enrollment", path):
-                items.append({**seat, "$school": self._sections[section]})
+            school = {"$school": self._sections[section]}
+            items += [{**seat, **school} async for seat in self._rest.every(_SEAT, path)]
         return Page(items=tuple(items), next_cursor=later[0] if later else None)
 
 

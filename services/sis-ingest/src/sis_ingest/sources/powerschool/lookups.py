@@ -80,8 +80,8 @@ class Lookups:
             async for course in self._of_school("course", section):
                 self._courses[str(course["id"])] = course.get("course_name")
         if wanted not in self._courses:
-            course = await self._rest.one("course", wanted)
-            self._courses[wanted] = None if course is None else course.get("course_name")
+            alone = await self._rest.one("course", wanted)
+            self._courses[wanted] = None if alone is None else alone.get("course_name")
         return self._courses[wanted]
 
     async def _teacher(self, section: Item) -> Any:
@@ -90,8 +90,8 @@ class Lookups:
             async for post in self._of_school("staff", section):
                 self._people[str(post["id"])] = post.get("users_dcid")
         if wanted not in self._people:
-            post = await self._rest.one("staff", wanted)
-            self._people[wanted] = None if post is None else post.get("users_dcid")
+            alone = await self._rest.one("staff", wanted)
+            self._people[wanted] = None if alone is None else alone.get("users_dcid")
         return self._people[wanted]
 
     async def _of_school(self, resource: str, section: Item) -> AsyncIterator[Item]:

@@ -38,8 +38,8 @@ class Rest:
         """The largest page of a resource that both sides want."""
         if not self._sizes:
             await self.metadata()
-        allowed = self._sizes.get(f"{resource}_max_page_size")
-        return min(self._most, int(allowed)) if str(allowed).isdigit() else self._most
+        allowed = str(self._sizes.get(f"{resource}_max_page_size", ""))
+        return min(self._most, int(allowed)) if allowed.isdigit() else self._most
 
     async def page(self, resource: str, path: str, number: int) -> list[Item]:
         """One page of a collection, counted from 1."""

@@ -6,7 +6,7 @@ No public page shows the body, so what is looked for is found wherever it stands
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import orjson
 
@@ -36,7 +36,7 @@ def parse(body: bytes) -> Any:
         if body.lstrip()[:1] == b"<":
             return _lowered(_from_xml(body), _MAX_DEPTH)
         return _lowered(orjson.loads(body), _MAX_DEPTH)
-    except (orjson.JSONDecodeError, ElementTree.ParseError, UnicodeError, LookupError):
+    except (orjson.JSONDecodeError, ET.ParseError, UnicodeError, LookupError):
         raise Invalid("malformed_body") from None
 
 
@@ -105,11 +105,11 @@ def _from_xml(body: bytes) -> Any:
     if b"<!" in body.replace(b"<!--", b""):
         # No notification needs declarations, and entities are how documents are made to explode.
         raise Invalid("declarations_not_allowed")
-    root = ElementTree.fromstring(body)  # noqa: S314 - without declarations there are no entities
+    root = ET.fromstring(body)  # noqa: S314 - without declarations there are no entities
     return {root.tag: _element(root, _MAX_DEPTH)}
 
 
-def _element(element: ElementTree.Element, levels: int) -> Any:
+def _element(element: ET.Element, levels: int) -> Any:
     if levels == 0:
         raise Invalid("nested_too_deeply")
     if not len(element) and not element.attrib:
