@@ -21,6 +21,7 @@ from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
 from sis_ingest.ports.stores import (
+    AuthorityTable,
     Crosswalk,
     Deliveries,
     Holds,
@@ -242,6 +243,11 @@ class Unit(Protocol):
     @property
     def voices(self) -> Voices:
         """What stands behind resolved records."""
+        ...
+
+    @property
+    def authority(self) -> AuthorityTable:
+        """Who may speak for what."""
         ...
 
     @property

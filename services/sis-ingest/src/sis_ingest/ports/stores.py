@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from sis_ingest.domain.authority import Authority
 from sis_ingest.domain.changes import Change, ChangeKey, Known, Write
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.entities import Entity
@@ -179,6 +180,14 @@ class Voices(Protocol):
         self, district_id: str, space: Entity, entity_ids: Sequence[str]
     ) -> Sequence[Resolved]:
         """The live resolved records that refer to any of these ids, by key. Reads many rows."""
+        ...
+
+
+class AuthorityTable(Protocol):
+    """Which source has authority over which place."""
+
+    async def of(self, district_id: str) -> Authority:
+        """What is laid down in the district. One small statement."""
         ...
 
 

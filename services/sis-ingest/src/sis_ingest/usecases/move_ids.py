@@ -41,10 +41,17 @@ class MoveIds:
         entities = [entity for entity in IMPORT_ORDER if id_space(entity) == space]
         kept = [(entity, new) for entity in entities for new in dict.fromkeys(pairs.values())]
         ended = [(entity, old) for entity in entities for old in pairs]
-        now = await spoken(unit, district_id, kept, moved=moved)
+        authority = await unit.authority.of(district_id)
+        now = await spoken(unit, district_id, kept, moved=moved, authority=authority)
         said = [
-            Said(entity=entity, entity_id=own, record=record, cause=cause)
-            for (entity, own), record in now.items()
+            Said(
+                entity=entity,
+                entity_id=own,
+                record=None if one is None else one.record,
+                silent=one is not None and one.silent,
+                cause=cause,
+            )
+            for (entity, own), one in now.items()
         ]
         before = dict(await unit.records.resolved(district_id, [*kept, *ended]))
         done = {*kept, *ended}

@@ -3,7 +3,7 @@
 Maps the driver's "not there" to `Retriable`; everything else passes as it is.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,6 +15,7 @@ from roster_common.contracts.envelope import Event
 from roster_common.errors import Retriable
 from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
+from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
@@ -72,7 +73,11 @@ class PostgresUnit:
     """One open transaction with this service's stores on it."""
 
     def __init__(
-        self, tx: Tx, driver: asyncpg.Connection, to_event: Callable[[DomainEvent], Event]
+        self,
+        tx: Tx,
+        driver: asyncpg.Connection,
+        to_event: Callable[[DomainEvent], Event],
+        supplements: Set[str],
     ) -> None:
         self._tx = tx
         self._driver = driver
@@ -81,6 +86,7 @@ class PostgresUnit:
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
+        self.authority = PostgresAuthority(driver, supplements=supplements)
         self.holds = PostgresHolds(driver)
         self.runs = PostgresRuns(driver)
         self.staging = PostgresStaging(driver)
@@ -95,11 +101,18 @@ class PostgresUnit:
 
 
 class PostgresUnits:
-    """`ports.Units` on one service database."""
+    """`ports.Units` on one service database; `supplements` are ids of sources that only add."""
 
-    def __init__(self, database: Database, to_event: Callable[[DomainEvent], Event]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        to_event: Callable[[DomainEvent], Event],
+        *,
+        supplements: Set[str] = frozenset(),
+    ) -> None:
         self._database = database
         self._to_event = to_event
+        self._supplements = supplements
 
     @asynccontextmanager
     async def begin(self, work: Work) -> AsyncIterator[PostgresUnit]:
@@ -109,7 +122,7 @@ class PostgresUnits:
                 driver = await tx.driver()
                 if work == "stage":
                     await driver.execute(_COMPARE)
-                yield PostgresUnit(tx, driver, self._to_event)
+                yield PostgresUnit(tx, driver, self._to_event, self._supplements)
                 if work in _BEFORE_COMMIT:
                     failpoint(_BEFORE_COMMIT[work])
         except _AWAY as error:

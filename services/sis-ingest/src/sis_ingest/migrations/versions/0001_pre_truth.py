@@ -22,6 +22,7 @@ def upgrade() -> None:
     _inbox()
     _records()
     _resolved()
+    _authority()
     _runs()
     _holds()
     _uncounted()
@@ -102,8 +103,8 @@ def _resolved() -> None:
             entity_id text NOT NULL, data jsonb NOT NULL, content_hash bytea NOT NULL,
             deleted boolean NOT NULL, revision bigint NOT NULL CHECK (revision > 0),
             correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
-            state_id text, local_id text,
-            PRIMARY KEY (district_id, entity, entity_id)
+            state_id text, local_id text, told boolean NOT NULL DEFAULT true,
+            PRIMARY KEY (district_id, entity, entity_id), CHECK (told OR deleted)
         )
     """)
     # Match keys of people: columns of their own, so that updates of `data` touch no index.
@@ -125,6 +126,17 @@ def _resolved() -> None:
     """)
     op.execute("""
         CREATE INDEX record_effect_correlation ON sis_ingest.record_effect (correlation_id)
+    """)
+
+
+def _authority() -> None:
+    # An empty school stands for the district: what belongs to no school, and every other school.
+    op.execute("""
+        CREATE TABLE sis_ingest.authority (
+            district_id text NOT NULL, school_id text NOT NULL, source_id text NOT NULL,
+            since timestamptz NOT NULL, decided_by text NOT NULL,
+            PRIMARY KEY (district_id, school_id)
+        )
     """)
 
 
