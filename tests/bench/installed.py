@@ -89,6 +89,7 @@ async def installed(bench: Bench) -> AsyncIterator[Installed]:
                 database_url=url,
                 database_embedded=False,
                 operator_public_key=keys.public_key(layout),
+                body_key=keys.body_key(layout),
                 scim_url=scim.url,
                 scim_token=scim.token,
                 kafka_bootstrap=bench.bootstrap,

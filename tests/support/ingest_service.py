@@ -129,16 +129,17 @@ class Ingest:
 
 
 @asynccontextmanager
-async def running_ingest(url: str, folder: Path) -> AsyncIterator[Ingest]:
-    """The service with its loops, until the block ends."""
+async def running_ingest(url: str, folder: Path, **more: Any) -> AsyncIterator[Ingest]:
+    """The service with its loops, until the block ends; `more` are settings."""
     settings = Settings(
         database_url=url,  # type: ignore[arg-type]
         environment="test",
-        sources=SOURCES,  # type: ignore[arg-type]
+        sources=more.pop("sources", SOURCES),
         data_dir=folder / "data",
         operator_public_key=PUBLIC_KEY,
         log_level="error",
         drain_timeout_s=2,
+        **more,
     )
     app = build(settings)
     transport = httpx2.ASGITransport(app=app)

@@ -18,6 +18,7 @@ from roster_common.testkit.clock import FixedClock
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.units import PostgresUnits
+from sis_ingest.adapters.sealing import KEY_BYTES, BodySeal
 from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.guards import Hold
@@ -249,7 +250,7 @@ class Truth:
     def units(self) -> PostgresUnits:
         """Transactions whose events carry the moved clock's time."""
         stamp: Any = _Stamp(self.clock, self.ids)
-        return PostgresUnits(self.database, EventMapper(stamp))
+        return PostgresUnits(self.database, EventMapper(stamp), BodySeal([bytes(KEY_BYTES)]))
 
     @property
     def desk(self) -> PostgresHoldDesk:

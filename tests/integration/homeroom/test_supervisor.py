@@ -36,6 +36,7 @@ def installation(layout: Layout) -> Installation:
         database_url="postgresql://nobody@127.0.0.1:1/none",
         database_embedded=False,
         operator_public_key="none",
+        body_key="none",
         scim_url="http://127.0.0.1:1",
         scim_token="none",
     )

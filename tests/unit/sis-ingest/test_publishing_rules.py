@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from sis_ingest.domain.authority import Authority, speaker
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.events import RecordToBeDeleted, RecordUpserted
-from sis_ingest.domain.authority import Authority, speaker
 from sis_ingest.domain.publish import Said, Voice, publish
 from tests.support.ingesting import CAUSE, NOW, user
 

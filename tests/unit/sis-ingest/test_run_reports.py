@@ -113,6 +113,7 @@ def test_a_received_webhook_is_told_without_its_content() -> None:
             external_id="u1",
             deleted=True,
             received_at=NOW,
+            verified="hmac",
             version=3,
         )
     )

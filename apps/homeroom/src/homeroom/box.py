@@ -92,6 +92,7 @@ class Box:
             database_url=self.postgres.url,
             database_embedded=self.postgres.embedded,
             operator_public_key=keys.public_key(self.layout),
+            body_key=keys.body_key(self.layout),
             scim_url=self.scim.url,
             scim_token=token,
             kafka_bootstrap=self.kafka.bootstrap if self.kafka else None,

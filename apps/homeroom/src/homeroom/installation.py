@@ -49,6 +49,7 @@ class Installation:
     database_url: str
     database_embedded: bool
     operator_public_key: str
+    body_key: str
     scim_url: str
     scim_token: str
     kafka_bootstrap: str | None = None
@@ -61,6 +62,7 @@ class Installation:
             "HOMEROOM_DATABASE_URL": self.database_url,
             "HOMEROOM_DATABASE_EMBEDDED": "true" if self.database_embedded else "false",
             "HOMEROOM_OPERATOR_PUBLIC_KEY": self.operator_public_key,
+            "HOMEROOM_BODY_KEYS": json.dumps([self.body_key]),
             "HOMEROOM_SOURCES": json.dumps(_sources()),
             "HOMEROOM_DESKS": json.dumps(_desks()),
             "HOMEROOM_CLIENTS": json.dumps(_clients()),

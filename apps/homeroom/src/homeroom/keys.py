@@ -1,8 +1,10 @@
-"""The installation's operator keys and token as files that only their owner can read.
+"""The installation's keys and operator token as files that only their owner can read.
 
-The signature itself is libs/common's (`roster_common.runtime.tokens`).
+The signature itself is libs/common's (`roster_common.runtime.tokens`). The body key is what
+sis-ingest seals webhook bodies with.
 """
 
+import base64
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,13 +16,16 @@ from roster_common.runtime.clock import SystemClock
 from roster_common.runtime.tokens import MAX_LIFETIME, Role, mint, new_keypair, public_key_of
 
 OWNER_ONLY = 0o600
+BODY_KEY_BYTES = 32
 LONGEST_HOURS = MAX_LIFETIME.total_seconds() / 3600
 
 
 def prepare(layout: Layout, *, districts: Sequence[str]) -> str:
-    """Make the key pair unless it is there, mint an admin's token for it, keep both, return it."""
+    """Make the keys unless they are there, mint an admin's token, keep all, return the token."""
     if not layout.private_key.exists():
         new_key_file(layout.private_key)
+    if not layout.body_key.exists():
+        _write(layout.body_key, new_body_key())
     token = mint_token(
         layout.private_key,
         subject="demo-operator",
@@ -41,6 +46,16 @@ def new_key_file(file: Path) -> str:
     except FileExistsError:
         raise CommandFailed(f"{file} exists; a key is never overwritten") from None
     return public
+
+
+def new_body_key() -> str:
+    """Return a new key for webhook bodies, as the services take it. It is a secret."""
+    return base64.b64encode(os.urandom(BODY_KEY_BYTES)).decode()
+
+
+def body_key(layout: Layout) -> str:
+    """Return the installation's body key. It is a secret."""
+    return _read(layout.body_key)
 
 
 def public_key(layout: Layout) -> str:

@@ -37,6 +37,10 @@ class Layout:
         return self.folder / "operator.key"
 
     @property
+    def body_key(self) -> Path:
+        return self.folder / "body.key"
+
+    @property
     def lock(self) -> Path:
         return self.folder / "running.json"
 

@@ -18,6 +18,7 @@ from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
+from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
@@ -56,6 +57,9 @@ class ConfiguredSources:
 
     def __init__(self, settings: Iterable[SourceSettings]) -> None:
         self._sources = {source.id: _source(source) for source in settings}
+        self.supplements = frozenset(
+            source_id for source_id, source in self._sources.items() if source.supplement
+        )
 
     def get(self, source_id: str) -> Source | None:
         """See the port."""
@@ -72,7 +76,10 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: FastAPI, runtime: Runtime) -> None:
         """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources)
-        units = PostgresUnits(runtime.database, EventMapper(runtime))
+        seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
+        units = PostgresUnits(
+            runtime.database, EventMapper(runtime), seal, supplements=sources.supplements
+        )
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
         move = MoveIds(clock=runtime.clock)
@@ -213,10 +220,12 @@ def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: Rec
 
 
 def _source(settings: SourceSettings) -> Source:
+    kind, files = KINDS[settings.kind], KINDS[settings.files]
     return Source(
         place=Place(district_id=settings.district, source_id=settings.id),
         kind=settings.kind,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
-        webhook=KINDS[settings.kind].webhook if settings.secrets else None,
-        snapshot=KINDS[settings.files].snapshot,
+        webhook=kind.webhook if settings.secrets else None,
+        snapshot=files.snapshot,
+        supplement=kind.supplement or files.supplement,
     )

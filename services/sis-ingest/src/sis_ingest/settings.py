@@ -6,9 +6,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from roster_common.runtime.settings import ServiceSettings
+from sis_ingest.adapters.sealing import read_key
 from sis_ingest.sources import KINDS
 
 SCHEMA = "sis_ingest"
+# Published, so that a trial needs no key of its own; a production start refuses it.
+DEMO_BODY_KEY = SecretStr("ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=")
 
 
 class SourceSettings(BaseModel):
@@ -51,7 +54,11 @@ class SourceSettings(BaseModel):
 
 
 class Settings(ServiceSettings):
-    """Environment, prefix HOMEROOM_. `HOMEROOM_SOURCES` is a JSON list of sources."""
+    """Environment, prefix HOMEROOM_. `HOMEROOM_SOURCES` is a JSON list of sources.
+
+    `HOMEROOM_BODY_KEYS` is a JSON list of keys, base64 of 32 bytes each: webhook bodies are sealed
+    with the first and opened with any of them.
+    """
 
     service: Literal["sis-ingest"] = "sis-ingest"
     port: int = 8101
@@ -59,6 +66,14 @@ class Settings(ServiceSettings):
     data_dir: Path = Path("data/sis-ingest")
     webhook_limit_bytes: int = Field(default=1024 * 1024, ge=1)
     snapshot_limit_bytes: int = Field(default=2 * 1024**3, ge=1)
+    body_keys: tuple[SecretStr, ...] = Field(default=(DEMO_BODY_KEY,), min_length=1)
+
+    @field_validator("body_keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            read_key(key.get_secret_value())
+        return keys
 
     @field_validator("sources")
     @classmethod

@@ -150,6 +150,16 @@ async def test_a_source_that_takes_no_webhooks_is_unknown(sis: Sis, source: str)
     assert await sis.counts() == NOTHING
 
 
+async def test_a_source_that_signs_has_no_door_for_tokens(sis: Sis) -> None:
+    body = envelope("users.upserted", user("u1"), at=sis.now())
+    sis.source = f"{sis.source}/an-unguessable-token"
+
+    answer = await sis.send(body)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_source")
+    assert await sis.counts() == NOTHING
+
+
 async def test_a_body_over_the_limit_is_refused_declared_or_not(sis: Sis) -> None:
     body = envelope("users.upserted", {**user("u1"), "phone": "1" * WEBHOOK_LIMIT}, at=sis.now())
     headers = signed(body, webhook_id="m1", at=sis.now())

@@ -1,4 +1,4 @@
-"""`homeroom snapshot`: hand a OneRoster zip to sis-ingest and wait for its report."""
+"""`homeroom snapshot`: hand a file of a source to sis-ingest and wait for its report."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -21,7 +21,10 @@ ENDED = frozenset({"completed", "failed", "refused"})
 
 
 def snapshot(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="OneRoster CSV zip.")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="Zip or CSV, as the source gives it."),
+    ],
     source: Annotated[str, typer.Option("--source", help="The source this is the roster of.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read, judge and report; change nothing.")

@@ -55,3 +55,9 @@ def keypair(
 ) -> None:
     """Write a new private key for its owner's eyes, and print its public key for the services."""
     typer.echo(keys.new_key_file(out))
+
+
+@app.command()
+def bodykey() -> None:
+    """Print a new key for HOMEROOM_BODY_KEYS, and nothing else: it is a secret."""
+    typer.echo(keys.new_body_key())

@@ -166,7 +166,7 @@ METRICS: tuple[MetricSpec, ...] = (
         labels={
             "source": _BY_CODE,
             "outcome": frozenset(
-                {"accepted", "duplicate", "refused", "invalid", "unauthenticated"}
+                {"accepted", "duplicate", "refused", "invalid", "unauthenticated", "sealed"}
             ),
         },
     ),

@@ -28,6 +28,8 @@ DEMO_SECRETS = frozenset(
         "demo-secret",
         "one-secret",
         "demo-key-secret",
+        "ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=",
+        "demo-body-key-not-for-production",
     }
 )
 _DEMO_SECRET = re.compile(

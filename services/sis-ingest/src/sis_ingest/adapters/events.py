@@ -142,7 +142,7 @@ def _received(event: ChangeReceived) -> ChangeReceivedV1:
         change_type="delete" if event.deleted else "update",
         delivery_id=event.cause.delivery_id,
         received_at=event.received_at,
-        verified="hmac",
+        verified=event.verified,
         source_version=None if event.version is None else str(event.version),
     )
 

@@ -1,4 +1,4 @@
-"""Raw bulk files on disk: written once, synced, kept by name."""
+"""Raw bulk files on disk, whatever is in them: written once, synced, kept by name."""
 
 import asyncio
 import hashlib
@@ -52,7 +52,7 @@ class DiskSnapshotFiles:
         if not _NAME.fullmatch(name):
             message = "file names are run ids"
             raise ValueError(message)
-        return self._folder / f"{name}.zip"
+        return self._folder / f"{name}.raw"
 
 
 async def _buffered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

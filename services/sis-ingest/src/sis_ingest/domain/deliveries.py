@@ -1,5 +1,6 @@
 """A delivery: raw bytes from outside, and what became of them. Pure."""
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -16,15 +17,37 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """What arrived at the webhook door: headers by lower-case name, and the bytes.
+
+    `token` is a further segment of the path, for systems that cannot sign.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+    token: str | None
+
+    def kept(self, names: Set[str]) -> Mapping[str, str]:
+        """The headers of these names; one with a control character was never sent."""
+        found = {name: self.headers.get(name, "") for name in sorted(names)}
+        return {name: value for name, value in found.items() if value and value.isprintable()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A webhook as it came in. `external_id` is the sender's own id of it (`webhook-id`)."""
+    """A webhook as it came in. `external_id` is the sender's own id of it (`webhook-id`).
+
+    `headers` are those that its reader needs besides the body. `body` is None
+    when it cannot be had any more: the key that sealed it is gone, or it was purged.
+    """
 
     delivery_id: str
     place: Place
     external_id: str
     correlation_id: str
     received_at: datetime
-    body: bytes
+    headers: Mapping[str, str]
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +61,10 @@ class DeliveryEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """What a webhook body says, before it has a cause: see `changes.Change` for the fields."""
+    """What a webhook says, before it has a cause: see `changes.Change` for the fields.
+
+    `time_field` is where its sender wrote `occurred_at`.
+    """
 
     entity: Literal[
         "org", "academicSession", "course", "class", "user", "enrollment", "demographics"
@@ -49,3 +75,4 @@ class Incoming:
     deleted: bool
     version: int | None
     occurred_at: datetime
+    time_field: str = "occurredAt"

@@ -49,6 +49,7 @@ class ChangeReceived:
     external_id: str
     deleted: bool
     received_at: datetime
+    verified: Literal["hmac", "key"]
     version: int | None
 
 

@@ -4,7 +4,7 @@ A vendor room (sources/<sis>/) takes `SourceSpec` from here, never from `sources
 Imports the domain and the roads of failure only.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
-from sis_ingest.domain.deliveries import Delivery, Incoming, Place
+from sis_ingest.domain.deliveries import Delivery, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.domain.guards import Hold
@@ -62,20 +62,31 @@ class Ids(Protocol):
 
 
 class WebhookReader(Protocol):
-    """How one kind of source signs and words its webhooks. Pure."""
+    """How one kind of source proves and words its webhooks. Pure."""
+
+    @property
+    def by_token(self) -> bool:
+        """Whether its senders cannot sign and knock at an unguessable path instead."""
+        ...
+
+    @property
+    def keeps(self) -> Set[str]:
+        """Names of the headers, in lower case, that `read` needs."""
+        ...
 
     def is_secret(self, text: str) -> bool:
         """Whether `text` can be a secret of this kind at all; asked at the start."""
         ...
 
-    def verify(
-        self, headers: Mapping[str, str], body: bytes, *, secrets: Sequence[str], now: datetime
-    ) -> str:
-        """The sender's own id of the delivery. `headers` in lower case. Raises `NotVerified`."""
+    def verify(self, knock: Knock, *, secrets: Sequence[str], now: datetime) -> str:
+        """The sender's own id of the delivery. Raises `NotVerified`."""
         ...
 
-    def read(self, body: bytes) -> Incoming:
-        """What the body says. Raises `Invalid` naming the field, never a value."""
+    def read(self, headers: Mapping[str, str], body: bytes) -> Sequence[Incoming]:
+        """What it says, in its order; nothing, if it is a trial. `headers` are those in `keeps`.
+
+        Raises `Invalid` naming the field, never a value.
+        """
         ...
 
 
@@ -129,12 +140,16 @@ class SnapshotReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
-    """One kind of SIS, as its vendor room describes itself."""
+    """One kind of source, as its vendor room describes itself.
+
+    A `supplement` knows people whom no SIS has, and is silent about all others.
+    """
 
     kind: str
     title: str
     webhook: WebhookReader | None = None
     snapshot: SnapshotReader | None = None
+    supplement: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +161,7 @@ class Source:
     secrets: tuple[str, ...]
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
+    supplement: bool
 
 
 class Sources(Protocol):

@@ -1,12 +1,12 @@
 """Accept a webhook: prove the sender, read it whole, keep it, and only then say yes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from roster_common.errors import Invalid
-from sis_ingest.domain.deliveries import Delivery
+from sis_ingest.domain.deliveries import Delivery, Knock
 from sis_ingest.ports import Clock, Ids, Inbox, Source
 from sis_ingest.ports.stores import StoredDelivery
 
@@ -25,7 +25,7 @@ class AcceptDelivery:
     poke: Callable[[], None]
 
     async def __call__(
-        self, source: Source, headers: Mapping[str, str], body: bytes, *, correlation_id: str
+        self, source: Source, knock: Knock, *, correlation_id: str
     ) -> StoredDelivery:
         """The delivery's ids, durable on return; the first ones when it was here before.
 
@@ -35,17 +35,19 @@ class AcceptDelivery:
         if source.webhook is None:
             raise Invalid("no_webhooks")
         now = self.clock.now()
-        external_id = source.webhook.verify(headers, body, secrets=source.secrets, now=now)
-        incoming = source.webhook.read(body)
-        if incoming.occurred_at > now + MAX_FUTURE:
-            raise Invalid("in_the_future", field="occurredAt")
+        external_id = source.webhook.verify(knock, secrets=source.secrets, now=now)
+        headers = knock.kept(source.webhook.keeps)
+        for incoming in source.webhook.read(headers, knock.body):
+            if incoming.occurred_at > now + MAX_FUTURE:
+                raise Invalid("in_the_future", field=incoming.time_field)
         delivery = Delivery(
             delivery_id=self.ids.new_id(),
             place=source.place,
             external_id=external_id,
             correlation_id=correlation_id,
             received_at=now,
-            body=body,
+            headers=headers,
+            body=knock.body,
         )
         stored = await self.inbox.keep(delivery)
         self.poke()

@@ -1,17 +1,41 @@
 """Apply waiting webhooks of one source, oldest first, a batch per transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from roster_common.errors import Invalid
-from sis_ingest.domain.changes import Cause, Change
+from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Incoming
 from sis_ingest.domain.events import ChangeReceived
 from sis_ingest.ports import Clock, Source, Unit, Units, WebhookReader
 from sis_ingest.usecases.record_changes import RecordChanges
 
 MAX_DELIVERIES: Final = 200
+# Why a delivery is refused that no key at hand opens. It is kept, and can be replayed with the key.
+SEALED: Final = "sealed"
+# One delivery may tell many changes; a batch that has so many takes no further delivery.
+MAX_CHANGES: Final = 2_000
+# The end of a delivery that tells no change.
+NOTHING_SAID: Final = "nothing_said"
+
+_WEIGHT: Final[Mapping[Verdict, int]] = {Verdict.NEW: 0, Verdict.CHANGED: 0, Verdict.HELD: 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """How the deliveries of one batch ended, and whether `more` may wait."""
+
+    ends: Sequence[DeliveryEnd]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    delivery: Delivery
+    changes: Sequence[Change]
+    refusal: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,52 +46,71 @@ class ApplyDeliveries:
     clock: Clock
     record_changes: RecordChanges
 
-    async def __call__(self, source: Source) -> Sequence[DeliveryEnd]:
-        """How each delivery of one batch ended; empty when none waited. Commits.
+    async def __call__(self, source: Source) -> Applied:
+        """One batch; its ends are empty when none waited. Commits.
 
-        A body that cannot be read (any more) is refused with its reason; those beside it go on.
-        May run twice and in two processes: the district's lock makes them take turns.
+        A delivery that cannot be read (any more) is refused with its reason; those beside it go
+        on. One that tells several changes ends as the first that was new or changed, else as
+        held, else as its first. May run twice and in two processes: the district's lock makes
+        them take turns.
         """
         reader = source.webhook
         if reader is None:
-            return ()
+            return Applied(ends=(), more=False)
         async with self.units.begin("apply") as unit:
             await unit.lock_district(source.place.district_id)
             waiting = await unit.deliveries.waiting(source.place, limit=MAX_DELIVERIES)
             if not waiting:
-                return ()
+                return Applied(ends=(), more=False)
             ends = await self._apply(unit, source, reader, waiting)
             await unit.deliveries.finish(source.place, ends, now=self.clock.now())
-        return ends
+        more = len(waiting) == MAX_DELIVERIES or len(ends) < len(waiting)
+        return Applied(ends=ends, more=more)
 
     async def _apply(
         self, unit: Unit, source: Source, reader: WebhookReader, waiting: Sequence[Delivery]
     ) -> Sequence[DeliveryEnd]:
-        ends: list[DeliveryEnd] = []
-        readable: list[tuple[Delivery, Change]] = []
-        for delivery in waiting:
-            try:
-                incoming = reader.read(delivery.body)
-            except Invalid as error:
-                ends.append(_end(delivery, "refused", error.reason))
-                continue
-            change = _change(delivery, incoming)
-            readable.append((delivery, change))
-            unit.emit(_received(delivery, change))
-        verdicts = await self.record_changes(unit, source.place, [c for _, c in readable])
-        ends += [
-            _end(delivery, "applied", verdict.value)
-            for (delivery, _), verdict in zip(readable, verdicts, strict=True)
-        ]
-        return ends
+        batch = _read(reader, waiting)
+        for one in batch:
+            for change in one.changes:
+                unit.emit(_received(one.delivery, change, reader))
+        changes = [change for one in batch for change in one.changes]
+        verdicts = iter(await self.record_changes(unit, source.place, changes))
+        return [_end(one, list(islice(verdicts, len(one.changes)))) for one in batch]
 
 
-def _end(delivery: Delivery, state: str, outcome: str) -> DeliveryEnd:
+def _read(reader: WebhookReader, waiting: Iterable[Delivery]) -> Sequence[_Read]:
+    batch: list[_Read] = []
+    size = 0
+    for delivery in waiting:
+        if size >= MAX_CHANGES:
+            break
+        if delivery.body is None:
+            batch.append(_Read(delivery=delivery, changes=(), refusal=SEALED))
+            continue
+        try:
+            told = reader.read(delivery.headers, delivery.body)
+        except Invalid as error:
+            batch.append(_Read(delivery=delivery, changes=(), refusal=error.reason))
+            continue
+        changes = [_change(delivery, incoming) for incoming in told]
+        batch.append(_Read(delivery=delivery, changes=changes, refusal=None))
+        size += len(changes)
+    return batch
+
+
+def _end(read: _Read, verdicts: Sequence[Verdict]) -> DeliveryEnd:
     return DeliveryEnd(
-        delivery_id=delivery.delivery_id,
-        state="applied" if state == "applied" else "refused",
-        outcome=outcome,
+        delivery_id=read.delivery.delivery_id,
+        state="applied" if read.refusal is None else "refused",
+        outcome=read.refusal or _outcome(verdicts),
     )
+
+
+def _outcome(verdicts: Sequence[Verdict]) -> str:
+    if not verdicts:
+        return NOTHING_SAID
+    return min(verdicts, key=lambda verdict: _WEIGHT.get(verdict, len(_WEIGHT))).value
 
 
 def _change(delivery: Delivery, incoming: Incoming) -> Change:
@@ -87,7 +130,7 @@ def _change(delivery: Delivery, incoming: Incoming) -> Change:
     )
 
 
-def _received(delivery: Delivery, change: Change) -> ChangeReceived:
+def _received(delivery: Delivery, change: Change, reader: WebhookReader) -> ChangeReceived:
     return ChangeReceived(
         district_id=delivery.place.district_id,
         cause=change.cause,
@@ -96,5 +139,6 @@ def _received(delivery: Delivery, change: Change) -> ChangeReceived:
         external_id=change.external_id,
         deleted=change.deleted,
         received_at=delivery.received_at,
+        verified="key" if reader.by_token else "hmac",
         version=change.version,
     )

@@ -1,11 +1,16 @@
-"""The inbox in PostgreSQL: `sis_ingest.delivery`. Every method runs in the caller's transaction."""
+"""The inbox in PostgreSQL: `sis_ingest.delivery`. Every method runs in the caller's transaction.
+
+Bodies are sealed on the way in and opened on the way out (adapters/sealing.py).
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import asyncpg
+import orjson
 
+from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports.stores import StoredDelivery
@@ -13,12 +18,14 @@ from sis_ingest.ports.stores import StoredDelivery
 # Purpose: keep webhooks once each. Rows: those not here before. Index: delivery_once.
 _PUT: Final = """
 INSERT INTO sis_ingest.delivery
-    (district_id, delivery_id, source_id, kind, external_id, correlation_id, received_at, body)
+    (district_id, delivery_id, source_id, kind, external_id, correlation_id, received_at, headers,
+     body)
 SELECT district_id, delivery_id, source_id, 'webhook', external_id, correlation_id, received_at,
-       body
+       headers, body
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-            $7::bytea[]) WITH ORDINALITY
-    AS d(district_id, delivery_id, source_id, external_id, correlation_id, received_at, body, place)
+            $7::jsonb[], $8::bytea[]) WITH ORDINALITY
+    AS d(district_id, delivery_id, source_id, external_id, correlation_id, received_at, headers,
+         body, place)
 ORDER BY place
 ON CONFLICT ON CONSTRAINT delivery_once DO NOTHING
 RETURNING delivery_id::text
@@ -42,7 +49,8 @@ VALUES ($1, $2, $3, 'snapshot', $4, $5, $6, $7)
 
 # Purpose: the next webhooks of a source. Rows: up to the batch. Index: delivery_waiting.
 _WAITING: Final = """
-SELECT delivery_id, external_id, correlation_id, received_at, body FROM sis_ingest.delivery
+SELECT delivery_id, external_id, correlation_id, received_at, headers::text, body
+FROM sis_ingest.delivery
 WHERE district_id = $1 AND source_id = $2 AND state = 'waiting' AND kind = 'webhook'
 ORDER BY seq LIMIT $3
 """
@@ -59,8 +67,9 @@ WHERE d.district_id = $1 AND d.delivery_id = e.delivery_id AND d.state = 'waitin
 class PostgresDeliveries:
     """`ports.Deliveries`."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
+    def __init__(self, driver: asyncpg.Connection, seal: BodySeal) -> None:
         self._driver = driver
+        self._seal = seal
 
     async def put(self, deliveries: Sequence[Delivery]) -> Sequence[StoredDelivery]:
         """See the port. Waits for another transaction that is keeping one of them."""
@@ -72,7 +81,8 @@ class PostgresDeliveries:
             [d.external_id for d in deliveries],
             [d.correlation_id for d in deliveries],
             [d.received_at for d in deliveries],
-            [d.body for d in deliveries],
+            [orjson.dumps(d.headers).decode() for d in deliveries],
+            [self._seal.seal(d.body or b"", delivery_id=d.delivery_id) for d in deliveries],
         )
         fresh = {row["delivery_id"] for row in rows}
         first = await self._first([d for d in deliveries if d.delivery_id not in fresh])
@@ -126,7 +136,8 @@ class PostgresDeliveries:
                 external_id=row["external_id"],
                 correlation_id=row["correlation_id"],
                 received_at=row["received_at"],
-                body=row["body"],
+                headers=orjson.loads(row["headers"]),
+                body=self._seal.open(row["body"], delivery_id=str(row["delivery_id"])),
             )
             for row in rows
         ]

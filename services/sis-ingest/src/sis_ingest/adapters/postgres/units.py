@@ -23,6 +23,7 @@ from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
 from sis_ingest.adapters.postgres.voices import PostgresVoices
+from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.ports import Work
 
@@ -77,12 +78,14 @@ class PostgresUnit:
         tx: Tx,
         driver: asyncpg.Connection,
         to_event: Callable[[DomainEvent], Event],
+        *,
+        seal: BodySeal,
         supplements: Set[str],
     ) -> None:
         self._tx = tx
         self._driver = driver
         self._to_event = to_event
-        self.deliveries = PostgresDeliveries(driver)
+        self.deliveries = PostgresDeliveries(driver, seal)
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
@@ -107,11 +110,13 @@ class PostgresUnits:
         self,
         database: Database,
         to_event: Callable[[DomainEvent], Event],
+        seal: BodySeal,
         *,
         supplements: Set[str] = frozenset(),
     ) -> None:
         self._database = database
         self._to_event = to_event
+        self._seal = seal
         self._supplements = supplements
 
     @asynccontextmanager
@@ -122,7 +127,9 @@ class PostgresUnits:
                 driver = await tx.driver()
                 if work == "stage":
                     await driver.execute(_COMPARE)
-                yield PostgresUnit(tx, driver, self._to_event, self._supplements)
+                yield PostgresUnit(
+                    tx, driver, self._to_event, seal=self._seal, supplements=self._supplements
+                )
                 if work in _BEFORE_COMMIT:
                     failpoint(_BEFORE_COMMIT[work])
         except _AWAY as error:

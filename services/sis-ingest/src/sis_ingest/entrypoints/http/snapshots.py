@@ -26,7 +26,7 @@ def snapshot_routes(
     """The door for files; `operator` and `viewer` are the gates of the two pages."""
     router = APIRouter(tags=["snapshots"])
 
-    @router.post("/snapshots/{source}", status_code=202, summary="A file set of a source (zip)")
+    @router.post("/snapshots/{source}", status_code=202, summary="A file of a source")
     async def take(
         source: str,
         request: Request,
@@ -35,7 +35,10 @@ def snapshot_routes(
         *,
         dry_run: Annotated[bool, Query(alias="dryRun")] = False,
     ) -> JSONResponse:
-        """Ids of the run, durable on return; 404 for a source, 413 too large, 422 unusable."""
+        """Ids of the run, durable on return; 404 for a source, 413 too large, 422 unusable.
+
+        A package (zip), or a single CSV where the source's reader takes one.
+        """
         found = _source(sources, source, who)
         try:
             run = await accept(

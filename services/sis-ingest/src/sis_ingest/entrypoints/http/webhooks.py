@@ -1,4 +1,4 @@
-"""`POST /webhooks/{source}`: parse, call one use case, answer."""
+"""`POST /webhooks/{source}` and `…/{token}`: parse, call one use case, answer."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ from roster_common.errors import Invalid, NotVerified
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import FieldError, Problem
+from sis_ingest.domain.deliveries import Knock
 from sis_ingest.entrypoints.http.bodies import read_body
 from sis_ingest.ports import Source, Sources
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
@@ -17,42 +18,59 @@ _UNKNOWN: Final = "unknown"
 
 
 def webhook_routes(accept: AcceptDelivery, sources: Sources, *, limit_bytes: int) -> APIRouter:
-    """The door for signed webhooks."""
+    """The door for webhooks: signed ones, and those of systems that cannot sign."""
     router = APIRouter(tags=["webhooks"])
+
+    async def answer(source: Source, token: str | None, request: Request) -> JSONResponse:
+        name = source.place.source_id
+        body = await read_body(request, limit_bytes=limit_bytes)
+        knock = Knock(headers=_headers(request), body=body, token=token)
+        try:
+            stored = await accept(source, knock, correlation_id=current_correlation_id())
+        except NotVerified as error:
+            _count(name, "unauthenticated")
+            raise _not_verified(error) from None
+        except Invalid as error:
+            _count(name, "invalid")
+            raise _invalid(error) from None
+        _count(name, "accepted" if stored.fresh else "duplicate")
+        return JSONResponse(
+            {"deliveryId": stored.delivery_id, "correlationId": stored.correlation_id}, 202
+        )
 
     @router.post(
         "/webhooks/{source}",
         status_code=202,
-        summary="A signed change of one record (Standard Webhooks)",
+        summary="Signed changes of records (Standard Webhooks)",
     )
     async def take(source: str, request: Request) -> JSONResponse:
         """Ids of the delivery, durable on return, also of a repeated one; 401, 404, 413 or 422.
 
         Source: Standard Webhooks, verifying.
         """
-        found = _source(sources, source)
-        body = await read_body(request, limit_bytes=limit_bytes)
-        try:
-            stored = await accept(
-                found, request.headers, body, correlation_id=current_correlation_id()
-            )
-        except NotVerified as error:
-            _count(source, "unauthenticated")
-            raise _not_verified(error) from None
-        except Invalid as error:
-            _count(source, "invalid")
-            raise _invalid(error) from None
-        _count(source, "accepted" if stored.fresh else "duplicate")
-        return JSONResponse(
-            {"deliveryId": stored.delivery_id, "correlationId": stored.correlation_id}, 202
-        )
+        return await answer(_source(sources, source, by_token=False), None, request)
+
+    @router.post(
+        "/webhooks/{source}/{token}",
+        status_code=202,
+        summary="Changes of records from a system that cannot sign, at an unguessable path",
+    )
+    async def take_at_token(source: str, token: str, request: Request) -> JSONResponse:
+        """As without a token. 404 for a source that signs, and 401 for a wrong token."""
+        return await answer(_source(sources, source, by_token=True), token, request)
 
     return router
 
 
-def _source(sources: Sources, source_id: str) -> Source:
+def _headers(request: Request) -> dict[str, str]:
+    """By name; the first one counts where a name is repeated."""
+    pairs = reversed(request.headers.raw)
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+
+
+def _source(sources: Sources, source_id: str, *, by_token: bool) -> Source:
     found = sources.get(source_id)
-    if found is None or found.webhook is None:
+    if found is None or found.webhook is None or found.webhook.by_token is not by_token:
         _count(_UNKNOWN, "refused")
         raise Problem(404, "unknown_source", "There is no such source here")
     return found

@@ -6,12 +6,16 @@ The poke spares waiting; the look makes sure that nothing waits for ever after a
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import metric
 from sis_ingest.ports import RunDesk, Source, Sources
-from sis_ingest.usecases.apply_deliveries import MAX_DELIVERIES, ApplyDeliveries
+from sis_ingest.usecases.apply_deliveries import SEALED, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
+
+logger = structlog.get_logger(__name__)
 
 _LOOK_EVERY_S: Final = 0.5
 _OUTCOMES: Final = (
@@ -36,10 +40,12 @@ class DeliveryApplier:
         while not stopping.is_set():
             applied = False
             for source in self._of(await self._runs.sources_waiting()):
-                while not stopping.is_set() and (ends := await self._apply(source)):
-                    applied = True
-                    if len(ends) < MAX_DELIVERIES:
-                        break
+                more = True
+                while more and not stopping.is_set():
+                    batch = await self._apply(source)
+                    applied |= bool(batch.ends)
+                    _note_sealed(source, sum(end.outcome == SEALED for end in batch.ends))
+                    more = batch.more
             if applied:
                 await stopping.wait(_GATHER_S)
             await self._ear.wait(_LOOK_EVERY_S)
@@ -47,6 +53,13 @@ class DeliveryApplier:
     def _of(self, source_ids: Sequence[str]) -> list[Source]:
         found = (self._sources.get(source_id) for source_id in source_ids)
         return [source for source in found if source is not None]
+
+
+def _note_sealed(source: Source, times: int) -> None:
+    """Says aloud that a key is missing: nothing else notices before the bodies are purged."""
+    if times:
+        metric("deliveries_total").labels(source=source.place.source_id, outcome=SEALED).inc(times)
+        logger.error("deliveries_sealed", source=source.place.source_id, deliveries=times)
 
 
 class SnapshotImporter:

@@ -38,7 +38,8 @@ def _inbox() -> None:
             seq bigint GENERATED ALWAYS AS IDENTITY, source_id text NOT NULL,
             kind text NOT NULL CHECK (kind IN ('webhook', 'snapshot')),
             external_id text NOT NULL, correlation_id text NOT NULL,
-            received_at timestamptz NOT NULL, body bytea, sha256 text,
+            received_at timestamptz NOT NULL, headers jsonb NOT NULL DEFAULT '{}',
+            body bytea, sha256 text,
             state text NOT NULL DEFAULT 'waiting'
                 CHECK (state IN ('waiting', 'applied', 'refused')),
             reason text, applied_at timestamptz,
