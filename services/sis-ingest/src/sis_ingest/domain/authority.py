@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.publish import Voice
+from sis_ingest.domain.publish import GoneReason, ResolvedKey, Said, Voice
 from sis_ingest.domain.records import Record
 
 # The place of what belongs to the whole district, and of every school without a line of its own.
@@ -37,6 +38,15 @@ class Authority:
         others = {place: one for place, one in self.sources.items() if place != school_id}
         own = {} if source_id is None else {school_id: source_id}
         return Authority(sources={**others, **own}, supplements=self.supplements)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """What is known of a record; `silent` where no source that has it may speak for it."""
+
+    record: Record
+    voice: Voice
+    silent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +95,29 @@ def speaker(voices: Iterable[Voice], authority: Authority) -> Voice | None:
         return not own, not default, *_age(voice)
 
     return min(heard or extra, key=rank, default=None)
+
+
+def spoken_by(voices: Sequence[Voice], authority: Authority) -> Spoken | None:
+    """What is known of a record, and whether anybody may say so; None when no source has it."""
+    heard = speaker(voices, authority)
+    known = heard or oldest(voices)
+    if known is None or known.record is None:
+        return None
+    return Spoken(record=known.record, voice=known, silent=heard is None)
+
+
+def to_said(
+    key: ResolvedKey, spoken: Spoken | None, *, cause: Cause, gone: GoneReason = "source_deleted"
+) -> Said:
+    """The same as what is true of the resolved record now; `gone` says why, if it is."""
+    return Said(
+        entity=key[0],
+        entity_id=key[1],
+        record=None if spoken is None else spoken.record,
+        silent=spoken is not None and spoken.silent,
+        cause=cause,
+        gone=gone,
+    )
 
 
 def oldest(voices: Iterable[Voice]) -> Voice | None:

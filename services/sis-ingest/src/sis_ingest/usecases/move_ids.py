@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sis_ingest.domain.authority import to_said
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity, id_space
 from sis_ingest.domain.events import OutsideIdMerged, UserKeyChanged
@@ -43,16 +44,7 @@ class MoveIds:
         ended = [(entity, old) for entity in entities for old in pairs]
         authority = await unit.authority.of(district_id)
         now = await spoken(unit, district_id, kept, moved=moved, authority=authority)
-        said = [
-            Said(
-                entity=entity,
-                entity_id=own,
-                record=None if one is None else one.record,
-                silent=one is not None and one.silent,
-                cause=cause,
-            )
-            for (entity, own), one in now.items()
-        ]
+        said = [to_said(key, one, cause=cause) for key, one in now.items()]
         before = dict(await unit.records.resolved(district_id, [*kept, *ended]))
         done = {*kept, *ended}
         for record in await unit.voices.referring(district_id, space, list(pairs)):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from sis_ingest.domain.authority import Spoken
 from sis_ingest.domain.changes import Change, ChangeKey, Verdict, Write, settle, settle_without
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import id_space
@@ -15,7 +16,7 @@ from sis_ingest.domain.references import IdKey, with_ids
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.identify import Identified, Identify
-from sis_ingest.usecases.speaking import Spoken, spoken
+from sis_ingest.usecases.speaking import spoken
 
 # Who let removals and additions pass: nobody yet, the budget of a whole run, or a person.
 Clearance: TypeAlias = Literal["nobody", "budget", "approval"]

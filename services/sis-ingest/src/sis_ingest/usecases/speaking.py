@@ -1,33 +1,26 @@
 """Who speaks for a resolved record, in our ids. Runs inside the caller's unit; writes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 from sis_ingest.domain.authority import (
     DISTRICT,
     Authority,
+    Spoken,
     alive,
     oldest,
     school_of,
     speaker,
+    spoken_by,
 )
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.publish import ResolvedKey, Voice
-from sis_ingest.domain.records import Record
 from sis_ingest.domain.references import IdKey, ids_in, with_ids
 from sis_ingest.ports import Unit
 
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
-    """What is known of a record; `silent` where no source that has it may speak for it."""
-
-    record: Record
-    silent: bool
 
 
 async def spoken(
@@ -45,7 +38,7 @@ async def spoken(
     the others, as the last to have come.
     """
     found = await voices_behind(unit, district_id, keys, moved=moved, authority=authority)
-    return {key: _chosen(voices, authority) for key, voices in found.items()}
+    return {key: spoken_by(voices, authority) for key, voices in found.items()}
 
 
 async def voices_behind(
@@ -122,11 +115,3 @@ def _beside(voice: Voice, people: Iterable[Voice]) -> Voice:
     """Demographics with the place that the same source gives their person."""
     person = oldest(one for one in people if one.place == voice.place)
     return replace(voice, school_id=DISTRICT if person is None else person.school_id)
-
-
-def _chosen(voices: Sequence[Voice], authority: Authority) -> Spoken | None:
-    heard = speaker(voices, authority)
-    known = heard or oldest(voices)
-    if known is None or known.record is None:
-        return None
-    return Spoken(record=known.record, silent=heard is None)
