@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVED := libs/common services/sis-ingest services/roster-publisher services/directory-sync \
 	services/ticket-events
-MANIFESTS := pyproject.toml constraints.txt apps/homeroom/pyproject.toml \
+APPS := apps/homeroom apps/emulators
+MANIFESTS := pyproject.toml constraints.txt $(APPS:%=%/pyproject.toml) \
 	$(SERVED:%=%/pyproject.toml)
 CANDIDATES := python3 python3.13 python3.12 python3.11
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -95,7 +96,7 @@ $(VENV)/.stamp: $(MANIFESTS)
 	@$(BIN)/python -c '$(NEW_ENOUGH)' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/uv --version 2>/dev/null | grep -q " $(UV_VERSION)\b" || $(BIN)/python -m pip install \
 		--quiet --disable-pip-version-check --only-binary :all: uv==$(UV_VERSION)
-	@$(INSTALL) $(SERVED:%=-e %) -e 'apps/homeroom[demo]'
+	@$(INSTALL) $(SERVED:%=-e %) -e 'apps/homeroom[demo]' -e apps/emulators
 	@touch $@
 
 # The tools on top.

@@ -13,6 +13,7 @@ _ROOTS = {
     "directory_sync": "services/directory-sync/src",
     "ticket_events": "services/ticket-events/src",
     "homeroom": "apps/homeroom/src",
+    "sis_emulators": "apps/emulators/src",
 }
 _HEADING = '"""A deliberate breach."""\n\n'
 _IMPORT_LINE = 3
@@ -96,5 +97,14 @@ BREACHES: dict[str, tuple[Breach, ...]] = {
     "only bootstrap reads settings": (
         _breach("roster_publisher.adapters.breach", "roster_publisher.settings"),
         _breach("roster_publisher.entrypoints.breach", "roster_publisher.settings"),
+    ),
+    "emulators know nothing of the product": (
+        _breach("sis_emulators.office.breach", "roster_common.errors"),
+    ),
+    "the product knows nothing of emulators": (
+        _breach("sis_ingest.domain.breach", "sis_emulators"),
+    ),
+    "faces of emulators do not know one another": (
+        _breach("sis_emulators.powerschool.breach", "sis_emulators.oneroster"),
     ),
 }

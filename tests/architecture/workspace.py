@@ -11,6 +11,7 @@ SOURCE_FOLDERS = (
     "libs/common/src",
     *(f"services/{service}/src" for service in SERVICES),
     "apps/homeroom/src",
+    "apps/emulators/src",
 )
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "*.egg-info")
 

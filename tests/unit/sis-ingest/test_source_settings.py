@@ -3,6 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
+from roster_common.holds import Limit
+from sis_ingest.domain.guards import LIMITS
 from sis_ingest.settings import Settings, SourceSettings
 from tests.support.ingesting import OTHER_SECRET, SECRET
 
@@ -37,6 +39,37 @@ def test_a_kind_that_no_room_reads_is_refused() -> None:
         source(kind="wizardry")
 
 
+def test_a_profile_that_the_room_does_not_have_is_refused() -> None:
+    assert source(profile="1.0").profile == "1.0"
+    with pytest.raises(ValidationError):
+        source(profile="0.9")
+    with pytest.raises(ValidationError):
+        source(files="generic", profile="1.0")
+
+
 def test_one_id_names_one_source_in_the_whole_installation() -> None:
     with pytest.raises(ValidationError):
         Settings(database_url=URL, sources=[{"id": "s", "district": d} for d in ("north", "south")])
+
+
+def test_a_source_may_have_limits_of_its_own_and_keeps_the_others() -> None:
+    limits = source(limits={"user.remove": {"count": 3, "share": 0.5}}).all_limits()
+
+    assert limits["user", "remove"] == Limit(count=3, share=0.5)
+    assert {**limits, ("user", "remove"): LIMITS["user", "remove"]} == LIMITS
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"user.rename": {"count": 3, "share": 0.5}},
+        {"user": {"count": 3, "share": 0.5}},
+        {"user.remove": {"count": -1, "share": 0.5}},
+        {"user.remove": {"count": 3, "share": 1.5}},
+        {"user.remove": {"count": 3}},
+        {"user.remove": {"count": 3, "share": 0.5, "percent": 5}},
+    ],
+)
+def test_a_limit_that_no_guard_could_keep_is_refused(limits: dict[str, dict[str, float]]) -> None:
+    with pytest.raises(ValidationError):
+        source(limits=limits)

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from roster_common.holds import Limit
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
 from roster_common.runtime.metrics import metric
@@ -20,6 +21,7 @@ from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
@@ -50,6 +52,8 @@ from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 
 _OLDEST_WAITING_LIMIT_S = 60.0
+# How many runs are at work at a time, each of another source: one may be long.
+_IMPORT_LOOPS = 3
 
 
 class ConfiguredSources:
@@ -69,6 +73,11 @@ class ConfiguredSources:
         """See the port."""
         return self._sources.values()
 
+    def limits(self, place: Place) -> Mapping[GuardKey, Limit]:
+        """The limits of a source's guards; those of ADR 0012 for one that is configured no more."""
+        source = self._sources.get(place.source_id)
+        return LIMITS if source is None else source.limits
+
 
 def build(settings: Settings) -> FastAPI:
     """The application, ready to serve; it opens no connection before its start."""
@@ -81,7 +90,7 @@ def build(settings: Settings) -> FastAPI:
             runtime.database, EventMapper(runtime), seal, supplements=sources.supplements
         )
         runs = PostgresRunDesk(runtime.database)
-        keep = KeepHold(clock=runtime.clock, ids=runtime.ids)
+        keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
@@ -189,7 +198,9 @@ def _add_snapshots(
             record_changes=record,
         ),
     )
-    runtime.loop("import-snapshots", SnapshotImporter(importer, sources, runs, bell.ear()).run)
+    loops = SnapshotImporter(importer, sources, runs)
+    for number in range(1, _IMPORT_LOOPS + 1):
+        runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
 
 
 def _count_met(outcome: str, times: int) -> None:
@@ -226,6 +237,8 @@ def _source(settings: SourceSettings) -> Source:
         kind=settings.kind,
         secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
         webhook=kind.webhook if settings.secrets else None,
-        snapshot=files.snapshot,
+        snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
         supplement=kind.supplement or files.supplement,
+        limits=settings.all_limits(),
+        expect_every_s=settings.expect_every_seconds,
     )

@@ -1,12 +1,15 @@
 """What this service is told from outside. Read by __main__ and bootstrap only."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from roster_common.holds import Limit
 from roster_common.runtime.settings import ServiceSettings
 from sis_ingest.adapters.sealing import read_key
+from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.sources import KINDS
 
 SCHEMA = "sis_ingest"
@@ -14,21 +17,45 @@ SCHEMA = "sis_ingest"
 DEMO_BODY_KEY = SecretStr("ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=")
 
 
+_GUARDS: Final[Mapping[str, GuardKey]] = {".".join(key): key for key in LIMITS}
+
+
+class LimitSettings(BaseModel):
+    """What may go in 24 hours without asking: `count` records, or `share` (0 to 1) of all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(ge=0)
+    share: float = Field(ge=0, le=1)
+
+
 class SourceSettings(BaseModel):
     """One source. `id` is unique over the installation and binds one district.
 
-    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots.
+    `kind` names the room that reads its webhooks, `files` the one that reads its snapshots;
+    `profile` binds it to one layout of those, for exports that do not tell theirs.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
-    webhooks, because an empty secret is one that everybody has.
+    webhooks, because an empty secret is one that everybody has. `limits` replaces limits of ADR
+    0012 by the name of their guard, as `user.remove`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     district: str = Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")
     kind: str = "generic"
     files: str = "oneroster_csv"
+    profile: str | None = None
     secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
+    limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
+    expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
+
+    @field_validator("limits")
+    @classmethod
+    def _of_guards(cls, limits: Mapping[str, LimitSettings]) -> Mapping[str, LimitSettings]:
+        if not limits.keys() <= _GUARDS.keys():
+            raise ValueError(f"limits are of the guards {', '.join(_GUARDS)}")
+        return limits
 
     @field_validator("kind", "files")
     @classmethod
@@ -50,7 +77,17 @@ class SourceSettings(BaseModel):
         given = [secret.get_secret_value() for secret in self.secrets]
         if webhook is not None and not all(map(webhook.is_secret, given)):
             raise ValueError("a webhook secret is not of the form that its kind needs")
+        if self.profile is not None and self.profile not in KINDS[self.files].profiles:
+            raise ValueError("the room that reads the files has no such profile")
         return self
+
+    def all_limits(self) -> Mapping[GuardKey, Limit]:
+        """The limit of each guard for this source."""
+        own = {
+            _GUARDS[name]: Limit(count=limit.count, share=limit.share)
+            for name, limit in self.limits.items()
+        }
+        return {**LIMITS, **own}
 
 
 class Settings(ServiceSettings):

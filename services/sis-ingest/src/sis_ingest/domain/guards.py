@@ -3,7 +3,7 @@
 Fills the shared rule (roster_common/holds.py) with this service's limits. Source: ADR 0012.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
@@ -34,14 +34,22 @@ LIMITS: Final[Mapping[GuardKey, Limit]] = {
     ("user", "add"): Limit(count=100, share=0.2),
 }
 
+# A source's own limits; a guard that it says nothing of has its limit from above.
+LimitsOf: TypeAlias = Callable[[Place], Mapping[GuardKey, Limit]]
+
+
+def standard_limits(_place: Place) -> Mapping[GuardKey, Limit]:
+    """The limits of ADR 0012, for every source."""
+    return LIMITS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """What a guard stopped for one source, entity and operation; its items stand beside it.
 
-    `cause` is of the delivery that opened it, `run_id` its run if that was a file. `sample` holds
-    up to 20 of the ids. `released` counts the items done after an approval; `done_at` is set when
-    none of them waits any more.
+    `threshold` is the limit it was judged by last. `cause` is of the delivery that opened it,
+    `run_id` its run if that was a file. `sample` holds up to 20 of the ids. `released` counts the
+    items done after an approval; `done_at` is set when none of them waits any more.
     """
 
     hold_id: str
@@ -50,6 +58,7 @@ class Hold:
     operation: Operation
     count: int
     population: int
+    threshold: Limit
     decision: Decision
     cause: Cause
     run_id: str | None
@@ -67,12 +76,12 @@ class Hold:
     @property
     def limit(self) -> int:
         """How many could have gone without asking."""
-        return LIMITS[self.key].allowance(self.population)
+        return self.threshold.allowance(self.population)
 
     @property
     def limit_percent(self) -> float:
         """The share of the population that could have gone, as a percentage."""
-        return round(LIMITS[self.key].share * 100, 1)
+        return round(self.threshold.share * 100, 1)
 
     @property
     def percent(self) -> float:

@@ -6,16 +6,17 @@ Imports the domain and the roads of failure only.
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
+from roster_common.holds import Limit
 from sis_ingest.domain.deliveries import Delivery, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
-from sis_ingest.domain.guards import Hold
+from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
@@ -142,26 +143,34 @@ class SnapshotReader(Protocol):
 class SourceSpec:
     """One kind of source, as its vendor room describes itself.
 
-    A `supplement` knows people whom no SIS has, and is silent about all others.
+    A `supplement` knows people whom no SIS has, and is silent about all others. `snapshot` finds
+    out by itself how a file is laid out; `profiles` are readers of one layout each, by name.
     """
 
     kind: str
     title: str
     webhook: WebhookReader | None = None
     snapshot: SnapshotReader | None = None
+    profiles: Mapping[str, SnapshotReader] = field(default_factory=dict)
     supplement: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One configured source: what it can do here. Without secrets it takes no webhooks."""
+    """One configured source: what it can do here. Without secrets it takes no webhooks.
+
+    `limits` are those of its guards, one for each. When it has not been heard of with success for
+    `expect_every_s` seconds, readiness says so.
+    """
 
     place: Place
     kind: str
     secrets: tuple[str, ...]
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
-    supplement: bool
+    supplement: bool = False
+    limits: Mapping[GuardKey, Limit] = field(default_factory=lambda: LIMITS)
+    expect_every_s: int | None = None
 
 
 class Sources(Protocol):
@@ -315,8 +324,8 @@ class RunDesk(Protocol):
         """The run, or None. `run_id` may be any text."""
         ...
 
-    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
-        """The oldest run of these sources that is waiting, or was left running."""
+    async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
+        """The oldest run of each of these sources that waits or was left running, oldest first."""
         ...
 
     async def sources_waiting(self) -> Sequence[str]:

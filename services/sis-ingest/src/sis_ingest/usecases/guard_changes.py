@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sis_ingest.domain.changes import Change, ChangeKey, Known, Settled, Write
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import id_space
-from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey, guarded, room
+from sis_ingest.domain.guards import WINDOW, GuardKey, guarded, room
 from sis_ingest.domain.matching import match_keys
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.keep_hold import KeepHold
@@ -63,14 +63,14 @@ class GuardChanges:
     async def _wait(
         self, unit: Unit, place: Place, key: GuardKey, changes: Sequence[Change]
     ) -> Sequence[Change]:
-        now = self.clock.now()
+        now, limit = self.clock.now(), self.keep.limits(place)[key]
         spent = (await unit.holds.spent(place, since=now - WINDOW)).get(key, 0)
         population = 0
         # Counting a large collection costs; within the floor nobody needs to know its size.
-        if room(LIMITS[key], wanted=len(changes), spent=spent, population=0) < len(changes):
+        if room(limit, wanted=len(changes), spent=spent, population=0) < len(changes):
             active = await unit.holds.active(place, key[0])
             population = active + spent if key[1] == "remove" else max(active - spent, 0)
-        going = room(LIMITS[key], wanted=len(changes), spent=spent, population=population)
+        going = room(limit, wanted=len(changes), spent=spent, population=population)
         if going:
             await unit.holds.spend(
                 place,

@@ -57,12 +57,13 @@ class GuardSnapshot:
         spent = await unit.holds.spent(place, since=now - WINDOW, but_for=run.run_id)
         others = spent.get(key, 0)
         active = await unit.holds.active(place, key[0])
+        limit = self.keep.limits(place)[key]
         gone = others + done
         population = active + gone if key[1] == "remove" else max(active - gone, 0)
 
         def too_many(more: int) -> bool:
             return not _exempt(run, key) and trips(
-                LIMITS[key], wanted=more, spent=gone, population=population
+                limit, wanted=more, spent=gone, population=population
             )
 
         if not too_many(wanted.total):

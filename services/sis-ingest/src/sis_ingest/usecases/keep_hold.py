@@ -11,7 +11,7 @@ from roster_common.holds import APPROVAL_TIME, Decision, approvals_needed, expir
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.events import HoldMoved
-from sis_ingest.domain.guards import GuardKey, Hold
+from sis_ingest.domain.guards import GuardKey, Hold, LimitsOf, standard_limits
 from sis_ingest.ports import Clock, Ids, Unit
 
 _NOTHING: Final = hash_items(())
@@ -27,6 +27,7 @@ class KeepHold:
 
     clock: Clock
     ids: Ids
+    limits: LimitsOf = standard_limits
 
     async def fill(
         self,
@@ -46,7 +47,9 @@ class KeepHold:
             await unit.holds.save(hold)
         before = hold.decision.items_hash
         await fill(hold)
-        hold = await self._restate(unit, replace(hold, population=population))
+        hold = await self._restate(
+            unit, replace(hold, population=population, threshold=self.limits(place)[key])
+        )
         if hold.decision.items_hash != before:
             unit.emit(HoldMoved(moment="tripped", hold=hold))
         return hold
@@ -86,6 +89,7 @@ class KeepHold:
             operation=key[1],
             count=0,
             population=population,
+            threshold=self.limits(place)[key],
             decision=Decision(state="open", items_hash=_NOTHING, expires_at=now + APPROVAL_TIME),
             cause=cause,
             run_id=run_id,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from roster_common.holds import Decision
+from roster_common.holds import Decision, Limit
 from sis_ingest.domain.changes import Cause, Change, Write
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import ENTITIES, Entity, id_space
@@ -59,15 +59,16 @@ _GET: Final = "SELECT * FROM sis_ingest.hold WHERE district_id = $1 AND hold_id 
 _SAVE: Final = """
 INSERT INTO sis_ingest.hold (district_id, hold_id, source_id, entity, operation, state, count,
     population, items_hash, approvals, approvals_needed, created_at, expires_at, delivery_id,
-    correlation_id, origin, run_id, sample, reason, released, done_at)
+    correlation_id, origin, run_id, sample, reason, released, done_at, limit_count, limit_share)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-    $20, $21)
+    $20, $21, $22, $23)
 ON CONFLICT (district_id, hold_id) DO UPDATE SET
     state = excluded.state, count = excluded.count, population = excluded.population,
     items_hash = excluded.items_hash, approvals = excluded.approvals,
     approvals_needed = excluded.approvals_needed, expires_at = excluded.expires_at,
     sample = excluded.sample, reason = excluded.reason, released = excluded.released,
-    done_at = excluded.done_at
+    done_at = excluded.done_at, limit_count = excluded.limit_count,
+    limit_share = excluded.limit_share
 """
 
 # Purpose: put changes into a hold; the newest of a record stays. Rows: one per change.
@@ -220,6 +221,8 @@ class PostgresHolds:
             hold.reason,
             hold.released,
             hold.done_at,
+            hold.threshold.count,
+            hold.threshold.share,
         )
 
     async def put(self, hold: Hold, changes: Sequence[Change]) -> None:
@@ -310,6 +313,7 @@ def to_hold(row: Any) -> Hold:
         operation=row["operation"],
         count=row["count"],
         population=row["population"],
+        threshold=Limit(count=row["limit_count"], share=row["limit_share"]),
         decision=Decision(
             state=row["state"],
             items_hash=row["items_hash"],

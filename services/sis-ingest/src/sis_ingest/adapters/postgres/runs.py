@@ -45,11 +45,12 @@ SET as_of = excluded.as_of, run_id = excluded.run_id WHERE s.as_of < excluded.as
 # house: no-district — a run id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.run WHERE run_id = $1"
 
-# Purpose: the run to work on next. Rows: 0 or 1. Index: run_open.
-# house: no-district — one worker serves every district, in the order in which files came
-_NEXT_OPEN: Final = """
-SELECT * FROM sis_ingest.run WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[])
-ORDER BY received_at LIMIT 1
+# Purpose: the oldest open run of each source. Rows: one per source. Index: run_open.
+# house: no-district — a few workers serve every district
+_OPEN: Final = """
+SELECT DISTINCT ON (source_id) * FROM sis_ingest.run
+WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[])
+ORDER BY source_id, received_at
 """
 
 # Purpose: which sources have webhooks waiting. Rows: few. Index: delivery_waiting.
@@ -141,10 +142,10 @@ class PostgresRunDesk:
         row = await (await self._database.pool()).fetchrow(_GET, wanted)
         return None if row is None else _run(row)
 
-    async def next_open(self, source_ids: Sequence[str]) -> Run | None:
+    async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
         """See the port."""
-        row = await (await self._database.pool()).fetchrow(_NEXT_OPEN, list(source_ids))
-        return None if row is None else _run(row)
+        rows = await (await self._database.pool()).fetch(_OPEN, list(source_ids))
+        return sorted((_run(row) for row in rows), key=lambda run: run.received_at)
 
     async def sources_waiting(self) -> Sequence[str]:
         """See the port."""

@@ -3,7 +3,9 @@
 The poke spares waiting; the look makes sure that nothing waits for ever after a crash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from typing import Final
 
 import structlog
@@ -11,6 +13,7 @@ import structlog
 from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import metric
+from sis_ingest.domain.runs import Run
 from sis_ingest.ports import RunDesk, Source, Sources
 from sis_ingest.usecases.apply_deliveries import SEALED, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
@@ -63,30 +66,62 @@ def _note_sealed(source: Source, times: int) -> None:
 
 
 class SnapshotImporter:
-    """The loop behind the file door: one run at a time, oldest first."""
+    """The loops behind the file door: one run of a source at a time, oldest first.
 
-    def __init__(
-        self, import_snapshot: ImportSnapshot, sources: Sources, runs: RunDesk, ear: Ear
-    ) -> None:
+    A long run keeps one loop busy and other sources go on in the others; of those that wait, the
+    source that was served longest ago comes first. Runs of one district take turns at its lock.
+    """
+
+    def __init__(self, import_snapshot: ImportSnapshot, sources: Sources, runs: RunDesk) -> None:
         self._import = import_snapshot
         self._sources = sources
         self._runs = runs
-        self._ear = ear
+        self._busy: set[str] = set()
+        self._served: dict[str, int] = {}
+        self._turns = count(1)
 
-    async def run(self, stopping: Stopping) -> None:
-        """Import until stopped; a run cut off is taken up again at the next start."""
+    def loop(self, ear: Ear) -> Callable[[Stopping], Awaitable[None]]:
+        """One of the loops."""
+
+        async def run(stopping: Stopping) -> None:
+            """Import until stopped; a run cut off is taken up again at the next start."""
+            while not stopping.is_set():
+                if not await self._one():
+                    await ear.wait(_LOOK_EVERY_S)
+
+        return run
+
+    async def _one(self) -> bool:
+        """Carries one run to its end; False when there was none to take."""
         ids = [source.place.source_id for source in self._sources.all()]
-        while not stopping.is_set():
-            run = await self._runs.next_open(ids)
-            source = None if run is None else self._sources.get(run.place.source_id)
-            if run is None or source is None:
-                await self._ear.wait(_LOOK_EVERY_S)
-                continue
-            ended = await self._import(source, run)
-            if ended.dry_run:
-                continue
-            for entity, counts in ended.report.collections.items():
-                for outcome in _OUTCOMES:
-                    metric("run_records_total").labels(entity=entity, outcome=outcome).inc(
-                        getattr(counts, outcome)
-                    )
+        found = await self._runs.open([one for one in ids if one not in self._busy])
+        # Another loop may have taken a source while this one was looking.
+        free = [run for run in found if run.place.source_id not in self._busy]
+        if not free:
+            return False
+        run = min(free, key=lambda one: self._served.get(one.place.source_id, 0))
+        source = self._sources.get(run.place.source_id)
+        if source is None:
+            return False
+        with self._taken(run.place.source_id):
+            _count(await self._import(source, run))
+        return True
+
+    @contextmanager
+    def _taken(self, source_id: str) -> Iterator[None]:
+        self._busy.add(source_id)
+        self._served[source_id] = next(self._turns)
+        try:
+            yield
+        finally:
+            self._busy.discard(source_id)
+
+
+def _count(run: Run) -> None:
+    if run.dry_run:
+        return
+    for entity, counts in run.report.collections.items():
+        for outcome in _OUTCOMES:
+            metric("run_records_total").labels(entity=entity, outcome=outcome).inc(
+                getattr(counts, outcome)
+            )

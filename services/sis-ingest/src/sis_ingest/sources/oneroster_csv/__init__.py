@@ -1,1 +1,1 @@
-"""OneRoster CSV: 1.1 and 1.2 archives, bulk and delta."""
+"""OneRoster CSV: packages of 1.0, 1.1 and 1.2, bulk and delta."""

@@ -94,7 +94,7 @@ def _judge(entries: Sequence[zipfile.ZipInfo], limits: SnapshotLimits) -> list[P
     for info in entries:
         code = _fault(info, seen, limits)
         if code is not None:
-            problems.append(Problem(code=code, file=_printable(info.filename)))
+            problems.append(Problem(code=code, file=printable(info.filename)))
         seen.add(info.filename)
     return problems
 
@@ -120,5 +120,6 @@ def _fault(info: zipfile.ZipInfo, seen: set[str], limits: SnapshotLimits) -> str
     return None
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A name from outside as a report may show it."""
     return "".join(c if c.isprintable() else "?" for c in name)[:100]

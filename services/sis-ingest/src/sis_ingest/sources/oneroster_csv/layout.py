@@ -1,19 +1,15 @@
 """Which files and columns a OneRoster CSV package has. Pure data.
 
-Source: OneRoster CSV binding 1.1 and 1.2.1. Optional columns are not listed: what a header does
-not name is simply not stated. `metadata.*` columns are kept, others are named in a warning.
+Source: OneRoster CSV binding 1.0, 1.1 and 1.2.1. Optional columns are not listed: what a header
+does not name is simply not stated. `metadata.*` columns are kept, others are named in a warning.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final
 
 from sis_ingest.domain.entities import Entity
 
-Version: TypeAlias = Literal["1.1", "1.2"]
-
 MANIFEST: Final = "manifest.csv"
-VERSIONS: Final[Mapping[str, Version]] = {"1.1": "1.1", "1.2": "1.2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +29,11 @@ class File:
     def file(self) -> str:
         """Its name in the package."""
         return f"{self.name}.csv"
+
+    @property
+    def must_have(self) -> tuple[str, ...]:
+        """Every column without which it cannot be read."""
+        return (*(() if self is ROLES else ("sourcedId",)), *self.required)
 
     @property
     def known(self) -> frozenset[str]:
@@ -96,7 +97,7 @@ _USERS_12: Final = File(
     required=("enabledUser", "username", "givenName", "familyName"),
     optional=(
         *_PERSON, "password", "userMasterIdentifier", "preferredGivenName", "preferredMiddleName",
-        "preferredFamilyName", "primaryOrgSourcedId", "pronouns",
+        "preferredFamilyName", "primaryOrgSourcedId", "pronouns", "resourceSourcedIds",
     ),
     needed=True,
 )  # fmt: skip
@@ -126,7 +127,23 @@ ROLES: Final = File(
 )
 
 # In import order: targets before what points at them.
-FILES: Final[Mapping[Version, tuple[File, ...]]] = {
-    "1.1": (_ORGS, _SESSIONS, _COURSES, _CLASSES, _USERS_11, _DEMOGRAPHICS, _ENROLLMENTS),
-    "1.2": (_ORGS, _SESSIONS, _COURSES, _CLASSES, _USERS_12, _DEMOGRAPHICS, _ENROLLMENTS),
-}
+FILES_11: Final = (_ORGS, _SESSIONS, _COURSES, _CLASSES, _USERS_11, _DEMOGRAPHICS, _ENROLLMENTS)
+FILES_12: Final = (_ORGS, _SESSIONS, _COURSES, _CLASSES, _USERS_12, _DEMOGRAPHICS, _ENROLLMENTS)
+# 1.0 has neither the school year of a session nor the switch of an account.
+FILES_10: Final = (
+    _ORGS,
+    replace(
+        _SESSIONS,
+        required=("title", "type", "startDate", "endDate"),
+        optional=("parentSourcedId", "schoolYear"),
+    ),
+    _COURSES,
+    _CLASSES,
+    replace(
+        _USERS_11,
+        required=("orgSourcedIds", "role", "username", "givenName", "familyName"),
+        optional=(*_PERSON, "password", "enabledUser", "userId"),
+    ),
+    _DEMOGRAPHICS,
+    _ENROLLMENTS,
+)

@@ -15,7 +15,7 @@ from sis_ingest.domain.snapshots import RawRow
 
 # To be raised whenever a row comes to mean another record (normalise.py, the contracts it builds):
 # every row is then read anew once.
-MEANING: Final = b"1"
+MEANING: Final = b"2"
 
 # What exports rewrite every night although nothing changed, and what is never kept.
 _NOT_CONTENT: Final = frozenset({"dateLastModified", "password"})
@@ -36,17 +36,17 @@ class RowHasher:
     def __init__(
         self,
         header: Sequence[str],
-        name: str,
+        about: str,
         org_types: Mapping[str, str],
         roles: Mapping[str, Sequence[Mapping[str, Any]]] | None,
     ) -> None:
-        """`roles` by user, where they stand in a file of their own."""
+        """`about` names dialect and file; `roles` by user, where they stand in a file of theirs."""
         columns = [place for place, column in enumerate(header) if column not in _NOT_CONTENT]
         self._content = itemgetter(*columns)
         self._id = header.index("sourcedId")
         self._roles = roles
-        about = [name, [header[place] for place in columns], sorted(org_types.items())]
-        self._seed = hashlib.blake2b(MEANING + orjson.dumps(about), digest_size=_HASH_BYTES)
+        known = [about, [header[place] for place in columns], sorted(org_types.items())]
+        self._seed = hashlib.blake2b(MEANING + orjson.dumps(known), digest_size=_HASH_BYTES)
 
     def raw_row(self, line: Line) -> RawRow:
         """The line with its hash."""

@@ -1,56 +1,109 @@
-"""manifest.csv: the version, and which files there are. Source: CSV binding, manifest."""
+"""manifest.csv: the version, and which files there are. Source: CSV binding, manifest.
 
-from collections.abc import Mapping
+OneRoster 1.0 has no manifest: what stands in the package is stated then, and a file whose rows
+carry neither status nor date is whole.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from sis_ingest.domain.runs import Problem
 from sis_ingest.ports import SnapshotRefused
-from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv
-from sis_ingest.sources.oneroster_csv.layout import FILES, MANIFEST, ROLES, VERSIONS, Version
+from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv, printable
+from sis_ingest.sources.oneroster_csv.layout import MANIFEST
+from sis_ingest.sources.oneroster_csv.profiles import PROFILES, Profile
+
+Mode = Literal["bulk", "delta"]
 
 _HEADER: Final = ["propertyName", "value"]
-_MODES: Final[Mapping[str, Literal["bulk", "delta"]]] = {"bulk": "bulk", "delta": "delta"}
+_MODES: Final[Mapping[str, Mode]] = {"bulk": "bulk", "delta": "delta"}
+_ABSENT: Final = ("absent", "")
+_VERSION: Final = "oneroster.version"
+_PLAIN: Final = frozenset({"manifest.version", _VERSION, "source.systemName", "source.systemCode"})
+_ONLY_IN_DELTA: Final = ("status", "dateLastModified")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """`modes` holds the files that are there, by name without ending."""
+    """`modes` holds the files that are stated, by name without ending, also those never read."""
 
-    version: Version
-    modes: Mapping[str, Literal["bulk", "delta"]]
+    version: str | None
+    modes: Mapping[str, Mode]
+    warnings: Sequence[Problem] = ()
 
     def states(self, name: str) -> bool:
         """Whether the package states this file."""
         return name in self.modes
 
 
-def read_manifest(archive: Archive) -> Manifest:
-    """The manifest, with every file it states present. Raises `SnapshotRefused`."""
+def read_manifest(archive: Archive, *, profile: Profile | None) -> Manifest:
+    """What the package states; every stated file that we read is there.
+
+    Raises `SnapshotRefused`. `profile` is what the source is set to, if it is.
+    """
     if MANIFEST not in archive:
-        raise SnapshotRefused([Problem(code="missing_file", file=MANIFEST)])
+        return _without(archive, profile)
     properties = _properties(archive)
-    version = VERSIONS.get(properties.get("oneroster.version", ""))
-    if version is None:
-        raise SnapshotRefused(
-            [Problem(code="unknown_version", file=MANIFEST, column="oneroster.version")]
-        )
-    problems: list[Problem] = []
-    modes: dict[str, Literal["bulk", "delta"]] = {}
-    names = [file.name for file in FILES[version]] + ([ROLES.name] if version == "1.2" else [])
-    for name in names:
-        given = properties.get(f"file.{name}", "absent").lower()
-        if given in _MODES:
-            modes[name] = _MODES[given]
-            if f"{name}.csv" not in archive:
-                problems.append(Problem(code="missing_file", file=f"{name}.csv"))
-        elif given not in ("absent", ""):
-            problems.append(Problem(code="unknown_mode", file=MANIFEST, column=f"file.{name}"))
-    if not modes:
+    version = properties.get(_VERSION, "")
+    if version not in PROFILES:
+        raise SnapshotRefused([Problem(code="unknown_version", file=MANIFEST, column=_VERSION)])
+    modes = _modes(properties)
+    read = [file for file in (profile or PROFILES[version]).all_files if file.name in modes]
+    problems = [
+        Problem(code="missing_file", file=file.file) for file in read if file.file not in archive
+    ]
+    if not read:
         problems.append(Problem(code="nothing_stated", file=MANIFEST))
     if problems:
         raise SnapshotRefused(problems)
-    return Manifest(version=version, modes=modes)
+    odd = [
+        Problem(code="unknown_property", file=MANIFEST, column=printable(name))
+        for name in properties
+        if name not in _PLAIN and not name.startswith("file.")
+    ]
+    unread = [
+        Problem(code="unread_file", file=printable(name))
+        for name in archive.names
+        if name != MANIFEST and name.removesuffix(".csv") not in modes
+    ]
+    return Manifest(version=version, modes=modes, warnings=(*odd, *unread))
+
+
+def _without(archive: Archive, profile: Profile | None) -> Manifest:
+    files = (profile or PROFILES["1.0"]).all_files
+    modes = {file.name: _mode(archive, file.file) for file in files if file.file in archive}
+    if not modes:
+        raise SnapshotRefused([Problem(code="missing_file", file=MANIFEST)])
+    return Manifest(version=None, modes=modes)
+
+
+def _mode(archive: Archive, file: str) -> Mode:
+    """By the rows; a file that cannot be read to its end must not be taken for whole."""
+    rows = archive.rows(file)
+    try:
+        _, _, header = next(rows, (0, 0, []))
+        places = [at for at, name in enumerate(header) if name.strip() in _ONLY_IN_DELTA]
+        filled = any(cells[at].strip() for _, _, cells in rows for at in places if at < len(cells))
+    except BadCsv:
+        return "delta"
+    return "delta" if filled else "bulk"
+
+
+def _modes(properties: Mapping[str, str]) -> Mapping[str, Mode]:
+    modes: dict[str, Mode] = {}
+    problems: list[Problem] = []
+    for name, value in properties.items():
+        given = value.lower()
+        if not name.startswith("file.") or given in _ABSENT:
+            continue
+        if given in _MODES:
+            modes[name.removeprefix("file.")] = _MODES[given]
+        else:
+            problems.append(Problem(code="unknown_mode", file=MANIFEST, column=name[:100]))
+    if problems:
+        raise SnapshotRefused(problems)
+    return modes
 
 
 def _properties(archive: Archive) -> Mapping[str, str]:

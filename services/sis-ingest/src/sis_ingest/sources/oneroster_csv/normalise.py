@@ -23,6 +23,11 @@ _STATUS: Final = {"": False, "active": False, "tobedeleted": True, "inactive": T
 _TRUTH: Final = {"true": True, "false": False}
 _USER_ID: Final = re.compile(r"\{([^:{}]+):([^{}]*)\}")
 _NO_USER_IDS: Final = frozenset({"", "[]", "{}"})
+# 1.0 has one id of another system without its type; the column's name stands for it.
+_OF_1_0: Final = "userId"
+
+_YEAR_DIGITS: Final = 4
+_SCHOOL_YEAR_TURNS: Final = "07"
 
 # 1.1 knows one administrator; 1.2 asks where. The type of the org decides.
 _ADMINISTRATOR_AT: Final = {"school": "siteAdministrator", "district": "districtAdministrator"}
@@ -127,8 +132,19 @@ def _session(row: Row, _context: Context) -> dict[str, Any]:
         "startDate": _day(row, "startDate"),
         "endDate": _day(row, "endDate"),
         "parent": _ref(row, "parentSourcedId"),
-        "schoolYear": _text(row, "schoolYear"),
+        "schoolYear": _text(row, "schoolYear") if "schoolYear" in row else _school_year(row),
     }
+
+
+def _school_year(row: Row) -> str:
+    """The year in which the school year ends that the session begins in; it turns in July.
+
+    1.0 has no column for it, which OneRoster needs since. A bad date is told by its own field.
+    """
+    year, _, rest = _day(row, "startDate").partition("-")
+    if len(year) != _YEAR_DIGITS or not (year.isascii() and year.isdigit()):
+        return ""
+    return str(int(year) + (rest >= _SCHOOL_YEAR_TURNS))
 
 
 def _course(row: Row, _context: Context) -> dict[str, Any]:
@@ -161,7 +177,8 @@ def _class(row: Row, _context: Context) -> dict[str, Any]:
 
 def _user(row: Row, context: Context) -> dict[str, Any]:
     return {
-        "enabledUser": _truth(row, "enabledUser"),
+        # 1.0 has no such switch: whom it lists may sign in.
+        "enabledUser": _truth(row, "enabledUser") if "enabledUser" in row else True,
         "username": _text(row, "username"),
         "userIds": _user_ids(row),
         "givenName": _text(row, "givenName"),
@@ -205,10 +222,13 @@ def _role_at(role: str, org_type: str | None) -> str:
 
 
 def _user_ids(row: Row) -> list[dict[str, str]]:
-    given = _text(row, "userIds")
+    plain = _text(row, "userId")
+    given = _text(row, "userIds") or plain
     if given in _NO_USER_IDS:
         return []
     found = _USER_ID.findall(given)
+    if plain and not found:
+        return [{"type": _OF_1_0, "identifier": plain}]
     if not found:
         raise Invalid("not_type_and_id", field="userIds")
     return [

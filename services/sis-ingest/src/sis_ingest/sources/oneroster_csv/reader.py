@@ -16,10 +16,12 @@ from sis_ingest.domain.runs import Problem, RowRefusal
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
 from sis_ingest.ports import SnapshotLimits, SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv
-from sis_ingest.sources.oneroster_csv.layout import FILES, ROLES, File
+from sis_ingest.sources.oneroster_csv.headers import read_layout
+from sis_ingest.sources.oneroster_csv.layout import ROLES, File
 from sis_ingest.sources.oneroster_csv.lines import Line, RowHasher
 from sis_ingest.sources.oneroster_csv.manifest import Manifest, read_manifest
 from sis_ingest.sources.oneroster_csv.normalise import Context, Row, is_deleted, to_object, to_role
+from sis_ingest.sources.oneroster_csv.profiles import Profile
 
 _REFERRING: Final[Entity] = "enrollment"
 
@@ -27,13 +29,21 @@ _REFERRING: Final[Entity] = "enrollment"
 class OneRosterPackage:
     """`ports.OpenSnapshot` over one zip."""
 
-    def __init__(self, path: Path, *, limits: SnapshotLimits) -> None:
-        """Checks archive, manifest and headers; raises `SnapshotRefused` with all it found."""
+    def __init__(
+        self, path: Path, *, limits: SnapshotLimits, profile: Profile | None = None
+    ) -> None:
+        """Checks archive, manifest and headers; raises `SnapshotRefused` with all it found.
+
+        Without `profile` the manifest and the headers tell the dialect.
+        """
         self._archive = Archive(path, limits=limits)
         try:
-            manifest = read_manifest(self._archive)
-            self._files = _stated(manifest)
-            self._headers, self.warnings = self._read_headers(manifest)
+            manifest = read_manifest(self._archive, profile=profile)
+            layout = read_layout(self._archive, manifest, profile=profile)
+            self.warnings = layout.warnings
+            self._profile = layout.profile
+            self._headers = layout.headers
+            self._files = [file for file in layout.profile.files if manifest.states(file.name)]
             self._context = self._read_context(manifest)
         except BaseException:
             self._archive.close()
@@ -99,7 +109,8 @@ class OneRosterPackage:
 
     def _hasher(self, file: File) -> RowHasher:
         roles = self._context.roles if file.entity == "user" else None
-        return RowHasher(self._headers[file.name], file.name, self._context.org_types, roles)
+        about = f"{self._profile.name}/{file.name}"
+        return RowHasher(self._headers[file.name], about, self._context.org_types, roles)
 
     def _row(self, file: File, header: Sequence[str], raw: RawRow) -> StagedRow:
         cells = dict(zip(header, raw.cells, strict=True))
@@ -122,38 +133,12 @@ class OneRosterPackage:
         rows = self._archive.rows(file.file)
         next(rows, None)
         for number, read_to, cells in rows:
-            if len(cells) != width:
-                raise BadCsv("ragged_row", row=number)
-            yield Line(number, read_to, cells)
+            yield Line(number, read_to, _fitted(cells, width, row=number))
 
     def _named(self, file: File) -> Iterator[Row]:
         header = self._headers[file.name]
         for line in self._lines(file):
             yield dict(zip(header, line.cells, strict=True))
-
-    def _read_headers(
-        self, manifest: Manifest
-    ) -> tuple[Mapping[str, Sequence[str]], Sequence[Problem]]:
-        headers: dict[str, Sequence[str]] = {}
-        problems: list[Problem] = []
-        warnings: list[Problem] = []
-        wanted = (*self._files, ROLES) if manifest.states(ROLES.name) else self._files
-        for file in wanted:
-            try:
-                first = next(self._archive.rows(file.file), None)
-            except BadCsv as error:
-                problems.append(Problem(code=error.code, file=file.file, row=error.row))
-                continue
-            if first is None:
-                problems.append(Problem(code="empty_file", file=file.file))
-                continue
-            header = [name.strip() for name in first[2]]
-            headers[file.name] = header
-            problems += _missing_columns(file, header)
-            warnings += _odd_columns(file, header)
-        if problems:
-            raise SnapshotRefused(problems)
-        return headers, tuple(warnings)
 
     def _read_context(self, manifest: Manifest) -> Context:
         types: dict[str, str] = {}
@@ -167,7 +152,7 @@ class OneRosterPackage:
                         cells["sourcedId"].strip(): cells["type"].strip()
                         for cells in self._named(file)
                     }
-            if manifest.version == "1.2":
+            if self._profile.roles_apart:
                 at = ROLES.file
                 roles = self._read_roles() if manifest.states(ROLES.name) else {}
         except BadCsv as error:
@@ -188,25 +173,11 @@ class OneRosterPackage:
         return found
 
 
-def _stated(manifest: Manifest) -> tuple[File, ...]:
-    return tuple(file for file in FILES[manifest.version] if manifest.states(file.name))
-
-
-def _missing_columns(file: File, header: Sequence[str]) -> list[Problem]:
-    names = (*(() if file is ROLES else ("sourcedId",)), *file.required)
-    missing = [name for name in names if name not in header]
-    repeated = sorted({name for name in header if name and header.count(name) > 1})
-    return [Problem(code="missing_column", file=file.file, row=1, column=n) for n in missing] + [
-        Problem(code="repeated_column", file=file.file, row=1, column=n[:100]) for n in repeated
-    ]
-
-
-def _odd_columns(file: File, header: Sequence[str]) -> list[Problem]:
-    return [
-        Problem(code="unknown_column", file=file.file, row=1, column=name[:100])
-        for name in header
-        if name not in file.known and not name.startswith("metadata.")
-    ]
+def _fitted(cells: list[str], width: int, *, row: int) -> list[str]:
+    """Blank cells behind the last column say nothing; a row that is too short may be cut off."""
+    if len(cells) < width or any(cell.strip() for cell in cells[width:]):
+        raise BadCsv("ragged_row", row=row)
+    return cells[:width]
 
 
 def _empty(file: File) -> Chunk:

@@ -1,0 +1,84 @@
+"""`python -m sis_emulators oneroster --port 0`: starts one emulator on the loopback.
+
+Prints one line of JSON when it listens: product, notice, url, credentials (a file). Ends with
+SIGTERM or SIGINT.
+"""
+
+import argparse
+import asyncio
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+import uvicorn
+from starlette.types import ASGIApp
+
+from sis_emulators import NOTICE
+from sis_emulators.emulator import House, app, house
+from sis_emulators.oneroster import face as oneroster
+from sis_emulators.wire import credentials
+
+LOOPBACK = "127.0.0.1"
+
+
+def main() -> None:
+    """Reads the arguments and serves until told to end."""
+    arguments = _parser().parse_args()
+    file: Path = arguments.credentials or Path(tempfile.mkdtemp()) / "credentials.json"
+    try:
+        base = house(
+            product=arguments.face.PRODUCT, students=arguments.students, seed=arguments.seed,
+            credentials=credentials.kept(file),
+        )  # fmt: skip
+    except ValueError as error:
+        sys.exit(str(error))
+    served = app(base, arguments.build(base, arguments))
+    listener = socket.create_server((LOOPBACK, arguments.port), backlog=1024)
+    url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+    addresses = {name: url + path for name, path in arguments.face.ADDRESSES.items()}
+    credentials.write(file, base.credentials, url=url, **addresses)
+    _say(product=arguments.face.PRODUCT, notice=NOTICE, url=url, credentials=str(file))
+    asyncio.run(_serve(served, listener))
+
+
+def _say(**told: str) -> None:
+    sys.stdout.buffer.write(orjson.dumps(told) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def _serve(served: ASGIApp, listener: socket.socket) -> None:
+    config = uvicorn.Config(served, log_level="warning", access_log=False)
+    await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sis_emulators", description=f"SISs: {NOTICE}")
+    faces = parser.add_subparsers(required=True, metavar="FACE")
+    _oneroster(faces.add_parser("oneroster", help=oneroster.PRODUCT))
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--students", type=int, default=60, help="1 to 15000")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--credentials", type=Path, help="a file; kept if it is there")
+    parser.add_argument("--token-lifetime-s", type=int, default=3600)
+
+
+def _oneroster(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    parser.add_argument("--revision-headers", action="store_true", help="x-count, x-perm-rev")
+
+    def build(base: House, told: argparse.Namespace) -> object:
+        return oneroster.face(
+            base, revision_headers=told.revision_headers, token_lifetime_s=told.token_lifetime_s
+        )
+
+    parser.set_defaults(face=oneroster, build=build)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A school office's records, neutral of any product: the generator, the tables, the clerk."""

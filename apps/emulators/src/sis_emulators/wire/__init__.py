@@ -1,0 +1,1 @@
+"""What every face shares of HTTP: the desk of tests, credentials, faults and counting."""

@@ -1,0 +1,41 @@
+"""Runs of several sources: a long or stuck one keeps no other source waiting."""
+
+from datetime import datetime
+
+from tests.support.holding import roster
+from tests.support.ingest_service import Ingest, token
+
+
+async def upload(ingest: Ingest, source: str) -> str:
+    answer = await ingest.http.post(
+        f"/snapshots/{source}", content=roster(*range(5)), headers=token()
+    )
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["runId"])
+
+
+async def test_a_run_that_waits_for_its_district_keeps_no_other_source_waiting(
+    ingest: Ingest,
+) -> None:
+    async with ingest.pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d1', 0))"
+        )
+        stuck = await upload(ingest, "files")
+        report = await ingest.ended(await upload(ingest, "elsewhere"))
+        assert report["state"] == "completed"
+        page = await ingest.http.get(f"/snapshots/{stuck}", headers=token("viewer"))
+        assert page.json()["state"] in ("waiting", "running")
+
+    assert (await ingest.ended(stuck))["state"] == "completed"
+
+
+async def test_a_source_with_many_files_keeps_no_other_source_waiting(ingest: Ingest) -> None:
+    many = [await upload(ingest, "files") for _ in range(6)]
+    one = await upload(ingest, "elsewhere")
+
+    ends = [(await ingest.ended(run))["finishedAt"] for run in [*many, one]]
+    times = [datetime.fromisoformat(end) for end in ends]
+
+    assert times[:6] == sorted(times[:6])
+    assert times[6] < times[5]
