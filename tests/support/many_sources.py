@@ -13,11 +13,19 @@ import orjson
 
 from roster_common.runtime.database import Database
 from roster_common.testkit.clock import FixedClock
+from sis_ingest.adapters.postgres.authority import PostgresAuthorityDesk
 from sis_ingest.domain.changes import Cause, Change
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity
+from sis_ingest.domain.flips import Order
 from sis_ingest.domain.records import Record, canonical, content_hash, to_bytes
+from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
+from sis_ingest.ports import Source
+from sis_ingest.usecases.flip_authority import FlipAuthority, Flipped, NotFlipped
+from sis_ingest.usecases.keep_flip import KeepFlip
+from sis_ingest.usecases.settle_flip import SettleFlip
+from sis_ingest.usecases.weigh_flip import WeighFlip
 from tests.support.truth import Truth
 
 SOURCES: Final = ("a", "b", "hr")
@@ -27,7 +35,6 @@ ENTITIES: Final[tuple[Entity, ...]] = ("user", "demographics", "class", "enrollm
 Key = tuple[Entity, int]
 # (school, words): what it says of it.
 Saying = tuple[str, str]
-_SEVERAL_KNOW: Final = ("user", "demographics")
 
 
 def outside(source: str, key: Key) -> str:
@@ -37,7 +44,7 @@ def outside(source: str, key: Key) -> str:
 
 
 def record(source: str, key: Key, saying: Saying) -> Record:
-    """The record as its source words it; the words stand where `words` finds them."""
+    """The record as its source words it; the words, a date, stand where `words` finds them."""
     school, words = saying
     own = {"sourcedId": outside(source, key)}
     place = {"sourcedId": f"{source}-{school}"}
@@ -45,22 +52,26 @@ def record(source: str, key: Key, saying: Saying) -> Record:
         case "user":
             role = {"roleType": "primary", "role": "student", "org": place}
             state = {"userMasterIdentifier": f"state-{key[1]}"}
-            return {**own, **state, "enabledUser": True, "givenName": words, "roles": [role]}
+            name = {"givenName": words, "familyName": "Byron"}
+            return {**own, **state, **name, "enabledUser": True, "roles": [role]}
         case "demographics":
             return {**own, "cityOfBirth": words}
         case "class":
-            return {**own, "title": words, "school": place}
+            course = {"sourcedId": outside(source, ("course", key[1]))}
+            terms = [{"sourcedId": f"{source}-term"}]
+            return {**own, "title": words, "school": place, "course": course, "terms": terms}
         case "enrollment":
             person = {"sourcedId": outside(source, ("user", key[1]))}
-            course = {"sourcedId": outside(source, ("class", key[1]))}
-            return {**own, "role": words, "school": place, "user": person, "class": course}
+            group = {"sourcedId": outside(source, ("class", key[1]))}
+            whom = {"user": person, "class": group, "school": place}
+            return {**own, **whom, "role": "student", "beginDate": words}
         case _:
-            return {**own, "title": words, "org": place}
+            return {**own, "title": words, "courseCode": "ART", "org": place}
 
 
 def words(found: Mapping[str, Any]) -> str:
     """What a resolved record says."""
-    (said,) = (found[n] for n in ("givenName", "cityOfBirth", "title", "role") if n in found)
+    (said,) = (found[n] for n in ("givenName", "cityOfBirth", "title", "beginDate") if n in found)
     return str(said)
 
 
@@ -149,17 +160,21 @@ class ManySources:
         )
 
     async def begin(self) -> None:
-        """All sources mean the same two schools."""
+        """All sources mean the same two schools, and know them."""
         for source in SOURCES:
-            async with self.truth(source).units.begin("apply") as unit:
+            truth = self.truth(source)
+            async with truth.units.begin("apply") as unit:
                 await unit.lock_district(self.district)
-                ids = {("org", f"{source}-{school}"): school for school in SCHOOLS}
+                ids: dict[IdKey, str] = {("org", f"{source}-{one}"): one for one in SCHOOLS}
                 await unit.crosswalk.link(
-                    self.place(source),
-                    ids,  # type: ignore[arg-type]
-                    rules=dict.fromkeys(ids, "test"),  # type: ignore[arg-type]
-                    now=self.clock.now(),
+                    self.place(source), ids, rules=dict.fromkeys(ids, "test"), now=self.clock.now()
                 )
+            await truth.tell([self._school(source, one) for one in SCHOOLS])
+
+    def _school(self, source: str, school: str) -> Change:
+        names = {"name": school, "type": "school", "identifier": school}
+        content = canonical({"sourcedId": f"{source}-{school}", **names})
+        return self._change(source, "org", f"{source}-{school}", content, self.clock.now())
 
     async def lay_down(self, sources: Mapping[str, str]) -> None:
         """Authority as it stands from now on, before anything is known."""
@@ -168,22 +183,82 @@ class ManySources:
             [(self.district, place, self.place(one).source_id) for place, one in sources.items()],
         )
 
+    async def flip(
+        self, place: str, source: str | None, *, dry_run: bool = False
+    ) -> Flipped | NotFlipped:
+        """Authority over a place passes on, and is settled unless it waits."""
+        flip, _ = self._flips()
+        order = Order(
+            district_id=self.district,
+            school_id=place,
+            source_id=None if source is None else self.place(source).source_id,
+        )
+        self.clock.advance(1)
+        done = await flip(order, subject="ada", correlation_id="flip", dry_run=dry_run)
+        await self.settle()
+        return done
+
+    async def settle(self) -> None:
+        """Whatever may be done of flips is done."""
+        _, settle = self._flips()
+        while (due := await settle.next()) is not None:
+            await settle(due)
+
+    def _flips(self) -> tuple[FlipAuthority, SettleFlip]:
+        truth = self.truth("a")
+        units, weigh, keep = truth.units, WeighFlip(units=truth.units), KeepFlip(clock=self.clock)
+        flip = FlipAuthority(
+            units=units,
+            clock=self.clock,
+            ids=truth.ids,
+            sources=self,
+            weigh=weigh,
+            keep=keep,
+            poke=lambda: None,
+        )
+        desk = PostgresAuthorityDesk(self.database)
+        settle = SettleFlip(
+            units=units, desk=desk, clock=self.clock, ids=truth.ids, weigh=weigh, keep=keep
+        )
+        return flip, settle
+
+    def get(self, source_id: str) -> Source | None:
+        """`ports.Sources`: the three of this district."""
+        ids = {self.place(source).source_id: source for source in SOURCES}
+        if source_id not in ids:
+            return None
+        return Source(
+            place=self.place(ids[source_id]),
+            kind="memory",
+            secrets=(),
+            webhook=None,
+            snapshot=None,
+            supplement=ids[source_id] == "hr",
+        )
+
+    def all(self) -> Sequence[Source]:
+        """`ports.Sources`."""
+        return [one for s in SOURCES if (one := self.get(self.place(s).source_id)) is not None]
+
     def change(self, source: str, key: Key, saying: Saying | None, *, at: datetime) -> Change:
         """A change as a webhook brings it; `saying` None deletes."""
         content = None if saying is None else canonical(record(source, key, saying))
+        return self._change(source, key[0], outside(source, key), content, at)
+
+    def _change(
+        self, source: str, entity: Entity, name: str, content: Record | None, at: datetime
+    ) -> Change:
+        delivery_id = self.truth(source).ids.new_id()
         return Change(
-            entity=key[0],
-            external_id=outside(source, key),
+            entity=entity,
+            external_id=name,
             record=content,
             content_hash=b"" if content is None else content_hash(to_bytes(content)),
             deleted=content is None,
             version=None,
             occurred_at=at,
-            cause=Cause(
-                correlation_id="webhook", delivery_id=self.truth(source).ids.new_id(),
-                origin="webhook",
-            ),
-        )  # fmt: skip
+            cause=Cause(correlation_id="webhook", delivery_id=delivery_id, origin="webhook"),
+        )
 
     async def tell(self, source: str, changes: Sequence[Change]) -> None:
         """Changes of one source, together."""
@@ -201,7 +276,7 @@ class ManySources:
         """What everybody else knows: words by entity and id of ours."""
         rows = await self._fetch(
             "SELECT entity, entity_id, data FROM sis_ingest.resolved_record"
-            " WHERE district_id = $1 AND NOT deleted"
+            " WHERE district_id = $1 AND NOT deleted AND entity <> 'org'"
         )
         return {(r["entity"], r["entity_id"]): words(orjson.loads(r["data"])) for r in rows}
 
@@ -215,6 +290,8 @@ class ManySources:
         known: dict[tuple[str, str], str] = {}
         for row in rows:
             data, kind = orjson.loads(row["value"]), row["type"].split(".")
+            if kind[2] == "org":
+                continue
             if kind[3] == "upserted":
                 known[kind[2], data["record"]["sourcedId"]] = words(data["record"])
             elif kind[3] == "tobedeleted":
@@ -229,7 +306,11 @@ class ManySources:
         meant, since = await self._meanings()
         found: dict[tuple[str, str], str] = {}
         for key in {key for one in known.values() for key in one}:
-            for ones in _groups(key, [s for s in SOURCES if key in known[s]]):
+            groups: dict[str, list[str]] = {}
+            for source in SOURCES:
+                if key in known[source]:
+                    groups.setdefault(meant[outside(source, key)], []).append(source)
+            for ones in groups.values():
                 who = _model_speaker(key, ones, known, sources, since)
                 if who is not None:
                     found[key[0], meant[outside(who, key)]] = known[who][key][1]
@@ -248,11 +329,6 @@ class ManySources:
     async def _fetch(self, sql: str) -> Sequence[Any]:
         found: Sequence[Any] = await (await self.database.pool()).fetch(sql, self.district)
         return found
-
-
-def _groups(key: Key, sources: Sequence[str]) -> Sequence[Sequence[str]]:
-    """Which sources mean one and the same record."""
-    return [sources] if key[0] in _SEVERAL_KNOW else [[source] for source in sources]
 
 
 def _model_speaker(

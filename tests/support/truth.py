@@ -160,7 +160,14 @@ class Truth:
             await unit.deliveries.put_file(run)
             await unit.runs.add(run)
         opening = _Opening(content)
-        source = Source(place=self.place, kind="memory", secrets=(), webhook=None, snapshot=opening)
+        source = Source(
+            place=self.place,
+            kind="memory",
+            secrets=(),
+            webhook=None,
+            snapshot=opening,
+            supplement=False,
+        )
         importer = ImportSnapshot(
             units=self.units,
             files=_NoFiles(),  # type: ignore[arg-type]

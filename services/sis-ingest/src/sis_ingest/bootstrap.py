@@ -13,6 +13,7 @@ from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
+from sis_ingest.adapters.postgres.authority import PostgresAuthorityDesk
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
@@ -22,12 +23,15 @@ from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.guards import LIMITS, GuardKey
+from sis_ingest.entrypoints.http.authority import authority_routes
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
+from sis_ingest.entrypoints.jobs.flips import LOOP as SETTLE_FLIPS
+from sis_ingest.entrypoints.jobs.flips import FlipSettler
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.ports import SnapshotLimits, Source
 from sis_ingest.settings import Settings, SourceSettings
@@ -37,10 +41,12 @@ from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.decide_hold import DecideHold
+from sis_ingest.usecases.flip_authority import FlipAuthority
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
+from sis_ingest.usecases.keep_flip import KeepFlip
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
@@ -49,7 +55,9 @@ from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
+from sis_ingest.usecases.settle_flip import SettleFlip
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.weigh_flip import WeighFlip
 
 _OLDEST_WAITING_LIMIT_S = 60.0
 # How many runs are at work at a time, each of another source: one may be long.
@@ -100,7 +108,9 @@ def build(settings: Settings) -> FastAPI:
         )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
         _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
-        _add_holds(app, runtime, units, record)
+        flips = Bell()
+        _add_holds(app, runtime, units, record, flips)
+        _add_authority(app, runtime, units, sources, flips)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
@@ -207,11 +217,50 @@ def _count_met(outcome: str, times: int) -> None:
     metric("identity_matches_total").labels(outcome=outcome).inc(times)
 
 
-def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: RecordChanges) -> None:
+def _add_authority(
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    bell: Bell,
+) -> None:
+    desk = PostgresAuthorityDesk(runtime.database)
+    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock)
+    flip = FlipAuthority(
+        units=units,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        sources=sources,
+        weigh=weigh,
+        keep=keep,
+        poke=bell.ring,
+    )
+    settle = SettleFlip(
+        units=units, desk=desk, clock=runtime.clock, ids=runtime.ids, weigh=weigh, keep=keep
+    )
+    app.include_router(
+        authority_routes(
+            flip,
+            desk,
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
+    runtime.loop(SETTLE_FLIPS, FlipSettler(settle, bell.ear(), runtime.clock).run)
+
+
+def _add_holds(
+    app: FastAPI, runtime: Runtime, units: PostgresUnits, record: RecordChanges, flips: Bell
+) -> None:
     bell = Bell()
+
+    def poke() -> None:
+        bell.ring()
+        flips.ring()
+
     desk = PostgresHoldDesk(runtime.database)
     decide = DecideHold(
-        units=units, desk=desk, clock=runtime.clock, keep=record.guard.keep, poke=bell.ring
+        units=units, desk=desk, clock=runtime.clock, keep=record.guard.keep, poke=poke
     )
     release = ReleaseHold(units=units, desk=desk, clock=runtime.clock, record_changes=record)
     app.include_router(

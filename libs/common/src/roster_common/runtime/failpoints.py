@@ -36,6 +36,8 @@ FAILPOINTS = frozenset(
         "ingest.snapshot.after_batch",
         "ingest.release.before_commit",
         "ingest.release.after_batch",
+        "ingest.flip.before_commit",
+        "ingest.flip.after_batch",
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",

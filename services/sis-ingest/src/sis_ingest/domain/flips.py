@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 from roster_common.holds import approvals_needed, hash_items, trips
 from sis_ingest.domain.authority import Authority, speaker, spoken_by, to_said
 from sis_ingest.domain.changes import Cause
+from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.guards import LIMITS, SAMPLE, GuardKey
 from sis_ingest.domain.publish import Published, Resolved, ResolvedKey, Voice, publish
@@ -104,17 +105,15 @@ class Differences:
 
     def without(self, names: frozenset[str]) -> "Differences":
         """Those that guards count, but for the ones named."""
-        left = {
-            (entity, operation): [
-                one
-                for one in self.ids.get((entity, operation), ())
-                if item_name(entity, operation, one) not in names
+        left: dict[tuple[Entity, Action], list[str]] = {}
+        for entity, operation in LIMITS:
+            ids = self.ids.get((entity, operation), ())
+            left[entity, operation] = [
+                one for one in ids if item_name(entity, operation, one) not in names
             ]
-            for entity, operation in LIMITS
-        }
-        return Differences(ids=dict(left), population=self.population)
+        return Differences(ids=left, population=self.population)
 
-    def stopped(self, spent: Mapping[GuardKey, int]) -> Sequence[GuardKey]:
+    def stopped(self, spent: Mapping[GuardKey, int]) -> tuple[GuardKey, ...]:
         """The guards that say no, the one first whose limit is exceeded the most."""
         over = [
             key
@@ -126,7 +125,7 @@ class Differences:
                 population=self._stood(key, spent),
             )
         ]
-        return sorted(over, key=self._share, reverse=True)
+        return tuple(sorted(over, key=self._share, reverse=True))
 
     def approvals_needed(self) -> int:
         """Two people where any guard counts more than a quarter of all."""
@@ -170,6 +169,18 @@ def passing(
         old, new = speaker(found, before), speaker(found, after)
         if old is not None and new is not None and _key(old) != _key(new):
             yield entity
+
+
+def place_of(order: Order) -> Place:
+    """Where a hold of it stands: no source has such an id."""
+    return Place(
+        district_id=order.district_id, source_id=f"authority:{order.school_id or 'district'}"
+    )
+
+
+def budget_of(district_id: str) -> Place:
+    """What flips of a district spend together; no source has such an id."""
+    return Place(district_id=district_id, source_id="authority:")
 
 
 def item_name(entity: Entity, action: str, entity_id: str) -> str:

@@ -21,8 +21,8 @@ from sis_ingest.domain.identity import Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.authority import AuthorityTable
 from sis_ingest.ports.stores import (
-    AuthorityTable,
     Crosswalk,
     Deliveries,
     Holds,
@@ -243,7 +243,15 @@ class HoldDesk(Protocol):
 
 
 Work: TypeAlias = Literal[
-    "accept", "apply", "store_snapshot", "stage", "snapshot_batch", "run", "merge", "release"
+    "accept",
+    "apply",
+    "store_snapshot",
+    "stage",
+    "snapshot_batch",
+    "run",
+    "merge",
+    "release",
+    "flip",
 ]
 
 

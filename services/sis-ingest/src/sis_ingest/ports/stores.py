@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sis_ingest.domain.authority import Authority
 from sis_ingest.domain.changes import Change, ChangeKey, Known, Write
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.entities import Entity
@@ -83,7 +82,13 @@ class Records(Protocol):
     async def resolved_after(
         self, district_id: str, after: ResolvedKey | None, *, limit: int
     ) -> Sequence[Resolved]:
-        """The next resolved records by key, of the whole district."""
+        """The next resolved records by key that others were told of, of the whole district."""
+        ...
+
+    async def of_entity(
+        self, district_id: str, entity: Entity, *, after: str, limit: int
+    ) -> Sequence[Resolved]:
+        """The next resolved records of one entity by id, told or not."""
         ...
 
 
@@ -180,14 +185,6 @@ class Voices(Protocol):
         self, district_id: str, space: Entity, entity_ids: Sequence[str]
     ) -> Sequence[Resolved]:
         """The live resolved records that refer to any of these ids, by key. Reads many rows."""
-        ...
-
-
-class AuthorityTable(Protocol):
-    """Which source has authority over which place."""
-
-    async def of(self, district_id: str) -> Authority:
-        """What is laid down in the district. One small statement."""
         ...
 
 

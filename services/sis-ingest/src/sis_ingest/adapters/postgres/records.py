@@ -90,6 +90,14 @@ WHERE district_id = $1 AND (entity, entity_id) > ($2, $3) AND told
 ORDER BY entity, entity_id LIMIT $4
 """
 
+# Purpose: walk an entity's resolved records by id. Rows: one page. Index: primary key.
+_OF_ENTITY: Final = """
+SELECT entity, entity_id, data, content_hash, deleted, correlation_id, told
+FROM sis_ingest.resolved_record
+WHERE district_id = $1 AND entity = $2 AND entity_id > $3
+ORDER BY entity_id LIMIT $4
+"""
+
 
 class PostgresRecords:
     """`ports.Records`."""
@@ -188,6 +196,13 @@ class PostgresRecords:
         """See the port."""
         entity, entity_id = after or ("", "")
         rows = await self._driver.fetch(_RESOLVED_AFTER, district_id, entity, entity_id, limit)
+        return [read_resolved(row) for row in rows]
+
+    async def of_entity(
+        self, district_id: str, entity: Entity, *, after: str, limit: int
+    ) -> Sequence[Resolved]:
+        """See the port."""
+        rows = await self._driver.fetch(_OF_ENTITY, district_id, entity, after, limit)
         return [read_resolved(row) for row in rows]
 
 

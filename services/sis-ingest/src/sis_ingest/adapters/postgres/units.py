@@ -43,12 +43,14 @@ _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
     "release": "ingest.release.before_commit",
+    "flip": "ingest.flip.before_commit",
 }
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
     "snapshot_batch": "ingest.snapshot.after_batch",
     "release": "ingest.release.after_batch",
+    "flip": "ingest.flip.after_batch",
 }
 
 _AWAY: Final = (

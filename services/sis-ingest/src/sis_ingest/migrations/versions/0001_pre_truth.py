@@ -139,6 +139,17 @@ def _authority() -> None:
             PRIMARY KEY (district_id, school_id)
         )
     """)
+    # One that waits has a hold of the same id.
+    op.execute(f"""
+        CREATE TABLE sis_ingest.flip (
+            district_id text NOT NULL, flip_id uuid NOT NULL, school_id text NOT NULL,
+            source_id text, decided_by text NOT NULL, correlation_id text NOT NULL,
+            asked_at timestamptz NOT NULL, begun_at timestamptz, ended_at timestamptz,
+            after_entity text CHECK ({_ENTITIES.replace("entity", "after_entity", 1)}),
+            after_id text, upserted integer NOT NULL, deleted integer NOT NULL,
+            PRIMARY KEY (district_id, flip_id)
+        )
+    """)
 
 
 def _runs() -> None:
