@@ -12,6 +12,7 @@ from homeroom.commands import (
     holds,
     migrate,
     plans,
+    pull,
     republish,
     snapshot,
     status,
@@ -36,6 +37,7 @@ app.command()(trace.trace)
 app.add_typer(holds.app, name="holds")
 app.add_typer(plans.app, name="plans")
 app.command()(snapshot.snapshot)
+app.command()(pull.pull)
 app.command()(republish.republish)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)

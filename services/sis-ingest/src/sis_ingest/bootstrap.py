@@ -1,7 +1,9 @@
 """Builds the real things and joins them. Decides nothing."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 
@@ -9,37 +11,50 @@ from roster_common.holds import Limit
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
 from roster_common.runtime.metrics import metric
+from roster_common.runtime.pacing import CallPolicy
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
+from sis_ingest.adapters.calls import HttpCalls, SignIn
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
 from sis_ingest.adapters.postgres.authority import PostgresAuthorityDesk
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
+from sis_ingest.adapters.postgres.pulls import PostgresPullDesk
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
+from sis_ingest.adapters.pull_files import DiskPullFiles, PulledReader
 from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.guards import LIMITS, GuardKey
+from sis_ingest.domain.schedule import Schedule
 from sis_ingest.entrypoints.http.authority import authority_routes
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
+from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.flips import LOOP as SETTLE_FLIPS
 from sis_ingest.entrypoints.jobs.flips import FlipSettler
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
+from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
+from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
+from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
+from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
+from sis_ingest.entrypoints.jobs.purge import Purger
 from sis_ingest.ports import SnapshotLimits, Source
-from sis_ingest.settings import Settings, SourceSettings
+from sis_ingest.ports.pulls import Access, Pulling, PullSpec
+from sis_ingest.settings import DAYS, PullSettings, Settings, SourceSettings
 from sis_ingest.sources import KINDS
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
+from sis_ingest.usecases.ask_pull import AskPull
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.flip_authority import FlipAuthority
 from sis_ingest.usecases.guard_changes import GuardChanges
@@ -51,10 +66,13 @@ from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
 from sis_ingest.usecases.move_ids import MoveIds
+from sis_ingest.usecases.pull_source import PullSource
+from sis_ingest.usecases.purge_raw import PurgeRaw
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
+from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.settle_flip import SettleFlip
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 from sis_ingest.usecases.weigh_flip import WeighFlip
@@ -67,8 +85,8 @@ _IMPORT_LOOPS = 3
 class ConfiguredSources:
     """`ports.Sources` from settings."""
 
-    def __init__(self, settings: Iterable[SourceSettings]) -> None:
-        self._sources = {source.id: _source(source) for source in settings}
+    def __init__(self, settings: Iterable[SourceSettings], runtime: Runtime) -> None:
+        self._sources = {source.id: _source(source, runtime) for source in settings}
         self.supplements = frozenset(
             source_id for source_id, source in self._sources.items() if source.supplement
         )
@@ -92,7 +110,7 @@ def build(settings: Settings) -> FastAPI:
 
     def wire(app: FastAPI, runtime: Runtime) -> None:
         """Add the doors, loops and checks of this service; opens nothing."""
-        sources = ConfiguredSources(settings.sources)
+        sources = ConfiguredSources(settings.sources, runtime)
         seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
         units = PostgresUnits(
             runtime.database, EventMapper(runtime), seal, supplements=sources.supplements
@@ -111,6 +129,7 @@ def build(settings: Settings) -> FastAPI:
         flips = Bell()
         _add_holds(app, runtime, units, record, flips)
         _add_authority(app, runtime, units, sources, flips)
+        _add_pulls(settings, app, runtime, units, sources, record)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
@@ -208,6 +227,9 @@ def _add_snapshots(
             record_changes=record,
         ),
     )
+    keep = timedelta(days=settings.raw_retention_days)
+    purge = PurgeRaw(units=units, files=files, clock=runtime.clock, keep=keep)
+    runtime.every(PURGE_LOOP, PURGE_EVERY_S, Purger(purge), timeout_s=PURGE_TIMEOUT_S)
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
@@ -279,8 +301,51 @@ def _add_holds(
     runtime.health.add("holds", holds, critical=False)
 
 
-def _source(settings: SourceSettings) -> Source:
+def _add_pulls(
+    settings: Settings,
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    record: RecordChanges,
+) -> None:
+    bell = Bell()
+    desk = PostgresPullDesk(runtime.database)
+    ask = AskPull(units=units, desk=desk, clock=runtime.clock, ids=runtime.ids, poke=bell.ring)
+    pull = PullSource(
+        units=units,
+        pages=DiskPullFiles(settings.data_dir / "pulls"),
+        files=DiskSnapshotFiles(settings.data_dir / "snapshots"),
+        clock=runtime.clock,
+        ids=runtime.ids,
+    )
+    reread = Reread(units=units, clock=runtime.clock, record_changes=record)
+    app.include_router(
+        pull_routes(
+            ask,
+            sources,
+            desk,
+            operator=runtime.operators.require("operator"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
+    app.include_router(examination_routes(sources, operator=runtime.operators.require("operator")))
+    for source in sources.all():
+        name, pulling = source.place.source_id, source.pulling
+        if pulling is None:
+            continue
+        puller = SourcePuller(source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear())
+        runtime.loop(f"pull:{name}", puller.run)
+        if source.hints is not None:
+            follower = HintFollower(source, source.hints, pulling, reread=reread, ear=Bell().ear())
+            runtime.loop(f"hints:{name}", follower.run)
+
+
+def _source(settings: SourceSettings, runtime: Runtime) -> Source:
     kind, files = KINDS[settings.kind], KINDS[settings.files]
+    pulling = None
+    if settings.pull is not None and kind.pull is not None:
+        pulling = _pulling(settings.id, settings.pull, kind.pull, runtime)
     return Source(
         place=Place(district_id=settings.district, source_id=settings.id),
         kind=settings.kind,
@@ -288,6 +353,58 @@ def _source(settings: SourceSettings) -> Source:
         webhook=kind.webhook if settings.secrets else None,
         snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
         supplement=kind.supplement or files.supplement,
+        pulling=pulling,
+        pulled=None if pulling is None else PulledReader(pulling.spec, pulling.access),
+        hints=None if pulling is None else kind.hints,
         limits=settings.all_limits(),
         expect_every_s=settings.expect_every_seconds,
+    )
+
+
+def _pulling(name: str, settings: PullSettings, spec: PullSpec, runtime: Runtime) -> Pulling:
+    access = Access(
+        base_url=str(settings.base_url).rstrip("/"),
+        client_id=settings.client_id,
+        page_size=settings.page_size,
+        options=settings.options,
+    )
+    token_url = None if settings.token_url is None else str(settings.token_url)
+    if token_url is None and spec.token_url is not None:
+        token_url = spec.token_url(access)
+    runtime.http.follow(
+        name,
+        CallPolicy(
+            read_timeout_s=60.0,
+            total_timeout_s=60.0,
+            max_concurrency=settings.concurrency,
+            adaptive=True,
+        ),
+    )
+    calls = HttpCalls(
+        runtime.http,
+        name=name,
+        base_url=access.base_url,
+        sign_in=SignIn(
+            auth=settings.auth,
+            client_id=settings.client_id,
+            client_secret=settings.client_secret.get_secret_value(),
+            token_url=token_url or "",
+            scope="" if spec.scope is None else spec.scope(access),
+        ),
+        clock=runtime.clock,
+    )
+    return Pulling(
+        access=access,
+        client=spec.connect(access, calls),
+        spec=spec,
+        schedule=Schedule(
+            zone=ZoneInfo(settings.zone),
+            full_day=None if settings.full_day is None else DAYS.index(settings.full_day),
+            full_at=settings.full_at,
+            delta_every=None
+            if settings.delta_every_seconds is None
+            else timedelta(seconds=settings.delta_every_seconds),
+            windows=settings.windows,
+            blackouts=settings.blackouts,
+        ),
     )

@@ -1,20 +1,78 @@
 """What this service is told from outside. Read by __main__ and bootstrap only."""
 
 from collections.abc import Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Final, Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
 
 from roster_common.holds import Limit
 from roster_common.runtime.settings import ServiceSettings
 from sis_ingest.adapters.sealing import read_key
 from sis_ingest.domain.guards import LIMITS, GuardKey
+from sis_ingest.ports.pulls import Auth
 from sis_ingest.sources import KINDS
 
 SCHEMA = "sis_ingest"
 # Published, so that a trial needs no key of its own; a production start refuses it.
 DEMO_BODY_KEY = SecretStr("ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=")
+
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class PullSettings(BaseModel):
+    """How a source's own interface is read: where, as whom, how much at once, and when.
+
+    `fullDay` None means every day. `windows` are hours of the district within which a pull may
+    begin, `blackouts` days on which none does. `options` are words of the source's kind.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+    base_url: HttpUrl
+    token_url: HttpUrl | None = None
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    auth: Auth = "oauth2"
+    page_size: int = Field(default=1_000, ge=1, le=50_000)
+    concurrency: int = Field(default=1, ge=1, le=16)
+    options: dict[str, str] = {}
+    zone: str = "UTC"
+    full_day: Day | None = "sun"
+    full_at: time = time(2, 0)
+    delta_every_seconds: float | None = Field(default=900, gt=0)
+    windows: tuple[tuple[time, time], ...] = ()
+    blackouts: tuple[tuple[date, date], ...] = ()
+
+    @field_validator("base_url", "token_url")
+    @classmethod
+    def _sealed(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url is not None and url.scheme != "https" and url.host not in _LOOPBACK:
+            raise ValueError("student data and secrets travel over https only")
+        return url
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError("no such time zone")
+        return zone
 
 
 _GUARDS: Final[Mapping[str, GuardKey]] = {".".join(key): key for key in LIMITS}
@@ -47,6 +105,7 @@ class SourceSettings(BaseModel):
     files: str = "oneroster_csv"
     profile: str | None = None
     secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
+    pull: PullSettings | None = None
     limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
     expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
 
@@ -77,6 +136,8 @@ class SourceSettings(BaseModel):
         given = [secret.get_secret_value() for secret in self.secrets]
         if webhook is not None and not all(map(webhook.is_secret, given)):
             raise ValueError("a webhook secret is not of the form that its kind needs")
+        if self.pull is not None and KINDS[self.kind].pull is None:
+            raise ValueError("a source of this kind cannot be pulled")
         if self.profile is not None and self.profile not in KINDS[self.files].profiles:
             raise ValueError("the room that reads the files has no such profile")
         return self
@@ -103,6 +164,7 @@ class Settings(ServiceSettings):
     data_dir: Path = Path("data/sis-ingest")
     webhook_limit_bytes: int = Field(default=1024 * 1024, ge=1)
     snapshot_limit_bytes: int = Field(default=2 * 1024**3, ge=1)
+    raw_retention_days: float = Field(default=30.0, ge=1)
     body_keys: tuple[SecretStr, ...] = Field(default=(DEMO_BODY_KEY,), min_length=1)
 
     @field_validator("body_keys")

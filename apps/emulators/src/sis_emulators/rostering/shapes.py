@@ -27,6 +27,8 @@ from sis_emulators.rostering.dialect import Dialect, roles_of
 Body = dict[str, object]
 USER_NULLS = ("middleName", "identifier", "email", "sms", "phone", "agents", "grades", "password")
 SEXES = {"F": "female", "M": "male"}
+# 1.2 has no plain administrator.
+ADMINISTRATORS = {"Principal": "principal", "Counselor": "counselor"}
 
 
 class Shapes:
@@ -139,11 +141,17 @@ class Shapes:
         }
 
     def _new_user(self, row: Person, roles: dict[str, list[int]]) -> Body:
+        begins = {"beginDate": row.entered.isoformat()} if isinstance(row, Student) else {}
         shown = [
-            {"roleType": "primary", "role": role, "org": self._ref("org", self._names.org(school)),
-             **({"beginDate": row.entered.isoformat()} if isinstance(row, Student) else {})}
-            for role, schools in roles.items() for school in schools
-        ]  # fmt: skip
+            {
+                "roleType": "primary",
+                "role": _new_role(row, role),
+                "org": self._ref("org", self._names.org(school)),
+                **begins,
+            }
+            for role, schools in roles.items()
+            for school in schools
+        ]
         main = next(school for schools in roles.values() for school in schools)
         return {
             "userMasterIdentifier": row.state_id if isinstance(row, Student) else None,
@@ -206,6 +214,12 @@ def status_of(row: Person) -> str:
             return "active"
         case _:
             return "tobedeleted"
+
+
+def _new_role(row: Person, role: str) -> str:
+    if isinstance(row, Staff) and role == "administrator":
+        return ADMINISTRATORS.get(row.title, "siteAdministrator")
+    return role
 
 
 def _status(row: Record) -> str:

@@ -21,7 +21,7 @@ WINDOW_S = 300
 REMEMBERED = 200_000
 
 
-class _Rules(RequestValidator):  # type: ignore[misc]  # oauthlib carries no types
+class _Rules(RequestValidator):
     """One client, no RSA, plain HTTP allowed because it is the loopback."""
 
     enforce_ssl = False

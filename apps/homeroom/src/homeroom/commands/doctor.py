@@ -1,10 +1,20 @@
-"""`homeroom doctor`: which parts are here, and by which rule one would be chosen."""
+"""`homeroom doctor`: which parts are here, by which rule one would be chosen, and what is well
+with a source.
+"""
 
 import importlib.metadata
 import platform
 import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
 
+import typer
+
+from homeroom.commands.asking import operator
 from homeroom.commands.options import FolderOption, PortOption, display, layout_of, ports_of
+from homeroom.errors import CommandFailed
 from homeroom.layout import Ports
 from homeroom.ownership import holder, read_running
 from homeroom.parts.docker import engine_answers
@@ -13,13 +23,30 @@ from homeroom.parts.missing import Missing
 from homeroom.parts.postgres_programs import find_programs
 from homeroom.parts.processes import port_answers
 from homeroom.parts.settings import PartsSettings
-from homeroom.services import PROCESSES
+from homeroom.services import PROCESSES, SIS_INGEST
 
 Row = tuple[str, str, str]
 
 
-def doctor(folder: FolderOption = None, port_base: PortOption = None) -> None:
-    """Show what an installation would be built from on this machine; starts nothing."""
+def doctor(
+    source: Annotated[
+        str | None, typer.Argument(help="A source to ask for its state; else this machine.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put right at the source what may be put right.")
+    ] = False,
+    folder: FolderOption = None,
+    port_base: PortOption = None,
+) -> None:
+    """Show what an installation would be built from on this machine; starts nothing.
+
+    With SOURCE: whether sis-ingest may read it, its limits and subscriptions; exit 1 if not well.
+    """
+    if source is not None:
+        _source(source, repair=repair, folder=folder, port_base=port_base)
+        return
+    if repair:
+        raise CommandFailed("--repair needs the source to repair")
     parts, layout = PartsSettings(), layout_of(folder)
     running = read_running(layout)
     rows = [
@@ -36,6 +63,24 @@ def doctor(folder: FolderOption = None, port_base: PortOption = None) -> None:
         ),
     ]
     display().table("What is here", ("part", "found", "rule that chose it"), rows)
+
+
+def _source(source: str, *, repair: bool, folder: Path | None, port_base: int | None) -> None:
+    path = f"/sources/{quote(source, safe='')}"
+    with operator(folder, port_base) as client:
+        if repair:
+            page = client.decide(SIS_INGEST, f"{path}/repair", {})
+        else:
+            page = client.read(SIS_INGEST, f"{path}/examine")
+    rows = [("repaired", *_finding(one)) for one in page.get("repaired") or ()]
+    rows += [("found", *_finding(one)) for one in page["findings"]]
+    display().table(f"Source {source}", ("", "what", "well", "detail"), rows)
+    if not page["ok"]:
+        raise typer.Exit(CommandFailed.exit_code)
+
+
+def _finding(finding: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(finding["what"]), "yes" if finding["ok"] else "NO", str(finding["detail"])
 
 
 def _postgres(parts: PartsSettings) -> Row:

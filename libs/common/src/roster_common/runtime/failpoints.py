@@ -38,6 +38,7 @@ FAILPOINTS = frozenset(
         "ingest.release.after_batch",
         "ingest.flip.before_commit",
         "ingest.flip.after_batch",
+        "ingest.purge.before_commit",
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",

@@ -18,7 +18,14 @@ from roster_common.ports import Clock
 from roster_common.runtime.clock import SystemClock
 from roster_common.runtime.logging import get_logger
 from roster_common.runtime.metrics import metric
-from roster_common.runtime.pacing import Breaker, CallPolicy, TokenBucket, backoff_s, retry_after_s
+from roster_common.runtime.pacing import (
+    Breaker,
+    CallPolicy,
+    Pace,
+    TokenBucket,
+    backoff_s,
+    retry_after_s,
+)
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 RETRY_STATUSES = frozenset({429, 502, 503, 504})
@@ -68,6 +75,7 @@ class _Address:
     policy: CallPolicy
     breaker: Breaker
     bucket: TokenBucket | None
+    pace: Pace
     places: asyncio.Semaphore
     not_before_s: float = float("-inf")
 
@@ -134,6 +142,10 @@ class HttpClient:
         """Close the client."""
         await self.close()
 
+    def follow(self, name: str, policy: CallPolicy) -> None:
+        """Call the system of this name by a policy of its own; before its first call."""
+        self._policies[name] = policy
+
     async def close(self) -> None:
         """Give all connections back, within five seconds."""
         async with asyncio.timeout(5.0):
@@ -182,6 +194,7 @@ class HttpClient:
         wait_s = max(0.0, call.address.not_before_s - now_s)
         if call.address.bucket is not None:
             wait_s = max(wait_s, call.address.bucket.reserve(now_s))
+        wait_s = max(wait_s, call.address.pace.reserve(now_s))
         if wait_s <= 0:
             return
         if now_s + wait_s >= call.deadline_s:
@@ -265,6 +278,10 @@ class HttpClient:
             address.breaker.failed(now_s)
         else:
             address.breaker.succeeded()
+        if address.policy.adaptive and result == "throttled":
+            address.pace.refused()
+        elif result == "ok":
+            address.pace.answered()
         self._count(call.name, result)
         if address.breaker.is_open != was_open:
             metric("breaker_open").labels(host_name=call.name).inc(-1 if was_open else 1)
@@ -323,6 +340,7 @@ class HttpClient:
                     burst=policy.burst,
                     now_s=self._clock.monotonic(),
                 ),
+                pace=Pace(),
                 places=asyncio.Semaphore(policy.max_concurrency),
             )
             self._forget_some()

@@ -171,6 +171,13 @@ METRICS: tuple[MetricSpec, ...] = (
         },
     ),
     MetricSpec(
+        name="raw_purged_total",
+        kind="counter",
+        unit="deliveries",
+        meaning="Raw bodies and files forgotten when their time was over, and files without a run",
+        labels={"kind": frozenset({"body", "file", "stray"})},
+    ),
+    MetricSpec(
         name="sync_actions_total",
         kind="counter",
         unit="actions",
@@ -180,6 +187,24 @@ METRICS: tuple[MetricSpec, ...] = (
             "action": _BY_CODE,
             "outcome": frozenset({"done", "unchanged", "held", "retried", "failed"}),
         },
+    ),
+    MetricSpec(
+        name="pulls_total",
+        kind="counter",
+        unit="pulls",
+        meaning="Pulls of sources, by how they ended",
+        labels={
+            "source": _BY_CODE,
+            "mode": frozenset({"full", "delta"}),
+            "outcome": frozenset({"completed", "failed"}),
+        },
+    ),
+    MetricSpec(
+        name="source_tokens_total",
+        kind="counter",
+        unit="requests",
+        meaning="Requests for a token of a source, by the status of the answer",
+        labels={"source": _BY_CODE, "outcome": _BY_CODE},
     ),
     MetricSpec(
         name="run_records_total",

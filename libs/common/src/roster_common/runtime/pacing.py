@@ -25,6 +25,42 @@ class CallPolicy:
     max_concurrency: int = 16
     breaker_failures: int = 5
     breaker_open_s: float = 15.0
+    # Whether to slow down for a while after each 429, for systems whose limit nobody knows.
+    adaptive: bool = False
+
+
+class Pace:
+    """A distance between calls that finds a limit nobody states: wider at each refusal, and
+    narrower again with what is answered.
+    """
+
+    FIRST_S = 0.05
+    WIDEST_S = 10.0
+    _EASING = 0.98
+
+    def __init__(self) -> None:
+        self._distance_s = 0.0
+        self._next_s = float("-inf")
+
+    @property
+    def distance_s(self) -> float:
+        """Seconds between two calls as things stand; 0 means no limit was met."""
+        return self._distance_s
+
+    def reserve(self, now_s: float) -> float:
+        """Take one turn and give the seconds to wait for it."""
+        turn_s = max(now_s, self._next_s)
+        self._next_s = turn_s + self._distance_s
+        return turn_s - now_s
+
+    def refused(self) -> None:
+        """Note that a call came too early."""
+        self._distance_s = min(max(self._distance_s * 2, self.FIRST_S), self.WIDEST_S)
+
+    def answered(self) -> None:
+        """Note that a call was answered."""
+        eased = self._distance_s * self._EASING
+        self._distance_s = eased if eased > self.FIRST_S / 10 else 0.0
 
 
 class TokenBucket:

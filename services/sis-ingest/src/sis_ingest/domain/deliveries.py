@@ -76,3 +76,11 @@ class Incoming:
     version: int | None
     occurred_at: datetime
     time_field: str = "occurredAt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hint:
+    """Where a source says something changed: an item of a section of its own interface."""
+
+    section: str
+    item_id: str

@@ -49,7 +49,7 @@ class ChangeReceived:
     external_id: str
     deleted: bool
     received_at: datetime
-    verified: Literal["hmac", "key"]
+    verified: Literal["hmac", "key", "poll"]
     version: int | None
 
 

@@ -114,7 +114,8 @@ class Report:
 class Run:
     """One snapshot, from upload to end. `as_of` is the moment the snapshot speaks of.
 
-    A `dry_run` finds out what would be done and does nothing.
+    A `dry_run` finds out what would be done and does nothing. What was `pulled` is in the words of
+    the source's own interface.
     """
 
     run_id: str
@@ -129,6 +130,7 @@ class Run:
     received_at: datetime
     as_of: datetime
     dry_run: bool = False
+    pulled: bool = False
     started_at: datetime | None = None
     finished_at: datetime | None = None
     attempts: int = 0

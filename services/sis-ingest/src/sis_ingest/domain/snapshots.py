@@ -9,11 +9,16 @@ from sis_ingest.domain.runs import REPEATED, Problem, Report, RowRefusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """One collection the snapshot states. `bulk` is the whole of it, `delta` only what changed."""
+    """One collection the snapshot states. `bulk` is the whole of it, `delta` only what changed.
+
+    A `paged` one was read in pieces: an id that stands in it twice says that rows moved from page
+    to page meanwhile, and that others may have been missed.
+    """
 
     entity: Entity
     file: str
     mode: Literal["bulk", "delta"]
+    paged: bool = False
 
 
 def is_whole(collection: Collection, report: Report) -> bool:
@@ -23,13 +28,13 @@ def is_whole(collection: Collection, report: Report) -> bool:
     missed. Source: ADR 0008.
     """
     counts = report.counts(collection.entity)
-    nameless = any(
+    doubtful = any(
         refused.file == collection.file
         and refused.field == "sourcedId"
-        and refused.reason != REPEATED
+        and (collection.paged or refused.reason != REPEATED)
         for refused in report.refusals
     )
-    return collection.mode == "bulk" and counts.read > counts.refused and not nameless
+    return collection.mode == "bulk" and counts.read > counts.refused and not doubtful
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid
 from roster_common.holds import Limit
-from sis_ingest.domain.deliveries import Delivery, Incoming, Knock, Place
+from sis_ingest.domain.deliveries import Delivery, Hint, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
@@ -22,10 +22,12 @@ from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
 from sis_ingest.ports.authority import AuthorityTable
+from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
     Crosswalk,
     Deliveries,
     Holds,
+    Raw,
     Records,
     Runs,
     Staging,
@@ -91,6 +93,17 @@ class WebhookReader(Protocol):
         ...
 
 
+class HintReader(Protocol):
+    """How one kind of source words webhooks that only say where to look. Pure.
+
+    Its `WebhookReader.read` tells no change; what the hints name is read from the source anew.
+    """
+
+    def hints(self, headers: Mapping[str, str], body: bytes) -> Sequence[Hint]:
+        """What to read; nothing, if it is a trial. Raises `Invalid` naming the field."""
+        ...
+
+
 class OpenSnapshot(Protocol):
     """A snapshot file being read. Blocking: call from a thread."""
 
@@ -151,6 +164,8 @@ class SourceSpec:
     title: str
     webhook: WebhookReader | None = None
     snapshot: SnapshotReader | None = None
+    pull: PullSpec | None = None
+    hints: HintReader | None = None
     profiles: Mapping[str, SnapshotReader] = field(default_factory=dict)
     supplement: bool = False
 
@@ -159,6 +174,7 @@ class SourceSpec:
 class Source:
     """One configured source: what it can do here. Without secrets it takes no webhooks.
 
+    `pulled` reads what `pulling` brought.
     `limits` are those of its guards, one for each. When it has not been heard of with success for
     `expect_every_s` seconds, readiness says so.
     """
@@ -169,6 +185,9 @@ class Source:
     webhook: WebhookReader | None
     snapshot: SnapshotReader | None
     supplement: bool = False
+    pulling: Pulling | None = None
+    pulled: SnapshotReader | None = None
+    hints: HintReader | None = None
     limits: Mapping[GuardKey, Limit] = field(default_factory=lambda: LIMITS)
     expect_every_s: int | None = None
 
@@ -205,6 +224,14 @@ class SnapshotFiles(Protocol):
 
     def path(self, name: str) -> Path | None:
         """Where the file is, or None when it is gone."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Removes the file, whole or half written. May run twice."""
+        ...
+
+    async def untouched(self, since: datetime) -> Sequence[str]:
+        """Names of the files, whole or half written, that were last written before `since`."""
         ...
 
 
@@ -252,6 +279,9 @@ Work: TypeAlias = Literal[
     "merge",
     "release",
     "flip",
+    "purge",
+    "pull_page",
+    "hand_over",
 ]
 
 
@@ -294,8 +324,18 @@ class Unit(Protocol):
         ...
 
     @property
+    def pulls(self) -> Pulls:
+        """Pulls of sources."""
+        ...
+
+    @property
     def holds(self) -> Holds:
         """Holds and budgets."""
+        ...
+
+    @property
+    def raw(self) -> Raw:
+        """Raw bytes of deliveries."""
         ...
 
     async def lock_district(self, district_id: str) -> None:

@@ -49,6 +49,38 @@ class Deliveries(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFile:
+    """A raw file by its name in the store, and the delivery that it came with."""
+
+    district_id: str
+    delivery_id: str
+    name: str
+
+
+class Raw(Protocol):
+    """Raw bytes of deliveries that nothing needs any more.
+
+    Needed is what waits, what a run is at work on, and what caused an item of a hold.
+    """
+
+    async def purge_bodies(self, *, before: datetime, now: datetime, limit: int) -> int:
+        """Forgets the oldest bodies of webhooks that came `before`; how many."""
+        ...
+
+    async def due_files(self, *, before: datetime, limit: int) -> Sequence[RawFile]:
+        """The oldest files that came `before`; no other unit takes them until this one ends."""
+        ...
+
+    async def purged(self, files: Sequence[RawFile], *, now: datetime) -> None:
+        """Tells that these files are gone."""
+        ...
+
+    async def known(self, names: Sequence[str]) -> frozenset[str]:
+        """Which of these files a run refers to."""
+        ...
+
+
 class Records(Protocol):
     """What each source said, and the resolved records."""
 

@@ -6,11 +6,13 @@ from typing import Final
 from sis_ingest.ports import SourceSpec
 from sis_ingest.sources.generic.spec import SPEC as GENERIC
 from sis_ingest.sources.oneroster_csv.spec import SPEC as ONEROSTER_CSV
+from sis_ingest.sources.oneroster_rest.spec import SPEC as ONEROSTER_REST
 
 KINDS: Final[Mapping[str, SourceSpec]] = {
     spec.kind: spec
     for spec in (
         GENERIC,
         ONEROSTER_CSV,
+        ONEROSTER_REST,
     )
 }

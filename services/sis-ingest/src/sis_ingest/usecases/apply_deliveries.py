@@ -103,11 +103,12 @@ def _end(read: _Read, verdicts: Sequence[Verdict]) -> DeliveryEnd:
     return DeliveryEnd(
         delivery_id=read.delivery.delivery_id,
         state="applied" if read.refusal is None else "refused",
-        outcome=read.refusal or _outcome(verdicts),
+        outcome=read.refusal or outcome_of(verdicts),
     )
 
 
-def _outcome(verdicts: Sequence[Verdict]) -> str:
+def outcome_of(verdicts: Sequence[Verdict]) -> str:
+    """One word for a delivery that tells several changes: the weightiest of theirs."""
     if not verdicts:
         return NOTHING_SAID
     return min(verdicts, key=lambda verdict: _WEIGHT.get(verdict, len(_WEIGHT))).value

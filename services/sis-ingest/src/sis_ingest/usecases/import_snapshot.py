@@ -48,10 +48,11 @@ class ImportSnapshot:
         if run.attempts >= MAX_ATTEMPTS:
             return await self._end(run, "failed", (Problem(code="gave_up"),))
         run = await self._start(run)
-        if source.snapshot is None:
+        reader = source.pulled if run.pulled else source.snapshot
+        if reader is None:
             return await self._end(run, "failed", (Problem(code="no_snapshots"),))
         try:
-            snapshot = await self._open(source.snapshot, run)
+            snapshot = await self._open(reader, run)
         except SnapshotRefused as refused:
             return await self._end(run, "refused", refused.problems)
         try:

@@ -16,8 +16,8 @@ from sis_ingest.domain.runs import Run
 # Purpose: keep a new run. Rows: 1.
 _ADD: Final = """
 INSERT INTO sis_ingest.run (district_id, run_id, source_id, delivery_id, correlation_id, state,
-    file_name, file_bytes, sha256, received_at, as_of, dry_run)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    file_name, file_bytes, sha256, received_at, as_of, dry_run, pulled)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 
 # Purpose: overwrite what moves. Rows: 1. Index: primary key.
@@ -97,6 +97,7 @@ class PostgresRuns:
             run.received_at,
             run.as_of,
             run.dry_run,
+            run.pulled,
         )
 
     async def save(self, run: Run) -> None:
@@ -182,6 +183,7 @@ def _run(row: Any) -> Run:
         received_at=row["received_at"],
         as_of=row["as_of"],
         dry_run=row["dry_run"],
+        pulled=row["pulled"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         attempts=row["attempts"],

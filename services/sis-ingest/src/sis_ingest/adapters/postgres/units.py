@@ -19,6 +19,8 @@ from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
+from sis_ingest.adapters.postgres.pulls import PostgresPulls
+from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
@@ -44,11 +46,14 @@ _BEFORE_COMMIT: Final = {
     "apply": "ingest.apply.before_commit",
     "release": "ingest.release.before_commit",
     "flip": "ingest.flip.before_commit",
+    "purge": "ingest.purge.before_commit",
 }
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
     "snapshot_batch": "ingest.snapshot.after_batch",
+    "pull_page": "ingest.pull.after_page",
+    "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
     "flip": "ingest.flip.after_batch",
 }
@@ -93,7 +98,9 @@ class PostgresUnit:
         self.voices = PostgresVoices(driver)
         self.authority = PostgresAuthority(driver, supplements=supplements)
         self.holds = PostgresHolds(driver)
+        self.raw = PostgresRaw(driver)
         self.runs = PostgresRuns(driver)
+        self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)
 
     async def lock_district(self, district_id: str) -> None:

@@ -30,7 +30,7 @@ _GATHER_S: Final = 0.02
 
 
 class DeliveryApplier:
-    """The loop behind the webhook door."""
+    """The loop behind the webhook door, for all sources whose webhooks say what changed."""
 
     def __init__(self, apply: ApplyDeliveries, sources: Sources, runs: RunDesk, ear: Ear) -> None:
         self._apply = apply
@@ -55,7 +55,7 @@ class DeliveryApplier:
 
     def _of(self, source_ids: Sequence[str]) -> list[Source]:
         found = (self._sources.get(source_id) for source_id in source_ids)
-        return [source for source in found if source is not None]
+        return [source for source in found if source is not None and source.hints is None]
 
 
 def _note_sealed(source: Source, times: int) -> None:

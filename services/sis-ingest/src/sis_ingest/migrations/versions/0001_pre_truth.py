@@ -24,6 +24,7 @@ def upgrade() -> None:
     _resolved()
     _authority()
     _runs()
+    _pulls()
     _holds()
     _uncounted()
     create_position_table(op, schema="sis_ingest")
@@ -42,10 +43,11 @@ def _inbox() -> None:
             body bytea, sha256 text,
             state text NOT NULL DEFAULT 'waiting'
                 CHECK (state IN ('waiting', 'applied', 'refused')),
-            reason text, applied_at timestamptz,
+            reason text, applied_at timestamptz, purged_at timestamptz,
             PRIMARY KEY (district_id, delivery_id),
             CONSTRAINT delivery_once UNIQUE (source_id, external_id),
-            CHECK (kind = 'snapshot' OR body IS NOT NULL)
+            CHECK (kind = 'snapshot' OR (body IS NULL) = (purged_at IS NOT NULL)),
+            CHECK (state <> 'waiting' OR purged_at IS NULL)
         )
     """)
     op.execute("""
@@ -53,6 +55,12 @@ def _inbox() -> None:
         WHERE state = 'waiting' AND kind = 'webhook'
     """)
     op.execute("CREATE INDEX delivery_correlation ON sis_ingest.delivery (correlation_id)")
+    # Whose raw bytes are still here, oldest first: written when a delivery is done with, not at
+    # the door.
+    op.execute("""
+        CREATE INDEX delivery_raw ON sis_ingest.delivery (received_at)
+        WHERE state <> 'waiting' AND purged_at IS NULL
+    """)
 
 
 def _records() -> None:
@@ -162,10 +170,11 @@ def _runs() -> None:
             origin text CHECK (origin IN ('firstload', 'snapshot')),
             file_name text NOT NULL, file_bytes bigint NOT NULL, sha256 text NOT NULL,
             received_at timestamptz NOT NULL, as_of timestamptz NOT NULL,
-            dry_run boolean NOT NULL DEFAULT false, started_at timestamptz, finished_at timestamptz,
+            dry_run boolean NOT NULL DEFAULT false, pulled boolean NOT NULL DEFAULT false,
+            started_at timestamptz, finished_at timestamptz,
             attempts integer NOT NULL DEFAULT 0,
             percent integer NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
-            reason text, report jsonb NOT NULL DEFAULT '{}',
+            reason text, report jsonb NOT NULL DEFAULT '{}', replay_id uuid,
             PRIMARY KEY (district_id, run_id), UNIQUE (run_id),
             CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
         )
@@ -174,6 +183,8 @@ def _runs() -> None:
         CREATE INDEX run_open ON sis_ingest.run (received_at)
         WHERE state IN ('waiting', 'running')
     """)
+    op.execute("CREATE INDEX run_received ON sis_ingest.run (district_id, received_at)")
+    op.execute("CREATE INDEX run_delivery ON sis_ingest.run (district_id, delivery_id)")
     # Unlogged: a run whose rows are lost in a crash of the database reads its file again.
     # No key: rows come in as COPY gives them, and what is compared is compared as a set.
     op.execute(f"""
@@ -199,6 +210,29 @@ def _runs() -> None:
     op.execute("""
         CREATE INDEX snapshot_row_user
         ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+    """)
+
+
+def _pulls() -> None:
+    op.execute("""
+        CREATE TABLE sis_ingest.pull (
+            district_id text NOT NULL, pull_id uuid NOT NULL, source_id text NOT NULL,
+            correlation_id text NOT NULL, mode text NOT NULL CHECK (mode IN ('full', 'delta')),
+            state text NOT NULL CHECK (state IN ('waiting', 'running', 'completed', 'failed')),
+            asked_at timestamptz NOT NULL, since text, mark text,
+            dry_run boolean NOT NULL, started_at timestamptz, finished_at timestamptz,
+            failures integer NOT NULL DEFAULT 0, restarts integer NOT NULL DEFAULT 0,
+            reason text, run_id uuid, sections jsonb NOT NULL DEFAULT '{}',
+            PRIMARY KEY (district_id, pull_id), UNIQUE (pull_id),
+            CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX pull_open ON sis_ingest.pull (district_id, source_id)
+        WHERE state IN ('waiting', 'running')
+    """)
+    op.execute("""
+        CREATE INDEX pull_newest ON sis_ingest.pull (district_id, source_id, asked_at)
     """)
 
 
@@ -239,6 +273,9 @@ def _holds() -> None:
             PRIMARY KEY (district_id, hold_id, external_id),
             FOREIGN KEY (district_id, hold_id) REFERENCES sis_ingest.hold
         )
+    """)
+    op.execute("""
+        CREATE INDEX hold_item_delivery ON sis_ingest.hold_item (district_id, delivery_id)
     """)
     op.execute("CREATE INDEX hold_item_correlation ON sis_ingest.hold_item (correlation_id)")
     op.execute(f"""

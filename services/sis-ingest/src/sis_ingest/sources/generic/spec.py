@@ -1,4 +1,4 @@
-"""What the generic source can do: Standard Webhooks with OneRoster 1.2 objects."""
+"""The generic source: OneRoster 1.2 objects, signed, in an envelope or as CloudEvents."""
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import Final
 from roster_common.runtime import webhook_signatures
 from sis_ingest.domain.deliveries import Incoming, Knock
 from sis_ingest.ports import SourceSpec
+from sis_ingest.sources.generic.cloudevents import HEADERS, check_binding, read_events
 from sis_ingest.sources.generic.normalise import to_incoming
 from sis_ingest.sources.generic.wire import read_envelope
 
@@ -15,7 +16,7 @@ class GenericWebhook:
     """`ports.WebhookReader`."""
 
     by_token: Final = False
-    keeps: Final[Set[str]] = frozenset()
+    keeps: Final[Set[str]] = HEADERS
 
     def is_secret(self, text: str) -> bool:
         """Whether there is a key in it: base64 behind `whsec_`."""
@@ -23,11 +24,14 @@ class GenericWebhook:
 
     def verify(self, knock: Knock, *, secrets: Sequence[str], now: datetime) -> str:
         """The `webhook-id` of a delivery whose signature holds. Raises `NotVerified`."""
-        return webhook_signatures.verify(knock.headers, knock.body, secrets=secrets, now=now)
+        delivery_id = webhook_signatures.verify(knock.headers, knock.body, secrets=secrets, now=now)
+        check_binding(knock.headers, delivery_id)
+        return delivery_id
 
-    def read(self, _headers: Mapping[str, str], body: bytes) -> Sequence[Incoming]:
-        """The one change that the body tells. Raises `Invalid` naming the field."""
-        return [to_incoming(read_envelope(body))]
+    def read(self, headers: Mapping[str, str], body: bytes) -> Sequence[Incoming]:
+        """What the envelope or the events say. Raises `Invalid` naming the field."""
+        said = read_events(headers, body)
+        return [to_incoming(one) for one in ([read_envelope(body)] if said is None else said)]
 
 
 SPEC: Final = SourceSpec(kind="generic", title="Generic webhook", webhook=GenericWebhook())

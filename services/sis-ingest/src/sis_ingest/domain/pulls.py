@@ -1,0 +1,133 @@
+"""A pull: reading a source's own interface, page by page, into a raw file. Pure.
+
+A section is one collection of the source's interface. What a full pull read of it counts as the
+whole of it only if nothing moved meanwhile and nothing is missing; else it removes nobody.
+Source: systems.md §8 (PSD AI Studio), ADR 0015.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.schedule import PullMode
+
+PullState: TypeAlias = Literal["waiting", "running", "completed", "failed"]
+
+# Changes of revision under a pull that are answered by reading everything again.
+MAX_RESTARTS: Final = 3
+# Failures in a row, without a page between them, after which a pull ends.
+MAX_FAILURES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One answer of a source: items as it words them. `next_cursor` None ends the section.
+
+    `total` is how many items the source says the section has, `revision` the state it shows.
+    """
+
+    items: tuple[Mapping[str, Any], ...]
+    next_cursor: str | None
+    total: int | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """How far one section has come. `size` is the bytes of its raw file that count."""
+
+    cursor: str | None
+    done: bool = False
+    size: int = 0
+    pages: int = 0
+    items: int = 0
+    total: int | None = None
+    revision: str | None = None
+    fault: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether what was read is all that the source has of it."""
+        return self.done and self.fault is None and self.items > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """One pull, from due to its end.
+
+    `since` is the mark of the last good pull, from which a delta begins; `mark` is where the next
+    one begins if this one ends well. Both are the source's own words.
+    """
+
+    pull_id: str
+    correlation_id: str
+    place: Place
+    mode: PullMode
+    state: PullState
+    asked_at: datetime
+    since: str | None = None
+    mark: str | None = None
+    dry_run: bool = False
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    failures: int = 0
+    restarts: int = 0
+    reason: str | None = None
+    run_id: str | None = None
+    sections: Mapping[str, Section] = field(default_factory=dict)
+
+    def with_section(self, name: str, section: Section) -> "Pull":
+        """A copy with one section replaced; a page that was read ends a row of failures."""
+        return replace(self, failures=0, sections={**self.sections, name: section})
+
+    @property
+    def items(self) -> int:
+        """Items read so far."""
+        return sum(section.items for section in self.sections.values())
+
+
+class RevisionMoved(Exception):
+    """The source changed under the pull: what was read belongs to two states."""
+
+
+def after_page(section: Section, page: Page, *, size: int) -> Section:
+    """The section once a page of it is on disk. Raises `RevisionMoved`."""
+    if section.pages and page.revision != section.revision:
+        raise RevisionMoved
+    read = replace(
+        section,
+        cursor=page.next_cursor,
+        done=page.next_cursor is None,
+        size=size,
+        pages=section.pages + 1,
+        items=section.items + len(page.items),
+        total=page.total,
+        revision=page.revision,
+    )
+    return replace(read, fault=_fault(section, read))
+
+
+def _fault(before: Section, read: Section) -> str | None:
+    if before.pages and before.total != read.total:
+        return "total_moved"
+    if read.done and read.total is not None and read.items != read.total:
+        return "count_disagrees"
+    return before.fault
+
+
+def whole(pull: Pull, name: str) -> bool:
+    """Whether absence from a section says that a record is gone."""
+    return pull.mode == "full" and pull.sections[name].whole
+
+
+def faults(pull: Pull) -> Mapping[str, str]:
+    """Why sections of a full pull are not whole."""
+    if pull.mode != "full":
+        return {}
+    return {
+        name: section.fault or "empty_section"
+        for name, section in pull.sections.items()
+        if not section.whole
+    }

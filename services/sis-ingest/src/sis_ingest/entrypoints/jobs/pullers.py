@@ -1,0 +1,109 @@
+"""Background work of one pulled source: pulls when it is time, and reads what its webhooks name.
+
+Each source has loops of its own, so that one that is away or slow delays only itself.
+"""
+
+from typing import Final
+
+import structlog
+
+from roster_common.runtime.bell import Ear
+from roster_common.runtime.lifecycle import Stopping
+from roster_common.runtime.metrics import metric
+from roster_common.runtime.pacing import CallPolicy, backoff_s
+from sis_ingest.ports import HintReader, Source
+from sis_ingest.ports.pulls import PullDesk, Pulling, SourceAway
+from sis_ingest.usecases.ask_pull import AskPull
+from sis_ingest.usecases.pull_source import PullSource
+from sis_ingest.usecases.reread import Reread
+
+logger = structlog.get_logger(__name__)
+
+_LOOK_EVERY_S: Final = 1.0
+_HINTS_EVERY_S: Final = 0.5
+# How long a source rests between failures, at most.
+_REST: Final = CallPolicy(backoff_first_s=1.0, backoff_max_s=300.0)
+_LONGEST_WAIT_S: Final = 3_600.0
+
+
+class SourcePuller:
+    """The loop that pulls one source."""
+
+    def __init__(
+        self,
+        source: Source,
+        pulling: Pulling,
+        *,
+        ask: AskPull,
+        pull: PullSource,
+        desk: PullDesk,
+        ear: Ear,
+    ) -> None:
+        self._source = source
+        self._pulling = pulling
+        self._ask = ask
+        self._pull = pull
+        self._desk = desk
+        self._ear = ear
+
+    async def run(self, stopping: Stopping) -> None:
+        """Pull until stopped; a pull cut off is taken up again at the next start."""
+        while not stopping.is_set():
+            pull = await self._desk.open(self._source.place)
+            if pull is None:
+                pull = await self._ask.scheduled(self._source, self._pulling)
+            if pull is None:
+                await self._ear.wait(_LOOK_EVERY_S)
+                continue
+            try:
+                ended = await self._pull(self._pulling, pull)
+            except SourceAway as away:
+                await _rest(stopping, self._source, away, failures=pull.failures + 1)
+                continue
+            metric("pulls_total").labels(
+                source=self._source.place.source_id, mode=ended.mode, outcome=ended.state
+            ).inc()
+            if ended.state == "failed":
+                logger.warning(
+                    "pull_failed",
+                    source=self._source.place.source_id,
+                    pull=ended.pull_id,
+                    reason=ended.reason,
+                )
+                # The schedule finds the pull still due: not again at once.
+                await stopping.wait(_REST.backoff_max_s)
+
+
+class HintFollower:
+    """The loop behind the webhook door of one source that only hints."""
+
+    def __init__(
+        self, source: Source, reader: HintReader, pulling: Pulling, *, reread: Reread, ear: Ear
+    ) -> None:
+        self._source = source
+        self._reader = reader
+        self._pulling = pulling
+        self._reread = reread
+        self._ear = ear
+
+    async def run(self, stopping: Stopping) -> None:
+        """Follow hints until stopped."""
+        failures = 0
+        while not stopping.is_set():
+            try:
+                batch = await self._reread(self._source, self._reader, self._pulling)
+            except SourceAway as away:
+                failures += 1
+                await _rest(stopping, self._source, away, failures=failures)
+                continue
+            failures = 0
+            if not batch.more:
+                await self._ear.wait(_HINTS_EVERY_S)
+
+
+async def _rest(stopping: Stopping, source: Source, away: SourceAway, *, failures: int) -> None:
+    """Waits as long as the source asked, else ever longer; another call meets the same fault."""
+    logger.warning("source_away", source=source.place.source_id, reason=away.reason)
+    wait_s = min(away.retry_after_s or 0.0, _LONGEST_WAIT_S)
+    # The middle of the range: one process rests here, so nobody needs to be kept apart.
+    await stopping.wait(max(wait_s, backoff_s(_REST, failures=failures, chance=0.5)))

@@ -1,0 +1,238 @@
+"""What reading a source's own interface needs: polite HTTP, a client per vendor, raw files.
+
+A vendor room (sources/<sis>/) takes its shapes from here. Imports the domain and the roads of
+failure only.
+"""
+
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeAlias
+
+from roster_common.errors import Invalid, Retriable
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.pulls import Page, Pull
+from sis_ingest.domain.records import Record
+from sis_ingest.domain.schedule import PullMode, Schedule
+
+Item: TypeAlias = Mapping[str, Any]
+Auth: TypeAlias = Literal["oauth2", "oauth1_sha1", "oauth1_sha256", "none"]
+
+
+class SourceAway(Retriable):
+    """The source did not answer as it should; `reason` is a stable code."""
+
+    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class SourceRefused(Invalid):
+    """The source answered, and said no: asking again changes nothing until somebody acts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where a source is and who we are there. `options` are words of its kind, see its README."""
+
+    base_url: str
+    client_id: str
+    page_size: int
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the source answered: status, headers in lower case, body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Calls(Protocol):
+    """HTTP to one source: signed in, within its pace, with time-outs, retries and a breaker."""
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """The answer, below 500 and not 429. `path` is under the base address.
+
+        Raises `SourceAway`, or `SourceRefused` when signing in is refused.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What a pull will read: sections with their first cursors; `mark` see `Pull`."""
+
+    mark: str | None
+    sections: Mapping[str, str | None]
+
+
+class PullClient(Protocol):
+    """Speaks one kind of source's own interface, through `Calls`."""
+
+    async def begin(self, since: str | None, now: datetime) -> Begun:
+        """What to read: everything, or what changed after the mark `since`."""
+        ...
+
+    async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
+        """One page. Raises `SourceAway` or `SourceRefused`."""
+        ...
+
+    async def one(self, section: str, item_id: str) -> Item | None:
+        """One item as `page` would give it; None when the source has it no more."""
+        ...
+
+    async def examine(self) -> Sequence["Finding"]:
+        """What is well and what is not with access, limits and subscriptions."""
+        ...
+
+    async def repair(self) -> Sequence["Finding"]:
+        """Puts right what `examine` found and this side may put right. May run twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of an examination: `detail` has no secret and no student in it."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What an item says of one record: its outside id, trimmed, and what it will be read from."""
+
+    external_id: str
+    content: Item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A piece as read: a canonical record with outside ids; None when only its end is known."""
+
+    record: Record | None
+    deleted: bool
+
+
+class Wording(Protocol):
+    """How a source words its items; pure, bound to what all of its items say together."""
+
+    def pieces(self, entity: Entity, section: str, item: Item) -> Iterable[Piece]:
+        """Cheap: what the item says of records of one entity."""
+        ...
+
+    def read(self, entity: Entity, section: str, piece: Piece) -> Fact:
+        """The costly step. Raises `Invalid` naming the source's own field."""
+        ...
+
+
+Sections: TypeAlias = Callable[[str], Iterator[Item]]
+
+
+def nothing_but_its_id(_section: str, item_id: str) -> Item:
+    """An item that is gone, as most sources would word it."""
+    return {"sourcedId": item_id}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullSpec:
+    """How a kind of source is pulled. `entities`, in import order, name their sections.
+
+    `wording` is given the items of any section, for what one item cannot know by itself; without
+    sections at hand (a single record read anew) it is given empty ones. `meaning` is to be raised
+    whenever an item comes to mean another record. `volatile` names fields that say nothing. `gone`
+    is the item that stands for one that the source has no more.
+    """
+
+    connect: Callable[[Access, Calls], PullClient]
+    entities: Mapping[Entity, tuple[str, ...]]
+    wording: Callable[[Sections, Access], Wording]
+    meaning: int = 1
+    volatile: frozenset[str] = frozenset()
+    gone: Callable[[str, str], Item] = nothing_but_its_id
+    token_url: Callable[[Access], str] | None = None
+    scope: Callable[[Access], str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulling:
+    """One configured source as it is pulled."""
+
+    access: Access
+    client: PullClient
+    spec: PullSpec
+    schedule: Schedule
+
+
+class PullFiles(Protocol):
+    """Raw pages on disk, until the pull is a file of its own."""
+
+    async def append(self, pull_id: str, section: str, items: Sequence[Item], *, at: int) -> int:
+        """Throws away what stands after byte `at`, adds the items, syncs; the new size."""
+        ...
+
+    def packed(
+        self, pull_id: str, sizes: Mapping[str, int], manifest: Mapping[str, Any]
+    ) -> AsyncIterator[bytes]:
+        """The whole pull as one file, in pieces."""
+        ...
+
+    async def drop(self, pull_id: str) -> None:
+        """Forgets the pages. May run twice."""
+        ...
+
+
+class Pulls(Protocol):
+    """Pulls within a transaction."""
+
+    async def add(self, pull: Pull) -> bool:
+        """Keeps a new pull; False when one of the source is open already."""
+        ...
+
+    async def save(self, pull: Pull) -> None:
+        """Overwrites what may change of a pull."""
+        ...
+
+
+class PullDesk(Protocol):
+    """Reads of pulls outside any transaction of ours."""
+
+    async def open(self, place: Place) -> Pull | None:
+        """The source's pull that waits or was left running."""
+        ...
+
+    async def last(self, place: Place, mode: PullMode | None) -> Pull | None:
+        """The last good pull of the source, of one mode or of any."""
+        ...
+
+    async def get(self, pull_id: str) -> Pull | None:
+        """The pull, or None. `pull_id` may be any text."""
+        ...
+
+    async def page(
+        self, districts: Collection[str] | None, source_id: str | None, *, limit: int, offset: int
+    ) -> tuple[int, Sequence[Pull]]:
+        """(how many there are, one page, newest first); None means every district."""
+        ...

@@ -1,0 +1,59 @@
+"""Ask for a pull: an operator's, or the schedule's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sis_ingest.domain.pulls import Pull
+from sis_ingest.domain.schedule import PullMode, due
+from sis_ingest.ports import Clock, Ids, Source, Units
+from sis_ingest.ports.pulls import PullDesk, Pulling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskPull:
+    """Puts pulls where `PullSource` finds them. `poke` wakes it; called after the commit."""
+
+    units: Units
+    desk: PullDesk
+    clock: Clock
+    ids: Ids
+    poke: Callable[[], None]
+
+    async def __call__(
+        self, source: Source, mode: PullMode, *, correlation_id: str, dry_run: bool = False
+    ) -> Pull | None:
+        """The waiting pull, or None when one of the source is open already. Commits.
+
+        A delta without a good pull before it becomes a full one.
+        """
+        last = await self.desk.last(source.place, None) if mode == "delta" else None
+        since = None if last is None else last.mark
+        pull = Pull(
+            pull_id=self.ids.new_id(),
+            correlation_id=correlation_id,
+            place=source.place,
+            mode="full" if since is None else "delta",
+            state="waiting",
+            asked_at=self.clock.now(),
+            since=since,
+            dry_run=dry_run,
+        )
+        async with self.units.begin("run") as unit:
+            added = await unit.pulls.add(pull)
+        if added:
+            self.poke()
+        return pull if added else None
+
+    async def scheduled(self, source: Source, pulling: Pulling) -> Pull | None:
+        """The pull that is due now, kept; None when none is, or one is open already."""
+        full = await self.desk.last(source.place, "full")
+        latest = await self.desk.last(source.place, None)
+        mode = due(
+            pulling.schedule,
+            self.clock.now(),
+            last_full=None if full is None else full.started_at,
+            last_any=None if latest is None else latest.started_at,
+        )
+        if mode is None:
+            return None
+        return await self(source, mode, correlation_id=self.ids.new_id())

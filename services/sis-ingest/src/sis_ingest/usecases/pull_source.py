@@ -1,0 +1,168 @@
+"""Pull a source: read its interface page by page onto disk, then hand the whole to a run.
+
+Each page is on disk before its cursor is kept, so a pull cut off at any moment goes on where it
+was. What becomes of the pages is the business of the run: one path for files and pulls.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sis_ingest.domain.pulls import (
+    MAX_FAILURES,
+    MAX_RESTARTS,
+    Pull,
+    RevisionMoved,
+    Section,
+    after_page,
+    faults,
+    whole,
+)
+from sis_ingest.domain.runs import Run
+from sis_ingest.ports import Clock, Ids, SnapshotFiles, Units
+from sis_ingest.ports.pulls import PullFiles, Pulling, SourceAway, SourceRefused
+
+_NO_LIMIT: Final = 2**62
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullSource:
+    """Carries one pull from waiting (or left running) to its end."""
+
+    units: Units
+    pages: PullFiles
+    files: SnapshotFiles
+    clock: Clock
+    ids: Ids
+
+    async def __call__(self, pulling: Pulling, pull: Pull) -> Pull:
+        """The ended pull; its run waits for the importer. Commits per page. May run twice.
+
+        Raises `SourceAway`: the pull stays open and is taken up again, until it failed too often
+        in a row. A source that refuses ends it as failed; the next one asks again.
+        """
+        reading = _Reading(self.units, self.pages, pulling, pull)
+        try:
+            await self._read(reading)
+        except SourceRefused as refused:
+            return await self._end(reading.pull, reason=refused.reason)
+        except RevisionMoved:
+            return await self._end(reading.pull, reason="revision_moved")
+        except SourceAway as away:
+            failed = replace(reading.pull, failures=reading.pull.failures + 1, reason=away.reason)
+            if failed.failures >= MAX_FAILURES:
+                return await self._end(failed, reason=away.reason)
+            await self._save(failed)
+            raise
+        return await self._hand_over(reading.pull)
+
+    async def _read(self, reading: "_Reading") -> None:
+        while True:
+            reading.pull = await self._started(reading.pulling, reading.pull)
+            try:
+                return await reading.all()
+            except RevisionMoved:
+                if reading.pull.restarts >= MAX_RESTARTS:
+                    raise
+                await self.pages.drop(reading.pull.pull_id)
+                reading.pull = replace(
+                    reading.pull, sections={}, restarts=reading.pull.restarts + 1
+                )
+
+    async def _started(self, pulling: Pulling, pull: Pull) -> Pull:
+        if pull.sections:
+            return pull
+        now = self.clock.now()
+        begun = await pulling.client.begin(pull.since, now)
+        started = replace(
+            pull,
+            state="running",
+            started_at=now,
+            mark=begun.mark,
+            sections={name: Section(cursor=cursor) for name, cursor in begun.sections.items()},
+        )
+        await self._save(started)
+        return started
+
+    async def _hand_over(self, pull: Pull) -> Pull:
+        """The pages as one raw file, and in one transaction its run and the end of the pull."""
+        sizes = {name: section.size for name, section in pull.sections.items()}
+        manifest = {
+            "mode": {name: "bulk" if whole(pull, name) else "delta" for name in pull.sections},
+            "faults": dict(faults(pull)),
+        }
+        run_id = self.ids.new_id()
+        stored = await self.files.store(
+            run_id, self.pages.packed(pull.pull_id, sizes, manifest), limit_bytes=_NO_LIMIT
+        )
+        now = self.clock.now()
+        run = Run(
+            run_id=run_id,
+            delivery_id=self.ids.new_id(),
+            correlation_id=pull.correlation_id,
+            place=pull.place,
+            state="waiting",
+            origin=None,
+            file_name=stored.name,
+            file_bytes=stored.size_bytes,
+            sha256=stored.sha256,
+            received_at=now,
+            # What changed while we read may or may not be in it: it speaks of its beginning.
+            as_of=pull.started_at or now,
+            dry_run=pull.dry_run,
+            pulled=True,
+        )
+        ended = replace(
+            pull, state="completed", finished_at=now, run_id=run_id, reason=None, failures=0
+        )
+        async with self.units.begin("hand_over") as unit:
+            await unit.deliveries.put_file(run)
+            await unit.runs.add(run)
+            await unit.pulls.save(ended)
+        await self.pages.drop(pull.pull_id)
+        return ended
+
+    async def _end(self, pull: Pull, *, reason: str) -> Pull:
+        ended = replace(pull, state="failed", finished_at=self.clock.now(), reason=reason)
+        await self._save(ended)
+        await self.pages.drop(pull.pull_id)
+        return ended
+
+    async def _save(self, pull: Pull) -> None:
+        async with self.units.begin("run") as unit:
+            await unit.pulls.save(pull)
+
+
+class _Reading:
+    """The sections of one pull, side by side; the pace is that of the source's `Calls`."""
+
+    def __init__(self, units: Units, pages: PullFiles, pulling: Pulling, pull: Pull) -> None:
+        self._units = units
+        self._pages = pages
+        self.pulling = pulling
+        self.pull = pull
+        self._saving = asyncio.Lock()
+
+    async def all(self) -> None:
+        """Reads every section to its end. Raises what the first failing section raised."""
+        names = [name for name, section in self.pull.sections.items() if not section.done]
+        reading = [asyncio.ensure_future(self._section(name)) for name in names]
+        try:
+            for one in asyncio.as_completed(reading):
+                await one
+        finally:
+            for one in reading:
+                one.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
+
+    async def _section(self, name: str) -> None:
+        section = self.pull.sections[name]
+        while not section.done:
+            page = await self.pulling.client.page(name, section.cursor, self.pull.since)
+            moved = after_page(section, page, size=section.size)
+            size = await self._pages.append(self.pull.pull_id, name, page.items, at=section.size)
+            section = replace(moved, size=size)
+            async with self._saving:
+                self.pull = self.pull.with_section(name, section)
+                async with self._units.begin("pull_page") as unit:
+                    await unit.pulls.save(self.pull)

@@ -1,0 +1,191 @@
+"""Reread: a webhook that cannot be trusted to say what changed says at least where to look.
+
+What is read anew is the truth; the hint is only its cause. Source: systems.md §1.1, ADR 0015.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from roster_common.errors import Invalid
+from sis_ingest.domain.changes import Cause, Change, Verdict
+from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Hint
+from sis_ingest.domain.entities import IMPORT_ORDER, Entity
+from sis_ingest.domain.events import ChangeReceived
+from sis_ingest.domain.records import content_hash, to_bytes
+from sis_ingest.ports import Clock, HintReader, Source, Unit, Units
+from sis_ingest.ports.pulls import Item, Piece, Pulling, SourceRefused, Wording
+from sis_ingest.usecases.apply_deliveries import SEALED, Applied, outcome_of
+from sis_ingest.usecases.record_changes import RecordChanges
+
+MAX_HINTS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hinted:
+    """A delivery with its hints, or why it is refused."""
+
+    delivery: Delivery
+    hints: Sequence[Hint]
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What a hint led to, read at `at`; `item` None: the source has it no more."""
+
+    hint: Hint
+    item: Item | None
+    at: datetime
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reread:
+    """Empties the inbox of one source that only hints."""
+
+    units: Units
+    clock: Clock
+    record_changes: RecordChanges
+
+    async def __call__(self, source: Source, reader: HintReader, pulling: Pulling) -> Applied:
+        """One batch; its ends are empty when none waited. Commits once, after all is read.
+
+        An item that several hints name is read once, at a moment after all of them. Raises
+        `SourceAway`: every hint still waits then. May run twice: reading again changes nothing.
+        """
+        async with self.units.begin("run") as unit:
+            waiting = await unit.deliveries.waiting(source.place, limit=MAX_HINTS)
+        if not waiting:
+            return Applied(ends=(), more=False)
+        hinted = [_hinted(reader, delivery) for delivery in waiting]
+        wanted = dict.fromkeys(hint for one in hinted for hint in one.hints)
+        found = {one.hint: one for one in await self._read(pulling, list(wanted))}
+        async with self.units.begin("apply") as unit:
+            await unit.lock_district(source.place.district_id)
+            ends = await self._record(unit, source, pulling, hinted, found)
+            await unit.deliveries.finish(source.place, ends, now=self.clock.now())
+        return Applied(ends=ends, more=len(waiting) == MAX_HINTS)
+
+    async def _read(self, pulling: Pulling, hints: Sequence[Hint]) -> Sequence[_Found]:
+        return await asyncio.gather(*(self._one(pulling, hint) for hint in hints))
+
+    async def _one(self, pulling: Pulling, hint: Hint) -> _Found:
+        # Before asking: what changes while the answer is made must count as later.
+        at = self.clock.now()
+        try:
+            item = await pulling.client.one(hint.section, hint.item_id)
+        except SourceRefused as refused:
+            return _Found(hint=hint, item=None, at=at, refusal=refused.reason)
+        return _Found(hint=hint, item=item, at=at)
+
+    async def _record(
+        self,
+        unit: Unit,
+        source: Source,
+        pulling: Pulling,
+        hinted: Sequence[_Hinted],
+        found: Mapping[Hint, _Found],
+    ) -> Sequence[DeliveryEnd]:
+        wording = pulling.spec.wording(lambda _section: iter(()), pulling.access)
+        told: dict[Hint, _Told] = {}
+        for one in hinted:
+            for hint in one.hints:
+                if hint not in told:
+                    told[hint] = _told(pulling, wording, found[hint], one.delivery)
+        changes = sorted(
+            (change for one in told.values() for change in one.changes),
+            key=lambda change: IMPORT_ORDER.index(change.entity),
+        )
+        for change in changes:
+            unit.emit(_received(source, change))
+        verdicts = await self.record_changes(unit, source.place, changes)
+        of = dict(zip(map(id, changes), verdicts, strict=True))
+        return [_end(one, told, of) for one in hinted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    changes: Sequence[Change]
+    refusal: str | None
+
+
+def _end(one: _Hinted, told: Mapping[Hint, _Told], verdicts: Mapping[int, Verdict]) -> DeliveryEnd:
+    refusals = [one.refusal, *(told[hint].refusal for hint in one.hints)]
+    refusal = next((reason for reason in refusals if reason is not None), None)
+    mine = [verdicts[id(change)] for hint in one.hints for change in told[hint].changes]
+    return DeliveryEnd(
+        delivery_id=one.delivery.delivery_id,
+        state="applied" if refusal is None else "refused",
+        outcome=refusal or outcome_of(mine),
+    )
+
+
+def _hinted(reader: HintReader, delivery: Delivery) -> _Hinted:
+    if delivery.body is None:
+        return _Hinted(delivery=delivery, hints=(), refusal=SEALED)
+    try:
+        hints = reader.hints(delivery.headers, delivery.body)
+    except Invalid as error:
+        return _Hinted(delivery=delivery, hints=(), refusal=error.reason)
+    return _Hinted(delivery=delivery, hints=hints, refusal=None)
+
+
+def _told(pulling: Pulling, wording: Wording, found: _Found, first: Delivery) -> _Told:
+    """The changes that one item means. An item that is gone ends every record it was."""
+    if found.refusal is not None:
+        return _Told(changes=(), refusal=found.refusal)
+    why = Cause(
+        correlation_id=first.correlation_id,
+        delivery_id=first.delivery_id,
+        origin="webhook",
+    )
+    item = found.item or pulling.spec.gone(found.hint.section, found.hint.item_id)
+    changes: list[Change] = []
+    try:
+        for entity in _entities(pulling, found.hint.section):
+            pieces = wording.pieces(entity, found.hint.section, item)
+            changes += [_change(wording, found, entity, piece, why) for piece in pieces]
+    except Invalid as error:
+        return _Told(changes=(), refusal=error.reason)
+    return _Told(changes=changes, refusal=None)
+
+
+def _entities(pulling: Pulling, section: str) -> Sequence[Entity]:
+    return [entity for entity, sections in pulling.spec.entities.items() if section in sections]
+
+
+def _change(wording: Wording, found: _Found, entity: Entity, piece: Piece, cause: Cause) -> Change:
+    if not piece.external_id:
+        raise Invalid("missing", field="sourcedId")
+    if found.item is None:
+        record, deleted = None, True
+    else:
+        fact = wording.read(entity, found.hint.section, piece)
+        record, deleted = fact.record, fact.deleted
+    return Change(
+        entity=entity,
+        external_id=piece.external_id,
+        record=record,
+        content_hash=b"" if record is None else content_hash(to_bytes(record)),
+        deleted=deleted,
+        version=None,
+        occurred_at=found.at,
+        cause=cause,
+    )
+
+
+def _received(source: Source, change: Change) -> ChangeReceived:
+    return ChangeReceived(
+        district_id=source.place.district_id,
+        cause=change.cause,
+        source_id=source.place.source_id,
+        entity=change.entity,
+        external_id=change.external_id,
+        deleted=change.deleted,
+        received_at=change.occurred_at,
+        verified="poll",
+        version=None,
+    )

@@ -1,0 +1,57 @@
+"""When what was pulled of a section is all there is of it: only then does absence count."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sis_ingest.domain.pulls import Page, RevisionMoved, Section, after_page
+
+
+def page(items: int, *, more: bool = False, **said) -> Page:
+    found = tuple({"sourcedId": str(n)} for n in range(items))
+    return Page(items=found, next_cursor="next" if more else None, **said)
+
+
+def read(*pages: Page) -> Section:
+    section = Section(cursor=None)
+    for one in pages:
+        section = after_page(section, one, size=0)
+    return section
+
+
+def test_a_section_read_to_its_end_is_whole() -> None:
+    assert read(page(2, more=True, total=3, revision="a"), page(1, total=3, revision="a")).whole
+    assert read(page(2, more=True), page(1)).whole
+
+
+def test_an_empty_success_is_not_whole() -> None:
+    assert not read(page(0, total=0)).whole
+
+
+@pytest.mark.parametrize("total", [2, 4])
+def test_a_count_that_disagrees_is_not_whole(total: int) -> None:
+    section = read(page(3, total=total))
+
+    assert not section.whole
+    assert section.fault == "count_disagrees"
+
+
+def test_a_total_that_moves_is_not_whole() -> None:
+    section = read(page(2, more=True, total=4), page(1, total=3))
+
+    assert section.fault == "total_moved"
+
+
+def test_a_revision_that_moves_stops_the_reading() -> None:
+    with pytest.raises(RevisionMoved):
+        read(page(1, more=True, revision="a"), page(1, revision="b"))
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(-1, 1))
+def test_a_section_with_a_total_is_whole_exactly_when_as_many_came(
+    sizes: list[int], off: int
+) -> None:
+    total = sum(sizes) + off
+    pages = [page(n, more=i + 1 < len(sizes), total=total) for i, n in enumerate(sizes)]
+
+    assert read(*pages).whole is (off == 0)
