@@ -56,6 +56,7 @@ from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.ask_pull import AskPull
 from sis_ingest.usecases.decide_hold import DecideHold
+from sis_ingest.usecases.decide_ids import DecideIds
 from sis_ingest.usecases.flip_authority import FlipAuthority
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
@@ -74,7 +75,9 @@ from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.settle_flip import SettleFlip
+from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.undo import Undo
 from sis_ingest.usecases.weigh_flip import WeighFlip
 
 _OLDEST_WAITING_LIMIT_S = 60.0
@@ -117,7 +120,7 @@ def build(settings: Settings) -> FastAPI:
         )
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
-        move = MoveIds(clock=runtime.clock)
+        move = MoveIds(clock=runtime.clock, ids=runtime.ids)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
             clock=runtime.clock,
@@ -139,15 +142,7 @@ def build(settings: Settings) -> FastAPI:
             )
         )
 
-        desk = PostgresCrosswalkDesk(runtime.database)
-        app.include_router(
-            crosswalk_routes(
-                Merge(units=units, ids=runtime.ids, move=move),
-                desk,
-                approver=runtime.operators.require("approver"),
-                viewer=runtime.operators.require("viewer"),
-            )
-        )
+        _add_crosswalk(app, runtime, DecideIds(units=units, ids=runtime.ids, move=move))
         app.include_router(
             trace_routes(
                 settings.service,
@@ -233,6 +228,19 @@ def _add_snapshots(
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
+
+
+def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
+    app.include_router(
+        crosswalk_routes(
+            Merge(decide=decide),
+            Split(decide=decide, ids=runtime.ids),
+            Undo(decide=decide),
+            PostgresCrosswalkDesk(runtime.database),
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
 
 
 def _count_met(outcome: str, times: int) -> None:

@@ -107,16 +107,17 @@ def spoken_by(voices: Sequence[Voice], authority: Authority) -> Spoken | None:
 
 
 def to_said(
-    key: ResolvedKey, spoken: Spoken | None, *, cause: Cause, gone: GoneReason = "source_deleted"
+    key: ResolvedKey, spoken: Spoken | None, *, cause: Cause, gone: GoneReason | None = None
 ) -> Said:
-    """The same as what is true of the resolved record now; `gone` says why, if it is."""
+    """The same as what is true of the resolved record now; `gone` says why, if it is known."""
+    silent = spoken is not None and spoken.silent
     return Said(
         entity=key[0],
         entity_id=key[1],
         record=None if spoken is None else spoken.record,
-        silent=spoken is not None and spoken.silent,
+        silent=silent,
         cause=cause,
-        gone=gone,
+        gone=gone or ("no_authority" if silent else "source_deleted"),
     )
 
 

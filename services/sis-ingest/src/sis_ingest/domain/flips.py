@@ -154,10 +154,7 @@ def retell(
     cause: Cause,
 ) -> Published:
     """What would be stored and told of records that stand, if `authority` held."""
-    said = [
-        to_said(key, spoken_by(found, authority), cause=cause, gone="no_authority")
-        for key, found in voices.items()
-    ]
+    said = [to_said(key, spoken_by(found, authority), cause=cause) for key, found in voices.items()]
     return publish(district_id, said, records)
 
 

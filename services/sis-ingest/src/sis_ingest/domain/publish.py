@@ -39,7 +39,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """One source record behind a resolved record. `since`: from when its id has meant ours.
+    """One source record behind a resolved record. `since`: when its id first meant ours.
 
     `school_id` is where it puts the record, by our id; empty for what is the whole district's.
     """

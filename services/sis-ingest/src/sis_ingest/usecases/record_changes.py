@@ -59,7 +59,9 @@ class RecordChanges:
             await self.guard.overtaken(unit, place, settled.writes)
             await unit.records.write(place, settled.writes)
             content = [w for w in settled.writes if w.content]
-            linked = await self._publish(unit, place, content, new=keys - known.keys())
+            # What a source only ever said was gone, it never told us of.
+            new = {key for key in keys if key not in known or not known[key].content_hash}
+            linked = await self._publish(unit, place, content, new=new)
             return _without_news(changes, settled.verdicts, linked)
         return settled.verdicts
 
@@ -108,7 +110,7 @@ async def _said(
         asked = await _shared(unit, place, writes, identified)
     if not asked:
         return list(said.values())
-    speaking = await spoken(unit, place.district_id, asked, moved={}, authority=authority)
+    speaking = await spoken(unit, place.district_id, asked, authority=authority)
     heard = {key: _heard(said[key], speaking[key]) for key in asked if key in speaking}
     alone = said.keys() - set(asked)
     return [heard.get(key, one) for key, one in said.items() if key in heard or key in alone]

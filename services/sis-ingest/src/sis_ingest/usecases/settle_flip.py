@@ -97,9 +97,7 @@ class SettleFlip:
         district_id = flip.order.district_id
         records = {(one.entity, one.entity_id): one for one in page}
         authority = await unit.authority.of(district_id)
-        voices = await voices_behind(
-            unit, district_id, list(records), moved={}, authority=authority
-        )
+        voices = await voices_behind(unit, district_id, list(records), authority=authority)
         published = retell(district_id, records, voices, authority=authority, cause=flip.cause)
         if published.records:
             await unit.records.write_resolved(district_id, published.records, now=self.clock.now())

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Final
 
 from sis_ingest.domain.authority import (
     DISTRICT,
@@ -20,24 +18,19 @@ from sis_ingest.domain.publish import ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey, ids_in, with_ids
 from sis_ingest.ports import Unit
 
-_LAST: Final = datetime.max.replace(tzinfo=UTC)
-
 
 async def spoken(
     unit: Unit,
     district_id: str,
     keys: Sequence[ResolvedKey],
     *,
-    moved: Mapping[IdKey, str],
     authority: Authority,
 ) -> Mapping[ResolvedKey, Spoken | None]:
     """What the speaker of each record says, under our ids; None when no source has it any more.
 
-    Records that no source ever sent are left out. `moved` holds ids of ours that are about to
-    become others (empty when the crosswalk says it all): what stands behind them counts as behind
-    the others, as the last to have come.
+    Records that no source ever sent are left out.
     """
-    found = await voices_behind(unit, district_id, keys, moved=moved, authority=authority)
+    found = await voices_behind(unit, district_id, keys, authority=authority)
     return {key: spoken_by(voices, authority) for key, voices in found.items()}
 
 
@@ -46,7 +39,6 @@ async def voices_behind(
     district_id: str,
     keys: Sequence[ResolvedKey],
     *,
-    moved: Mapping[IdKey, str],
     authority: Authority,
 ) -> Mapping[ResolvedKey, Sequence[Voice]]:
     """The voices that may be heard of each record, in our ids and with their places.
@@ -55,7 +47,7 @@ async def voices_behind(
     """
     people: list[ResolvedKey] = [("user", own) for entity, own in keys if entity == "demographics"]
     wanted = list(dict.fromkeys([*keys, *people] if authority.sources else keys))
-    behind = await _behind(unit, district_id, wanted, moved)
+    behind = await _behind(unit, district_id, wanted)
     if not authority.sources:
         behind = {
             key: [] if (one := speaker(voices, authority)) is None else [one]
@@ -64,7 +56,7 @@ async def voices_behind(
     living = {key: alive(voices) for key, voices in behind.items()}
     ids = await _ids(unit, [voice for voices in living.values() for voice in voices])
     placed = {
-        key: [_placed(voice, ids[voice.place], moved, key[1]) for voice in voices]
+        key: [_placed(voice, ids[voice.place]) for voice in voices]
         for key, voices in living.items()
     }
     return {
@@ -77,20 +69,12 @@ async def voices_behind(
 
 
 async def _behind(
-    unit: Unit, district_id: str, keys: Sequence[ResolvedKey], moved: Mapping[IdKey, str]
+    unit: Unit, district_id: str, keys: Sequence[ResolvedKey]
 ) -> Mapping[ResolvedKey, Sequence[Voice]]:
-    """Every voice, alive or gone, by the key that it stands behind, or will."""
-    olds: dict[str, list[str]] = {}
-    for (_, old), new in moved.items():
-        olds.setdefault(new, []).append(old)
-    will = {(entity, old): (entity, own) for entity, own in keys for old in olds.get(own, ())}
+    """Every voice, alive or gone."""
     voices: dict[ResolvedKey, list[Voice]] = {}
-    for voice in await unit.voices.behind(district_id, [*keys, *will]):
-        key = (voice.entity, voice.entity_id)
-        if key in will:
-            voices.setdefault(will[key], []).append(replace(voice, since=_LAST))
-        else:
-            voices.setdefault(key, []).append(voice)
+    for voice in await unit.voices.behind(district_id, keys):
+        voices.setdefault((voice.entity, voice.entity_id), []).append(voice)
     return voices
 
 
@@ -102,12 +86,11 @@ async def _ids(unit: Unit, voices: Sequence[Voice]) -> Mapping[Place, Mapping[Id
     return {place: await unit.crosswalk.find(place, list(keys)) for place, keys in wanted.items()}
 
 
-def _placed(voice: Voice, ids: Mapping[IdKey, str], moved: Mapping[IdKey, str], own: str) -> Voice:
+def _placed(voice: Voice, ids: Mapping[IdKey, str]) -> Voice:
     """The voice in our ids, with the place it gives the record."""
     if voice.record is None:
         return voice
-    now = {key: moved.get((key[0], ours), ours) for key, ours in ids.items()}
-    record = {**with_ids(voice.entity, voice.record, now), "sourcedId": own}
+    record = {**with_ids(voice.entity, voice.record, ids), "sourcedId": voice.entity_id}
     return replace(voice, record=record, school_id=school_of(voice.entity, record))
 
 

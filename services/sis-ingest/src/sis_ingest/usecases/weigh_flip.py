@@ -48,7 +48,6 @@ class WeighFlip:
                 unit,
                 district_id,
                 list(records),
-                moved={},
                 authority=after if after.sources else before,
             )
         published = retell(district_id, records, voices, authority=after, cause=flip.cause)
