@@ -33,6 +33,7 @@ FAILPOINTS = frozenset(
         "ingest.apply.before_commit",
         "ingest.apply.after_commit",
         "ingest.snapshot.file_synced",
+        "ingest.snapshot.recorded",
         "ingest.snapshot.after_batch",
         "ingest.pull.page_synced",
         "ingest.pull.after_page",

@@ -22,6 +22,7 @@ from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
 from sis_ingest.ports.authority import AuthorityTable
+from sis_ingest.ports.drops import TakenFiles
 from sis_ingest.ports.identities import Crosswalk, Voices
 from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
@@ -271,6 +272,7 @@ class HoldDesk(Protocol):
 Work: TypeAlias = Literal[
     "accept",
     "apply",
+    "collect",
     "store_snapshot",
     "stage",
     "snapshot_batch",
@@ -330,6 +332,11 @@ class Unit(Protocol):
     @property
     def holds(self) -> Holds:
         """Holds and budgets."""
+        ...
+
+    @property
+    def taken(self) -> TakenFiles:
+        """Files of drops."""
         ...
 
     @property

@@ -24,6 +24,7 @@ def upgrade() -> None:
     _resolved()
     _authority()
     _runs()
+    _drops()
     _pulls()
     _holds()
     _uncounted()
@@ -228,6 +229,18 @@ def _runs() -> None:
     op.execute("""
         CREATE INDEX snapshot_row_user
         ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+    """)
+
+
+def _drops() -> None:
+    # One row a file: as it was when it was last taken.
+    op.execute("""
+        CREATE TABLE sis_ingest.taken_file (
+            district_id text NOT NULL, source_id text NOT NULL, name text NOT NULL,
+            size_bytes bigint NOT NULL, modified_at timestamptz NOT NULL, sha256 text NOT NULL,
+            run_id uuid NOT NULL, taken_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, source_id, name)
+        )
     """)
 
 
