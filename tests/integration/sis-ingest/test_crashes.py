@@ -200,3 +200,28 @@ async def test_an_approval_once_given_is_carried_out_whole_and_once(
     assert (page["state"], page["released"]) == ("approved", 1050)
     assert (await place.told()).count("enrollment.tobedeleted") == 1050
     assert len(await place.resolved("enrollment")) == 3450
+
+
+async def test_a_purge_cut_off_between_the_file_and_its_row_is_told_after_a_restart(
+    installation: Installation, place: Sis, marker: Path
+) -> None:
+    program = installation.start()
+    await place.load(district())
+    program.kill()
+    await place.database.execute(
+        "UPDATE sis_ingest.delivery SET received_at = received_at - interval '31 days'"
+        " WHERE district_id = $1",
+        place.district,
+    )
+    installation.start_doomed("ingest.purge.before_commit@2", marker)
+    await crash(installation, marker)
+    purged = "SELECT purged_at FROM sis_ingest.delivery WHERE district_id = $1"
+    assert await place.database.fetchval(purged, place.district) is None
+
+    program = installation.start()
+
+    async def told() -> bool:
+        return await place.database.fetchval(purged, place.district) is not None
+
+    await eventually(told, within_s=20, what="the row tells that the file is gone")
+    program.kill()

@@ -4,14 +4,15 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from roster_common.runtime.failpoints import failpoint
 from sis_ingest.ports import StoredFile, TooLarge
 
-_NAME: Final = re.compile(r"[0-9a-f-]{36}")
+_NAME: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BUFFER_BYTES: Final = 1024 * 1024
 
 
@@ -26,7 +27,7 @@ class DiskSnapshotFiles:
     ) -> StoredFile:
         """See the port. Disk work runs in threads, so that no request waits for it."""
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
-        part = self._folder / f"{name}.part"
+        part = self._part(name)
         digest = hashlib.sha256()
         size = 0
         with part.open("wb") as file:
@@ -47,6 +48,25 @@ class DiskSnapshotFiles:
         """See the port."""
         path = self._path(name)
         return path if path.is_file() else None
+
+    async def remove(self, name: str) -> None:
+        """See the port."""
+        path = self._path(name)
+        for one in (path, self._part(name)):
+            await asyncio.to_thread(one.unlink, missing_ok=True)
+
+    async def untouched(self, since: datetime) -> Sequence[str]:
+        """See the port. Names that are none of ours are left alone."""
+        return await asyncio.to_thread(self._untouched, since.timestamp())
+
+    def _untouched(self, since: float) -> Sequence[str]:
+        if not self._folder.is_dir():
+            return ()
+        old = [path for path in self._folder.iterdir() if path.stat().st_mtime < since]
+        return sorted({path.stem for path in old if _NAME.fullmatch(path.stem)})
+
+    def _part(self, name: str) -> Path:
+        return self._folder / f"{name}.part"
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -17,20 +17,21 @@ from sis_ingest.domain.deliveries import Delivery, Hint, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
-from sis_ingest.domain.identity import Meaning
+from sis_ingest.domain.identity import Decision, Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.drops import TakenFiles
+from sis_ingest.ports.identities import Crosswalk, Voices
 from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
-    Crosswalk,
     Deliveries,
     Holds,
+    Raw,
     Records,
     Runs,
     Staging,
     StoredDelivery,
-    Voices,
 )
 
 
@@ -224,6 +225,14 @@ class SnapshotFiles(Protocol):
         """Where the file is, or None when it is gone."""
         ...
 
+    async def remove(self, name: str) -> None:
+        """Removes the file, whole or half written. May run twice."""
+        ...
+
+    async def untouched(self, since: datetime) -> Sequence[str]:
+        """Names of the files, whole or half written, that were last written before `since`."""
+        ...
+
 
 class Inbox(Protocol):
     """The inbox as the webhook door sees it."""
@@ -262,12 +271,14 @@ class HoldDesk(Protocol):
 Work: TypeAlias = Literal[
     "accept",
     "apply",
+    "collect",
     "store_snapshot",
     "stage",
     "snapshot_batch",
     "run",
     "merge",
     "release",
+    "purge",
     "pull_page",
     "hand_over",
 ]
@@ -316,6 +327,16 @@ class Unit(Protocol):
         """Holds and budgets."""
         ...
 
+    @property
+    def taken(self) -> TakenFiles:
+        """Files of drops."""
+        ...
+
+    @property
+    def raw(self) -> Raw:
+        """Raw bytes of deliveries."""
+        ...
+
     async def lock_district(self, district_id: str) -> None:
         """Waits until no other unit changes this district's truth; until the end of this one."""
         ...
@@ -340,6 +361,10 @@ class CrosswalkDesk(Protocol):
         self, district_id: str, space: Entity, ids: Sequence[str]
     ) -> Sequence[Meaning]:
         """See `Crosswalk.history`."""
+        ...
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """A decision of any district, or None. `decision_id` may be any text."""
         ...
 
 

@@ -19,9 +19,11 @@ from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
 from sis_ingest.adapters.postgres.pulls import PostgresPulls
+from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
+from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
@@ -43,10 +45,12 @@ _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
     "release": "ingest.release.before_commit",
+    "purge": "ingest.purge.before_commit",
 }
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
+    "store_snapshot": "ingest.snapshot.recorded",
     "snapshot_batch": "ingest.snapshot.after_batch",
     "pull_page": "ingest.pull.after_page",
     "hand_over": "ingest.pull.after_hand_over",
@@ -90,9 +94,11 @@ class PostgresUnit:
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
         self.holds = PostgresHolds(driver)
+        self.raw = PostgresRaw(driver)
         self.runs = PostgresRuns(driver)
         self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)
+        self.taken = PostgresTakenFiles(driver)
 
     async def lock_district(self, district_id: str) -> None:
         """See `ports.Unit`; the lock ends with the transaction."""

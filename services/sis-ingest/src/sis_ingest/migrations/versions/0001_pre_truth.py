@@ -23,6 +23,7 @@ def upgrade() -> None:
     _records()
     _resolved()
     _runs()
+    _drops()
     _pulls()
     _holds()
     _uncounted()
@@ -42,10 +43,11 @@ def _inbox() -> None:
             body bytea, sha256 text,
             state text NOT NULL DEFAULT 'waiting'
                 CHECK (state IN ('waiting', 'applied', 'refused')),
-            reason text, applied_at timestamptz,
+            reason text, applied_at timestamptz, purged_at timestamptz,
             PRIMARY KEY (district_id, delivery_id),
             CONSTRAINT delivery_once UNIQUE (source_id, external_id),
-            CHECK (kind = 'snapshot' OR body IS NOT NULL)
+            CHECK (kind = 'snapshot' OR (body IS NULL) = (purged_at IS NOT NULL)),
+            CHECK (state <> 'waiting' OR purged_at IS NULL)
         )
     """)
     op.execute("""
@@ -53,6 +55,12 @@ def _inbox() -> None:
         WHERE state = 'waiting' AND kind = 'webhook'
     """)
     op.execute("CREATE INDEX delivery_correlation ON sis_ingest.delivery (correlation_id)")
+    # Whose raw bytes are still here, oldest first: written when a delivery is done with, not at
+    # the door.
+    op.execute("""
+        CREATE INDEX delivery_raw ON sis_ingest.delivery (received_at)
+        WHERE state <> 'waiting' AND purged_at IS NULL
+    """)
 
 
 def _records() -> None:
@@ -80,7 +88,7 @@ def _records() -> None:
             district_id text NOT NULL, source_id text NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
             entity_id text NOT NULL, match_rule text NOT NULL, decided_by text NOT NULL,
-            valid_from timestamptz NOT NULL, valid_to timestamptz,
+            valid_from timestamptz NOT NULL, valid_to timestamptz, decision_id uuid,
             PRIMARY KEY (district_id, source_id, entity, external_id, valid_from),
             CHECK (valid_to IS NULL OR valid_to > valid_from)
         )
@@ -94,6 +102,24 @@ def _records() -> None:
     # collection yet takes this index for outside ids too, and reads all of it for each.
     op.execute("""
         CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity_id, entity)
+    """)
+    op.execute("""
+        CREATE INDEX crosswalk_decided ON sis_ingest.crosswalk (district_id, decision_id)
+        WHERE decision_id IS NOT NULL
+    """)
+    op.execute(f"""
+        CREATE TABLE sis_ingest.crosswalk_decision (
+            district_id text NOT NULL, decision_id uuid NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}),
+            kind text NOT NULL CHECK (kind IN ('merge', 'split', 'undo')),
+            match_rule text NOT NULL, decided_by text NOT NULL, decided_at timestamptz NOT NULL,
+            correlation_id text NOT NULL, undoes uuid,
+            PRIMARY KEY (district_id, decision_id), UNIQUE (decision_id)
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX crosswalk_decision_undone
+        ON sis_ingest.crosswalk_decision (district_id, undoes) WHERE undoes IS NOT NULL
     """)
 
 
@@ -144,7 +170,7 @@ def _runs() -> None:
             started_at timestamptz, finished_at timestamptz,
             attempts integer NOT NULL DEFAULT 0,
             percent integer NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
-            reason text, report jsonb NOT NULL DEFAULT '{}',
+            reason text, report jsonb NOT NULL DEFAULT '{}', replay_id uuid,
             PRIMARY KEY (district_id, run_id), UNIQUE (run_id),
             CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
         )
@@ -153,6 +179,8 @@ def _runs() -> None:
         CREATE INDEX run_open ON sis_ingest.run (received_at)
         WHERE state IN ('waiting', 'running')
     """)
+    op.execute("CREATE INDEX run_received ON sis_ingest.run (district_id, received_at)")
+    op.execute("CREATE INDEX run_delivery ON sis_ingest.run (district_id, delivery_id)")
     # Unlogged: a run whose rows are lost in a crash of the database reads its file again.
     # No key: rows come in as COPY gives them, and what is compared is compared as a set.
     op.execute(f"""
@@ -178,6 +206,18 @@ def _runs() -> None:
     op.execute("""
         CREATE INDEX snapshot_row_user
         ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+    """)
+
+
+def _drops() -> None:
+    # One row a file: as it was when it was last taken.
+    op.execute("""
+        CREATE TABLE sis_ingest.taken_file (
+            district_id text NOT NULL, source_id text NOT NULL, name text NOT NULL,
+            size_bytes bigint NOT NULL, modified_at timestamptz NOT NULL, sha256 text NOT NULL,
+            run_id uuid NOT NULL, taken_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, source_id, name)
+        )
     """)
 
 
@@ -241,6 +281,9 @@ def _holds() -> None:
             PRIMARY KEY (district_id, hold_id, external_id),
             FOREIGN KEY (district_id, hold_id) REFERENCES sis_ingest.hold
         )
+    """)
+    op.execute("""
+        CREATE INDEX hold_item_delivery ON sis_ingest.hold_item (district_id, delivery_id)
     """)
     op.execute("CREATE INDEX hold_item_correlation ON sis_ingest.hold_item (correlation_id)")
     op.execute(f"""

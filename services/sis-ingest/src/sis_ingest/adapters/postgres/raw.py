@@ -1,0 +1,86 @@
+"""Which raw bytes nothing needs any more, in PostgreSQL. Runs in the caller's transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+
+from sis_ingest.ports.stores import RawFile
+
+# What is done with and behind nothing that still waits: a hold's items remember their cause.
+_UNNEEDED: Final = """
+    d.state <> 'waiting' AND d.purged_at IS NULL AND d.received_at < $1
+    AND NOT EXISTS (SELECT FROM sis_ingest.hold_item i
+                    WHERE i.district_id = d.district_id AND i.delivery_id = d.delivery_id)
+"""
+
+# Purpose: forget bodies of webhooks, oldest first. Rows: up to the step. Index: delivery_raw.
+# house: no-district — time is over for every district alike
+_PURGE_BODIES: Final = f"""
+UPDATE sis_ingest.delivery SET body = NULL, headers = '{{}}', purged_at = $2
+WHERE (district_id, delivery_id) IN (
+    SELECT d.district_id, d.delivery_id FROM sis_ingest.delivery d
+    WHERE {_UNNEEDED} AND d.kind = 'webhook'
+    ORDER BY d.received_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+"""
+
+# Purpose: files whose time is over, locked. Rows: up to the step. Indexes: delivery_raw,
+# run_delivery. A run that goes over the file again needs it.
+# house: no-district — time is over for every district alike
+_DUE_FILES: Final = f"""
+SELECT d.district_id, d.delivery_id, r.file_name FROM sis_ingest.delivery d
+CROSS JOIN LATERAL (
+    SELECT file_name FROM sis_ingest.run r
+    WHERE r.district_id = d.district_id AND r.delivery_id = d.delivery_id LIMIT 1) AS r
+WHERE {_UNNEEDED} AND d.kind = 'snapshot'
+  AND NOT EXISTS (SELECT FROM sis_ingest.run o WHERE o.district_id = d.district_id
+                  AND o.delivery_id = d.delivery_id AND o.state IN ('waiting', 'running'))
+ORDER BY d.received_at LIMIT $2 FOR UPDATE OF d SKIP LOCKED
+"""
+
+# Purpose: tell that the file behind a delivery is gone. Rows: the step's. Index: primary key.
+_PURGED: Final = """
+UPDATE sis_ingest.delivery d SET purged_at = $3
+FROM unnest($1::text[], $2::uuid[]) AS p(district_id, delivery_id)
+WHERE d.district_id = p.district_id AND d.delivery_id = p.delivery_id
+"""
+
+# Purpose: which of these files a run refers to. Rows: up to one per name. Index: run_id.
+# house: no-district — a file is named by the id of its first run, unique over all districts
+_KNOWN: Final = "SELECT file_name FROM sis_ingest.run WHERE run_id = ANY($1::uuid[])"
+
+
+class PostgresRaw:
+    """`ports.Raw`."""
+
+    def __init__(self, driver: asyncpg.Connection) -> None:
+        self._driver = driver
+
+    async def purge_bodies(self, *, before: datetime, now: datetime, limit: int) -> int:
+        """See the port."""
+        status = await self._driver.execute(_PURGE_BODIES, before, now, limit)
+        return int(status.rpartition(" ")[2])
+
+    async def due_files(self, *, before: datetime, limit: int) -> Sequence[RawFile]:
+        """See the port."""
+        rows = await self._driver.fetch(_DUE_FILES, before, limit)
+        return [
+            RawFile(
+                district_id=row["district_id"],
+                delivery_id=str(row["delivery_id"]),
+                name=row["file_name"],
+            )
+            for row in rows
+        ]
+
+    async def purged(self, files: Sequence[RawFile], *, now: datetime) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _PURGED, [file.district_id for file in files], [file.delivery_id for file in files], now
+        )
+
+    async def known(self, names: Sequence[str]) -> frozenset[str]:
+        """See the port."""
+        rows = await self._driver.fetch(_KNOWN, list(names))
+        return frozenset(row["file_name"] for row in rows)

@@ -1,0 +1,30 @@
+"""Background work: raw deliveries are forgotten when their time is over."""
+
+from typing import Final
+
+import structlog
+
+from roster_common.runtime.metrics import metric
+from sis_ingest.usecases.purge_raw import PurgeRaw
+
+logger = structlog.get_logger(__name__)
+
+LOOP: Final = "purge-raw"
+EVERY_S: Final = 3_600.0
+TIMEOUT_S: Final = 1_800.0
+
+
+class Purger:
+    """The loop's work: one round, counted and logged."""
+
+    def __init__(self, purge: PurgeRaw) -> None:
+        self._purge = purge
+
+    async def __call__(self) -> None:
+        """One round."""
+        done = await self._purge()
+        counts = {"body": done.bodies, "file": done.files, "stray": done.strays}
+        for kind, times in counts.items():
+            metric("raw_purged_total").labels(kind=kind).inc(times)
+        if any(counts.values()):
+            logger.info("raw_purged", **counts)

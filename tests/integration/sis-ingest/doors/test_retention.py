@@ -1,0 +1,144 @@
+"""Raw deliveries are kept for 30 days and no longer, and nothing that waits is forgotten."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.support.eventually import eventually
+from tests.support.holding import roster
+from tests.support.ingest_service import Ingest, running_ingest
+from tests.support.ingesting import user
+
+DAY_S = 24 * 3600
+
+
+async def aged(ingest: Ingest, *, days: float) -> None:
+    """Everything delivered so far came `days` earlier."""
+    await ingest.pool.execute(
+        "UPDATE sis_ingest.delivery SET received_at = received_at - make_interval(secs => $1)",
+        days * DAY_S,
+    )
+
+
+async def deliveries(ingest: Ingest) -> dict[str, tuple[Any, ...]]:
+    """By kind and sender's id: (state, whether a body is here, whether it was purged)."""
+    rows = await ingest.pool.fetch(
+        "SELECT kind, external_id, state, body IS NOT NULL AS body, purged_at FROM"
+        " sis_ingest.delivery ORDER BY seq"
+    )
+    return {
+        row["external_id"] if row["kind"] == "webhook" else "file": (
+            row["state"],
+            row["body"],
+            row["purged_at"] is not None,
+        )
+        for row in rows
+    }
+
+
+def files(folder: Path) -> list[Path]:
+    """Raw files that are kept."""
+    return sorted((folder / "data" / "snapshots").glob("*"))
+
+
+async def purged(ingest: Ingest) -> None:
+    """Returns when the loop has been through once more."""
+
+    async def through() -> bool:
+        page = await ingest.http.get("/metrics")
+        return "loop_running" in page.text and await _quiet(ingest)
+
+    await eventually(through, within_s=20, what="the purge")
+
+
+async def _quiet(ingest: Ingest) -> bool:
+    due = await ingest.value(
+        "SELECT count(*) FROM sis_ingest.delivery d WHERE state <> 'waiting' AND purged_at IS NULL"
+        " AND received_at < now() - interval '30 days' AND NOT EXISTS (SELECT FROM"
+        " sis_ingest.hold_item i WHERE i.delivery_id = d.delivery_id)"
+    )
+    return not due
+
+
+async def test_what_is_older_than_30_days_is_forgotten_but_for_ids_times_and_outcome(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+        await ingest.send("users.upserted", user("u1"))
+        await ingest.settled()
+        await ingest.load(roster(1, 2), source="elsewhere")
+        await aged(ingest, days=30.1)
+        await ingest.send("users.upserted", user("u2"))
+        await ingest.settled()
+        await ingest.load(roster(1, 2), source="sis-2")
+        young = await ingest.value(
+            "SELECT run_id::text FROM sis_ingest.run ORDER BY received_at DESC LIMIT 1"
+        )
+        assert len(files(tmp_path)) == 2
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+        await purged(ingest)
+        rows = await ingest.pool.fetch(
+            "SELECT state, reason, body IS NULL AS empty, purged_at IS NOT NULL AS purged"
+            " FROM sis_ingest.delivery ORDER BY seq"
+        )
+
+    assert [tuple(row) for row in rows] == [
+        ("applied", "new", True, True),
+        ("applied", "changed", True, True),
+        ("applied", "new", False, False),
+        ("applied", "changed", True, False),
+    ]
+    assert [file.stem for file in files(tmp_path)] == [young]
+
+
+async def test_what_waits_or_stands_behind_an_open_hold_is_kept_however_old_it_is(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+        await ingest.load(roster(*range(60)))
+        report = await ingest.load(roster(*range(20)))
+        assert len(report["holds"]) == 1
+        await ingest.send("users.upserted", user("u100"), source="elsewhere")
+        await ingest.settled()
+        await ingest.pool.execute(
+            "UPDATE sis_ingest.delivery SET state = 'waiting', applied_at = NULL,"
+            " source_id = 'not-configured' WHERE kind = 'webhook'"
+        )
+        await aged(ingest, days=400)
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+        await purged(ingest)
+        found = await deliveries(ingest)
+        held = await ingest.value(
+            "SELECT file_name FROM sis_ingest.run WHERE run_id = $1::uuid", report["runId"]
+        )
+
+    assert found == {"m1": ("waiting", True, False), "file": ("applied", False, False)}
+    assert [file.stem for file in files(tmp_path)] == [held]
+
+
+async def test_a_file_that_no_run_knows_is_swept_after_a_day(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data" / "snapshots"
+    folder.mkdir(parents=True)
+    names = [f"01a21333-d340-7505-8f8d-8fc2c76bb07{n}" for n in range(3)]
+    old, part, young = (
+        folder / f"{names[0]}.raw",
+        folder / f"{names[1]}.part",
+        folder / f"{names[2]}.raw",
+    )
+    foreign = folder / "readme.txt"
+    for file in (old, part, young, foreign):
+        file.write_bytes(b"x")
+    for file in (old, part, foreign):
+        os.utime(file, (time.time() - DAY_S - 60,) * 2)
+
+    async with running_ingest(ingest_url, tmp_path):
+        await eventually(lambda: _gone(old, part), within_s=20, what="the sweep")
+
+    assert files(tmp_path) == sorted([young, foreign])
+
+
+async def _gone(*paths: Path) -> bool:
+    return not any(path.exists() for path in paths)
