@@ -136,7 +136,9 @@ class TableSnapshot:
         told: set[str] = set()
         for line in self._table.lines():
             if line.row is None:
-                yield self._raw(wording, line, 0, "", ()), line.read_to
+                # Once is enough: where only first rows count, one more would be many.
+                if wording.rows != "first":
+                    yield self._raw(wording, line, 0, "", ()), line.read_to
                 continue
             for place, outside in enumerate(wording.ids(line.row)):
                 if wording.rows != "one" and outside:

@@ -47,6 +47,7 @@ COLUMNS: Final = (
         name="siteName",
         aliases=("Location Name", "Location Description", "School Name", "Building Name"),
     ),
+    Column(name="siteType", aliases=("Location Type", "Building Type")),
     Column(
         name="jobTitle",
         aliases=(

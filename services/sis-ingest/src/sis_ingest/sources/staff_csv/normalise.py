@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from roster_common.contracts.oneroster import OBJECTS, to_record
+from roster_common.contracts.oneroster_values import ORG_TYPES
 from roster_common.contracts.validation import read_object
 from roster_common.errors import Invalid
 from sis_ingest.domain.records import Record, canonical
@@ -46,12 +47,15 @@ def site_ids(row: Row) -> Sequence[str]:
 
 
 def to_site(site_id: str, rows: Sequence[Row]) -> Told:
-    """A site; no school as long as no SIS says so."""
+    """A site: a school unless the file says what else, for only a school can be the SIS's."""
     (row,) = rows
+    kind = row.get("siteType", "school").casefold()
+    if kind not in ORG_TYPES:
+        raise Invalid("unknown_site_type", field="siteType")
     site = {
         "sourcedId": site_id,
         "name": row.get("siteName", row["siteCode"]),
-        "type": "department",
+        "type": kind,
         "identifier": row["siteCode"],
     }
     return Told(record=_checked("org", site), deleted=False)
