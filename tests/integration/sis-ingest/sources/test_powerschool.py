@@ -15,7 +15,7 @@ from tests.support.eventually import eventually
 from tests.support.ingest_service import token
 from tests.support.pulling import NEVER_DUE, Puller, pulling
 
-SECRET = "a-secret-that-nobody-guesses"  # noqa: S105
+SECRET = "a-secret-that-nobody-guesses"
 
 
 def powerschool_source(sis: Emulator, **more: Any) -> dict[str, Any]:
