@@ -21,6 +21,7 @@ from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.pulls import PostgresPullDesk
+from sis_ingest.adapters.postgres.replays import PostgresReplayDesk
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
@@ -33,6 +34,7 @@ from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
+from sis_ingest.entrypoints.http.replays import replay_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
@@ -42,6 +44,8 @@ from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
 from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
 from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
 from sis_ingest.entrypoints.jobs.purge import Purger
+from sis_ingest.entrypoints.jobs.replayer import LOOP as REPLAY_LOOP
+from sis_ingest.entrypoints.jobs.replayer import Replayer
 from sis_ingest.ports import SnapshotLimits, Source
 from sis_ingest.ports.pulls import Access, Pulling, PullSpec
 from sis_ingest.settings import DAYS, PullSettings, Settings, SourceSettings
@@ -51,6 +55,7 @@ from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.ask_pull import AskPull
+from sis_ingest.usecases.ask_replay import AskReplay
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
@@ -65,6 +70,7 @@ from sis_ingest.usecases.purge_raw import PurgeRaw
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
+from sis_ingest.usecases.replay_deliveries import ReplayDeliveries
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
@@ -112,9 +118,10 @@ def build(settings: Settings) -> FastAPI:
             identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
         )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
-        _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
+        importer = _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         _add_pulls(settings, app, runtime, units, sources, record)
         _add_holds(app, runtime, units, record)
+        _add_replays(app, runtime, units, sources, record, importer)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
@@ -179,7 +186,7 @@ def _add_snapshots(
     runs: PostgresRunDesk,
     record: RecordChanges,
     recognise: Recognise,
-) -> None:
+) -> ImportSnapshot:
     bell = Bell()
     files = DiskSnapshotFiles(settings.data_dir / "snapshots")
     accept = AcceptSnapshot(
@@ -218,6 +225,38 @@ def _add_snapshots(
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
+    return importer
+
+
+def _add_replays(
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    record: RecordChanges,
+    importer: ImportSnapshot,
+) -> None:
+    bell = Bell()
+    desk = PostgresReplayDesk(runtime.database)
+    app.include_router(
+        replay_routes(
+            AskReplay(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell.ring),
+            desk,
+            sources,
+            operator=runtime.operators.require("operator"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
+    replay = ReplayDeliveries(
+        units=units,
+        desk=desk,
+        sources=sources,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        record_changes=record,
+        import_snapshot=importer,
+    )
+    runtime.loop(REPLAY_LOOP, Replayer(replay, bell.ear()).run)
 
 
 def _count_met(outcome: str, times: int) -> None:

@@ -37,6 +37,7 @@ FAILPOINTS = frozenset(
         "ingest.release.before_commit",
         "ingest.release.after_batch",
         "ingest.purge.before_commit",
+        "ingest.replay.after_batch",
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",
