@@ -227,6 +227,16 @@ STUDENT = '"entity": "student", "id": 1'
         ("{right}", knock('"entity": "student", "id": "1; DROP"'), 422, "id"),
         ("{right}", knock('"entity": "student"'), 422, "id"),
     ],
+    ids=[
+        "no token",
+        "another token",
+        "another key",
+        "no json",
+        "entities",
+        "unknown kind",
+        "no number",
+        "no id",
+    ],
 )
 async def test_a_notification_that_cannot_be_proved_or_read_is_written_nowhere(
     school: Emulator,
