@@ -23,7 +23,7 @@ from directory_sync.domain.group import (
 )
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.outcome import Rejected, Unavailable
-from directory_sync.domain.person import RosterClass
+from directory_sync.domain.person import Person, RosterClass, current_role
 from directory_sync.domain.plans import Item, removal
 from directory_sync.domain.policy import Policy
 
@@ -180,6 +180,27 @@ class ClaimedGroup:
     cause: Cause
     attempt: int
     generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A person who is to go out of a group, None when erased, and how their account stands.
+
+    `marked`: a round will look at the account.
+    """
+
+    person_id: PersonId
+    person: Person | None
+    enabled: bool
+    marked: bool
+
+    def stays(self, *, roles: frozenset[str], today: date) -> bool:
+        """Whether the account changes first: one that is still on goes off, or is off by another's
+        hand and comes on again. That change marks its groups, which is when they are looked at.
+        """
+        person = self.person
+        entitled = person is not None and current_role(person, roles=roles, today=today) is not None
+        return self.marked and entitled if not self.enabled else not entitled
 
 
 def desired_group(claimed: ClaimedGroup, *, policy: Policy, today: date) -> DesiredGroup | None:

@@ -9,8 +9,7 @@ from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.domain.group import GroupKind, GroupName, Place, touched
 from directory_sync.domain.guard import WINDOW, Budget
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
-from directory_sync.domain.membership import GroupWrite, MemberChange
-from directory_sync.domain.person import Person
+from directory_sync.domain.membership import GroupWrite, MemberChange, Standing
 from directory_sync.domain.plans import Item
 
 # Rows: places of one batch's changed persons, primary key.
@@ -98,13 +97,18 @@ _OWNERS = """
     SELECT account_id, person_id FROM directory_sync.account
     WHERE district_id = $1 AND target_id = $2 AND account_id = ANY($3::text[])
 """
-# Rows: persons about to lose a membership whose account still is on; primary keys.
-_ENABLED = """
-    SELECT a.person_id, p.state::text AS state
-    FROM directory_sync.account a
-    LEFT JOIN directory_sync.person p ON p.district_id = $1 AND p.person_id = a.person_id
-    WHERE a.district_id = $1 AND a.target_id = $2 AND a.state = 'enabled'
-      AND a.person_id = ANY($3::text[])
+# Rows: persons about to lose a membership; primary keys.
+_STANDINGS = """
+    SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS enabled,
+           d.person_id IS NOT NULL AS marked
+    FROM unnest($3::text[]) AS w(person_id)
+    LEFT JOIN LATERAL (SELECT state FROM directory_sync.person
+        WHERE district_id = $1 AND person_id = w.person_id OFFSET 0) AS p ON true
+    LEFT JOIN LATERAL (SELECT person_id FROM directory_sync.account
+        WHERE district_id = $1 AND target_id = $2 AND person_id = w.person_id
+          AND state = 'enabled' OFFSET 0) AS a ON true
+    LEFT JOIN LATERAL (SELECT person_id FROM directory_sync.dirty
+        WHERE district_id = $1 AND target_id = $2 AND person_id = w.person_id OFFSET 0) AS d ON true
 """
 _PASSED = """
     SELECT group_key, account_id FROM directory_sync.removal
@@ -293,17 +297,20 @@ class PostgresGroups:
         accounts, people = list(owners), list(owners.values())
         await self._driver.execute(_RECOGNISE, district_id, target_id, accounts, people, now)
 
-    async def enabled(
+    async def standings(
         self, district_id: DistrictId, target_id: TargetId, person_ids: Sequence[PersonId]
-    ) -> Mapping[PersonId, Person | None]:
-        """Those of them whose account is on, as the roster has them (None: erased)."""
-        rows = await self._driver.fetch(_ENABLED, district_id, target_id, list(person_ids))
-        return {
-            PersonId(row["person_id"]): (
-                None if row["state"] is None else load_person(row["state"])
+    ) -> Sequence[Standing]:
+        """Where these persons and their accounts stand."""
+        rows = await self._driver.fetch(_STANDINGS, district_id, target_id, list(person_ids))
+        return [
+            Standing(
+                person_id=PersonId(row["person_id"]),
+                person=None if row["state"] is None else load_person(row["state"]),
+                enabled=row["enabled"],
+                marked=row["marked"],
             )
             for row in rows
-        }
+        ]
 
     async def passed(
         self,
