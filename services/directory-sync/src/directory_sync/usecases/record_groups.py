@@ -29,7 +29,7 @@ from directory_sync.domain.membership import (
     ReadGroup,
     SeenGroup,
 )
-from directory_sync.domain.outcome import Rejected, Unavailable
+from directory_sync.domain.outcome import Rejected, Unavailable, is_refusal
 from directory_sync.ports import Units, Wiring
 from directory_sync.usecases.prepare_groups import (
     GroupWork,
@@ -46,6 +46,7 @@ class _Recorded:
     """What one transaction will write; filled one outcome after another."""
 
     now: datetime
+    answered: bool
     owners: Mapping[str, PersonId]
     writes: list[GroupWrite] = field(default_factory=list)
     added: list[MemberChange] = field(default_factory=list)
@@ -75,10 +76,11 @@ class RecordGroups:
         key = (self._policy.district_id, self._policy.target_id)
         seen = {a for o in outcomes if isinstance(o, SeenGroup) for a in o.members or ()}
         now = self._clock.now()
+        answered = any(not isinstance(outcome, Unavailable) for outcome in outcomes)
         async with self._units.begin() as unit:
             held = await unit.group_marks.held(*key, token=work.token)
             owners = await unit.groups.owners(*key, sorted(seen))
-            recorded = _Recorded(now=now, owners=owners)
+            recorded = _Recorded(now=now, answered=answered, owners=owners)
             for item, outcome in zip(work.prepared, outcomes, strict=True):
                 if item.claimed.name.key in held:
                     self._note(recorded, item, outcome)
@@ -110,6 +112,11 @@ class RecordGroups:
             case Rejected(code=code):
                 wait_s = parked_wait_s(item.claimed.attempt)
                 _note_failed(recorded, item, code, wait_s)
+                result = "failed"
+            case Unavailable(code=code) if recorded.answered and is_refusal(
+                code, item.claimed.attempt
+            ):
+                _note_failed(recorded, item, code, parked_wait_s(item.claimed.attempt))
                 result = "failed"
             case Unavailable(code=code, retry_after_s=asked):
                 wait_s = asked_wait_s(asked, item.claimed.attempt)
