@@ -135,14 +135,17 @@ class SeenGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCreated:
-    """It stands there now, with the members asked for."""
+    """It stands there now, with the members asked for but for those the target refused."""
 
     group_id: str
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupChanged:
-    """Everything asked for is done."""
+    """Everything asked for is done, but for these accounts, which the target would not move."""
+
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
