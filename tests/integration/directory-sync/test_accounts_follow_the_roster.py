@@ -271,6 +271,25 @@ async def test_a_username_of_a_leaver_goes_to_the_next_person_once_the_directory
     assert await eventually(lambda: _named(world, "p2", "same"))
 
 
+async def test_a_username_of_a_stranger_goes_to_its_person_once_the_directory_gives_it(
+    world, a_person, an_event
+):
+    stranger = {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "same",
+        "externalId": "somebody",
+    }
+    made = await world.scim_request("POST", "/Users", json=stranger)
+    world.start()
+    await world.tell(an_event(a_person("p2", username="same")))
+    await eventually(lambda: _refused(world, "p2"))
+
+    await world.scim_request("DELETE", f"/Users/{made.json()['id']}")
+    await world.tell(an_event(a_person("p2", username="same", revision=2, family_name="B")))
+
+    assert await eventually(lambda: _named(world, "p2", "same"))
+
+
 async def test_an_account_deleted_by_hand_is_made_again_with_the_same_name(
     world, a_person, an_event
 ):

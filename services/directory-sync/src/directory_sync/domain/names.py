@@ -26,8 +26,8 @@ _LETTERS = frozenset(ascii_lowercase)
 class Taken:
     """Names that are given already: key -> owner, None for an account that is not ours.
 
-    `let_go`: usernames whose owner's account is off or bears another name now. They stay taken
-    for names made up here; the roster may give them to somebody else.
+    `let_go`: usernames that no person's account bears: off, renamed, or never ours, so that the
+    target has to say. They stay taken for names made up here; the roster may give them.
     """
 
     usernames: Mapping[str, PersonId | None]

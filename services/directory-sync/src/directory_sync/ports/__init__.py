@@ -175,7 +175,7 @@ class Accounts(Protocol):
         keys: Sequence[str],
         stems: Sequence[str],
     ) -> Taken:
-        """Names with one of these keys or stems; of `keys`, whose owners use them no more."""
+        """Names with one of these keys or stems; of `keys`, which no person uses any more."""
         ...
 
     async def hold_names(

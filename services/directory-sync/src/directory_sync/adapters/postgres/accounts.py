@@ -147,15 +147,16 @@ class PostgresAccounts:
         keys: Sequence[str],
         stems: Sequence[str],
     ) -> Taken:
-        """Names with one of these keys or stems; of `keys`, whose owners use them no more."""
+        """Names with one of these keys or stems; of `keys`, which no person uses any more."""
         rows = await self._driver.fetch(_TAKEN, district_id, target_id, list(keys), list(stems))
         owners: dict[str, dict[str, PersonId | None]] = {"username": {}, "email": {}}
         for row in rows:
             owners[row["kind"]][row["name_key"]] = row["person_id"]
         usernames = owners["username"]
-        held = {k: o for k in keys if (o := usernames.get(k)) is not None}
-        bearers = await self._driver.fetch(_BEARERS, district_id, target_id, list(held.values()))
-        borne = {row["person_id"]: _borne(row) for row in bearers}
+        held = {key: usernames[key] for key in keys if key in usernames}
+        owners_of = [owner for owner in held.values() if owner is not None]
+        bearers = await self._driver.fetch(_BEARERS, district_id, target_id, owners_of)
+        borne = {row["person_id"]: _borne(row) for row in bearers} | {None: frozenset()}
         return Taken(
             usernames=usernames,
             emails=owners["email"],
