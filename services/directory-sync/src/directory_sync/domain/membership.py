@@ -45,12 +45,16 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownGroup:
-    """What we hold about a group in a target; `members` are persons' accounts that are in it."""
+    """What we hold about a group in a target; `members` are persons' accounts that are in it.
+
+    `adopted`: it stood there before us, and who is in it was not brought right yet.
+    """
 
     group_id: str | None
     display_name: str
     doubt: Doubt | None
     members: Mapping[str, PersonId]
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +243,7 @@ class GroupWrite:
     held: int
     error_code: str | None
     cause: Cause
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,6 +132,7 @@ class PrepareGroups:
             [(c, p.claimed.name, p.claimed.cause) for p in planned for c in _removals(p)],
             looked_at=[p.claimed.name for p in planned if not _in_doubt(p)],
             put_off=put_off,
+            ask=frozenset(p.claimed.name.key for p in planned if is_adopted(p)),
             now=now,
         )
         return [
@@ -166,6 +167,11 @@ def doubt_ahead(planned: PlannedGroup) -> Doubt | None:
             return Doubt.CHANGE
         case _:
             return None if planned.claimed.known is None else planned.claimed.known.doubt
+
+
+def is_adopted(planned: PlannedGroup) -> bool:
+    """Whether the group stood there before us and was not brought right yet."""
+    return planned.claimed.known is not None and planned.claimed.known.adopted
 
 
 def _in_doubt(planned: PlannedGroup) -> bool:
@@ -205,4 +211,5 @@ def _noted(planned: PlannedGroup) -> GroupWrite | None:
         held=planned.held,
         error_code=None,
         cause=planned.claimed.cause,
+        adopted=is_adopted(planned),
     )

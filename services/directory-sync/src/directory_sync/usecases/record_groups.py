@@ -5,7 +5,7 @@ One transaction. Only what is still under our lease is written.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
@@ -35,6 +35,7 @@ from directory_sync.usecases.prepare_groups import (
     GroupWork,
     PlannedGroup,
     doubt_ahead,
+    is_adopted,
 )
 from roster_common.ports import Clock
 
@@ -240,7 +241,8 @@ def _note_ended(
 ) -> None:
     """All is done, or comes again for the members that the target refused."""
     code = _MEMBER_REFUSED if refused else None
-    recorded.writes.append(_write(item, group_id, display_name, error_code=code))
+    write = _write(item, group_id, display_name, error_code=code)
+    recorded.writes.append(replace(write, adopted=write.adopted and item.held > 0))
     if code is None:
         recorded.done[item.claimed.name.key] = item.claimed.generation
         return
@@ -298,6 +300,7 @@ def _write(
         held=item.held,
         error_code=error_code,
         cause=item.claimed.cause,
+        adopted=is_adopted(item),
     )
 
 

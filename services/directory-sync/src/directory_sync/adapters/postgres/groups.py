@@ -34,14 +34,14 @@ _ADD_PLACES = """
 _WRITE = """
     INSERT INTO directory_sync.directory_group AS g
         (district_id, target_id, group_key, kind, subject_id, group_id, display_name, doubt, held,
-         held_since, correlation_id, changed_at, last_error_code, last_error_at)
+         held_since, correlation_id, changed_at, last_error_code, last_error_at, adopted)
     SELECT $1, $2, r.group_key, r.kind, r.subject_id, r.group_id, r.display_name, r.doubt, r.held,
            CASE WHEN r.held > 0 THEN $12::timestamptz END, r.correlation_id, $12, r.error,
-           CASE WHEN r.error IS NOT NULL THEN $12::timestamptz END
+           CASE WHEN r.error IS NOT NULL THEN $12::timestamptz END, r.adopted
     FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::integer[], $10::text[], $11::text[])
+                $9::integer[], $10::text[], $11::text[], $13::boolean[])
         AS r(group_key, kind, subject_id, group_id, display_name, doubt, held, error,
-             correlation_id)
+             correlation_id, adopted)
     ORDER BY r.group_key
     ON CONFLICT (district_id, target_id, group_key) DO UPDATE SET
         group_id = excluded.group_id, display_name = excluded.display_name,
@@ -49,13 +49,14 @@ _WRITE = """
         held_since = CASE WHEN excluded.held > 0
             THEN coalesce(g.held_since, excluded.held_since) END,
         correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
-        last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at
+        last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at,
+        adopted = excluded.adopted
 """
 _SETTLE = """
     UPDATE directory_sync.directory_group
-    SET held = 0, held_since = NULL, last_error_code = NULL, last_error_at = NULL
+    SET held = 0, held_since = NULL, last_error_code = NULL, last_error_at = NULL, adopted = false
     WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
-      AND (held > 0 OR last_error_code IS NOT NULL)
+      AND (held > 0 OR last_error_code IS NOT NULL OR adopted)
 """
 _ADD_MEMBERS = """
     INSERT INTO directory_sync.membership
@@ -237,6 +238,7 @@ class PostgresGroups:
             [w.error_code for w in writes],
             [w.cause.correlation_id for w in writes],
             now,
+            [w.adopted for w in writes],
         )
 
     async def settle(
