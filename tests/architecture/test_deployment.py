@@ -113,8 +113,9 @@ def test_compose_runs_every_process_after_the_migrations_and_stops_it_in_time() 
         service = services[name]
         assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert int(service["stop_grace_period"].removesuffix("s")) > STOP_S
-        if name in SERVICE_NAMES:
-            assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+        assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+    for name in ("postgres", "kafka", *PORTS):
+        assert services[name]["restart"] == "unless-stopped"
 
 
 def test_compose_and_kubernetes_name_only_settings_that_exist() -> None:

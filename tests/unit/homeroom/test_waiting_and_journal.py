@@ -71,7 +71,9 @@ def test_a_failure_names_step_reason_and_the_log_of_the_dead_process(
 
 
 def test_the_text_of_a_foreign_error_is_not_shown() -> None:
-    assert describe(ValueError("Marigold Newcomb")) == "builtins.ValueError"
+    told = describe(ValueError("Marigold Newcomb"))
+
+    assert told == "something that nobody foresaw (builtins.ValueError)"
 
 
 def test_a_plain_bar_prints_tenths_and_not_every_row(capsys: pytest.CaptureFixture[str]) -> None:

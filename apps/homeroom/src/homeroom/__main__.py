@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     configure_logging(service="homeroom", level="error", style="console", stream=sys.stderr)
     try:
         app(arguments)
-    except (CommandFailed, HomeroomError, httpx2.HTTPError, OSError) as error:
+    except (HomeroomError, httpx2.HTTPError, OSError) as error:
         typer.secho(describe(error), fg="red", bold=True, err=True)
         sys.exit(error.exit_code if isinstance(error, CommandFailed) else 1)
 

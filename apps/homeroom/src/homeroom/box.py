@@ -7,10 +7,11 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from homeroom import keys, migrate, ownership
+from homeroom import given_database, keys, migrate, ownership
 from homeroom.errors import CommandFailed
+from homeroom.given import Given
 from homeroom.installation import DISTRICT, Installation
 from homeroom.journal import Journal
 from homeroom.layout import Layout, Ports
@@ -23,6 +24,7 @@ from homeroom.signals import ignore_signals
 from homeroom.supervisor import Supervisor
 
 Part = TypeVar("Part")
+NOTHING_GIVEN: Final = Given()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Box:
     layout: Layout
     ports: Ports
     journal: Journal
+    given: Given = field(default_factory=Given)
     supervisor: Supervisor = field(init=False)
     postgres: RunningPostgres | None = None
     scim: RunningScim | None = None
@@ -48,7 +51,8 @@ class Box:
         """Start all of it from nothing, one step of the journal each."""
         with self.journal.step("clean folder, keys") as step:
             ownership.clear(self.layout)
-            self.operator_token = keys.prepare(self.layout, districts=[DISTRICT])
+            districts = sorted({DISTRICT, *self.given.districts()})
+            self.operator_token = keys.prepare(self.layout, districts=districts)
             step.detail = str(self.layout.folder)
         self._start_parts(with_kafka=with_kafka)
         self._migrate()
@@ -78,6 +82,7 @@ class Box:
         data, token = self.layout.data, secrets.token_urlsafe(24)
         with self.journal.step("PostgreSQL", owner="postgres") as step:
             self.postgres = _there(start_postgres(data / "postgres", durable=True, docker=False))
+            given_database.take_over(self.postgres.url)
             step.detail = str(self.postgres)
         if with_kafka:
             with self.journal.step("Kafka", owner="kafka") as step:
@@ -96,6 +101,9 @@ class Box:
             scim_url=self.scim.url,
             scim_token=token,
             kafka_bootstrap=self.kafka.bootstrap if self.kafka else None,
+            # A given broker may hold another installation's topics, or an earlier run's.
+            kafka_prefix=f"demo-{secrets.token_hex(4)}." if self.kafka else "",
+            given=self.given,
         )
 
     def _migrate(self) -> None:
@@ -103,7 +111,8 @@ class Box:
             done: list[str] = []
             migrate.migrate_all(self.started().database_url, on_schema=done.append)
             if self.kafka is not None:
-                migrate.declare_on_kafka(self.kafka.bootstrap)
+                prefix = self.started().kafka_prefix
+                migrate.declare_on_kafka(self.kafka.bootstrap, prefix=prefix)
                 done.append("topics on Kafka")
             step.detail = ", ".join(done)
 
@@ -125,12 +134,17 @@ def _there(part: Part | Missing) -> Part:
 
 @contextmanager
 def running_box(
-    *, layout: Layout, ports: Ports, journal: Journal, with_kafka: bool
+    *,
+    layout: Layout,
+    ports: Ports,
+    journal: Journal,
+    with_kafka: bool,
+    given: Given = NOTHING_GIVEN,
 ) -> Iterator[Box]:
     """Start an installation, give it, and stop it whatever happens inside."""
     with journal.step("folder and ports are free"):
         ownership.claim(layout, ports)
-    box = Box(layout=layout, ports=ports, journal=journal)
+    box = Box(layout=layout, ports=ports, journal=journal, given=given)
     try:
         box.start(with_kafka=with_kafka)
         yield box

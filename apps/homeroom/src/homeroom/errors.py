@@ -2,8 +2,10 @@
 
 from typing import ClassVar
 
+from roster_common.errors import HomeroomError
 
-class CommandFailed(Exception):
+
+class CommandFailed(HomeroomError):
     """A command cannot go on; the text is one sentence for a person, without secrets.
 
     `exit_code` is what the shell gets: 1 refused or failed, 3 a service is away; 2 is the parser's.

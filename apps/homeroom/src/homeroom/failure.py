@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
+import httpx2
+
 from homeroom.display import Display
-from homeroom.errors import CommandFailed, ServiceRefused
+from homeroom.errors import ServiceRefused
 from homeroom.journal import Journal
 from homeroom.parts.processes import ChildFailed
+from roster_common.errors import HomeroomError
 
 TAIL_LINES = 15
 
@@ -39,6 +42,11 @@ def describe(error: Exception) -> str:
     """Put an error into one line; the text of errors that are not ours may hold values."""
     if isinstance(error, ServiceRefused) and error.code in ADVICE:
         return f"{error}; {ADVICE[error.code]}"
-    if isinstance(error, CommandFailed | ChildFailed):
+    if isinstance(error, HomeroomError):
         return str(error)
-    return f"{type(error).__module__}.{type(error).__name__}"
+    kind = type(error).__name__
+    if isinstance(error, httpx2.HTTPError):
+        return f"a call over HTTP broke off ({kind})"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the system says: {error.strerror} ({kind})"
+    return f"something that nobody foresaw ({type(error).__module__}.{kind})"

@@ -6,8 +6,9 @@ variables for the processes and reads nothing.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from homeroom.given import LISTS, Given
 from homeroom.layout import Layout, Ports, local_url
 from homeroom.services import Service
 
@@ -53,28 +54,47 @@ class Installation:
     scim_url: str
     scim_token: str
     kafka_bootstrap: str | None = None
+    kafka_prefix: str = ""
+    given: Given = field(default_factory=Given)
 
     def variables(self) -> Mapping[str, str]:
-        """Return the variables that all processes share; JSON where a setting is a list."""
-        shared = {
+        """Return the variables that all processes share; JSON where a setting is a list.
+
+        Raises CommandFailed where a given setting cannot be joined with the demo's.
+        """
+        targets = [_target(self.scim_url, self.scim_token)]
+        return {
+            # A leaver is a leaver at once: nobody wants to wait a quarter of an hour in a demo.
+            "HOMEROOM_SETTLE_SECONDS": "0",
+            # One process of a kind: nobody else takes over what a killed one held until this ends.
+            "HOMEROOM_LOG_LEASE_S": "3",
+            **self.given.others(),
             "HOMEROOM_ENVIRONMENT": "demo",
             "HOMEROOM_HOST": "127.0.0.1",
             "HOMEROOM_DATABASE_URL": self.database_url,
             "HOMEROOM_DATABASE_EMBEDDED": "true" if self.database_embedded else "false",
             "HOMEROOM_OPERATOR_PUBLIC_KEY": self.operator_public_key,
             "HOMEROOM_BODY_KEYS": json.dumps([self.body_key]),
-            "HOMEROOM_SOURCES": json.dumps(_sources()),
-            "HOMEROOM_DESKS": json.dumps(_desks()),
-            "HOMEROOM_CLIENTS": json.dumps(_clients()),
-            "HOMEROOM_TARGETS": json.dumps([_target(self.scim_url, self.scim_token)]),
-            # A leaver is a leaver at once: nobody wants to wait a quarter of an hour in a demo.
-            "HOMEROOM_SETTLE_SECONDS": "0",
-            # One process of a kind: nobody else takes over what a killed one held until this ends.
-            "HOMEROOM_LOG_LEASE_S": "3",
+            "HOMEROOM_SOURCES": self.given.joined("HOMEROOM_SOURCES", _sources()),
+            "HOMEROOM_DESKS": self.given.joined("HOMEROOM_DESKS", _desks()),
+            "HOMEROOM_CLIENTS": self.given.joined("HOMEROOM_CLIENTS", _clients()),
+            "HOMEROOM_TARGETS": self.given.joined("HOMEROOM_TARGETS", targets),
+            **self._kafka(),
         }
-        if self.kafka_bootstrap is not None:
-            shared["HOMEROOM_KAFKA_BOOTSTRAP"] = self.kafka_bootstrap
-        return shared
+
+    def from_outside(self) -> set[str]:
+        """Return the names of the given variables that count in this run."""
+        used = self.variables()
+        given = self.given.variables.items()
+        return {name for name, value in given if name in LISTS or used[name] == value}
+
+    def _kafka(self) -> Mapping[str, str]:
+        if self.kafka_bootstrap is None:
+            return {}
+        return {
+            "HOMEROOM_KAFKA_BOOTSTRAP": self.kafka_bootstrap,
+            "HOMEROOM_KAFKA_TOPIC_PREFIX": self.kafka_prefix,
+        }
 
     def variables_of(self, service: Service) -> Mapping[str, str]:
         """Return what only this process gets: its port and its folder."""

@@ -21,12 +21,13 @@ def migrate_all(database_url: str, *, on_schema: Callable[[str], None]) -> None:
     asyncio.run(_migrate_all(database_url, on_schema))
 
 
-def declare_on_kafka(bootstrap: str) -> None:
+def declare_on_kafka(bootstrap: str, *, prefix: str = "", replication: int = 1) -> None:
     """Make the log's topics on a broker, before the first consumer asks for them. May run twice.
 
-    A consumer that comes before its topics would not look again for minutes.
+    A consumer that comes before its topics would not look again for minutes. `prefix` stands before
+    every name; `replication` counts only for topics that are not there yet.
     """
-    asyncio.run(declare_topics(bootstrap))
+    asyncio.run(declare_topics(bootstrap, prefix=prefix, replication=replication))
 
 
 async def _migrate_all(database_url: str, on_schema: Callable[[str], None]) -> None:

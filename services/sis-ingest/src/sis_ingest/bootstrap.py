@@ -15,8 +15,12 @@ from roster_common.runtime.pacing import CallPolicy
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
 from sis_ingest.adapters.calls import HttpCalls, SignIn
+from sis_ingest.adapters.drops.folder import FolderDrop
+from sis_ingest.adapters.drops.packing import pack
+from sis_ingest.adapters.drops.sftp import SftpDrop
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
+from sis_ingest.adapters.postgres.authority import PostgresAuthorityDesk
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
@@ -29,6 +33,7 @@ from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.domain.schedule import Schedule
+from sis_ingest.entrypoints.http.authority import authority_routes
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
@@ -36,6 +41,10 @@ from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
+from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
+from sis_ingest.entrypoints.jobs.drops import DropWatcher, drops_check
+from sis_ingest.entrypoints.jobs.flips import LOOP as SETTLE_FLIPS
+from sis_ingest.entrypoints.jobs.flips import FlipSettler
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
 from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
@@ -43,19 +52,31 @@ from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
 from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
 from sis_ingest.entrypoints.jobs.purge import Purger
 from sis_ingest.ports import SnapshotLimits, Source
+from sis_ingest.ports.drops import Drop
 from sis_ingest.ports.pulls import Access, Pulling, PullSpec
-from sis_ingest.settings import DAYS, PullSettings, Settings, SourceSettings
+from sis_ingest.settings import (
+    DAYS,
+    FolderSettings,
+    PullSettings,
+    Settings,
+    SftpSettings,
+    SourceSettings,
+)
 from sis_ingest.sources import KINDS
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.ask_pull import AskPull
+from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
+from sis_ingest.usecases.decide_ids import DecideIds
+from sis_ingest.usecases.flip_authority import FlipAuthority
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
+from sis_ingest.usecases.keep_flip import KeepFlip
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
@@ -67,7 +88,11 @@ from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
+from sis_ingest.usecases.settle_flip import SettleFlip
+from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.undo import Undo
+from sis_ingest.usecases.weigh_flip import WeighFlip
 
 _OLDEST_WAITING_LIMIT_S = 60.0
 # How many runs are at work at a time, each of another source: one may be long.
@@ -79,6 +104,9 @@ class ConfiguredSources:
 
     def __init__(self, settings: Iterable[SourceSettings], runtime: Runtime) -> None:
         self._sources = {source.id: _source(source, runtime) for source in settings}
+        self.supplements = frozenset(
+            source_id for source_id, source in self._sources.items() if source.supplement
+        )
 
     def get(self, source_id: str) -> Source | None:
         """See the port."""
@@ -101,10 +129,12 @@ def build(settings: Settings) -> FastAPI:
         """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources, runtime)
         seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
-        units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
+        units = PostgresUnits(
+            runtime.database, EventMapper(runtime), seal, supplements=sources.supplements
+        )
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
-        move = MoveIds(clock=runtime.clock)
+        move = MoveIds(clock=runtime.clock, ids=runtime.ids)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
             clock=runtime.clock,
@@ -113,8 +143,10 @@ def build(settings: Settings) -> FastAPI:
         )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
         _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
+        flips = Bell()
+        _add_holds(app, runtime, units, record, flips)
+        _add_authority(app, runtime, units, sources, flips)
         _add_pulls(settings, app, runtime, units, sources, record)
-        _add_holds(app, runtime, units, record)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
@@ -124,15 +156,7 @@ def build(settings: Settings) -> FastAPI:
             )
         )
 
-        desk = PostgresCrosswalkDesk(runtime.database)
-        app.include_router(
-            crosswalk_routes(
-                Merge(units=units, ids=runtime.ids, move=move),
-                desk,
-                approver=runtime.operators.require("approver"),
-                viewer=runtime.operators.require("viewer"),
-            )
-        )
+        _add_crosswalk(app, runtime, DecideIds(units=units, ids=runtime.ids, move=move))
         app.include_router(
             trace_routes(
                 settings.service,
@@ -218,17 +242,118 @@ def _add_snapshots(
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
+    _add_drops(settings, runtime, units, sources, accept)
+
+
+def _add_drops(
+    settings: Settings,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    accept: AcceptSnapshot,
+) -> None:
+    collect = CollectDrop(
+        units=units, accept=accept, pack=pack, clock=runtime.clock, ids=runtime.ids
+    )
+    watchers = []
+    for one in settings.sources:
+        found, source = one.folder or one.sftp, sources.get(one.id)
+        if found is None or source is None:
+            continue
+        watcher = DropWatcher(
+            collect=collect,
+            source=source,
+            drop=_drop(found),
+            rules=found.rules,
+            every_s=found.every_seconds,
+            clock=runtime.clock,
+        )
+        watchers.append(watcher)
+        runtime.loop(f"{DROPS_LOOP}/{one.id}", watcher.run)
+
+    async def drops() -> Check:
+        return drops_check(watchers)
+
+    if watchers:
+        runtime.health.add("drops", drops, critical=False)
+
+
+def _drop(settings: FolderSettings | SftpSettings) -> Drop:
+    if isinstance(settings, FolderSettings):
+        return FolderDrop(settings.path, move_to=settings.move_to)
+    return SftpDrop(
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=None if settings.password is None else settings.password.get_secret_value(),
+        key_file=settings.key_file,
+        host_key=settings.host_key,
+        folder=settings.folder,
+        move_to=settings.move_to,
+    )
+
+
+def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
+    app.include_router(
+        crosswalk_routes(
+            Merge(decide=decide),
+            Split(decide=decide, ids=runtime.ids),
+            Undo(decide=decide),
+            PostgresCrosswalkDesk(runtime.database),
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
 
 
 def _count_met(outcome: str, times: int) -> None:
     metric("identity_matches_total").labels(outcome=outcome).inc(times)
 
 
-def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: RecordChanges) -> None:
+def _add_authority(
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    bell: Bell,
+) -> None:
+    desk = PostgresAuthorityDesk(runtime.database)
+    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock)
+    flip = FlipAuthority(
+        units=units,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        sources=sources,
+        weigh=weigh,
+        keep=keep,
+        poke=bell.ring,
+    )
+    settle = SettleFlip(
+        units=units, desk=desk, clock=runtime.clock, ids=runtime.ids, weigh=weigh, keep=keep
+    )
+    app.include_router(
+        authority_routes(
+            flip,
+            desk,
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
+    runtime.loop(SETTLE_FLIPS, FlipSettler(settle, bell.ear(), runtime.clock).run)
+
+
+def _add_holds(
+    app: FastAPI, runtime: Runtime, units: PostgresUnits, record: RecordChanges, flips: Bell
+) -> None:
     bell = Bell()
+
+    def poke() -> None:
+        bell.ring()
+        flips.ring()
+
     desk = PostgresHoldDesk(runtime.database)
     decide = DecideHold(
-        units=units, desk=desk, clock=runtime.clock, keep=record.guard.keep, poke=bell.ring
+        units=units, desk=desk, clock=runtime.clock, keep=record.guard.keep, poke=poke
     )
     release = ReleaseHold(units=units, desk=desk, clock=runtime.clock, record_changes=record)
     app.include_router(
@@ -291,11 +416,11 @@ def _source(settings: SourceSettings, runtime: Runtime) -> Source:
     kind, files = KINDS[settings.kind], KINDS[settings.files]
     pulling = None
     if settings.pull is not None and kind.pull is not None:
-        pulling = _pulling(settings.id, settings.pull, kind.pull, runtime)
+        pulling = _pulling(settings, settings.pull, kind.pull, runtime)
     return Source(
         place=Place(district_id=settings.district, source_id=settings.id),
         kind=settings.kind,
-        secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
+        secrets=settings.plain_secrets(),
         webhook=kind.webhook if settings.secrets else None,
         snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
         supplement=kind.supplement or files.supplement,
@@ -307,12 +432,16 @@ def _source(settings: SourceSettings, runtime: Runtime) -> Source:
     )
 
 
-def _pulling(name: str, settings: PullSettings, spec: PullSpec, runtime: Runtime) -> Pulling:
+def _pulling(
+    source: SourceSettings, settings: PullSettings, spec: PullSpec, runtime: Runtime
+) -> Pulling:
+    name = source.id
     access = Access(
         base_url=str(settings.base_url).rstrip("/"),
         client_id=settings.client_id,
         page_size=settings.page_size,
         options=settings.options,
+        secrets=source.plain_secrets(),
     )
     token_url = None if settings.token_url is None else str(settings.token_url)
     if token_url is None and spec.token_url is not None:

@@ -1,33 +1,21 @@
 """OneRoster 1.1 (OAuth 1.0a or OAuth 2) and 1.2 (OAuth 2 with scopes) at the standard paths."""
 
-from uuid import UUID, uuid5
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.routing import Route
 
 from sis_emulators.emulator import Face, House
-from sis_emulators.office.records import (
-    Contact,
-    Course,
-    Enrolment,
-    Person,
-    Record,
-    School,
-    Section,
-    Staff,
-    Student,
-    Term,
-)
 from sis_emulators.rostering.dialect import Dialect
+from sis_emulators.rostering.names import UuidNames
 from sis_emulators.rostering.service import Authorise, RosterService
-from sis_emulators.wire.signatures import SignatureDesk
-from sis_emulators.wire.tokens import TokenDesk, TokenRules
+from sis_emulators.wire.signatures import SignatureCheck
+from sis_emulators.wire.tokens import TokenIssuer, TokenRules
 
 PRODUCT = "OneRoster SIS emulator"
 OLD_BASE = "/ims/oneroster/v1p1"
 NEW_BASE = "/ims/oneroster/rostering/v1p2"
 TOKEN_PATH = "/oauth2/token"  # noqa: S105  # a path
-ADDRESSES = {"tokenUrl": TOKEN_PATH, "oneRoster11Url": OLD_BASE, "oneRoster12Url": NEW_BASE}
 _SCOPE = "https://purl.imsglobal.org/spec/or/{version}/scope/{name}.readonly"
 _NAMES = ("roster-core", "roster", "roster-demographics")
 SCOPES = frozenset(
@@ -35,68 +23,15 @@ SCOPES = frozenset(
 )
 
 
-class UuidNames:
-    """GUIDs made of the district's, the table and the number."""
-
-    def __init__(self, district: str) -> None:
-        self._space = UUID(district)
-
-    def org(self, school: int | None) -> str:
-        """The district is school 0."""
-        return self._name("schools", school or 0)
-
-    def session(self, term: int) -> str:
-        """A term."""
-        return self._name("terms", term)
-
-    def course(self, course: int) -> str:
-        """A course."""
-        return self._name("courses", course)
-
-    def section(self, section: int) -> str:
-        """A class."""
-        return self._name("sections", section)
-
-    def person(self, person: Person, _role: str) -> str:
-        """One for all roles."""
-        return self._name("people", person.person_id)
-
-    def seat(self, enrolment: int) -> str:
-        """A student's enrolment."""
-        return self._name("seats", enrolment)
-
-    def teaching(self, section: int) -> str:
-        """A teacher's enrolment."""
-        return self._name("teaching", section)
-
-    def _name(self, table: str, number: int) -> str:
-        return str(uuid5(self._space, f"{table}:{number}"))
-
-    def of(self, record: Record) -> str:
-        """The sourcedId of any record."""
-        match record:
-            case School():
-                return self.org(record.dcid)
-            case Term():
-                return self.session(record.dcid)
-            case Course():
-                return self.course(record.dcid)
-            case Section():
-                return self.section(record.dcid)
-            case Enrolment():
-                return self.seat(record.dcid)
-            case Student() | Staff() | Contact():
-                return self.person(record, "")
-            case _:
-                raise TypeError(type(record).__name__)
-
-
-def face(house: House, *, revision_headers: bool, token_lifetime_s: int) -> Face:
-    """The routes of both versions. `revision_headers` are ClassLink's three."""
+def face(house: House, *, revision_headers: bool, counts: bool, token_lifetime_s: int) -> Face:
+    """The routes of both versions; see `Dialect` for `revision_headers` and `counts`."""
     rules = TokenRules(scopes=SCOPES, lifetime_s=token_lifetime_s)
-    tokens = TokenDesk(house.credentials, house.evidence, rules)
-    signatures = SignatureDesk(house.credentials, house.evidence)
+    tokens = TokenIssuer(house.credentials, house.evidence, rules)
+    signatures = SignatureCheck(house.credentials, house.evidence)
     names = UuidNames(house.office.district.uuid)
+    new_dialect = Dialect(
+        version="1.2", names=names, revision_headers=revision_headers, counts=counts
+    )
 
     def served(base: str, dialect: Dialect, authorise: Authorise) -> list[Route]:
         return RosterService(
@@ -115,18 +50,21 @@ def face(house: House, *, revision_headers: bool, token_lifetime_s: int) -> Face
     return Face(
         routes=[
             Route(TOKEN_PATH, tokens.issue, methods=["POST"]),
-            *served(OLD_BASE, Dialect(
-                version="1.1", names=names, revision_headers=revision_headers), old),
-            *served(NEW_BASE, Dialect(
-                version="1.2", names=names, revision_headers=revision_headers), new),
+            *served(OLD_BASE, replace(new_dialect, version="1.1"), old),
+            *served(NEW_BASE, new_dialect, new),
         ],
+        addresses={
+            "tokenUrl": TOKEN_PATH,
+            "oneRoster11Url": OLD_BASE,
+            "oneRoster12Url": NEW_BASE,
+        },
         names_of=lambda record: {"oneRoster": names.of(record)},
         expire_tokens=tokens.expire,
-    )  # fmt: skip
+    )
 
 
 def _opens(
-    tokens: TokenDesk, request: Request, version: str, collection: str
+    tokens: TokenIssuer, request: Request, version: str, collection: str
 ) -> tuple[int, str] | None:
     """Demographics have a scope of their own; the other roster scopes do not open them."""
     token = tokens.check(request)

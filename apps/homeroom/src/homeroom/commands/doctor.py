@@ -22,7 +22,7 @@ from homeroom.parts.kafka_jars import complaint, find_java
 from homeroom.parts.missing import Missing
 from homeroom.parts.postgres_programs import find_programs
 from homeroom.parts.processes import port_answers
-from homeroom.parts.settings import PartsSettings
+from homeroom.parts.settings import PartsSettings, parts_settings
 from homeroom.services import PROCESSES, SIS_INGEST
 
 Row = tuple[str, str, str]
@@ -47,7 +47,7 @@ def doctor(
         return
     if repair:
         raise CommandFailed("--repair needs the source to repair")
-    parts, layout = PartsSettings(), layout_of(folder)
+    parts, layout = parts_settings(), layout_of(folder)
     running = read_running(layout)
     rows = [
         ("Python", platform.python_version(), "the interpreter of this command"),

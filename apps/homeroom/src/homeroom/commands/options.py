@@ -10,7 +10,7 @@ from homeroom.errors import CommandFailed
 from homeroom.layout import Layout, Ports
 from homeroom.operator_client import OperatorClient
 from homeroom.ownership import read_running
-from homeroom.settings import CommandSettings
+from homeroom.settings import command_settings
 
 FolderOption = Annotated[
     Path | None,
@@ -24,17 +24,17 @@ PortOption = Annotated[
 
 def layout_of(folder: Path | None) -> Layout:
     """Return the layout of the folder given, else of HOMEROOM_FOLDER, else of `.demo`."""
-    return Layout(folder=folder or CommandSettings().folder)
+    return Layout(folder=folder or command_settings().folder)
 
 
 def ports_of(port_base: int | None) -> Ports:
     """Return the ports given, else of HOMEROOM_PORT_BASE, else the fixed ones."""
-    return Ports(base=port_base or CommandSettings().port_base)
+    return Ports(base=port_base or command_settings().port_base)
 
 
 def display() -> Display:
     """Return the terminal, plain in CI."""
-    return Display(plain=CommandSettings().ci)
+    return Display(plain=command_settings().in_ci)
 
 
 def operator_client(folder: Path | None, port_base: int | None) -> OperatorClient:
@@ -43,7 +43,7 @@ def operator_client(folder: Path | None, port_base: int | None) -> OperatorClien
     Without a port it takes that of the installation running in the folder. Raises CommandFailed
     where there is no token.
     """
-    layout, settings = layout_of(folder), CommandSettings()
+    layout, settings = layout_of(folder), command_settings()
     running = read_running(layout)
     if port_base is None and running is not None:
         port_base = int(running["portBase"])

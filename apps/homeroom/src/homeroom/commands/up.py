@@ -16,9 +16,11 @@ from homeroom.demo.neighbours import outside_of
 from homeroom.demo.run import DemoOptions, district_file
 from homeroom.display import Display
 from homeroom.failure import explain
+from homeroom.given import Given
 from homeroom.journal import Journal
 from homeroom.layout import local_url
 from homeroom.services import SERVICES
+from homeroom.settings import FOR_ANY_RUN, given_variables
 from homeroom.signals import Stopped, stoppable
 
 
@@ -38,7 +40,10 @@ def up(
         typer.Option("--zip", exists=True, dir_okay=False, help="A OneRoster zip to load instead."),
     ] = None,
 ) -> None:  # fmt: skip
-    """Start everything, load a district, print addresses and demo credentials, and stay."""
+    """Start everything from nothing, load a district, print addresses and credentials, and stay.
+
+    Settings of services in the environment count beside the demo's own (docs/cli.md).
+    """
     options = DemoOptions(
         layout=layout_of(folder),
         ports=ports_of(port_base),
@@ -52,7 +57,11 @@ def up(
         with (
             stoppable(),
             running_box(
-                layout=options.layout, ports=options.ports, journal=journal, with_kafka=kafka
+                layout=options.layout,
+                ports=options.ports,
+                journal=journal,
+                with_kafka=kafka,
+                given=Given(variables=given_variables()),
             ) as box,
         ):
             if students or file is not None:
@@ -83,6 +92,9 @@ def _addresses(box: Box, screen: Display) -> None:
         ("OAuth 2 client", installation.ONE_SCHOOL, installation.ONE_SCHOOL_SECRET),
         ("SCIM bearer token", installation.TARGET, box.started().scim_token),
     )
+    given = sorted(box.started().from_outside() - FOR_ANY_RUN)
+    if given:
+        screen.say(f"from the environment, beside these: {', '.join(given)}")
     title = "Demo credentials; production refuses them"
     screen.table(title, ("what", "name", "secret"), credentials)
     screen.say(f"operator token ({box.layout.token}):")

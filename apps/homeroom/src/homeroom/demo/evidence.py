@@ -49,7 +49,10 @@ class Evidence:
             about["requestsInItsLog"] = requests_by_method(box.scim.child.log)
             about["ofTheseReadsByTheDemo"] = outside.directory.requests
         if box.kafka is not None:
-            self.counterparts["kafka"]["endOffsets"] = dict(end_offsets(box.kafka.bootstrap))
+            prefix = box.started().kafka_prefix
+            self.counterparts["kafka"]["endOffsets"] = dict(
+                end_offsets(box.kafka.bootstrap, prefix=prefix)
+            )
         self.counterparts["vendors"] = {
             vendor.client_id: {
                 "requests": vendor.requests,

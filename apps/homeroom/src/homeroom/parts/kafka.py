@@ -15,7 +15,7 @@ from homeroom.parts.kafka_jars import PART, find_java, kafka_jars
 from homeroom.parts.kafka_node import ANNOUNCED, KafkaNode, Place, Plan, new_cluster_id
 from homeroom.parts.missing import Missing
 from homeroom.parts.processes import ChildFailed, free_port
-from homeroom.parts.settings import PartsSettings
+from homeroom.parts.settings import PartsSettings, parts_settings
 
 ONE_NODE_HEAP_MB = 512
 CLUSTER_NODE_HEAP_MB = 384
@@ -61,7 +61,7 @@ def start_kafka(
     `folder` keeps its data. `docker` also allows the official image where an engine answers.
     `advertised_port` is what clients are told to connect to: a proxy's port in fault tests.
     """
-    settings = settings or PartsSettings()
+    settings = settings or parts_settings()
     if settings.kafka_bootstrap is not None:
         return _given(settings.kafka_bootstrap)
     if docker and advertised_port is None and engine_answers(settings.docker_host):
@@ -80,7 +80,7 @@ def start_kafka_cluster(
     """Starts a cluster of our own processes, replication 3 and two in sync; never a given one."""
     return _from_jars(
         folder, nodes=nodes, heap_mb=CLUSTER_NODE_HEAP_MB, advertised_port=None,
-        settings=settings or PartsSettings(),
+        settings=settings or parts_settings(),
     )  # fmt: skip
 
 

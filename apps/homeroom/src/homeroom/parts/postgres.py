@@ -21,7 +21,7 @@ from homeroom.parts.owner import Owner, cluster_home, cluster_owner, reachable
 from homeroom.parts.postgres_cluster import Cluster, ClusterBusy
 from homeroom.parts.postgres_programs import Programs, copy_wheel, find_programs
 from homeroom.parts.processes import ChildFailed
-from homeroom.parts.settings import PartsSettings
+from homeroom.parts.settings import PartsSettings, parts_settings
 
 PART = "PostgreSQL"
 GIVEN = "given by HOMEROOM_DATABASE_URL"
@@ -57,7 +57,7 @@ def start_postgres(
     switches fsync off. `docker` also allows an official container where an engine answers (tests
     only). On Linux the server ends with this process, however that ends.
     """
-    settings = settings or PartsSettings()
+    settings = settings or parts_settings()
     if settings.database_url is not None:
         return _given(settings.database_url.get_secret_value())
     if docker and engine_answers(settings.docker_host):

@@ -7,7 +7,7 @@ already runs in the calling thread.
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -35,6 +35,12 @@ def exists(url: str, *, database: str) -> bool:
     """Whether the server behind `url` has a database of that name."""
     query = "SELECT count(*) FROM pg_database WHERE datname = $1"
     return _blocking(_value(url, query, database)) == 1
+
+
+def schemas(url: str) -> set[str]:
+    """The names of all schemas of the database."""
+    names = _blocking(_value(url, "SELECT array_agg(nspname::text) FROM pg_namespace"))
+    return set(cast("list[str]", names))
 
 
 def with_database(url: str, database: str) -> str:

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from fastapi import FastAPI
 
-from roster_common.errors import Fatal
-from roster_common.runtime.migrations import migrate, pending
+from roster_common.errors import Fatal, Retriable
+from roster_common.runtime import migration_gate
+from roster_common.runtime.migrations import migrate
 from roster_common.runtime.service import serve
 from roster_common.runtime.settings import ServiceSettings, load
 
@@ -27,7 +28,7 @@ def run_service(
     """Serve (the default), or bring `schema` up to date; the package has the schema's name.
 
     Returns the exit code: 2 for a wrong command line, 1 for a refusal, which is named on standard
-    error. Serving is refused while migrations are pending.
+    error. Serving is refused while migrations are pending; a database that is away is waited for.
     """
     role = arguments[0] if arguments else "serve"
     if role not in ROLES or len(arguments) > 1:
@@ -40,11 +41,12 @@ def run_service(
         if role == "migrate":
             asyncio.run(migrate(url, schema=schema, script_package=migrations))
             return 0
-        waiting = asyncio.run(pending(url, schema=schema, script_package=migrations))
-        if waiting:
-            raise Fatal(f"migrations are pending; run: python -m {schema} migrate")
-        serve(build(found), found)
-    except Fatal as error:
+        known = migration_gate.is_open(url, schema=schema)
+        app = build(found)
+        if not known:
+            migration_gate.keep_asking(app.state.runtime, schema=schema)
+        serve(app, found)
+    except (Fatal, Retriable) as error:
         sys.stderr.write(f"{schema}: {error}\n")
         return 1
     return 0

@@ -21,13 +21,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from roster_common.errors import Fatal, Retriable
+from roster_common.runtime.database import AWAY, DatabaseAway
+from roster_common.runtime.database_url import DatabaseUrl
 from roster_common.runtime.logging import configure_logging, get_logger
 from roster_common.runtime.settings import PREFIX, load
 
@@ -52,7 +53,7 @@ class MigrationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", hide_input_in_errors=True)
 
-    database_url: SecretStr
+    database_url: DatabaseUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +156,20 @@ def _current(connection: Connection, schema: str) -> str | None:
 
 @asynccontextmanager
 async def _connection(database_url: str) -> AsyncIterator[AsyncConnection]:
-    """Open one connection by asyncpg's own reading of the URL (socket folders, sslmode)."""
+    """Open one connection by asyncpg's own reading of the URL (socket folders, sslmode).
+
+    Raises DatabaseAway where nobody answers, Fatal where the server refuses us.
+    """
 
     async def connect() -> asyncpg.Connection:
         plain = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
-        return await asyncpg.connect(plain, timeout=10.0, command_timeout=STATEMENT_TIMEOUT_S)
+        # By class only: the text of a driver's error may hold pieces of the address.
+        try:
+            return await asyncpg.connect(plain, timeout=10.0, command_timeout=STATEMENT_TIMEOUT_S)
+        except AWAY as error:
+            raise DatabaseAway(f"the database does not answer: {type(error).__name__}") from None
+        except asyncpg.PostgresError as error:
+            raise Fatal(f"the database refuses us: {type(error).__name__}") from None
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect)
     try:

@@ -274,6 +274,7 @@ def create_app(settings: ServiceSettings, wire: Callable[[ServiceApp, Runtime], 
             logger.info("service_stopped")
 
     app = ServiceApp(title=f"Homeroom {settings.service}", version="0.1.0", lifespan=lifespan)
+    app.state.runtime = runtime
     install_problem_handlers(app)
     app.include_router(runtime.health.router())
     runtime.count_tables(settings.schema_name)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from roster_common.errors import Fatal
+from roster_common.runtime.database_url import DatabaseUrl
 
 PREFIX = "HOMEROOM_"
 MASK = "***"
@@ -60,7 +61,7 @@ class ServiceSettings(BaseSettings):
     port: int = Field(ge=0, le=65_535)
     public_url: str | None = None
 
-    database_url: SecretStr
+    database_url: DatabaseUrl
     database_embedded: bool = False
     database_pool_size: int = Field(default=10, ge=1)
     statement_timeout_s: float = Field(default=30.0, gt=0)

@@ -10,16 +10,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 TIMEOUT_MS = 10_000
 
 
-def end_offsets(bootstrap: str) -> Mapping[str, int]:
-    """Return the sum of the end offsets of every topic that is not the broker's own.
+def end_offsets(bootstrap: str, *, prefix: str) -> Mapping[str, int]:
+    """Return the sum of the end offsets of every topic whose name begins so, without the prefix.
 
     May raise `aiokafka.errors.KafkaError`.
     """
-    return asyncio.run(_end_offsets(bootstrap))
+    return asyncio.run(_end_offsets(bootstrap, prefix))
 
 
-async def _end_offsets(bootstrap: str) -> Mapping[str, int]:
-    lanes = await _lanes(bootstrap)
+async def _end_offsets(bootstrap: str, prefix: str) -> Mapping[str, int]:
+    lanes = await _lanes(bootstrap, prefix)
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=TIMEOUT_MS)
     await consumer.start()
     try:
@@ -30,15 +30,15 @@ async def _end_offsets(bootstrap: str) -> Mapping[str, int]:
         await consumer.stop()
     totals: Counter[str] = Counter()
     for lane, end in ends.items():
-        totals[lane.topic] += end
+        totals[lane.topic.removeprefix(prefix)] += end
     return dict(sorted(totals.items()))
 
 
-async def _lanes(bootstrap: str) -> list[TopicPartition]:
+async def _lanes(bootstrap: str, prefix: str) -> list[TopicPartition]:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=TIMEOUT_MS)
     await admin.start()
     try:
-        names = [name for name in await admin.list_topics() if not name.startswith("__")]
+        names = [name for name in await admin.list_topics() if name.startswith(prefix)]
         return [
             TopicPartition(topic["topic"], partition["partition"])
             for topic in await admin.describe_topics(names)

@@ -22,7 +22,9 @@ def upgrade() -> None:
     _inbox()
     _records()
     _resolved()
+    _authority()
     _runs()
+    _drops()
     _pulls()
     _holds()
     _uncounted()
@@ -87,7 +89,7 @@ def _records() -> None:
             district_id text NOT NULL, source_id text NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
             entity_id text NOT NULL, match_rule text NOT NULL, decided_by text NOT NULL,
-            valid_from timestamptz NOT NULL, valid_to timestamptz,
+            valid_from timestamptz NOT NULL, valid_to timestamptz, decision_id uuid,
             PRIMARY KEY (district_id, source_id, entity, external_id, valid_from),
             CHECK (valid_to IS NULL OR valid_to > valid_from)
         )
@@ -102,6 +104,24 @@ def _records() -> None:
     op.execute("""
         CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity_id, entity)
     """)
+    op.execute("""
+        CREATE INDEX crosswalk_decided ON sis_ingest.crosswalk (district_id, decision_id)
+        WHERE decision_id IS NOT NULL
+    """)
+    op.execute(f"""
+        CREATE TABLE sis_ingest.crosswalk_decision (
+            district_id text NOT NULL, decision_id uuid NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}),
+            kind text NOT NULL CHECK (kind IN ('merge', 'split', 'undo')),
+            match_rule text NOT NULL, decided_by text NOT NULL, decided_at timestamptz NOT NULL,
+            correlation_id text NOT NULL, undoes uuid,
+            PRIMARY KEY (district_id, decision_id), UNIQUE (decision_id)
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX crosswalk_decision_undone
+        ON sis_ingest.crosswalk_decision (district_id, undoes) WHERE undoes IS NOT NULL
+    """)
 
 
 def _resolved() -> None:
@@ -111,8 +131,8 @@ def _resolved() -> None:
             entity_id text NOT NULL, data jsonb NOT NULL, content_hash bytea NOT NULL,
             deleted boolean NOT NULL, revision bigint NOT NULL CHECK (revision > 0),
             correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
-            state_id text, local_id text,
-            PRIMARY KEY (district_id, entity, entity_id)
+            state_id text, local_id text, told boolean NOT NULL DEFAULT true,
+            PRIMARY KEY (district_id, entity, entity_id), CHECK (told OR deleted)
         )
     """)
     # Match keys of people: columns of their own, so that updates of `data` touch no index.
@@ -134,6 +154,28 @@ def _resolved() -> None:
     """)
     op.execute("""
         CREATE INDEX record_effect_correlation ON sis_ingest.record_effect (correlation_id)
+    """)
+
+
+def _authority() -> None:
+    # An empty school stands for the district: what belongs to no school, and every other school.
+    op.execute("""
+        CREATE TABLE sis_ingest.authority (
+            district_id text NOT NULL, school_id text NOT NULL, source_id text NOT NULL,
+            since timestamptz NOT NULL, decided_by text NOT NULL,
+            PRIMARY KEY (district_id, school_id)
+        )
+    """)
+    # One that waits has a hold of the same id.
+    op.execute(f"""
+        CREATE TABLE sis_ingest.flip (
+            district_id text NOT NULL, flip_id uuid NOT NULL, school_id text NOT NULL,
+            source_id text, decided_by text NOT NULL, correlation_id text NOT NULL,
+            asked_at timestamptz NOT NULL, begun_at timestamptz, ended_at timestamptz,
+            after_entity text CHECK ({_ENTITIES.replace("entity", "after_entity", 1)}),
+            after_id text, upserted integer NOT NULL, deleted integer NOT NULL,
+            PRIMARY KEY (district_id, flip_id)
+        )
     """)
 
 
@@ -187,6 +229,18 @@ def _runs() -> None:
     op.execute("""
         CREATE INDEX snapshot_row_user
         ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+    """)
+
+
+def _drops() -> None:
+    # One row a file: as it was when it was last taken.
+    op.execute("""
+        CREATE TABLE sis_ingest.taken_file (
+            district_id text NOT NULL, source_id text NOT NULL, name text NOT NULL,
+            size_bytes bigint NOT NULL, modified_at timestamptz NOT NULL, sha256 text NOT NULL,
+            run_id uuid NOT NULL, taken_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, source_id, name)
+        )
     """)
 
 

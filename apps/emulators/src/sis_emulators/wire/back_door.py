@@ -1,4 +1,4 @@
-"""The desk of tests and of the demo: `/_clerk`, `/_faults`, `/_evidence`. No live system has it."""
+"""The back door of tests and the demo: `/_clerk`, `/_faults`, `/_evidence`. No SIS has it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -27,11 +27,12 @@ WORDS = {
     "noShow": "no_show",
     "jobTitle": "title",
     "from": "leave",
+    "open": "is_open",
 }
 
 
-class Desk:
-    """The routes of one emulator's desk."""
+class BackDoor:
+    """The routes of one emulator's back door."""
 
     def __init__(
         self, office: Office, clerk: Clerk, faults: Faults, evidence: Evidence, names_of: NamesOf
@@ -48,6 +49,7 @@ class Desk:
         deeds: dict[str, Callable[..., list[Record]]] = {
             "/_clerk/students": self._clerk.enrol,
             "/_clerk/students/{dcid:int}/name": self._clerk.rename,
+            "/_clerk/students/{dcid:int}/portal": self._clerk.portal,
             "/_clerk/students/{dcid:int}/class": self._clerk.move_class,
             "/_clerk/students/{dcid:int}/school": self._clerk.move_school,
             "/_clerk/students/{dcid:int}/withdraw": self._clerk.withdraw,
