@@ -249,6 +249,29 @@ async def test_what_came_since_the_approval_waits_again(ingest: Ingest) -> None:
     assert (new["count"], new["approvals"]) == (60, [])
 
 
+async def test_when_schools_become_one_everybody_in_them_is_asked_again(ingest: Ingest) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    await flipped(ingest, "sis-2", school="school-1")
+    await say(ingest, "sis", 1, "Ada")
+    annex = {"sourcedId": "annex", "name": "Annex", "type": "school", "identifier": "2"}
+    await ingest.send("orgs.upserted", annex, source="sis-2")
+    who = {**user("b2", given="Bea", org="annex"), STATE: "S2"}
+    await ingest.send("users.upserted", who, source="sis-2")
+    await ingest.settled()
+    assert await ingest.people() == {}
+
+    answer = await ingest.http.post(
+        "/crosswalk/merge",
+        json={"district": "d1", "entity": "org", "keep": "school-1", "merge": "annex"},
+        headers=token("approver"),
+    )
+    assert answer.status_code == 200, answer.text
+    await settled(ingest)
+
+    assert await ingest.people() == {"b2": "Bea"}
+
+
 @pytest.mark.parametrize(
     ("body", "status", "field"),
     [
