@@ -14,6 +14,7 @@ from homeroom.commands import (
     migrate,
     plans,
     pull,
+    replay,
     republish,
     snapshot,
     status,
@@ -40,6 +41,7 @@ app.add_typer(plans.app, name="plans")
 app.add_typer(authority.app, name="authority")
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)
