@@ -56,11 +56,10 @@ class Emulator:
         self.client.delete(f"{self.url}/_faults")
         self.client.delete(f"{self.url}/_evidence")
 
-    def token(self, *, scope: str = "", **query: str) -> dict[str, str]:
+    def token(self, *, scope: str = "") -> dict[str, str]:
         """Headers with a fresh token."""
         answer = self.client.post(
             self.told["tokenUrl"],
-            params=query,
             data={"grant_type": "client_credentials", **({"scope": scope} if scope else {})},
             auth=(self.told["clientId"], self.told["clientSecret"]),
         )

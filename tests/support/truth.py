@@ -288,7 +288,7 @@ class Truth:
     def _recognise(self) -> Recognise:
         return Recognise(
             clock=self.clock,
-            move=MoveIds(clock=self.clock),
+            move=MoveIds(clock=self.clock, ids=self.ids),
             keep=self._keep(),
             met=lambda _outcome, _times: None,
         )

@@ -6,6 +6,7 @@ from tests.support.eventually import eventually
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 PLANS = "/plans?district=north"
+RECONCILE = "/reconcile?district=north&target=north-directory"
 
 
 @pytest.fixture
@@ -88,12 +89,52 @@ async def test_a_rejected_preview_stays_away_from_the_directory(preview, a_perso
     assert await preview.users() == before
     assert (await preview.page(program, PLANS)).json()["total"] == 0
     # Asking for a reading plans anew.
-    asked = await preview.post(
-        program, "/reconcile?district=north&target=north-directory", role="operator"
-    )
+    asked = await preview.post(program, RECONCILE, role="operator")
     assert asked.status_code == 202
     again = await eventually(lambda: _plan(preview, program, count=4))
     assert again["planId"] != plan["planId"]
+
+
+async def test_a_plan_cannot_be_approved_while_the_directory_is_read_again(preview):
+    program = preview.start()
+    plan = await eventually(lambda: _plan(preview, program, count=3))
+
+    asked = await preview.post(program, RECONCILE, role="operator")
+    late = await _approve(preview, program, plan)
+
+    assert (asked.status_code, late.status_code, late.json()["code"]) == (202, 409, "ended")
+    again = await eventually(lambda: _plan(preview, program, count=3))
+    assert again["planId"] != plan["planId"]
+    await _approve(preview, program, again)
+    assert await eventually(lambda: preview.user("new"))
+
+
+async def test_a_new_reading_forgets_what_is_gone_from_the_directory(preview, a_person, an_event):
+    await preview.tell(an_event(a_person("named", username="stranger1")))
+    program = preview.start()
+    plan = await eventually(lambda: _plan(preview, program, count=4))
+    for user in await preview.users():
+        if user["userName"] in {"stranger1", "left"}:
+            await preview.scim_request("DELETE", f"/Users/{user['id']}")
+
+    await preview.post(program, RECONCILE, role="operator")
+
+    again = await eventually(lambda: _plan(preview, program, count=3))
+    assert (plan["counts"]["link"] + plan["counts"]["update"], plan["counts"]["create"]) == (2, 1)
+    assert (again["counts"]["update"], again["counts"]["create"]) == (1, 2)
+    await _approve(preview, program, again)
+    assert (await eventually(lambda: preview.user("named")))["userName"] == "stranger1"
+
+
+async def test_a_waiting_preview_counts_what_is_still_wanted(preview, a_person, an_event):
+    program = preview.start()
+    plan = await eventually(lambda: _plan(preview, program, count=3))
+
+    await preview.tell(an_event(a_person("new", status="tobedeleted", revision=2)))
+
+    fewer = await eventually(lambda: _plan(preview, program, count=2))
+    assert fewer["counts"]["create"] == 0
+    assert fewer["itemsHash"] == plan["itemsHash"]
 
 
 async def test_a_setting_that_says_apply_ends_a_waiting_preview(preview):

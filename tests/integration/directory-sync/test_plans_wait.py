@@ -104,6 +104,37 @@ async def test_while_a_plan_waits_a_drip_does_not_pass_beside_it(world, school, 
     assert await _enabled(world, 30)
 
 
+async def test_a_drip_voids_approvals_for_ten_minutes_and_then_is_a_plan_of_its_own(
+    world, school, a_person, an_event
+):
+    program, people = school
+    await leave(world, a_person, an_event, people[:26])
+    first = await eventually(lambda: _open_plan(world, program))
+    await world.query(
+        "UPDATE directory_sync.plan SET created_at = now() - interval '11 minutes'"
+        " WHERE kind = 'guard'"
+    )
+
+    await leave(world, a_person, an_event, people[26:27])
+
+    other = await eventually(lambda: _open_plan(world, program, count=1))
+    assert other["planId"] != first["planId"]
+    old = (await world.page(program, f"/plans/{first['planId']}")).json()
+    assert (old["itemsHash"], old["state"]) == (first["itemsHash"], "open")
+
+
+async def test_a_plan_counts_what_is_still_wanted(world, school, a_person, an_event):
+    program, people = school
+    await leave(world, a_person, an_event, people[:26])
+    plan = await eventually(lambda: _open_plan(world, program))
+
+    await world.tell(an_event(a_person("p00", given_name="Gp00", revision=3)))
+
+    fewer = await eventually(lambda: _open_plan(world, program, count=25))
+    assert fewer["counts"] == {"create": 0, "update": 0, "disable": 25, "enable": 0, "link": 0}
+    assert fewer["itemsHash"] == plan["itemsHash"]
+
+
 async def test_an_approved_plan_disables_exactly_those_still_wanted(
     world, school, a_person, an_event
 ):

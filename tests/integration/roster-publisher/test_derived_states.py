@@ -372,6 +372,29 @@ async def test_who_was_merged_is_told_at_once_as_left_and_who_they_are_now(
     assert await kinds(publishing) == ["joined", *(["left"] if had_left else []), "left"]
 
 
+@pytest.mark.parametrize("told_between", [True, False])
+async def test_an_id_given_back_after_a_merge_is_a_person_again(
+    publishing: Publishing, *, told_between: bool
+) -> None:
+    world = school_world(users=1)
+    await publishing.publish(*world)
+    await publishing.derive()
+    await publishing.publish(("user", "u000"), merged_into="kept", correlation_id="merge")
+    if told_between:
+        await publishing.derive()
+
+    await publishing.publish(*world, correlation_id="split")
+    await publishing.derive()
+
+    (standing,) = await publishing.rows(
+        "SELECT phase, status FROM roster_publisher.person_state p JOIN roster_publisher.object o"
+        " ON o.district_id = p.district_id AND o.entity = 'user' AND o.sourced_id = p.person_id"
+    )
+    assert standing == {"phase": "active", "status": "active"}
+    # One that nobody had heard of yet came and went unseen.
+    assert await kinds(publishing) == ["joined", *(["left", "joined"] if told_between else [])]
+
+
 async def test_a_merge_is_told_also_of_somebody_purged_long_ago(publishing: Publishing) -> None:
     await publishing.publish(*school_world(users=1))
     await publishing.derive()

@@ -1,5 +1,6 @@
 """Which sources an installation may name: a mistake stops the start, not the first webhook."""
 
+import asyncssh
 import pytest
 from pydantic import ValidationError
 
@@ -9,6 +10,8 @@ from sis_ingest.settings import Settings, SourceSettings
 from tests.support.ingesting import OTHER_SECRET, SECRET
 
 URL = "postgresql://nobody@127.0.0.1/none"
+
+HOST_KEY = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
 
 
 def source(**more) -> SourceSettings:
@@ -45,6 +48,48 @@ def test_a_profile_that_the_room_does_not_have_is_refused() -> None:
         source(profile="0.9")
     with pytest.raises(ValidationError):
         source(files="generic", profile="1.0")
+
+
+SFTP = {"host": "h", "username": "u", "password": "p-of-the-district", "hostKey": HOST_KEY}
+
+
+def test_a_drop_is_told_in_camel_case() -> None:
+    told = source(sftp={**SFTP, "everySeconds": 5, "doneMarker": True, "pattern": "a-*.zip"}).sftp
+
+    assert told is not None
+    assert (told.every_seconds, told.port, told.folder) == (5, 22, ".")
+    assert (told.rules.pattern, told.rules.done_marker) == ("a-*.zip", True)
+    assert "p-of-the-district" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hostKey": "anything"}, {"password": None}, {"keyFile": "/key"}, {"pattern": "a/*.zip"},
+        {"everySeconds": 0}, {"port": 0}, {"username": ""}, {"every_minutes": 1},
+    ],
+)  # fmt: skip
+def test_an_sftp_folder_that_could_not_work_is_refused_and_its_password_not_shown(
+    wrong: dict[str, object],
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        source(sftp={**SFTP, **wrong})
+
+    messages = [error["msg"] for error in refused.value.errors(include_input=False)]
+    assert "p-of-the-district" not in str(messages)
+
+
+def test_a_source_without_its_servers_key_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        source(sftp={name: value for name, value in SFTP.items() if name != "hostKey"})
+
+
+def test_a_source_has_one_drop_and_a_room_that_reads_its_files() -> None:
+    folder = {"path": "/left-here"}
+    with pytest.raises(ValidationError):
+        source(folder=folder, sftp=SFTP)
+    with pytest.raises(ValidationError):
+        source(files="generic", folder=folder)
 
 
 def test_one_id_names_one_source_in_the_whole_installation() -> None:

@@ -16,8 +16,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from sis_emulators import NOTICE
-from sis_emulators.emulator import House, app, house
+from sis_emulators.emulator import Face, House, app, house
+from sis_emulators.infinite_campus import face as infinite_campus
 from sis_emulators.oneroster import face as oneroster
+from sis_emulators.powerschool import face as powerschool
 from sis_emulators.wire import credentials
 
 LOOPBACK = "127.0.0.1"
@@ -29,18 +31,18 @@ def main() -> None:
     file: Path = arguments.credentials or Path(tempfile.mkdtemp()) / "credentials.json"
     try:
         base = house(
-            product=arguments.face.PRODUCT, students=arguments.students, seed=arguments.seed,
+            product=arguments.product, students=arguments.students, seed=arguments.seed,
             credentials=credentials.kept(file),
         )  # fmt: skip
     except ValueError as error:
         sys.exit(str(error))
-    served = app(base, arguments.build(base, arguments))
+    face: Face = arguments.build(base, arguments)
     listener = socket.create_server((LOOPBACK, arguments.port), backlog=1024)
     url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-    addresses = {name: url + path for name, path in arguments.face.ADDRESSES.items()}
+    addresses = {name: url + path for name, path in face.addresses.items()}
     credentials.write(file, base.credentials, url=url, **addresses)
-    _say(product=arguments.face.PRODUCT, notice=NOTICE, url=url, credentials=str(file))
-    asyncio.run(_serve(served, listener))
+    _say(product=arguments.product, notice=NOTICE, url=url, credentials=str(file))
+    asyncio.run(_serve(app(base, face), listener))
 
 
 def _say(**told: str) -> None:
@@ -57,27 +59,69 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sis_emulators", description=f"SISs: {NOTICE}")
     faces = parser.add_subparsers(required=True, metavar="FACE")
     _oneroster(faces.add_parser("oneroster", help=oneroster.PRODUCT))
+    _infinite_campus(faces.add_parser("infinitecampus", help=infinite_campus.PRODUCT))
+    _powerschool(faces.add_parser("powerschool", help=powerschool.PRODUCT))
     return parser
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
+def _common(parser: argparse.ArgumentParser, *, token_lifetime_s: int = 3600) -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--students", type=int, default=60, help="1 to 15000")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--credentials", type=Path, help="a file; kept if it is there")
-    parser.add_argument("--token-lifetime-s", type=int, default=3600)
+    parser.add_argument("--token-lifetime-s", type=int, default=token_lifetime_s)
 
 
 def _oneroster(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     parser.add_argument("--revision-headers", action="store_true", help="x-count, x-perm-rev")
 
-    def build(base: House, told: argparse.Namespace) -> object:
+    def build(base: House, told: argparse.Namespace) -> Face:
         return oneroster.face(
             base, revision_headers=told.revision_headers, token_lifetime_s=told.token_lifetime_s
         )
 
-    parser.set_defaults(face=oneroster, build=build)
+    parser.set_defaults(product=oneroster.PRODUCT, build=build)
+
+
+def _infinite_campus(parser: argparse.ArgumentParser) -> None:
+    _common(parser)
+    parser.add_argument("--app-name", default="homeroom")
+    parser.add_argument("--legacy-shape", choices=("flat", "nested"), default="flat")
+    parser.add_argument("--role-prefix", choices=("plus", "bare"), default="plus")
+    parser.add_argument("--extract-dir", type=Path, help="folder of the Data Extract")
+
+    def build(base: House, told: argparse.Namespace) -> Face:
+        return infinite_campus.face(
+            base,
+            infinite_campus.Choices(
+                app_name=told.app_name, legacy=told.legacy_shape, prefix=told.role_prefix,
+                extract_dir=told.extract_dir, token_lifetime_s=told.token_lifetime_s,
+            ),
+        )  # fmt: skip
+
+    parser.set_defaults(product=infinite_campus.PRODUCT, build=build)
+
+
+def _powerschool(parser: argparse.ArgumentParser) -> None:
+    _common(parser, token_lifetime_s=powerschool.TOKEN_LIFETIME_S)
+    parser.add_argument("--page-max", type=int, default=100)
+    parser.add_argument("--min-interval-ms", type=int, default=0)
+    parser.add_argument("--notify", choices=("json", "json-nested", "xml"), default="json")
+    parser.add_argument("--delta-shape", choices=("objects", "rows"), default="objects")
+    parser.add_argument("--data-app", default="homeroom")
+
+    def build(base: House, told: argparse.Namespace) -> Face:
+        return powerschool.face(
+            base,
+            powerschool.Choices(
+                page_max=told.page_max, interval_s=told.min_interval_ms / 1000,
+                notify=told.notify, delta=told.delta_shape, application=told.data_app,
+                token_lifetime_s=told.token_lifetime_s,
+            ),
+        )  # fmt: skip
+
+    parser.set_defaults(product=powerschool.PRODUCT, build=build)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One emulator put together: office, clerk, faults, evidence, secrets, and the face's routes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -34,9 +34,13 @@ class House:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Face:
-    """What a product adds: its routes, its names for records, its limits."""
+    """What a product adds: its routes, its names for records, its limits.
+
+    `addresses` are the paths of what it serves, by the word that the credentials file has for them.
+    """
 
     routes: Sequence[BaseRoute]
+    addresses: Mapping[str, str]
     names_of: NamesOf
     expire_tokens: Callable[[], None]
     limits: Limits = NO_LIMITS
@@ -60,7 +64,7 @@ def app(base: House, face: Face) -> ASGIApp:
     """The ASGI application of one emulator."""
     desk = Desk(base.office, base.clerk, base.faults, base.evidence, face.names_of)
     return Guard(
-        Starlette(routes=[*desk.routes(), *face.routes], lifespan=face.lifespan),  # type: ignore[arg-type]
+        Starlette(routes=[*face.routes, *desk.routes()], lifespan=face.lifespan),  # type: ignore[arg-type]
         evidence=base.evidence,
         faults=base.faults,
         limits=face.limits,

@@ -23,6 +23,7 @@ from directory_sync.entrypoints.http.plans import (
     plan_routes,
     reconcile_routes,
 )
+from directory_sync.entrypoints.jobs.alone import Run, alone
 from directory_sync.entrypoints.jobs.group_reconciler import GroupReconciler
 from directory_sync.entrypoints.jobs.reconciler import Reconciler
 from directory_sync.entrypoints.jobs.target_reader import TargetReader
@@ -141,7 +142,7 @@ def _add_plans(
             ear=asked.ear(),
             bell=bell,
         )
-        runtime.loop(f"read:{wiring.policy.target_id}", reader.run)
+        _add_loop(runtime, wiring, f"read:{wiring.policy.target_id}", reader.run)
 
     async def tidy() -> None:
         await decide.tidy([wiring.policy for wiring in wirings])
@@ -171,7 +172,7 @@ def _add_workers(
             ),
             ear=bell.ear(),
         )
-        runtime.loop(f"target:{wiring.policy.target_id}:{number}", worker.run)
+        _add_loop(runtime, wiring, f"target:{wiring.policy.target_id}:{number}", worker.run)
 
 
 def _add_group_worker(
@@ -193,7 +194,12 @@ def _add_group_worker(
         ),
         ear=bell.ear(),
     )
-    runtime.loop(f"groups:{wiring.policy.target_id}", worker.run)
+    _add_loop(runtime, wiring, f"groups:{wiring.policy.target_id}", worker.run)
+
+
+def _add_loop(runtime: Runtime, wiring: Wiring, name: str, run: Run) -> None:
+    """A loop of one target, whose trouble is that target's alone."""
+    runtime.loop(name, alone(run, loop=name, target_id=wiring.policy.target_id))
 
 
 def _wiring(target: TargetSettings, runtime: Runtime) -> Wiring:

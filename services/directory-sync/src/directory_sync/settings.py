@@ -1,6 +1,7 @@
 """What this service is told from outside. Read once, by __main__ and bootstrap only."""
 
 from typing import Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AnyHttpUrl,
@@ -17,6 +18,7 @@ from directory_sync.targets import TARGETS
 from roster_common.runtime.settings import ServiceSettings
 
 SCHEMA = "directory_sync"
+_DOMAIN = r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$"
 
 
 class TargetSettings(BaseModel):
@@ -38,7 +40,7 @@ class TargetSettings(BaseModel):
     url: AnyHttpUrl
     token: SecretStr
     roles: frozenset[str] = Field(min_length=1)
-    email_domain: str | None = None
+    email_domain: str | None = Field(default=None, max_length=253, pattern=_DOMAIN)
     time_zone: str = "UTC"
     concurrency: int = Field(default=8, ge=1, le=100)
     groups: frozenset[Literal["school", "class"]] = frozenset()
@@ -51,6 +53,15 @@ class TargetSettings(BaseModel):
         if kind not in TARGETS:
             raise ValueError("no target room has this kind")
         return kind
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("no IANA time zone has this name") from None
+        return zone
 
     @model_validator(mode="after")
     def _has_groups(self) -> Self:

@@ -15,6 +15,9 @@ from roster_common.runtime.pacing import CallPolicy
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
 from sis_ingest.adapters.calls import HttpCalls, SignIn
+from sis_ingest.adapters.drops.folder import FolderDrop
+from sis_ingest.adapters.drops.packing import pack
+from sis_ingest.adapters.drops.sftp import SftpDrop
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
@@ -36,6 +39,8 @@ from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
+from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
+from sis_ingest.entrypoints.jobs.drops import DropWatcher, drops_check
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
 from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
@@ -43,15 +48,25 @@ from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
 from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
 from sis_ingest.entrypoints.jobs.purge import Purger
 from sis_ingest.ports import SnapshotLimits, Source
+from sis_ingest.ports.drops import Drop
 from sis_ingest.ports.pulls import Access, Pulling, PullSpec
-from sis_ingest.settings import DAYS, PullSettings, Settings, SourceSettings
+from sis_ingest.settings import (
+    DAYS,
+    FolderSettings,
+    PullSettings,
+    Settings,
+    SftpSettings,
+    SourceSettings,
+)
 from sis_ingest.sources import KINDS
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.ask_pull import AskPull
+from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
+from sis_ingest.usecases.decide_ids import DecideIds
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
@@ -67,7 +82,9 @@ from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
+from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.undo import Undo
 
 _OLDEST_WAITING_LIMIT_S = 60.0
 # How many runs are at work at a time, each of another source: one may be long.
@@ -104,7 +121,7 @@ def build(settings: Settings) -> FastAPI:
         units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
-        move = MoveIds(clock=runtime.clock)
+        move = MoveIds(clock=runtime.clock, ids=runtime.ids)
         recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
         record = RecordChanges(
             clock=runtime.clock,
@@ -124,15 +141,7 @@ def build(settings: Settings) -> FastAPI:
             )
         )
 
-        desk = PostgresCrosswalkDesk(runtime.database)
-        app.include_router(
-            crosswalk_routes(
-                Merge(units=units, ids=runtime.ids, move=move),
-                desk,
-                approver=runtime.operators.require("approver"),
-                viewer=runtime.operators.require("viewer"),
-            )
-        )
+        _add_crosswalk(app, runtime, DecideIds(units=units, ids=runtime.ids, move=move))
         app.include_router(
             trace_routes(
                 settings.service,
@@ -218,6 +227,68 @@ def _add_snapshots(
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
+    _add_drops(settings, runtime, units, sources, accept)
+
+
+def _add_drops(
+    settings: Settings,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    accept: AcceptSnapshot,
+) -> None:
+    collect = CollectDrop(
+        units=units, accept=accept, pack=pack, clock=runtime.clock, ids=runtime.ids
+    )
+    watchers = []
+    for one in settings.sources:
+        found, source = one.folder or one.sftp, sources.get(one.id)
+        if found is None or source is None:
+            continue
+        watcher = DropWatcher(
+            collect=collect,
+            source=source,
+            drop=_drop(found),
+            rules=found.rules,
+            every_s=found.every_seconds,
+            clock=runtime.clock,
+        )
+        watchers.append(watcher)
+        runtime.loop(f"{DROPS_LOOP}/{one.id}", watcher.run)
+
+    async def drops() -> Check:
+        return drops_check(watchers)
+
+    if watchers:
+        runtime.health.add("drops", drops, critical=False)
+
+
+def _drop(settings: FolderSettings | SftpSettings) -> Drop:
+    if isinstance(settings, FolderSettings):
+        return FolderDrop(settings.path, move_to=settings.move_to)
+    return SftpDrop(
+        host=settings.host,
+        port=settings.port,
+        username=settings.username,
+        password=None if settings.password is None else settings.password.get_secret_value(),
+        key_file=settings.key_file,
+        host_key=settings.host_key,
+        folder=settings.folder,
+        move_to=settings.move_to,
+    )
+
+
+def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
+    app.include_router(
+        crosswalk_routes(
+            Merge(decide=decide),
+            Split(decide=decide, ids=runtime.ids),
+            Undo(decide=decide),
+            PostgresCrosswalkDesk(runtime.database),
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
 
 
 def _count_met(outcome: str, times: int) -> None:

@@ -19,7 +19,9 @@ from pydantic.alias_generators import to_camel
 
 from roster_common.holds import Limit
 from roster_common.runtime.settings import ServiceSettings
+from sis_ingest.adapters.drops.sftp import is_host_key
 from sis_ingest.adapters.sealing import read_key
+from sis_ingest.domain.drops import DropRules
 from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.ports.pulls import Auth
 from sis_ingest.sources import KINDS
@@ -27,6 +29,59 @@ from sis_ingest.sources import KINDS
 SCHEMA = "sis_ingest"
 # Published, so that a trial needs no key of its own; a production start refuses it.
 DEMO_BODY_KEY = SecretStr("ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=")
+
+
+class DropSettings(BaseModel):
+    """A place where a source leaves its files; JSON in camelCase.
+
+    `pattern` and `doneMarker` are explained at `domain.drops.DropRules`. Taken files are left where
+    they are, or moved to the folder `moveTo`, counted from theirs, which has to be there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+    pattern: str = Field(default="*.zip", pattern=r"^[^/]{1,200}$")
+    every_seconds: float = Field(default=60, ge=1, le=86_400)
+    done_marker: bool = False
+    move_to: str | None = Field(default=None, pattern=r"^[^\x00]{1,500}$")
+
+    @property
+    def rules(self) -> DropRules:
+        """Which files are meant."""
+        return DropRules(pattern=self.pattern, done_marker=self.done_marker)
+
+
+class FolderSettings(DropSettings):
+    """A folder of this machine, or mounted here."""
+
+    path: Path
+
+
+class SftpSettings(DropSettings):
+    """A folder on an SFTP server. `hostKey` is the server's public key, as `ssh-keyscan` prints it
+    behind the host; without it anybody could be the server.
+    """
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=22, ge=1, le=65_535)
+    username: str = Field(min_length=1)
+    password: SecretStr | None = None
+    key_file: Path | None = None
+    host_key: str
+    folder: str = "."
+
+    @field_validator("host_key")
+    @classmethod
+    def _pinned(cls, key: str) -> str:
+        if not is_host_key(key):
+            raise ValueError("hostKey is no public key of a server")
+        return key
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.password is None) == (self.key_file is None):
+            raise ValueError("SFTP needs either a password or a keyFile")
+        return self
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -91,7 +146,8 @@ class SourceSettings(BaseModel):
     """One source. `id` is unique over the installation and binds one district.
 
     `kind` names the room that reads its webhooks, `files` the one that reads its snapshots;
-    `profile` binds it to one layout of those, for exports that do not tell theirs.
+    `profile` binds it to one layout of those, for exports that do not tell theirs. Files come in
+    by upload, and from `folder` or `sftp`.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
     webhooks, because an empty secret is one that everybody has. `limits` replaces limits of ADR
     0012 by the name of their guard, as `user.remove`.
@@ -105,6 +161,8 @@ class SourceSettings(BaseModel):
     files: str = "oneroster_csv"
     profile: str | None = None
     secrets: tuple[SecretStr, ...] = Field(default=(), max_length=2)
+    folder: FolderSettings | None = None
+    sftp: SftpSettings | None = None
     pull: PullSettings | None = None
     limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
     expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
@@ -140,6 +198,10 @@ class SourceSettings(BaseModel):
             raise ValueError("a source of this kind cannot be pulled")
         if self.profile is not None and self.profile not in KINDS[self.files].profiles:
             raise ValueError("the room that reads the files has no such profile")
+        if self.folder is not None and self.sftp is not None:
+            raise ValueError("a source has a folder or sftp, not both")
+        if (self.folder or self.sftp) and KINDS[self.files].snapshot is None:
+            raise ValueError("the room named by files reads none")
         return self
 
     def all_limits(self) -> Mapping[GuardKey, Limit]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.ingest_service import Ingest, token
@@ -116,6 +116,7 @@ async def given_out(ingest: Ingest) -> dict[str, str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=STEPS)
+@example(steps=[("say", 0, 0), ("rekey", 0, 0), ("leave", 0, 0), ("say", 0, 0)])
 async def test_no_id_given_out_changes_is_reused_or_doubled(ingest: Ingest, steps) -> None:
     world = World(ingest=ingest, round=next(ROUNDS))
     for what, person, other in steps:

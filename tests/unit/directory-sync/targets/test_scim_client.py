@@ -206,6 +206,59 @@ async def test_a_target_that_refuses_bulk_gets_one_request_per_change():
     assert sum(path == "/Users" for _, path, *_ in transport.asked) == 20
 
 
+@pytest.mark.parametrize("most", [None, "many", True, -1, 0])
+async def test_a_bulk_offer_that_names_no_number_is_none(most):
+    target, transport = _target(
+        {
+            ("GET", "/ServiceProviderConfig"): (
+                200,
+                {"bulk": {"supported": True, "maxOperations": most}},
+            ),
+            ("POST", "/Users"): (201, _user("a1")),
+        }
+    )
+
+    outcomes = await target.apply([_create(f"p{n}") for n in range(16)])
+
+    assert all(isinstance(outcome, Applied) for outcome in outcomes)
+    assert "/Bulk" not in {path for _, path, *_ in transport.asked}
+
+
+async def test_a_bulk_result_that_makes_no_sense_is_no_result():
+    results = [
+        None,
+        {"bulkId": "1", "status": "201", "location": None},
+        {"bulkId": "2", "status": "9" * 5_000},
+        {"bulkId": "3", "status": "400", "response": {"scimType": []}},
+        *({"bulkId": str(n), "status": "201", "location": f"/Users/{n}%2Fx"} for n in range(4, 16)),
+    ]
+    target, _ = _target(
+        {
+            ("GET", "/ServiceProviderConfig"): (
+                200,
+                {"bulk": {"supported": True, "maxOperations": 100}},
+            ),
+            ("POST", "/Bulk"): (200, {"Operations": results}),
+        }
+    )
+
+    outcomes = await target.apply([_create(f"p{n}") for n in range(16)])
+
+    unclear = [getattr(outcome, "code", None) for outcome in outcomes[:4]]
+    assert unclear == ["bulk_no_result", "bulk_no_location", "bulk_no_result", "http_400"]
+    assert [o.actual.account_id for o in outcomes[4:]] == [f"{n}/x" for n in range(4, 16)]
+
+
+async def test_an_id_is_quoted_in_a_path_and_read_from_an_address():
+    target, transport = _target({("PATCH", "/Users/a%2F..%3F1"): (200, _user("a/..?1"))})
+    action = Update(actual=_stands("a/..?1"), changes=(Change(name="displayName", value="Ada"),))
+
+    (outcome,) = await target.apply([Order(person_id=P1, action=action)])
+
+    assert isinstance(outcome, Applied)
+    assert [path for _, path, *_ in transport.asked] == ["/Users/a%2F..%3F1"]
+
+
 async def test_a_list_is_read_to_its_last_page():
     target, transport = _target(
         {
@@ -256,13 +309,16 @@ def _create(person_id):
 
 
 def _update():
-    stands = ActualAccount(
-        account_id="a1",
+    change = Change(name="displayName", value="Ada Byron")
+    return Order(person_id=P1, action=Update(actual=_stands("a1"), changes=(change,)))
+
+
+def _stands(account_id):
+    return ActualAccount(
+        account_id=account_id,
         external_id="p1",
         username="ada",
         email=None,
         enabled=True,
         attributes={"userName": "ada"},
     )
-    change = Change(name="displayName", value="Ada Byron")
-    return Order(person_id=P1, action=Update(actual=stands, changes=(change,)))

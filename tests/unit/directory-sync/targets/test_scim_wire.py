@@ -162,3 +162,30 @@ def _stands(*, without=None):
         enabled=True,
         attributes=attributes,
     )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"totalResults": 1, "Resources": [null]}',
+        b'{"totalResults": true, "Resources": []}',
+        b'{"totalResults": 1, "Resources": {}}',
+        b'{"totalResults": 1, "Resources": [{"id": "a\\u0000", "userName": "ada"}]}',
+        b'{"totalResults": 1, "Resources": [{"id": "", "userName": "ada"}]}',
+        b'{"totalResults": 1, "Resources": [{"id": "a1", "userName": []}]}',
+    ],
+)
+def test_a_list_that_makes_no_sense_is_unreadable(body):
+    with pytest.raises(ScimUnreadable):
+        read_list(body)
+
+
+def test_what_no_store_can_keep_is_left_out_of_texts():
+    user = read_user({"id": "a1", "userName": "a\x00da", "displayName": "\x00", "name": []})
+
+    assert (user.username, dict(user.attributes)) == ("ada", {"userName": "ada"})
+
+
+@pytest.mark.parametrize("scim_type", [[], {}, None, 7, "of a stranger"])
+def test_a_refusal_without_a_known_type_is_named_by_its_status(scim_type):
+    assert error_code(400, {"scimType": scim_type}) == "http_400"

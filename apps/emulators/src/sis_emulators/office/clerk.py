@@ -11,7 +11,7 @@ from sis_emulators.office import making, rekeying
 from sis_emulators.office.records import Enrolment, Record, Section
 from sis_emulators.office.tables import Office
 
-TRANSFERRED_OUT = 2
+ACTIVE, TRANSFERRED_OUT = 0, 2
 LEFT = 2
 
 
@@ -59,19 +59,33 @@ class Clerk:
         )
         return [self._office.write(self._office.students, new)]
 
+    def portal(self, dcid: int, *, is_open: bool) -> list[Record]:
+        """Opens or closes the sign-in account of a student."""
+        old = self._office.students.get(dcid)
+        return [self._office.write(self._office.students, replace(old, portal=is_open))]
+
     def move_class(self, dcid: int, *, to: int, leave: int | None = None) -> list[Record]:
-        """From one class, by default the first, to another."""
+        """From one class, by default the first, to another. ValueError for who has left."""
         student, target = self._office.students.get(dcid), self._office.sections.get(to)
+        if not student.active:
+            raise ValueError("this student has left")
         seats = self._office.seats(dcid)
         left = [seat for seat in seats if seat.section == leave] if leave else seats[:1]
         return [student, *self._leave(left), *self._seat(dcid, [target])]
 
     def move_school(self, dcid: int, *, to: int) -> list[Record]:
-        """To another school and the classes of its first group of the grade."""
+        """To another school and the classes of its first group; who had left comes back."""
         old, place = self._office.students.get(dcid), self._office.schools.get(to)
         grade = min(max(old.grade, place.low_grade), place.high_grade)
         left = self._leave(self._office.seats(dcid))
-        moved = replace(old, school=to, grade=grade, entered=self._office.clock.today())
+        moved = replace(
+            old,
+            school=to,
+            grade=grade,
+            entered=self._office.clock.today(),
+            left=None,
+            status=ACTIVE,
+        )
         student = self._office.write(self._office.students, moved, kind="SCHOOL_ENROLLMENT")
         return [student, *left, *self._seat(dcid, self._usual(to, grade))]
 

@@ -86,7 +86,9 @@ class Office:
     people: int = 0
     posts: int = 0
     listeners: list[Callable[[Write], None]] = field(default_factory=list)
+    # Numbers of enrolments by student and by section, so that no deed reads them all.
     _seats: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _rolls: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def table(self, name: str) -> Table[Record]:
         """A table by its name; KeyError for an unknown one."""
@@ -133,6 +135,11 @@ class Office:
         every = (self.enrolments.get(dcid) for dcid in sorted(self._seats[student]))
         return [row for row in every if row.student == student and row.active]
 
+    def roll(self, section: int) -> list[Enrolment]:
+        """All enrolments of a class, those that ended too."""
+        every = (self.enrolments.get(dcid) for dcid in sorted(self._rolls[section]))
+        return [row for row in every if row.section == section and not row.gone]
+
     def drop(self, table: Table[R], dcid: int) -> R:
         """Deletes a record: its tombstone stays."""
         return self.write(table, replace(table.get(dcid), gone=True), kind="DELETE")
@@ -140,4 +147,5 @@ class Office:
     def _put(self, table: Table[R], record: R) -> R:
         if isinstance(record, Enrolment):
             self._seats[record.student].add(record.dcid)
+            self._rolls[record.section].add(record.dcid)
         return table.keep(record)

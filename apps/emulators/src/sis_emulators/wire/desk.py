@@ -27,6 +27,7 @@ WORDS = {
     "noShow": "no_show",
     "jobTitle": "title",
     "from": "leave",
+    "open": "is_open",
 }
 
 
@@ -48,6 +49,7 @@ class Desk:
         deeds: dict[str, Callable[..., list[Record]]] = {
             "/_clerk/students": self._clerk.enrol,
             "/_clerk/students/{dcid:int}/name": self._clerk.rename,
+            "/_clerk/students/{dcid:int}/portal": self._clerk.portal,
             "/_clerk/students/{dcid:int}/class": self._clerk.move_class,
             "/_clerk/students/{dcid:int}/school": self._clerk.move_school,
             "/_clerk/students/{dcid:int}/withdraw": self._clerk.withdraw,

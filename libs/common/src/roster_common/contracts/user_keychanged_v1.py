@@ -5,7 +5,7 @@ from roster_common.contracts.values import SourcedId, Text
 
 
 class UserKeyChanged(EventData):
-    """`reason` is a stable word: `sis_migration`, `merge` or `renumber`.
+    """`reason` is a stable word: `sis_migration`, `merge`, `split` or `renumber`.
 
     A key that could say who somebody is, as an address does, is `withheld`.
     """

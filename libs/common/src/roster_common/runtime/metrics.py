@@ -171,6 +171,38 @@ METRICS: tuple[MetricSpec, ...] = (
         },
     ),
     MetricSpec(
+        name="drop_looks_total",
+        kind="counter",
+        unit="looks",
+        meaning="Looks at folders where districts leave files, by what was met",
+        labels={
+            "source": _BY_CODE,
+            "outcome": frozenset(
+                {
+                    "ok",
+                    "unreachable",
+                    "timed_out",
+                    "login_refused",
+                    "no_key",
+                    "host_key_changed",
+                    "no_folder",
+                    "not_allowed",
+                    "changed_while_read",
+                    "too_large",
+                    "not_moved",
+                    "failed",
+                }
+            ),
+        },
+    ),
+    MetricSpec(
+        name="drop_files_taken_total",
+        kind="counter",
+        unit="snapshots",
+        meaning="Snapshots made of files that districts left in folders",
+        labels={"source": _BY_CODE},
+    ),
+    MetricSpec(
         name="raw_purged_total",
         kind="counter",
         unit="deliveries",

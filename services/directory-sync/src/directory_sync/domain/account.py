@@ -66,7 +66,8 @@ class AccountRecord:
 
     `actual` is None while the account is only reserved. `asked_at` is set from the moment a
     create may have left us until its outcome is known. `unheeded` are values that the target did
-    not take, though it said yes: they are not asked for again.
+    not take, though it said yes: they are not asked for again. `named`: the names went back to the
+    roster.
     """
 
     person_id: PersonId
@@ -74,3 +75,4 @@ class AccountRecord:
     actual: ActualAccount | None
     asked_at: datetime | None
     unheeded: Asked
+    named: bool

@@ -60,7 +60,8 @@ class Claimed:
 class AccountWrite:
     """The new state of our record; `error_code` None clears the last error.
 
-    `unheeded` None leaves what the target did not take as it is.
+    `unheeded` None leaves what the target did not take as it is. `named`: this commit tells the
+    roster the names.
     """
 
     person_id: PersonId
@@ -70,6 +71,7 @@ class AccountWrite:
     error_code: str | None
     cause: Cause
     unheeded: Asked | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

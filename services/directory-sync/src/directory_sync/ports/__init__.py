@@ -206,6 +206,12 @@ class Accounts(Protocol):
         """Keep accounts of the first read, and their names as taken."""
         ...
 
+    async def forget_found(
+        self, district_id: DistrictId, target_id: TargetId, *, before: datetime
+    ) -> None:
+        """Forget accounts, and names that are no person's, which were last seen before then."""
+        ...
+
     async def drop_found(
         self, district_id: DistrictId, target_id: TargetId, account_ids: Sequence[str]
     ) -> None:

@@ -16,7 +16,7 @@ from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.fact import Cause, PlanFact, PlanStep
 from directory_sync.domain.guard import Wish
 from directory_sync.domain.ids import PersonId
-from directory_sync.domain.plans import ItemState, Plan, holding, open_plan
+from directory_sync.domain.plans import ItemState, Plan, counts_of, holding, open_plan
 from directory_sync.domain.target_state import TargetState
 from directory_sync.ports import Target, Unit, Units, Wiring
 from directory_sync.usecases.planning import Planner
@@ -60,14 +60,17 @@ class _Sight:
 
 
 async def whole(target: Target) -> AsyncIterator[Sequence[ActualAccount]]:
-    """Every account of a target, page by page. Raises Retriable when the list was cut."""
-    read = total = 0
+    """Every account of a target, page by page. Raises Retriable when the list was cut.
+
+    An account that is listed twice, because the list moved under its pages, hides another.
+    """
+    total, seen = 0, set[str]()
     async for page in target.read_all():
         total = page.total
-        read += len(page.accounts)
+        seen.update(account.account_id for account in page.accounts)
         yield page.accounts
-    if read < total:
-        raise TargetReadIncomplete(f"read {read} of {total}")
+    if len(seen) < total:
+        raise TargetReadIncomplete(f"read {len(seen)} of {total}")
 
 
 class ConnectTarget:
@@ -90,7 +93,7 @@ class ConnectTarget:
         async with self._one_at_a_time:
             sight = await self._look()
             if sight.state is None:
-                await self._read()
+                await self._read(began_at=self._clock.now())
                 sight = await self._look()
             if sight.state is not None and sight.state.live_at is not None:
                 return Connected.LIVE
@@ -114,14 +117,26 @@ class ConnectTarget:
                 marks=() if refused else await unit.marks.standing(*self._key),
             )
 
-    async def _read(self) -> None:
+    async def _read(self, *, began_at: datetime) -> None:
+        """Keep what stands there, and forget what an earlier reading saw and this one did not.
+
+        Another process may have read it first: then this reading ends, because accounts that were
+        linked meanwhile must not be found again.
+        """
         read = 0
         async for accounts in whole(self._wiring.target):
             read += len(accounts)
             async with self._units.begin() as unit:
+                await unit.targets.lock(*self._key)
+                if await unit.targets.state(*self._key) is not None:
+                    return
                 await unit.accounts.keep_found(*self._key, accounts, now=self._clock.now())
         async with self._units.begin() as unit:
+            await unit.targets.lock(*self._key)
+            if await unit.targets.state(*self._key) is not None:
+                return
             now = self._clock.now()
+            await unit.accounts.forget_found(*self._key, before=began_at)
             await unit.targets.note_first_read(*self._key, accounts=read, now=now)
 
     async def _keep(self, sight: _Sight, wishes: Sequence[Wish], *, now: datetime) -> Connected:
@@ -158,16 +173,15 @@ class ConnectTarget:
     async def _hold(
         self, unit: Unit, plan: Plan, wishes: Sequence[Wish], *, population: int, now: datetime
     ) -> Plan:
-        """The open plan holding exactly `wishes`; items that left change no hash."""
+        """The open plan holding exactly `wishes`; items that left change its counts, no hash."""
         before = await unit.plans.waiting(plan)
         wanted = {w.item for w in wishes}
         grown = [w for w in wishes if w.item not in before]
         if grown or not before:
             plan = holding(plan, wanted, population=population, now=now)
-        plan = replace(plan, grown_at=now)
+        plan = replace(plan, grown_at=now, counts=counts_of(action for _, action in wanted))
+        await unit.plans.end(*self._key, before.keys() ^ wanted)
         await unit.plans.save(plan)
-        await unit.plans.end(*self._key, before.keys() - wanted)
-        await unit.plans.end(*self._key, wanted - before.keys())
         await unit.plans.add(plan, grown)
         if grown and not self._wiring.policy.starts_live:
             unit.emit(plan_fact(plan, PlanStep.HELD, origin="schedule"))

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from directory_sync.domain.fact import Cause, PlanFact, PlanStep
@@ -52,21 +52,24 @@ class DecidePlan:
                 return current
             if current.kind == "first_connection":
                 return await release_connection(unit, current, by=decision.approvals, now=now)
-            return await self._end(
-                unit, current, decision, PlanStep.APPROVED, by=decision.approvals
+            return await end_plan(
+                unit, current, decision, PlanStep.APPROVED, by=decision.approvals, now=now
             )
 
     async def reject(self, plan: Plan, *, subject: str, reason: str | None) -> Plan | Refused:
         """The plan, refused: all stays as it is while the same is wanted. Commits."""
+        now = self.clock.now()
         async with self.units.begin() as unit:
             if plan.kind == "removals":
                 await self._mark(unit, plan)
             current = await _locked(unit, plan)
-            decision = reject(current.decision, now=self.clock.now())
+            decision = reject(current.decision, now=now)
             if isinstance(decision, Refused):
                 return decision
             current = replace(current, reason=reason)
-            return await self._end(unit, current, decision, PlanStep.REJECTED, by=(subject,))
+            return await end_plan(
+                unit, current, decision, PlanStep.REJECTED, by=(subject,), now=now
+            )
 
     async def tidy(self, policies: Sequence[Policy]) -> None:
         """End plans whose time is over, and forget what nobody asks for. Commits; may run twice."""
@@ -86,10 +89,11 @@ class DecidePlan:
     async def _expire(self, plan: Plan) -> None:
         async with self.units.begin() as unit:
             current = await _locked(unit, plan)
-            decision = expire(current.decision, now=self.clock.now())
+            now = self.clock.now()
+            decision = expire(current.decision, now=now)
             if decision == current.decision:
                 return
-            await self._end(unit, current, decision, PlanStep.EXPIRED, origin="schedule")
+            await end_plan(unit, current, decision, PlanStep.EXPIRED, origin="schedule", now=now)
             if current.kind == "first_connection":
                 await unit.targets.read_afresh(current.district_id, current.target_id)
 
@@ -107,24 +111,26 @@ class DecidePlan:
         causes = {person_id: cause for (person_id, _), cause in items.items()}
         await unit.marks.set(plan.district_id, [plan.target_id], causes, now=now)
 
-    async def _end(
-        self,
-        unit: Unit,
-        plan: Plan,
-        decision: Decision,
-        step: PlanStep,
-        *,
-        by: tuple[str, ...] = (),
-        origin: str = "operator",
-    ) -> Plan:
-        items = await unit.plans.waiting(plan)
-        plan = replace(plan, decision=decision, ended_at=self.clock.now())
-        await unit.plans.save(plan)
-        await unit.plans.turn(plan, state=_AFTER[step])
-        touched = Counter(cause.correlation_id for cause in items.values())
-        cause = Cause(correlation_id=plan.correlation_id, causation_id=None, origin=origin)
-        unit.emit(PlanFact(step=step, plan=plan, by=by, touched=touched, cause=cause))
-        return plan
+
+async def end_plan(
+    unit: Unit,
+    plan: Plan,
+    decision: Decision,
+    step: PlanStep,
+    *,
+    now: datetime,
+    by: tuple[str, ...] = (),
+    origin: str = "operator",
+) -> Plan:
+    """The plan, ended by `decision`, and told. Does not commit; the caller holds the target."""
+    items = await unit.plans.waiting(plan)
+    plan = replace(plan, decision=decision, ended_at=now)
+    await unit.plans.save(plan)
+    await unit.plans.turn(plan, state=_AFTER[step])
+    touched = Counter(cause.correlation_id for cause in items.values())
+    cause = Cause(correlation_id=plan.correlation_id, causation_id=None, origin=origin)
+    unit.emit(PlanFact(step=step, plan=plan, by=by, touched=touched, cause=cause))
+    return plan
 
 
 async def _locked(unit: Unit, plan: Plan) -> Plan:

@@ -30,6 +30,8 @@ from roster_common.ports import IdSource
 
 # An open plan takes in more until nothing came for so long; what comes later is another plan.
 GATHER: Final = timedelta(seconds=60)
+# It gathers so long in all: else a drip would void every approval.
+GATHER_LONGEST: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,8 @@ def held_fact(plan: Plan, wishes: Sequence[Wish]) -> PlanFact:
 
 def _gathers(plan: Plan, now: datetime) -> bool:
     open_still = plan.decision.state == "open" and now < plan.decision.expires_at
-    return open_still and now - plan.grown_at <= GATHER
+    young = now - plan.created_at <= GATHER_LONGEST
+    return open_still and young and now - plan.grown_at <= GATHER
 
 
 def _in(stands: Mapping[Item, ItemState], state: ItemState) -> frozenset[PersonId]:

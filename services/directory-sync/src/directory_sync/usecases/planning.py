@@ -33,6 +33,11 @@ class Prepared:
     known: ActualAccount | None
     action: Action | Look
 
+    @property
+    def links(self) -> bool:
+        """Whether the account stood there and becomes this person's now."""
+        return _links(self.claimed, self.known)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
@@ -61,13 +66,16 @@ Result: TypeAlias = Prepared | Settled | Refused
 
 
 class Planner:
-    """Plans for one target at one moment; names given in one call are taken in the next."""
+    """Plans for one target at one moment; names given in one call are taken in the next, and an
+    account found is one person's.
+    """
 
     def __init__(self, *, wiring: Wiring, now: datetime) -> None:
         self.wiring = wiring
         self._today = now.astimezone(ZoneInfo(wiring.policy.time_zone)).date()
         self._usernames: dict[str, PersonId | None] = {}
         self._emails: dict[str, PersonId | None] = {}
+        self._linked: dict[str, PersonId] = {}
 
     async def __call__(self, unit: Unit, claimed: Sequence[Claimed]) -> Sequence[Result]:
         """One result per person, in their order. Who will use the names keeps other planners out
@@ -169,12 +177,12 @@ class Planner:
         if person is None or role is None:
             if record is None and actual is None:
                 # Only an account that carries our id: a username alone may be anybody's.
-                found = match_found(one.person_id, username=None, found=one.found)
+                found = self._match(one, username=None)
                 actual = found if isinstance(found, ActualAccount) else None
             held = _names_found(actual) if record is None else None
             return self._finish_plan(one, held, actual, plan(None, actual))
         if actual is None:
-            found = match_found(person.person_id, username=person.username, found=one.found)
+            found = self._match(one, username=person.username)
             if isinstance(found, MatchRefused):
                 return Refused(claimed=one, names=_held(record), actual=None, code=found.code)
             actual = found
@@ -185,10 +193,21 @@ class Planner:
             policy=self.wiring.policy,
         )
         if isinstance(names, NameRefused):
-            return Refused(claimed=one, names=_held(record), actual=actual, code=names.code)
+            return Refused(
+                claimed=one, names=_held(record), actual=_surely(one, actual), code=names.code
+            )
         desired = self.wiring.desired(person, names, role)
         unheeded = {} if record is None else record.unheeded
         return self._finish_plan(one, names, actual, plan(desired, actual, unheeded))
+
+    def _match(self, one: Claimed, *, username: str | None) -> ActualAccount | MatchRefused | None:
+        """The account found that is this person's, unless this planner gave it to another."""
+        found = match_found(one.person_id, username=username, found=one.found)
+        if not isinstance(found, ActualAccount):
+            return found
+        if self._linked.setdefault(found.account_id, one.person_id) != one.person_id:
+            return MatchRefused(code="ambiguous_match")
+        return found
 
     def _finish_plan(
         self,
@@ -210,13 +229,24 @@ class Planner:
             error_code=None,
             cause=one.cause,
         )
-        fresh = actual is not None and (one.record is None or one.record.actual is None)
-        named = named_fact(self.wiring, one, names) if fresh else None
-        return Settled(claimed=one, write=write, named=named, linked=fresh)
+        named = None if actual is None else named_fact(self.wiring, one, names)
+        write = replace(write, named=named is not None)
+        return Settled(claimed=one, write=write, named=named, linked=_links(one, actual))
 
 
 def _idle(result: Result) -> bool:
-    return isinstance(result, Settled) and not result.linked
+    return isinstance(result, Settled) and not result.linked and result.named is None
+
+
+def _links(one: Claimed, actual: ActualAccount | None) -> bool:
+    return actual is not None and (one.record is None or one.record.actual is None)
+
+
+def _surely(one: Claimed, actual: ActualAccount | None) -> ActualAccount | None:
+    """The account of a person who is refused a name: ours already, or one that carries our id."""
+    if actual is None or not _links(one, actual) or actual.external_id == one.person_id:
+        return actual
+    return None
 
 
 def action_of(result: Result) -> str | None:
@@ -247,9 +277,14 @@ def _attributes(result: Result) -> tuple[str, ...]:
 
 
 def named_fact(wiring: Wiring, one: Claimed, names: Names | None) -> AccountNamed | None:
-    """What goes back to the roster when the directory decided a name that the roster lacks."""
+    """What goes back to the roster when the directory decided a name that the roster lacks.
+
+    None when it was told before.
+    """
     person = one.person
     if names is None or person is None or (person.username and (person.email or not names.email)):
+        return None
+    if one.record is not None and one.record.named:
         return None
     return AccountNamed(
         district_id=wiring.policy.district_id,
@@ -272,8 +307,8 @@ def _names_found(actual: ActualAccount | None) -> Names | None:
 
 
 def _owning(taken: Taken, actual: ActualAccount | None, person_id: PersonId) -> Taken:
-    """The username of an account that is this person's is not taken by anybody else."""
-    if actual is None:
+    """The username of an account that is this person's is theirs, unless another holds it."""
+    if actual is None or taken.usernames.get(key_of(actual.username)) is not None:
         return taken
     usernames: Mapping[str, PersonId | None] = {
         **taken.usernames,

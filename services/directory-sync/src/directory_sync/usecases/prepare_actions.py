@@ -18,7 +18,15 @@ from directory_sync.domain.work import AccountWrite, Claimed, Retry
 from directory_sync.ports import Unit, Units, Wiring
 from directory_sync.usecases.guarding import Guard, Ruling
 from directory_sync.usecases.mark_groups import mark_groups_of_accounts
-from directory_sync.usecases.planning import Planner, Prepared, Refused, Result, Settled, names_of
+from directory_sync.usecases.planning import (
+    Planner,
+    Prepared,
+    Refused,
+    Result,
+    Settled,
+    named_fact,
+    names_of,
+)
 from roster_common.ports import Clock, IdSource
 
 
@@ -53,9 +61,12 @@ class PrepareActions:
     async def __call__(self, *, limit: int, lease_s: float) -> Work:
         """Claim up to `limit` persons for `lease_s` seconds. Commits; may run twice."""
         policy = self._wiring.policy
-        now = self._clock.now()
         token = self._ids.new_id()
         async with self._units.begin() as unit:
+            # One planner of a target at a time: for names, for accounts found, and for what a guard
+            # has spent. A claim waits for nobody's marks.
+            await unit.targets.lock(policy.district_id, policy.target_id)
+            now = self._clock.now()
             claimed = await unit.marks.claim(
                 policy.district_id,
                 policy.target_id,
@@ -66,8 +77,6 @@ class PrepareActions:
             )
             if not claimed:
                 return _nothing(token)
-            # One planner of a target at a time: for names, and for what a guard has spent.
-            await unit.targets.lock(policy.district_id, policy.target_id)
             planner = Planner(wiring=self._wiring, now=now)
             planned = await planner(unit, claimed)
             ruling = await self._guard(unit, planner, planned, now=now)
@@ -127,7 +136,12 @@ class PrepareActions:
         """Reserve what is about to be asked for, and finish what needs no asking."""
         district_id, target_id = self._wiring.policy.district_id, self._wiring.policy.target_id
         writes = [s.write for s in settled if s.write is not None]
-        writes += [w for p in prepared if (w := _reservation(p, now)) is not None]
+        facts = [s.named for s in settled if s.named is not None]
+        for item in prepared:
+            named = named_fact(self._wiring, item.claimed, item.names) if item.links else None
+            facts += [] if named is None else [named]
+            write = _reservation(item, now, named=named is not None)
+            writes += [] if write is None else [write]
         writes += [
             AccountWrite(
                 person_id=r.claimed.person_id,
@@ -152,7 +166,7 @@ class PrepareActions:
             for result in results
         }
         await mark_groups_of_accounts(unit, self._wiring.policy, before, writes, now=now)
-        for fact in (s.named for s in settled if s.named is not None):
+        for fact in facts:
             unit.emit(fact)
         if refused:
             await unit.marks.retry(district_id, target_id, [_park(r, now) for r in refused])
@@ -177,12 +191,10 @@ def failed_fact(
     )
 
 
-def _reservation(item: Prepared, now: datetime) -> AccountWrite | None:
+def _reservation(item: Prepared, now: datetime, *, named: bool) -> AccountWrite | None:
     """A create is written down before it leaves us; a link is written down before it is used."""
-    record = item.claimed.record
     creating = isinstance(item.action, Create)
-    linking = item.known is not None and (record is None or record.actual is None)
-    if not (creating or linking):
+    if not (creating or item.links):
         return None
     return AccountWrite(
         person_id=item.claimed.person_id,
@@ -191,6 +203,7 @@ def _reservation(item: Prepared, now: datetime) -> AccountWrite | None:
         asked_at=now if creating else None,
         error_code=None,
         cause=item.claimed.cause,
+        named=named,
     )
 
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from directory_sync.domain.backoff import transient_wait_s
+from directory_sync.domain.backoff import asked_wait_s
 from directory_sync.domain.outcome import Order, Outcome, Unavailable
 from directory_sync.ports import Target
 from directory_sync.usecases.prepare_actions import PrepareActions, Work
@@ -87,4 +87,4 @@ class ReconcileTarget:
             return 0.0
         self._refused_rounds += 1
         asked = max(outcome.retry_after_s or 0.0 for outcome in away)
-        return max(asked, transient_wait_s(self._refused_rounds))
+        return asked_wait_s(asked, self._refused_rounds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from directory_sync.domain.backoff import parked_wait_s, transient_wait_s
+from directory_sync.domain.backoff import asked_wait_s, parked_wait_s
 from directory_sync.domain.fact import Fact, MembershipFact
 from directory_sync.domain.group import GroupKey, GroupName
 from directory_sync.domain.ids import PersonId
@@ -112,7 +112,7 @@ class RecordGroups:
                 _note_failed(recorded, item, code, wait_s)
                 result = "failed"
             case Unavailable(code=code, retry_after_s=asked):
-                wait_s = max(asked or 0.0, transient_wait_s(item.claimed.attempt))
+                wait_s = asked_wait_s(asked, item.claimed.attempt)
                 _note_failed(recorded, item, code, wait_s)
                 result = "retried"
             case _:

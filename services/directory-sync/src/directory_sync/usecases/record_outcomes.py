@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from directory_sync.domain.account import ActualAccount, Asked, Names, NameSource
-from directory_sync.domain.backoff import parked_wait_s, transient_wait_s
+from directory_sync.domain.backoff import again_wait_s, asked_wait_s, parked_wait_s
 from directory_sync.domain.fact import AccountFact, AccountStep, Fact
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.outcome import (
@@ -107,17 +107,23 @@ class RecordOutcomes:
     def _note_applied(
         self, recorded: _Recorded, item: Prepared, actual: ActualAccount, *, linked: bool
     ) -> str:
-        if not linked and actual.enabled is isinstance(item.action, Disable):
+        creating = isinstance(item.action, Create)
+        switched = actual.enabled is not isinstance(item.action, Disable)
+        if not (linked or switched or creating):
             return self._note_not_switched(recorded, item, actual)
-        recorded.writes.append(_write(item, item.names, actual, unheeded=_unheeded(item, actual)))
-        recorded.facts.append(self._applied_fact(item, actual))
-        before = item.claimed.record
-        if before is None or before.actual is None:
-            named = named_fact(self._wiring, item.claimed, item.names)
-            recorded.facts.extend(() if named is None else (named,))
+        named = None if item.links else named_fact(self._wiring, item.claimed, item.names)
+        unheeded = None if linked else _unheeded(item, actual)
+        write = _write(item, item.names, actual, unheeded=unheeded)
+        recorded.writes.append(replace(write, named=named is not None))
+        if not (linked and creating):
+            recorded.facts.append(self._applied_fact(item, actual))
+        recorded.facts.extend(() if named is None else (named,))
         if linked:
             # What stood there was not written by this request: compare it once more.
             recorded.retries.append(_again(item, recorded.now, code="linked"))
+        elif not switched:
+            # Made, and made switched off: it is switched on next.
+            recorded.retries.append(_again(item, recorded.now, code="created_off"))
         else:
             recorded.done[item.claimed.person_id] = item.claimed.generation
         return "done"
@@ -190,7 +196,7 @@ def _step(action: Action | Look) -> tuple[AccountStep, tuple[str, ...]]:
 
 
 def _note_unavailable(recorded: _Recorded, item: Prepared, outcome: Unavailable) -> None:
-    wait_s = max(outcome.retry_after_s or 0.0, transient_wait_s(item.claimed.attempt))
+    wait_s = asked_wait_s(outcome.retry_after_s, item.claimed.attempt)
     asked = isinstance(item.action, Look) or (
         isinstance(item.action, Create) and outcome.maybe_done
     )
@@ -249,4 +255,5 @@ def _unheeded(item: Prepared, actual: ActualAccount) -> Asked | None:
 
 
 def _again(item: Prepared, now: datetime, *, code: str) -> Retry:
-    return Retry(person_id=item.claimed.person_id, at=now, code=code)
+    wait = timedelta(seconds=again_wait_s(item.claimed.attempt))
+    return Retry(person_id=item.claimed.person_id, at=now + wait, code=code)

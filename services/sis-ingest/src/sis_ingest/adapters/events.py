@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from roster_common.contracts.envelope import Event, EventData
-from roster_common.contracts.identity_crosswalk_v1 import CrosswalkLinked, CrosswalkMerged
+from roster_common.contracts.identity_crosswalk_v1 import (
+    CrosswalkLinked,
+    CrosswalkMerged,
+    CrosswalkSplit,
+)
 from roster_common.contracts.record_tobedeleted_v1 import TOBEDELETED
 from roster_common.contracts.record_upserted_v1 import UPSERTED
 from roster_common.contracts.safety_breaker_v1 import (
@@ -32,6 +36,7 @@ from sis_ingest.domain.events import (
     HoldMoved,
     OutsideIdLinked,
     OutsideIdMerged,
+    OutsideIdSplit,
     RecordToBeDeleted,
     RecordUpserted,
     SnapshotMoved,
@@ -105,6 +110,8 @@ def to_data(event: DomainEvent) -> EventData:
             return CrosswalkLinked(**_meaning(event))
         case OutsideIdMerged():
             return CrosswalkMerged(**_meaning(event), merged_id=event.merged_id)
+        case OutsideIdSplit():
+            return CrosswalkSplit(**_meaning(event), split_from_id=event.split_from_id)
         case UserKeyChanged():
             return UserKeyChangedV1(
                 person_id=event.person_id,
@@ -118,7 +125,7 @@ def to_data(event: DomainEvent) -> EventData:
             assert_never(event)
 
 
-def _meaning(event: OutsideIdLinked | OutsideIdMerged) -> dict[str, Any]:
+def _meaning(event: OutsideIdLinked | OutsideIdMerged | OutsideIdSplit) -> dict[str, Any]:
     return {
         "entity": event.entity,
         "id": event.entity_id,

@@ -13,6 +13,8 @@ from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.records import Record
 from sis_ingest.domain.runs import Run
 
+KeyChange: TypeAlias = Literal["sis_migration", "merge", "split"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordUpserted:
@@ -91,6 +93,21 @@ class OutsideIdMerged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OutsideIdSplit:
+    """An outside id left `split_from_id`, which stays, and means `entity_id` now."""
+
+    district_id: str
+    cause: Cause
+    entity: Entity
+    entity_id: str
+    split_from_id: str
+    source_id: str
+    external_id: str
+    match_rule: str
+    decided_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserKeyChanged:
     """The outside ids a person is known by have changed; our id stays."""
 
@@ -99,7 +116,7 @@ class UserKeyChanged:
     person_id: str
     old_keys: tuple[str, ...]
     new_keys: tuple[str, ...]
-    reason: Literal["sis_migration", "merge"]
+    reason: KeyChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +135,7 @@ DomainEvent: TypeAlias = (
     | SnapshotMoved
     | OutsideIdLinked
     | OutsideIdMerged
+    | OutsideIdSplit
     | UserKeyChanged
     | HoldMoved
 )

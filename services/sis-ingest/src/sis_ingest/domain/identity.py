@@ -6,12 +6,16 @@ Ours stand in logs and addresses, so an outside id that may be an e-mail address
 """
 
 import re
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
+from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.references import IdKey
+
+DecisionKind: TypeAlias = Literal["merge", "split", "undo"]
+OutsideId: TypeAlias = tuple[str, str]
 
 # OneRoster's GUID characters (CSV binding 1.2.1) without @: an address says who somebody is.
 _VALID_ID: Final = re.compile(r"[0-9A-Za-z._/-]{1,255}")
@@ -22,7 +26,8 @@ WITHHELD: Final = "withheld"
 class Meaning:
     """What an outside id meant from when to when; `valid_to` None means today.
 
-    `match_rule` says why; `decided_by` is `rule` or an operator's subject.
+    `match_rule` says why; `decided_by` is `rule` or an operator's subject; `decision_id` names the
+    decision that moved it here, where one did.
     """
 
     source_id: str
@@ -32,6 +37,12 @@ class Meaning:
     decided_by: str
     valid_from: datetime
     valid_to: datetime | None
+    decision_id: str | None = None
+
+    @property
+    def outside(self) -> OutsideId:
+        """(source, its id)."""
+        return self.source_id, self.external_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +53,25 @@ class Moved:
     external_id: str
     was: str
     entity_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Why outside ids mean others of our ids than before; `decided_by` as in `Meaning`.
+
+    An `undo` names the decision it `undoes`; `undone_by` is the one that took this one back.
+    """
+
+    decision_id: str
+    district_id: str
+    entity: Entity
+    kind: DecisionKind
+    match_rule: str
+    decided_by: str
+    decided_at: datetime
+    correlation_id: str
+    undoes: str | None = None
+    undone_by: str | None = None
 
 
 def candidate_id(external_id: str) -> str | None:
@@ -76,3 +106,53 @@ def allot(
         given[key] = ours
         used.add((space, ours))
     return given
+
+
+def current(history: Iterable[Meaning]) -> Mapping[str, Sequence[Meaning]]:
+    """The meanings that hold today, by our id."""
+    found: dict[str, list[Meaning]] = {}
+    for meaning in history:
+        if meaning.valid_to is None:
+            found.setdefault(meaning.entity_id, []).append(meaning)
+    return found
+
+
+def id_before(history: Sequence[Meaning], outside: Set[OutsideId], entity_id: str) -> str | None:
+    """The id of ours that these outside ids had before they got `entity_id`, if it may be theirs.
+
+    It may if all of them had it, it has ended, and nobody else ever had it: an id given out is
+    given back to those who had it and to nobody else. `history` holds theirs and that id's own.
+    """
+    earlier: dict[OutsideId, str] = {}
+    for meaning in sorted(history, key=lambda m: m.valid_from):
+        if meaning.outside in outside and meaning.entity_id != entity_id:
+            earlier[meaning.outside] = meaning.entity_id
+    if earlier.keys() != outside or len(set(earlier.values())) != 1:
+        return None
+    before = next(iter(earlier.values()))
+    ever = {m.outside for m in history if m.entity_id == before}
+    living = any(m.valid_to is None for m in history if m.entity_id == before)
+    return None if living or not ever <= outside else before
+
+
+def touched_since(
+    history: Iterable[Meaning], moves: Iterable[Moved], decision_id: str
+) -> Sequence[Meaning]:
+    """What else began or ended for the ids of a decision since it moved outside ids.
+
+    `history` holds every meaning of both ids of each move.
+    """
+    ids = {ours for move in moves for ours in (move.was, move.entity_id)}
+    theirs = [meaning for meaning in history if meaning.entity_id in ids]
+    begun = {m.outside: m.valid_from for m in theirs if m.decision_id == decision_id}
+    since = min(begun.values())
+
+    def touched(meaning: Meaning) -> bool:
+        if meaning.decision_id == decision_id:
+            return meaning.valid_to is not None
+        ended = meaning.valid_to
+        return meaning.valid_from >= since or (
+            ended is not None and ended >= since and ended != begun.get(meaning.outside)
+        )
+
+    return [meaning for meaning in theirs if touched(meaning)]

@@ -36,7 +36,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """One source record behind a resolved record. `since`: from when its id has meant ours."""
+    """One source record behind a resolved record. `since`: when its id first meant ours."""
 
     entity: Entity
     entity_id: str

@@ -20,6 +20,8 @@ _ADMINISTRATOR_AT: Final = {"school": "siteAdministrator", "district": "district
 _ANY_ADMINISTRATOR: Final = "siteAdministrator"
 # 1.1 has eight roles in a class, 1.2 four; the others live on as extensions of the open list.
 _ONLY_IN_1_1: Final = frozenset({"aide", "guardian", "parent", "relative"})
+# Lists that some providers send as one text, as the CSV binding writes them.
+_LISTS: Final = frozenset({"grades", "subjects", "subjectCodes", "periods"})
 ENTITIES: Final[Mapping[Entity, tuple[str, ...]]] = {
     "org": ("orgs",),
     "academicSession": ("academicSessions",),
@@ -55,6 +57,8 @@ class OneRosterWording:
         body["sourcedId"] = piece.external_id
         body.pop("status", None)
         body.pop("dateLastModified", None)
+        for name in _LISTS & body.keys():
+            body[name] = _texts(body[name])
         if entity == "user":
             self._as_1_2(body)
         elif entity == "enrollment" and body.get("role") in _ONLY_IN_1_1:
@@ -105,6 +109,12 @@ def _is_gone(item: Item) -> bool:
         return _GONE[str(status).strip().lower()]
     except KeyError:
         raise Invalid("unknown_status", field="status") from None
+
+
+def _texts(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [text for part in value.split(",") if (text := part.strip())]
 
 
 def _objects(value: object, name: str) -> list[Item]:

@@ -17,13 +17,14 @@ from sis_ingest.domain.deliveries import Delivery, Hint, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
-from sis_ingest.domain.identity import Meaning
+from sis_ingest.domain.identity import Decision, Meaning
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.ports.drops import TakenFiles
+from sis_ingest.ports.identities import Crosswalk, Voices
 from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
-    Crosswalk,
     Deliveries,
     Holds,
     Raw,
@@ -31,7 +32,6 @@ from sis_ingest.ports.stores import (
     Runs,
     Staging,
     StoredDelivery,
-    Voices,
 )
 
 
@@ -271,6 +271,7 @@ class HoldDesk(Protocol):
 Work: TypeAlias = Literal[
     "accept",
     "apply",
+    "collect",
     "store_snapshot",
     "stage",
     "snapshot_batch",
@@ -327,6 +328,11 @@ class Unit(Protocol):
         ...
 
     @property
+    def taken(self) -> TakenFiles:
+        """Files of drops."""
+        ...
+
+    @property
     def raw(self) -> Raw:
         """Raw bytes of deliveries."""
         ...
@@ -355,6 +361,10 @@ class CrosswalkDesk(Protocol):
         self, district_id: str, space: Entity, ids: Sequence[str]
     ) -> Sequence[Meaning]:
         """See `Crosswalk.history`."""
+        ...
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """A decision of any district, or None. `decision_id` may be any text."""
         ...
 
 

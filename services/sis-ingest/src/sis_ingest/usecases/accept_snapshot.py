@@ -1,11 +1,12 @@
 """Accept a snapshot file: on disk for good, a run recorded, and only then say yes."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from roster_common.errors import Invalid
+from sis_ingest.domain.drops import Listed
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports import Clock, Ids, SnapshotFiles, Source, Units
 
@@ -32,11 +33,13 @@ class AcceptSnapshot:
         correlation_id: str,
         as_of: datetime | None = None,
         dry_run: bool = False,
+        taken: Sequence[Listed] = (),
     ) -> Run:
         """The waiting run. Commits. Each call is a run of its own; a repeated file changes nothing.
 
         A `dry_run` only finds out what would be done. `as_of` is the moment the file speaks of,
-        by default now. Raises `TooLarge`, or `Invalid` naming the parameter. A crash between file
+        by default now. `taken` are the files of a drop that it came from, remembered with the run.
+        Raises `TooLarge`, `Invalid` naming the parameter, or `AlreadyTaken`. A crash between file
         and row leaves a file that nothing refers to.
         """
         now = self.clock.now()
@@ -63,5 +66,7 @@ class AcceptSnapshot:
         async with self.units.begin("store_snapshot") as unit:
             await unit.deliveries.put_file(run)
             await unit.runs.add(run)
+            if taken:
+                await unit.taken.remember(run, taken)
         self.poke()
         return run

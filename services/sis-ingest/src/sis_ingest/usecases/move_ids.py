@@ -1,147 +1,178 @@
-"""Move ids: some of our ids become others, and everything that carries them is told again.
+"""Move ids: outside ids mean others of our ids, and everything that carries them is told again.
 
-The one way in which an id of ours ends, for an operator's merge and for an id that was given to
-a mere reference before its person was recognised. Runs inside the caller's unit.
+The one way in which a meaning ends: for what operators decide, and for an id that was given to a
+mere reference before its record was recognised. Runs inside the caller's unit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Literal
 
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity, id_space
-from sis_ingest.domain.events import OutsideIdMerged, UserKeyChanged
-from sis_ingest.domain.identity import Meaning, Moved
-from sis_ingest.domain.publish import Published, Said, publish
-from sis_ingest.domain.references import IdKey, ids_in, with_ids
-from sis_ingest.ports import Clock, Unit
+from sis_ingest.domain.events import KeyChange, OutsideIdMerged, OutsideIdSplit, UserKeyChanged
+from sis_ingest.domain.identity import Decision, DecisionKind, Meaning, Moved, current
+from sis_ingest.domain.publish import Published, ResolvedKey, Said, publish
+from sis_ingest.ports import Clock, Ids, Unit
 from sis_ingest.usecases.speaking import spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why ids become others: see `domain.identity.Meaning`."""
+    """Why ids become others: see `domain.identity.Decision`."""
 
+    kind: DecisionKind
     match_rule: str
     decided_by: str
-    key_change: Literal["merge", "sis_migration"]
+    key_change: KeyChange
+    undoes: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveIds:
-    """`pairs` maps an id that ends to the one that stays; no id may stand on both sides."""
+    """Moves outside ids between ids of ours, and keeps the decision."""
 
     clock: Clock
-
-    async def plan(
-        self, unit: Unit, district_id: str, space: Entity, pairs: Mapping[str, str], cause: Cause
-    ) -> Published:
-        """What would be told: the kept records, the ended ones, all that refer to them."""
-        moved: Mapping[IdKey, str] = {(space, old): new for old, new in pairs.items()}
-        entities = [entity for entity in IMPORT_ORDER if id_space(entity) == space]
-        kept = [(entity, new) for entity in entities for new in dict.fromkeys(pairs.values())]
-        ended = [(entity, old) for entity in entities for old in pairs]
-        now = await spoken(unit, district_id, kept, moved=moved)
-        said = [
-            Said(entity=entity, entity_id=own, record=record, cause=cause)
-            for (entity, own), record in now.items()
-        ]
-        before = dict(await unit.records.resolved(district_id, [*kept, *ended]))
-        done = {*kept, *ended}
-        for record in await unit.voices.referring(district_id, space, list(pairs)):
-            key = (record.entity, record.entity_id)
-            if key in done:
-                continue
-            before[key] = record
-            ids = {k: moved.get(k, k[1]) for k in ids_in(record.entity, record.record)}
-            said.append(
-                Said(
-                    entity=record.entity,
-                    entity_id=record.entity_id,
-                    record=with_ids(record.entity, record.record, ids),
-                    cause=cause,
-                )
-            )
-        # Last, so that nothing points at a record that is gone.
-        said += [
-            Said(
-                entity=entity,
-                entity_id=old,
-                record=None,
-                cause=cause,
-                gone="merged",
-                merged_into=pairs[old],
-            )
-            for entity, old in ended
-        ]
-        return publish(district_id, said, before)
+    ids: Ids
 
     async def __call__(
         self,
         unit: Unit,
         district_id: str,
         space: Entity,
-        pairs: Mapping[str, str],
+        moves: Sequence[Moved],
         *,
         cause: Cause,
         reason: Reason,
-    ) -> Published:
-        """What was told. Never commits; the unit must hold the district's lock.
+    ) -> tuple[Decision, Published]:
+        """The decision, and what was told. Never commits; the unit must hold the district's lock.
 
-        For ids that have not ended yet: the callers ask the crosswalk first.
-        Source: blueprint "Who owns what", invariant 8; ADR 0014.
+        Each outside id must mean its `was` today. What has no outside id left afterwards is gone
+        as `merged`; what gets one again lives again. Source: blueprint "Who owns what",
+        invariant 8; ADR 0014.
         """
-        published = await self.plan(unit, district_id, space, pairs, cause)
-        now = self.clock.now()
-        before = await unit.crosswalk.history(district_id, space, list(pairs.values()))
-        moved = await unit.crosswalk.move(
-            district_id,
-            space,
-            pairs,
+        decision = Decision(
+            decision_id=self.ids.new_id(),
+            district_id=district_id,
+            entity=space,
+            kind=reason.kind,
             match_rule=reason.match_rule,
             decided_by=reason.decided_by,
-            now=now,
+            decided_at=self.clock.now(),
+            correlation_id=cause.correlation_id,
+            undoes=reason.undoes,
         )
+        ours = list(dict.fromkeys(one for move in moves for one in (move.entity_id, move.was)))
+        referring = await unit.voices.referring(district_id, space, [move.was for move in moves])
+        before = current(await unit.crosswalk.history(district_id, space, ours))
+        await unit.crosswalk.move(decision, moves)
+        after = current(await unit.crosswalk.history(district_id, space, ours))
+        keys = [
+            (entity, one) for entity in IMPORT_ORDER if id_space(entity) == space for one in ours
+        ]
+        others = [(record.entity, record.entity_id) for record in referring]
+        ended = {move.was: move.entity_id for move in moves if move.was not in after}
+        gone = {key: ended[key[1]] for key in keys if key[1] in ended}
+        said = await _said(unit, district_id, list(dict.fromkeys([*keys, *others])), gone, cause)
+        stored = await unit.records.resolved(district_id, keys)
+        known = {(record.entity, record.entity_id): record for record in referring}
+        published = publish(district_id, said, {**known, **stored})
         if published.records:
-            await unit.records.write_resolved(district_id, published.records, now=now)
+            await unit.records.write_resolved(
+                district_id, published.records, now=decision.decided_at
+            )
         for event in published.events:
             unit.emit(event)
-        for one in moved:
-            unit.emit(
-                OutsideIdMerged(
-                    district_id=district_id,
-                    cause=cause,
-                    entity=space,
-                    entity_id=one.entity_id,
-                    merged_id=one.was,
-                    source_id=one.source_id,
-                    external_id=one.external_id,
-                    match_rule=reason.match_rule,
-                    decided_by=reason.decided_by,
-                )
-            )
+        for move in moves:
+            unit.emit(_told(decision, move, cause, ended=move.was in ended))
         if space == "user":
-            for keys in _key_changes(district_id, before, moved, cause, reason):
-                unit.emit(keys)
-        return published
+            for changed in _key_changes(district_id, before, after, cause, reason):
+                unit.emit(changed)
+        return decision, published
+
+    async def joining(
+        self, unit: Unit, district_id: str, space: Entity, pairs: Mapping[str, str]
+    ) -> Sequence[Moved]:
+        """The moves that end each key of `pairs` for its value."""
+        history = await unit.crosswalk.history(district_id, space, list(pairs))
+        return [
+            Moved(source_id=m.source_id, external_id=m.external_id, was=old, entity_id=pairs[old])
+            for old, meanings in current(history).items()
+            if old in pairs
+            for m in meanings
+        ]
+
+
+async def _said(
+    unit: Unit,
+    district_id: str,
+    keys: Sequence[ResolvedKey],
+    ended: Mapping[ResolvedKey, str],
+    cause: Cause,
+) -> Sequence[Said]:
+    """What is true now: first of what lives, last of what is gone, so that nothing points there."""
+    now = await spoken(unit, district_id, [key for key in keys if key not in ended], moved={})
+    live = [key for key in keys if now.get(key) is not None]
+    return [
+        Said(
+            entity=entity,
+            entity_id=one,
+            record=now.get((entity, one)),
+            cause=cause,
+            gone="merged" if (entity, one) in ended else "source_deleted",
+            merged_into=ended.get((entity, one)),
+        )
+        for entity, one in [*live, *(key for key in keys if key not in live)]
+    ]
+
+
+def _told(
+    decision: Decision, move: Moved, cause: Cause, *, ended: bool
+) -> OutsideIdMerged | OutsideIdSplit:
+    if ended:
+        return OutsideIdMerged(
+            district_id=decision.district_id,
+            cause=cause,
+            entity=decision.entity,
+            entity_id=move.entity_id,
+            merged_id=move.was,
+            source_id=move.source_id,
+            external_id=move.external_id,
+            match_rule=decision.match_rule,
+            decided_by=decision.decided_by,
+        )
+    return OutsideIdSplit(
+        district_id=decision.district_id,
+        cause=cause,
+        entity=decision.entity,
+        entity_id=move.entity_id,
+        split_from_id=move.was,
+        source_id=move.source_id,
+        external_id=move.external_id,
+        match_rule=decision.match_rule,
+        decided_by=decision.decided_by,
+    )
 
 
 def _key_changes(
     district_id: str,
-    before: Sequence[Meaning],
-    moved: Sequence[Moved],
+    before: Mapping[str, Sequence[Meaning]],
+    after: Mapping[str, Sequence[Meaning]],
     cause: Cause,
     reason: Reason,
 ) -> Iterator[UserKeyChanged]:
-    """The outside ids of each person, before and after."""
-    for person_id in dict.fromkeys(one.entity_id for one in moved):
-        old = [m.external_id for m in before if m.valid_to is None and m.entity_id == person_id]
-        new = [one.external_id for one in moved if one.entity_id == person_id]
-        yield UserKeyChanged(
-            district_id=district_id,
-            cause=cause,
-            person_id=person_id,
-            old_keys=tuple(sorted(set(old))),
-            new_keys=tuple(sorted({*old, *new})),
-            reason=reason.key_change,
-        )
+    """The outside ids of each person who lives, before and after."""
+    for person_id, meanings in after.items():
+        old, new = _keys(before.get(person_id, ())), _keys(meanings)
+        if old != new:
+            yield UserKeyChanged(
+                district_id=district_id,
+                cause=cause,
+                person_id=person_id,
+                old_keys=tuple(sorted(old)),
+                new_keys=tuple(sorted(new)),
+                reason=reason.key_change,
+            )
+
+
+def _keys(meanings: Sequence[Meaning]) -> Set[str]:
+    return {meaning.external_id for meaning in meanings}

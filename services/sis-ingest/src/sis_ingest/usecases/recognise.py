@@ -98,8 +98,11 @@ class Recognise:
     async def end(self, unit: Unit, place: Place, moves: Moves) -> None:
         """Ends the ids that only references gave; what carries them is told again."""
         for (cause, rule), pairs in moves.pairs.items():
-            reason = Reason(match_rule=rule, decided_by="rule", key_change="sis_migration")
-            await self.move(unit, place.district_id, "user", pairs, cause=cause, reason=reason)
+            reason = Reason(
+                kind="merge", match_rule=rule, decided_by="rule", key_change="sis_migration"
+            )
+            joining = await self.move.joining(unit, place.district_id, "user", pairs)
+            await self.move(unit, place.district_id, "user", joining, cause=cause, reason=reason)
 
     async def known(
         self,

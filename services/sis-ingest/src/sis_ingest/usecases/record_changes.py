@@ -58,7 +58,9 @@ class RecordChanges:
             await self.guard.overtaken(unit, place, settled.writes)
             await unit.records.write(place, settled.writes)
             content = [w for w in settled.writes if w.content]
-            linked = await self._publish(unit, place, content, new=keys - known.keys())
+            # What a source only ever said was gone, it never told us of.
+            new = {key for key in keys if key not in known or not known[key].content_hash}
+            linked = await self._publish(unit, place, content, new=new)
             return _without_news(changes, settled.verdicts, linked)
         return settled.verdicts
 

@@ -17,17 +17,17 @@ _WRITE = """
     INSERT INTO directory_sync.account AS a
         (district_id, target_id, person_id, account_id, username, email, username_source, state,
          asked_at, observed, actual_hash, confirmed_at, correlation_id, changed_at,
-         last_error_code, last_error_at, unheeded)
+         last_error_code, last_error_at, unheeded, named_at)
     SELECT $1, $2, r.person_id, r.account_id, r.username, r.email, r.source, r.state,
            r.asked_at, r.observed::jsonb, r.actual_hash,
            CASE WHEN r.account_id IS NOT NULL THEN $14::timestamptz END, r.correlation_id, $14,
            r.error, CASE WHEN r.error IS NOT NULL THEN $14::timestamptz END,
-           r.unheeded::jsonb
+           r.unheeded::jsonb, CASE WHEN r.named THEN $14::timestamptz END
     FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                 $9::timestamptz[], $10::text[], $11::bytea[], $12::text[], $13::text[],
-                $15::text[])
+                $15::text[], $17::boolean[])
         AS r(person_id, account_id, username, email, source, state,
-             asked_at, observed, actual_hash, correlation_id, error, unheeded)
+             asked_at, observed, actual_hash, correlation_id, error, unheeded, named)
     ORDER BY r.person_id
     ON CONFLICT (district_id, target_id, person_id) DO UPDATE SET
         account_id = excluded.account_id, username = excluded.username, email = excluded.email,
@@ -39,7 +39,9 @@ _WRITE = """
         correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
         last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at,
         unheeded = CASE WHEN a.person_id = ANY($16::text[]) THEN excluded.unheeded
-            ELSE a.unheeded END
+            ELSE a.unheeded END,
+        named_at = CASE WHEN excluded.username IS NOT NULL
+            THEN coalesce(a.named_at, excluded.named_at) END
 """
 # Rows: the names around a batch's candidates; indexes name_pkey and name_stem.
 _TAKEN = """
@@ -55,8 +57,8 @@ _HOLD = """
         AS r(kind, name_key, stem, person_id)
     ORDER BY r.kind, r.name_key, r.person_id NULLS LAST
     ON CONFLICT (district_id, target_id, kind, name_key) DO UPDATE SET
-        person_id = excluded.person_id
-    WHERE n.person_id IS NULL AND excluded.person_id IS NOT NULL
+        person_id = excluded.person_id, held_since = excluded.held_since
+    WHERE n.person_id IS NULL
 """
 _DISOWN = """
     UPDATE directory_sync.name SET person_id = NULL
@@ -71,6 +73,15 @@ _FOUND = """
     ON CONFLICT (district_id, target_id, account_id) DO UPDATE SET
         external_id = excluded.external_id, username_key = excluded.username_key,
         observed = excluded.observed, found_at = excluded.found_at
+"""
+# Rows: what the reading before saw and this one did not.
+_FORGET_FOUND = """
+    DELETE FROM directory_sync.found_account
+    WHERE district_id = $1 AND target_id = $2 AND found_at < $3
+"""
+_FORGET_NAMES = """
+    DELETE FROM directory_sync.name
+    WHERE district_id = $1 AND target_id = $2 AND person_id IS NULL AND held_since < $3
 """
 _DROP_FOUND = """
     DELETE FROM directory_sync.found_account
@@ -112,6 +123,7 @@ class PostgresAccounts:
             now,
             [orjson.dumps(dict(w.unheeded or {})).decode() for w in writes],
             [w.person_id for w in writes if w.unheeded is not None],
+            [w.named for w in writes],
         )
 
     async def taken(
@@ -181,6 +193,13 @@ class PostgresAccounts:
             for a in found
         ]
         await self.hold_names(district_id, target_id, names, now=now)
+
+    async def forget_found(
+        self, district_id: DistrictId, target_id: TargetId, *, before: datetime
+    ) -> None:
+        """Forget accounts, and names that are no person's, which were last seen before then."""
+        await self._driver.execute(_FORGET_FOUND, district_id, target_id, before)
+        await self._driver.execute(_FORGET_NAMES, district_id, target_id, before)
 
     async def drop_found(
         self, district_id: DistrictId, target_id: TargetId, account_ids: Sequence[str]

@@ -21,7 +21,8 @@ from directory_sync.domain.work import Claimed
 _FACTS = """
     SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS known,
            a.username, a.email, a.username_source, a.asked_at,
-           a.observed::text AS observed, a.unheeded::text AS unheeded
+           a.observed::text AS observed, a.unheeded::text AS unheeded,
+           a.named_at IS NOT NULL AS named
     FROM unnest($3::text[]) AS w(person_id)
     LEFT JOIN LATERAL (SELECT * FROM directory_sync.person
         WHERE district_id = $1 AND person_id = w.person_id OFFSET 0) AS p ON true
@@ -96,7 +97,7 @@ async def _candidates(
 
 
 def record_of(row: asyncpg.Record) -> AccountRecord | None:
-    """The record in a row that has `known`, names, `asked_at`, `observed` and `unheeded`."""
+    """The record in a row with `known`, names, `asked_at`, `observed`, `unheeded`, `named`."""
     if not row["known"]:
         return None
     names = None
@@ -112,4 +113,5 @@ def record_of(row: asyncpg.Record) -> AccountRecord | None:
         actual=None if row["observed"] is None else load_actual(row["observed"]),
         asked_at=row["asked_at"],
         unheeded=orjson.loads(row["unheeded"]),
+        named=row["named"],
     )

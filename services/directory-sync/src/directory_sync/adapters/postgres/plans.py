@@ -114,6 +114,19 @@ _END = f"""
     UPDATE directory_sync.plan_item SET state = 'gone'
     WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[]) AND {_LIVE}
       AND (person_id, action) IN (SELECT * FROM unnest($3::text[], $4::text[]))
+    RETURNING plan_id
+"""
+# Rows: open plans that items left, with their items by primary key. Every action keeps its place.
+_RECOUNT = """
+    UPDATE directory_sync.plan p SET counts = (
+        SELECT jsonb_object_agg(k.action, coalesce(n.n, 0))
+        FROM jsonb_object_keys(p.counts) AS k(action)
+        LEFT JOIN (SELECT split_part(i.action, ':', 1) AS action, count(*) AS n
+            FROM directory_sync.plan_item i
+            WHERE i.district_id = $1 AND i.target_id = $2 AND i.plan_id = p.plan_id
+              AND i.state = 'waiting' GROUP BY 1) AS n USING (action))
+    WHERE p.district_id = $1 AND p.target_id = $2 AND p.plan_id = ANY($3::text[])
+      AND p.state = 'open'
 """
 _FINISH = f"""
     UPDATE directory_sync.plan_item SET state = 'done'
@@ -268,11 +281,14 @@ class PostgresPlans:
     async def end(
         self, district_id: DistrictId, target_id: TargetId, items: Iterable[Item]
     ) -> None:
-        """No longer wanted: live items leave their plans."""
+        """No longer wanted: live items leave their plans, and open ones are counted anew."""
         pairs = list(items)
-        await self._driver.execute(
+        rows = await self._driver.fetch(
             _END, district_id, target_id, [p for p, _ in pairs], [action for _, action in pairs]
         )
+        left = sorted({row["plan_id"] for row in rows})
+        if left:
+            await self._driver.execute(_RECOUNT, district_id, target_id, left)
 
     async def finish(
         self, district_id: DistrictId, target_id: TargetId, people: Sequence[PersonId]

@@ -22,6 +22,7 @@ _ACCOUNTS = f"""
            coalesce(a.correlation_id, p.correlation_id) AS correlation_id,
            a.person_id IS NOT NULL AS known, a.username, a.email, a.username_source, a.asked_at,
            a.observed::text AS observed, a.unheeded::text AS unheeded, a.confirmed_at,
+           a.named_at IS NOT NULL AS named,
            a.last_error_code, a.last_error_at,
            d.since, d.attempts, d.next_attempt_at, d.last_error_code AS mark_error_code,
            i.plan_id, i.state AS item_state

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from directory_sync.domain.group_view import GroupMember, GroupRow
 from directory_sync.entrypoints.http.bodies import Body
 from directory_sync.usecases.show_groups import ShowGroups
+from roster_common.contracts.values import Text
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator
 
@@ -74,8 +75,8 @@ def group_routes(show: ShowGroups, require_viewer: RequireViewer) -> APIRouter:
     @router.get("/groups")
     async def groups(
         operator: viewer,
-        district: Annotated[str | None, Query(max_length=255)] = None,
-        target: Annotated[str | None, Query(max_length=255)] = None,
+        district: Annotated[Text | None, Query(max_length=255)] = None,
+        target: Annotated[Text | None, Query(max_length=255)] = None,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> GroupsBody:
@@ -93,9 +94,9 @@ def group_routes(show: ShowGroups, require_viewer: RequireViewer) -> APIRouter:
 
     @router.get("/groups/{key:path}")
     async def group(
-        key: Annotated[str, Path(min_length=1, max_length=300)],
+        key: Annotated[Text, Path(min_length=1, max_length=300)],
         operator: viewer,
-        target: Annotated[str | None, Query(max_length=255)] = None,
+        target: Annotated[Text | None, Query(max_length=255)] = None,
     ) -> GroupEverywhereBody:
         """One group with its members by person id, in every target or in the one asked for.
 

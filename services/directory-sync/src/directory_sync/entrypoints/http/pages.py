@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 
 from directory_sync.entrypoints.http.bodies import (
     AccountsBody,
@@ -13,6 +13,7 @@ from directory_sync.entrypoints.http.bodies import (
 )
 from directory_sync.usecases.show_accounts import ShowAccounts
 from directory_sync.usecases.show_groups import ShowGroups
+from roster_common.contracts.values import Text
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator
 
@@ -25,7 +26,7 @@ def routes(show: ShowAccounts, show_groups: ShowGroups, require_viewer: RequireV
 
     @router.get("/accounts/{person_id}")
     async def accounts(
-        person_id: Annotated[str, Path(min_length=1, max_length=255)],
+        person_id: Annotated[Text, Path(min_length=1, max_length=255)],
         operator: Annotated[Operator, Depends(require_viewer)],
     ) -> AccountsBody:
         """A person's account in every target, with the reason for it and what still waits."""
@@ -36,7 +37,8 @@ def routes(show: ShowAccounts, show_groups: ShowGroups, require_viewer: RequireV
 
     @router.get("/status")
     async def status(
-        operator: Annotated[Operator, Depends(require_viewer)], district: str | None = None
+        operator: Annotated[Operator, Depends(require_viewer)],
+        district: Annotated[Text | None, Query(max_length=255)] = None,
     ) -> StatusBody:
         """Accounts by state and waiting work, per target; of one district if asked so."""
 

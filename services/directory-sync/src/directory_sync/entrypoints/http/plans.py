@@ -25,12 +25,13 @@ from directory_sync.entrypoints.http.plan_bodies import (
 from directory_sync.usecases.ask_reading import AskReading
 from directory_sync.usecases.decide_plan import DecidePlan
 from directory_sync.usecases.show_plans import ShowPlans
+from roster_common.contracts.values import Text
 from roster_common.holds import Refused
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator
 
 Gate = Callable[..., Awaitable[Operator]]
-PlanId = Annotated[str, Path(min_length=1, max_length=100)]
+PlanId = Annotated[Text, Path(min_length=1, max_length=100)]
 
 _WHY: Final = {
     "hash_differs": "The plan changed since it was looked at",
@@ -46,8 +47,8 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
     @router.get("/plans", summary="What waits for a person, and what became of it")
     async def page(
         operator: Annotated[Operator, Depends(viewer)],
-        district: Annotated[str | None, Query(max_length=255)] = None,
-        target: Annotated[str | None, Query(max_length=255)] = None,
+        district: Annotated[Text | None, Query(max_length=255)] = None,
+        target: Annotated[Text | None, Query(max_length=255)] = None,
         state: Literal["open", "approved", "rejected", "expired", "all"] = "open",
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
@@ -68,8 +69,8 @@ def plan_routes(show: ShowPlans, viewer: Gate) -> APIRouter:
     @router.get("/plans/preview", summary="What would be done now; writes nothing")
     async def preview(
         operator: Annotated[Operator, Depends(viewer)],
-        district: Annotated[str, Query(max_length=255)],
-        target: Annotated[str, Query(max_length=255)],
+        district: Annotated[Text, Query(max_length=255)],
+        target: Annotated[Text, Query(max_length=255)],
     ) -> PreviewBody:
         """How many accounts would be created, updated, disabled, enabled and linked; 20 of them.
 
@@ -108,8 +109,8 @@ def reconcile_routes(ask: AskReading, operator: Gate, *, ring: Callable[[], None
     @router.post("/reconcile", status_code=202, summary="Read the whole target and compare, now")
     async def reconcile(
         who: Annotated[Operator, Depends(operator)],
-        district: Annotated[str, Query(max_length=255)],
-        target: Annotated[str, Query(max_length=255)],
+        district: Annotated[Text, Query(max_length=255)],
+        target: Annotated[Text, Query(max_length=255)],
     ) -> ReconcileBody:
         """Ask that the target be read whole, soon; answers 202 before it is.
 

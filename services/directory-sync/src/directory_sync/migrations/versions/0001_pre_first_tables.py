@@ -53,7 +53,7 @@ _ACCOUNT = """
         username_source text CHECK (username_source IN ('roster', 'allocated', 'found')),
         state text NOT NULL CHECK (state IN ('reserved', 'enabled', 'disabled')),
         asked_at timestamptz, observed jsonb, actual_hash bytea, confirmed_at timestamptz,
-        unheeded jsonb NOT NULL DEFAULT '{}',
+        unheeded jsonb NOT NULL DEFAULT '{}', named_at timestamptz,
         correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
         last_error_code text, last_error_at timestamptz,
         PRIMARY KEY (district_id, target_id, person_id),

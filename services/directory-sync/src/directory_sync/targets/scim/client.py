@@ -41,6 +41,7 @@ _BULK_FROM: Final = 16
 _BULK_MOST: Final = 100
 _CREATED: Final = 201
 _CONFLICT: Final = 409
+_STATUS_DIGITS: Final = 3
 
 
 class ScimTarget:
@@ -123,7 +124,7 @@ class ScimTarget:
         return await self._refusal(order, answer.status, object_or_nothing(answer))
 
     async def _patch(self, action: Update | Disable | Enable) -> Outcome:
-        path = f"/Users/{action.actual.account_id}"
+        path = wire.user_path(action.actual.account_id)
         answer = await self._change_there("PATCH", path, body=wire.patch(action))
         if isinstance(answer, Unavailable):
             return answer
@@ -212,7 +213,7 @@ class ScimTarget:
         if result is None or status is None or isinstance(order.action, Look):
             return Unavailable(code="bulk_no_result", retry_after_s=None, maybe_done=True)
         if status in OK:
-            account_id = str(result.get("location", "")).rpartition("/")[2]
+            account_id = wire.id_in(result.get("location"))
             if not isinstance(order.action, Create):
                 account_id = order.action.actual.account_id
             if account_id:
@@ -232,7 +233,8 @@ class ScimTarget:
                 return 0
             bulk = object_or_nothing(answer).get("bulk")
             offered = bulk if isinstance(bulk, dict) and bulk.get("supported") is True else {}
-            self._bulk_most = min(_BULK_MOST, int(offered.get("maxOperations", 0)))
+            most = offered.get("maxOperations")
+            self._bulk_most = max(0, min(_BULK_MOST, most)) if type(most) is int else 0
         return self._bulk_most
 
 
@@ -241,11 +243,15 @@ def _by_bulk_id(answer: Answer) -> Mapping[str, Mapping[str, Any]]:
     operations = wire.read_object(answer.body).get("Operations")
     if not isinstance(operations, list):
         raise wire.ScimUnreadable("not a BulkResponse")
-    return {str(o.get("bulkId", place)): o for place, o in enumerate(operations)}
+    return {
+        str(operation.get("bulkId", place)): operation
+        for place, operation in enumerate(operations)
+        if isinstance(operation, dict)
+    }
 
 
 def _status_of(result: Mapping[str, Any] | None) -> int | None:
     """The status of one bulk operation: text in RFC 7644, an object in older servers."""
     status = None if result is None else result.get("status")
     text = str(status.get("code") if isinstance(status, dict) else status)
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if len(text) == _STATUS_DIGITS and text.isascii() and text.isdigit() else None

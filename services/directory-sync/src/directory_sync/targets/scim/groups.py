@@ -8,6 +8,7 @@ changes nothing).
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote
 
 from directory_sync.domain.group import GroupKey
 from directory_sync.domain.membership import (
@@ -126,7 +127,7 @@ class ScimGroups:
         return ours[0] if ours else GroupMissing()
 
     async def _read(self, group_id: str) -> GroupOutcome:
-        answer = await self._scim.ask("GET", f"/Groups/{group_id}", timeout_s=_TIMEOUT_S)
+        answer = await self._scim.ask("GET", _path(group_id), timeout_s=_TIMEOUT_S)
         if isinstance(answer, Unavailable):
             return answer
         if answer.status not in OK:
@@ -137,7 +138,7 @@ class ScimGroups:
         for operations in _requests(action):
             answer = await self._change_there(
                 "PATCH",
-                f"/Groups/{action.group_id}",
+                _path(action.group_id),
                 body={"schemas": [wire.PATCH_SCHEMA], "Operations": operations},
             )
             if isinstance(answer, Unavailable):
@@ -163,6 +164,10 @@ def _requests(action: ChangeGroup) -> Iterator[list[dict[str, Any]]]:
         yield [{"op": "remove", "path": f"members[{_equals(account)}]"} for account in chunk]
 
 
+def _path(group_id: str) -> str:
+    return f"/Groups/{quote(group_id, safe='')}"
+
+
 def _equals(account_id: str) -> str:
     return wire.filter_equal("value", account_id)
 
@@ -178,22 +183,17 @@ def _refusal(answer: Answer) -> GroupOutcome:
 
 def _read_group(resource: Mapping[str, Any], *, members: bool = True) -> SeenGroup:
     """A Group as the target shows it. Raises ScimUnreadable without id."""
-    group_id, key, shown = (resource.get(k) for k in ("id", "externalId", "displayName"))
-    if not isinstance(group_id, str):
-        raise wire.ScimUnreadable("a Group without id")
     entries = resource.get("members")
-    values = (e.get("value") for e in entries or () if isinstance(e, dict))
+    shown = entries if isinstance(entries, list) else []
+    values = (entry.get("value") for entry in shown if isinstance(entry, dict))
     return SeenGroup(
-        group_id=group_id,
-        key=key if isinstance(key, str) else None,
-        display_name=shown if isinstance(shown, str) else "",
-        members=frozenset(v for v in values if isinstance(v, str)) if members else None,
+        group_id=wire.read_id(resource),
+        key=wire.read_text(resource.get("externalId")),
+        display_name=wire.read_text(resource.get("displayName")) or "",
+        members=frozenset(v for v in map(wire.read_text, values) if v) if members else None,
     )
 
 
 def _read_list(body: bytes, *, members: bool) -> tuple[int, Sequence[SeenGroup]]:
-    answer = wire.read_object(body)
-    total, resources = answer.get("totalResults"), answer.get("Resources", [])
-    if not isinstance(total, int) or not isinstance(resources, list):
-        raise wire.ScimUnreadable("not a ListResponse")
+    total, resources = wire.read_page(body)
     return total, [_read_group(resource, members=members) for resource in resources]

@@ -5,6 +5,7 @@ Sources: RFC 7643 section 4.1 (User), RFC 7644 sections 3.5.2 (PATCH), 3.7 (Bulk
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -42,6 +43,7 @@ _SCIM_TYPES: Final = frozenset(
     }
 )
 _WORK: Final = "work"
+_NUL: Final = "\x00"
 
 
 class ScimUnreadable(Retriable):
@@ -125,11 +127,35 @@ def read_object(body: bytes) -> Mapping[str, Any]:
     return value
 
 
+def read_text(value: object) -> str | None:
+    """Text without what no store can keep (NUL); None when the value is no text."""
+    return value.replace(_NUL, "") if isinstance(value, str) else None
+
+
+def read_id(resource: Mapping[str, Any]) -> str:
+    """The id of a resource. Raises ScimUnreadable when it has none that can be kept."""
+    found = resource.get("id")
+    if not isinstance(found, str) or not found or _NUL in found:
+        raise ScimUnreadable("a resource without id")
+    return found
+
+
+def read_page(body: bytes) -> tuple[int, Sequence[Mapping[str, Any]]]:
+    """A ListResponse: total, and the resources of this page. Raises ScimUnreadable."""
+    answer = read_object(body)
+    total, resources = answer.get("totalResults"), answer.get("Resources", [])
+    if type(total) is not int or not isinstance(resources, list):
+        raise ScimUnreadable("not a ListResponse")
+    if not all(isinstance(resource, dict) for resource in resources):
+        raise ScimUnreadable("a resource that is no object")
+    return total, resources
+
+
 def read_user(resource: Mapping[str, Any]) -> ActualAccount:
     """A User as the target shows it. Raises ScimUnreadable without id or userName."""
-    account_id, username = resource.get("id"), resource.get("userName")
-    if not isinstance(account_id, str) or not isinstance(username, str):
-        raise ScimUnreadable("a User without id or userName")
+    account_id, username = read_id(resource), read_text(resource.get("userName"))
+    if username is None:
+        raise ScimUnreadable("a User without userName")
     name = resource.get("name")
     name = name if isinstance(name, dict) else {}
     shown = {
@@ -141,7 +167,8 @@ def read_user(resource: Mapping[str, Any]) -> ActualAccount:
         USER_TYPE: resource.get("userType"),
         WORK_EMAIL: _read_work_email(resource.get("emails")),
     }
-    attributes = {key: value for key, value in shown.items() if isinstance(value, str) and value}
+    texts = {key: read_text(value) for key, value in shown.items()}
+    attributes = {key: value for key, value in texts.items() if value}
     # RFC 7643 leaves `active` to the target; one that does not say has no switch.
     return _actual(account_id, attributes, enabled=resource.get("active") is not False)
 
@@ -154,17 +181,15 @@ def _read_work_email(emails: object) -> object:
 
 def read_list(body: bytes) -> tuple[int, Sequence[ActualAccount]]:
     """A ListResponse: total, and the users of this page."""
-    answer = read_object(body)
-    total, resources = answer.get("totalResults"), answer.get("Resources", [])
-    if not isinstance(total, int) or not isinstance(resources, list):
-        raise ScimUnreadable("not a ListResponse")
+    total, resources = read_page(body)
     return total, [read_user(resource) for resource in resources]
 
 
 def error_code(status: int, body: Mapping[str, Any]) -> str:
     """A stable code for a refusal: the scimType where it is a registered one, else the status."""
     scim_type = body.get("scimType")
-    return f"scim_{scim_type}" if scim_type in _SCIM_TYPES else f"http_{status}"
+    known = isinstance(scim_type, str) and scim_type in _SCIM_TYPES
+    return f"scim_{scim_type}" if known else f"http_{status}"
 
 
 def bulk(operations: Iterable[Create | Update | Disable | Enable]) -> dict[str, Any]:
@@ -181,10 +206,21 @@ def _bulk_operation(place: int, action: Create | Update | Disable | Enable) -> d
         return {"method": "POST", "path": "/Users", "bulkId": str(place), "data": data}
     return {
         "method": "PATCH",
-        "path": f"/Users/{action.actual.account_id}",
+        "path": user_path(action.actual.account_id),
         "bulkId": str(place),
         "data": patch(action),
     }
+
+
+def user_path(account_id: str) -> str:
+    """Where one User stands, from the base; an id may hold any character."""
+    return f"/Users/{quote(account_id, safe='')}"
+
+
+def id_in(location: object) -> str | None:
+    """The id at the end of a resource's address; None when there is none that can be kept."""
+    last = unquote(location.rpartition("/")[2]) if isinstance(location, str) else ""
+    return last if last and _NUL not in last else None
 
 
 def filter_equal(attribute: str, value: str) -> str:

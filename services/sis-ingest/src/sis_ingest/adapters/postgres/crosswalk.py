@@ -4,6 +4,7 @@ Keys of a batch are found by a LATERAL select with OFFSET 0: one look in the ind
 whatever the planner thinks of a table that fills; a plain join reads all of it for every batch.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -13,7 +14,7 @@ import asyncpg
 from roster_common.runtime.database import Database
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import ENTITIES, Entity
-from sis_ingest.domain.identity import Meaning, Moved, candidate_id
+from sis_ingest.domain.identity import Decision, Meaning, Moved, candidate_id
 from sis_ingest.domain.references import IdKey
 
 # Purpose: our ids for a batch of outside ids. Rows: up to one per id. Index: crosswalk_current.
@@ -54,29 +55,58 @@ CROSS JOIN LATERAL (
       AND valid_to IS NULL OFFSET 1) AS c
 """
 
-# Purpose: give the outside ids of some of ours to others. Rows: few. Index: crosswalk_ours.
+# Purpose: let outside ids mean others of ours. Rows: few. Index: crosswalk_current.
 # A meaning ends a moment after it began at the earliest, whatever the clock says.
 _MOVE: Final = """
 WITH ended AS (
     UPDATE sis_ingest.crosswalk c
-    SET valid_to = greatest($7::timestamptz, c.valid_from + interval '1 microsecond')
-    FROM unnest($3::text[], $4::text[]) AS m(was, keep)
-    WHERE c.district_id = $1 AND c.entity = $2 AND c.entity_id = m.was AND c.valid_to IS NULL
-    RETURNING c.source_id, c.external_id, m.was, m.keep, c.valid_to
-), begun AS (
-    INSERT INTO sis_ingest.crosswalk
-        (district_id, source_id, entity, external_id, entity_id, match_rule, decided_by,
-         valid_from)
-    SELECT $1, source_id, $2, external_id, keep, $5, $6, valid_to FROM ended
+    SET valid_to = greatest($8::timestamptz, c.valid_from + interval '1 microsecond')
+    FROM unnest($3::text[], $4::text[], $5::text[]) AS m(source_id, external_id, entity_id)
+    WHERE c.district_id = $1 AND c.source_id = m.source_id AND c.entity = $2
+      AND c.external_id = m.external_id AND c.valid_to IS NULL
+    RETURNING c.source_id, c.external_id, m.entity_id, c.valid_to
 )
-SELECT source_id, external_id, was, keep AS entity_id FROM ended ORDER BY 1, 2
+INSERT INTO sis_ingest.crosswalk
+    (district_id, source_id, entity, external_id, entity_id, match_rule, decided_by,
+     valid_from, decision_id)
+SELECT $1, source_id, $2, external_id, entity_id, $6, $7, valid_to, $9 FROM ended
+"""
+
+# Purpose: keep a decision. Rows: 1.
+_DECIDE: Final = """
+INSERT INTO sis_ingest.crosswalk_decision
+    (district_id, decision_id, entity, kind, match_rule, decided_by, decided_at, correlation_id,
+     undoes)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+
+# Purpose: a decision, and what took it back. Rows: 1. Index: crosswalk_decision_decision_id_key,
+# crosswalk_decision_undone. By the id alone: the door learns from it which district is asked of.
+_DECISION: Final = """
+SELECT d.decision_id::text, d.district_id, d.entity, d.kind, d.match_rule, d.decided_by,
+       d.decided_at, d.correlation_id, d.undoes::text, u.decision_id::text AS undone_by
+FROM sis_ingest.crosswalk_decision d
+LEFT JOIN sis_ingest.crosswalk_decision u
+  ON u.district_id = d.district_id AND u.undoes = d.decision_id
+WHERE d.decision_id = $1
+"""
+
+# Purpose: what a decision moved. Rows: few. Index: crosswalk_decided, primary key.
+_MOVED_BY: Final = """
+SELECT b.source_id, b.external_id, e.entity_id AS was, b.entity_id
+FROM sis_ingest.crosswalk b
+JOIN sis_ingest.crosswalk e
+  ON e.district_id = $1 AND e.source_id = b.source_id AND e.entity = b.entity
+ AND e.external_id = b.external_id AND e.valid_to = b.valid_from
+WHERE b.district_id = $1 AND b.decision_id = $2
+ORDER BY 1, 2
 """
 
 # Purpose: every meaning of each outside id that ever meant one of these ids of ours.
 # Rows: few. Index: crosswalk_ours, primary key.
 _HISTORY: Final = """
 SELECT c.source_id, c.external_id, c.entity_id, c.match_rule, c.decided_by,
-       c.valid_from, c.valid_to
+       c.valid_from, c.valid_to, c.decision_id::text
 FROM (SELECT DISTINCT source_id, external_id FROM sis_ingest.crosswalk
       WHERE district_id = $1 AND entity = $2 AND entity_id = ANY($3::text[])) AS k
 JOIN sis_ingest.crosswalk c
@@ -136,27 +166,42 @@ class PostgresCrosswalk:
         )
         return frozenset((ENTITIES[entity], ours) for entity, ours in rows)
 
-    async def move(
-        self,
-        district_id: str,
-        space: Entity,
-        pairs: Mapping[str, str],
-        *,
-        match_rule: str,
-        decided_by: str,
-        now: datetime,
-    ) -> Sequence[Moved]:
+    async def move(self, decision: Decision, moves: Sequence[Moved]) -> None:
         """See the port. Right only while the district is locked."""
-        rows = await self._driver.fetch(
-            _MOVE,
-            district_id,
-            space,
-            list(pairs),
-            list(pairs.values()),
-            match_rule,
-            decided_by,
-            now,
+        made = decision
+        await self._driver.execute(
+            _DECIDE,
+            made.district_id,
+            made.decision_id,
+            made.entity,
+            made.kind,
+            made.match_rule,
+            made.decided_by,
+            made.decided_at,
+            made.correlation_id,
+            made.undoes,
         )
+        await self._driver.execute(
+            _MOVE,
+            made.district_id,
+            made.entity,
+            [move.source_id for move in moves],
+            [move.external_id for move in moves],
+            [move.entity_id for move in moves],
+            made.match_rule,
+            made.decided_by,
+            made.decided_at,
+            made.decision_id,
+        )
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """See the port."""
+        row = await self._driver.fetchrow(_DECISION, decision_id)
+        return None if row is None else Decision(**dict(row))
+
+    async def moved_by(self, district_id: str, decision_id: str) -> Sequence[Moved]:
+        """See the port."""
+        rows = await self._driver.fetch(_MOVED_BY, district_id, decision_id)
         return [Moved(**dict(row)) for row in rows]
 
     async def history(
@@ -180,3 +225,12 @@ class PostgresCrosswalkDesk:
         pool = await self._database.pool()
         rows = await pool.fetch(_HISTORY, district_id, space, list(ids))
         return [Meaning(**dict(row)) for row in rows]
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """See the port."""
+        try:
+            wanted = uuid.UUID(decision_id)
+        except ValueError:
+            return None
+        row = await (await self._database.pool()).fetchrow(_DECISION, wanted)
+        return None if row is None else Decision(**dict(row))

@@ -23,6 +23,7 @@ from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
+from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
@@ -49,6 +50,7 @@ _BEFORE_COMMIT: Final = {
 _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
+    "store_snapshot": "ingest.snapshot.recorded",
     "snapshot_batch": "ingest.snapshot.after_batch",
     "pull_page": "ingest.pull.after_page",
     "hand_over": "ingest.pull.after_hand_over",
@@ -96,6 +98,7 @@ class PostgresUnit:
         self.runs = PostgresRuns(driver)
         self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)
+        self.taken = PostgresTakenFiles(driver)
 
     async def lock_district(self, district_id: str) -> None:
         """See `ports.Unit`; the lock ends with the transaction."""

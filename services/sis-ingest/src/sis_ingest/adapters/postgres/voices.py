@@ -18,16 +18,23 @@ from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
 
 # Purpose: the source records behind resolved ones. Rows: a few per key. Index: crosswalk_ours,
-# then the primary key of source_record.
+# then the primary keys of crosswalk and source_record. Who comes back to an id has had it since
+# they first had it, so that a merge taken back leaves everything as it was.
 _VOICES: Final = """
-SELECT k.entity, k.entity_id, c.source_id, c.external_id, c.valid_from, r.data, r.deleted
+SELECT k.entity, k.entity_id, c.source_id, c.external_id, f.since, r.data, r.deleted
 FROM unnest($2::text[], $3::text[], $4::text[]) AS k(entity, space, entity_id)
-JOIN sis_ingest.crosswalk c
-  ON c.district_id = $1 AND c.entity = k.space AND c.entity_id = k.entity_id
- AND c.valid_to IS NULL
-JOIN sis_ingest.source_record r
-  ON r.district_id = $1 AND r.source_id = c.source_id AND r.entity = k.entity
- AND r.external_id = c.external_id
+CROSS JOIN LATERAL (
+    SELECT source_id, external_id FROM sis_ingest.crosswalk
+    WHERE district_id = $1 AND entity = k.space AND entity_id = k.entity_id
+      AND valid_to IS NULL OFFSET 0) AS c
+CROSS JOIN LATERAL (
+    SELECT min(valid_from) AS since FROM sis_ingest.crosswalk
+    WHERE district_id = $1 AND source_id = c.source_id AND entity = k.space
+      AND external_id = c.external_id AND entity_id = k.entity_id) AS f
+CROSS JOIN LATERAL (
+    SELECT data, deleted FROM sis_ingest.source_record
+    WHERE district_id = $1 AND source_id = c.source_id AND entity = k.entity
+      AND external_id = c.external_id OFFSET 0) AS r
 """
 
 # Purpose: who carries one of these keys. Rows: few. Index: resolved_record_state_id, _local_id.
@@ -65,7 +72,7 @@ WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND 
   AND s.differs AND s.external_id > $4
   AND NOT EXISTS (
     SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
-    AND r.entity = 'user' AND r.external_id = s.external_id)
+    AND r.entity = 'user' AND r.external_id = s.external_id AND r.data IS NOT NULL)
 ORDER BY s.external_id LIMIT $5
 """
 
@@ -118,7 +125,7 @@ class PostgresVoices:
                 entity_id=row["entity_id"],
                 place=Place(district_id=district_id, source_id=row["source_id"]),
                 external_id=row["external_id"],
-                since=row["valid_from"],
+                since=row["since"],
                 record=row["data"],
                 deleted=row["deleted"],
             )

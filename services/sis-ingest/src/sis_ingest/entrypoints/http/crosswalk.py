@@ -1,6 +1,6 @@
-"""`POST /crosswalk/merge` and `GET /crosswalk`: which outside ids mean which of ours."""
+"""`/crosswalk`: which outside ids mean which of ours, and what people decide about it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -14,25 +14,41 @@ from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.identity import Meaning
 from sis_ingest.entrypoints.http.snapshots import Gate
 from sis_ingest.ports import CrosswalkDesk
-from sis_ingest.usecases.merge import Merge, Merged, NotMerged, Pair
+from sis_ingest.usecases.decide_ids import Decided, Order
+from sis_ingest.usecases.merge import Merge, Pair
+from sis_ingest.usecases.split import Parting, Split
+from sis_ingest.usecases.undo import TouchedSince, Undo
 
 # Entities with ids of their own: demographics carry their user's, and go with it.
 Owner = Literal["org", "academicSession", "course", "class", "user", "enrollment"]
 Id = Annotated[Text, Field(min_length=1, max_length=255)]
+ItemsHash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DryRun = Annotated[bool, Query(alias="dryRun")]
 
 _MOST_TOLD: Final = 1_000
-_FAULTS: Final[Mapping[NotMerged, tuple[int, str, str]]] = {
+_MOST_NAMED: Final = 20
+_FAULTS: Final[Mapping[str, tuple[int, str, str]]] = {
     "unknown_keep": (404, "unknown_id", "keep"),
     "unknown_merge": (404, "unknown_id", "merge"),
     "keep_was_merged": (409, "merged_away", "keep"),
     "merge_was_merged": (409, "merged_away", "merge"),
+    "unknown_id": (404, "unknown_id", "id"),
+    "means_another": (409, "means_another", "outside"),
+    "nothing_left": (409, "nothing_left", "outside"),
+    "is_an_undo": (409, "is_an_undo", "decisionId"),
+    "hash_differs": (409, "hash_differs", "itemsHash"),
 }
 
 
-class MergeBody(BaseModel):
-    """Ids of ours; what meant `merge` means `keep` from then on."""
-
+class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    # What a dry run showed: with it, exactly that is done or nothing.
+    itemsHash: ItemsHash | None = None  # noqa: N815 - the wire's own name
+
+
+class MergeBody(_Body):
+    """Ids of ours; what meant `merge` means `keep` from then on."""
 
     district: Id
     entity: Owner
@@ -40,33 +56,84 @@ class MergeBody(BaseModel):
     merge: Id
 
 
+class OutsideBody(BaseModel):
+    """An id as a source has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    source: Id
+    externalId: Id  # noqa: N815 - the wire's own name
+
+
+class SplitBody(_Body):
+    """`outside` leaves our `id` and gets one of its own."""
+
+    district: Id
+    entity: Owner
+    id: Id
+    outside: Annotated[list[OutsideBody], Field(min_length=1, max_length=100)]
+
+
+class UndoBody(_Body):
+    """Which decision is taken back."""
+
+    decisionId: Id  # noqa: N815 - the wire's own name
+
+
 def crosswalk_routes(
-    merge: Merge, desk: CrosswalkDesk, *, approver: Gate, viewer: Gate
+    merge: Merge, split: Split, undo: Undo, desk: CrosswalkDesk, *, approver: Gate, viewer: Gate
 ) -> APIRouter:
-    """The merge and the look."""
+    """The decisions and the look."""
     router = APIRouter(tags=["crosswalk"])
 
     @router.post("/crosswalk/merge", summary="Say that two of our ids are one")
     async def merge_ids(
-        body: MergeBody,
-        who: Annotated[Operator, Depends(approver)],
-        *,
-        dry_run: Annotated[bool, Query(alias="dryRun")] = False,
+        body: MergeBody, who: Annotated[Operator, Depends(approver)], *, dry_run: DryRun = False
     ) -> JSONResponse:
         """What was told again, committed; 404 an id never given out, 409 one merged away."""
         who.ensure(body.district)
         if body.keep == body.merge:
-            raise _problem(422, "same_id", "merge")
-        done = await merge(
-            Pair(district_id=body.district, entity=body.entity, keep=body.keep, merge=body.merge),
-            subject=who.subject,
-            correlation_id=current_correlation_id(),
-            dry_run=dry_run,
-        )
-        if not isinstance(done, Merged):
-            raise _problem(*_FAULTS[done])
-        return JSONResponse(_merged_page(body, done, dry_run=dry_run))
+            raise problem(422, "same_id", "merge")
+        pair = Pair(district_id=body.district, entity=body.entity, keep=body.keep, merge=body.merge)
+        done = await merge(pair, order=order(body.itemsHash, who, dry_run=dry_run))
+        return answer(done, body, dry_run=dry_run)
 
+    @router.post("/crosswalk/split", summary="Give outside ids an id of their own")
+    async def split_ids(
+        body: SplitBody, who: Annotated[Operator, Depends(approver)], *, dry_run: DryRun = False
+    ) -> JSONResponse:
+        """What was told again, committed; 409 when they mean another id, or when all would go."""
+        who.ensure(body.district)
+        parting = Parting(
+            district_id=body.district,
+            entity=body.entity,
+            entity_id=body.id,
+            outside=[(one.source, one.externalId) for one in body.outside],
+        )
+        done = await split(parting, order=order(body.itemsHash, who, dry_run=dry_run))
+        return answer(done, body, dry_run=dry_run)
+
+    _add_undo(router, undo, desk, approver)
+    _add_history(router, desk, viewer)
+    return router
+
+
+def _add_undo(router: APIRouter, undo: Undo, desk: CrosswalkDesk, approver: Gate) -> None:
+    @router.post("/crosswalk/undo", summary="Take back a merge or a split")
+    async def undo_decision(
+        body: UndoBody, who: Annotated[Operator, Depends(approver)], *, dry_run: DryRun = False
+    ) -> JSONResponse:
+        """What was told again, committed; 409 naming what touched the same ids since."""
+        decision = await desk.decision(body.decisionId)
+        if decision is None or not who.may_see(decision.district_id):
+            raise problem(404, "unknown_decision", "decisionId")
+        done = await undo(decision, order=order(body.itemsHash, who, dry_run=dry_run))
+        if isinstance(done, TouchedSince):
+            raise problem(409, "touched_since", "decisionId", detail=_named(done.meanings))
+        return answer(done, body, dry_run=dry_run)
+
+
+def _add_history(router: APIRouter, desk: CrosswalkDesk, viewer: Gate) -> None:
     @router.get("/crosswalk", summary="The outside ids of one of our ids, over time")
     async def history(
         district: Annotated[Text, Query(min_length=1)],
@@ -86,25 +153,49 @@ def crosswalk_routes(
             }
         )
 
-    return router
+
+def order(items_hash: str | None, who: Operator, *, dry_run: bool) -> Order:
+    """What the person wants, for the use cases that decide about ids."""
+    return Order(
+        subject=who.subject,
+        correlation_id=current_correlation_id(),
+        dry_run=dry_run,
+        items_hash=items_hash,
+    )
 
 
-def _problem(status: int, code: str, field: str) -> Problem:
+def answer(done: Decided | str, body: BaseModel, *, dry_run: bool) -> JSONResponse:
+    """What was asked and what became of it. Raises the problem that a refusal is."""
+    if not isinstance(done, Decided):
+        raise problem(*_FAULTS[done])
+    asked = body.model_dump(mode="json", exclude={"itemsHash"})
+    return JSONResponse({**asked, "dryRun": dry_run, **_decided_page(done, dry_run=dry_run)})
+
+
+def problem(status: int, code: str, field: str, *, detail: str | None = None) -> Problem:
+    """Why it is not done: a code and the field that it is about."""
     return Problem(
         status,
         code,
-        "These ids cannot be merged",
+        "Nothing was done about these ids",
+        detail,
         errors=[FieldError(field=field, message=code, location="body")],
     )
 
 
-def _merged_page(body: MergeBody, done: Merged, *, dry_run: bool) -> Mapping[str, Any]:
+def _decided_page(done: Decided, *, dry_run: bool) -> Mapping[str, Any]:
     return {
-        "district": body.district,
-        "entity": body.entity,
-        "keep": body.keep,
-        "merge": body.merge,
-        "dryRun": dry_run,
+        "decisionId": None if dry_run else done.decision_id,
+        "itemsHash": done.items_hash,
+        "moves": [
+            {
+                "source": move.source_id,
+                "externalId": move.external_id,
+                "from": move.was,
+                "to": move.entity_id,
+            }
+            for move in done.moves
+        ],
         "count": len(done.touched),
         "touched": [
             {"entity": one.entity, "id": one.entity_id, "action": one.action}
@@ -114,6 +205,12 @@ def _merged_page(body: MergeBody, done: Merged, *, dry_run: bool) -> Mapping[str
     }
 
 
+def _named(meanings: Sequence[Meaning]) -> str:
+    """Our ids and what touched them; never an outside id, which may be an address."""
+    by = sorted({f"{m.entity_id} by {m.decision_id or m.match_rule}" for m in meanings})
+    return f"Touched since: {', '.join(by[:_MOST_NAMED])}"
+
+
 def _meaning_page(meaning: Meaning) -> Mapping[str, Any]:
     return {
         "source": meaning.source_id,
@@ -121,6 +218,7 @@ def _meaning_page(meaning: Meaning) -> Mapping[str, Any]:
         "id": meaning.entity_id,
         "matchRule": meaning.match_rule,
         "decidedBy": meaning.decided_by,
+        "decisionId": meaning.decision_id,
         "validFrom": meaning.valid_from.isoformat(),
         "validTo": None if meaning.valid_to is None else meaning.valid_to.isoformat(),
     }

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _records()
     _resolved()
     _runs()
+    _drops()
     _pulls()
     _holds()
     _uncounted()
@@ -87,7 +88,7 @@ def _records() -> None:
             district_id text NOT NULL, source_id text NOT NULL,
             entity text NOT NULL CHECK ({_ENTITIES}), external_id text NOT NULL,
             entity_id text NOT NULL, match_rule text NOT NULL, decided_by text NOT NULL,
-            valid_from timestamptz NOT NULL, valid_to timestamptz,
+            valid_from timestamptz NOT NULL, valid_to timestamptz, decision_id uuid,
             PRIMARY KEY (district_id, source_id, entity, external_id, valid_from),
             CHECK (valid_to IS NULL OR valid_to > valid_from)
         )
@@ -101,6 +102,24 @@ def _records() -> None:
     # collection yet takes this index for outside ids too, and reads all of it for each.
     op.execute("""
         CREATE INDEX crosswalk_ours ON sis_ingest.crosswalk (district_id, entity_id, entity)
+    """)
+    op.execute("""
+        CREATE INDEX crosswalk_decided ON sis_ingest.crosswalk (district_id, decision_id)
+        WHERE decision_id IS NOT NULL
+    """)
+    op.execute(f"""
+        CREATE TABLE sis_ingest.crosswalk_decision (
+            district_id text NOT NULL, decision_id uuid NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}),
+            kind text NOT NULL CHECK (kind IN ('merge', 'split', 'undo')),
+            match_rule text NOT NULL, decided_by text NOT NULL, decided_at timestamptz NOT NULL,
+            correlation_id text NOT NULL, undoes uuid,
+            PRIMARY KEY (district_id, decision_id), UNIQUE (decision_id)
+        )
+    """)
+    op.execute("""
+        CREATE UNIQUE INDEX crosswalk_decision_undone
+        ON sis_ingest.crosswalk_decision (district_id, undoes) WHERE undoes IS NOT NULL
     """)
 
 
@@ -187,6 +206,18 @@ def _runs() -> None:
     op.execute("""
         CREATE INDEX snapshot_row_user
         ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+    """)
+
+
+def _drops() -> None:
+    # One row a file: as it was when it was last taken.
+    op.execute("""
+        CREATE TABLE sis_ingest.taken_file (
+            district_id text NOT NULL, source_id text NOT NULL, name text NOT NULL,
+            size_bytes bigint NOT NULL, modified_at timestamptz NOT NULL, sha256 text NOT NULL,
+            run_id uuid NOT NULL, taken_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, source_id, name)
+        )
     """)
 
 

@@ -1,0 +1,1 @@
+"""Drops: a folder of this machine, a folder on an SFTP server."""

@@ -1,0 +1,109 @@
+"""Files that a district leaves in a folder: which are ours, when they are finished, what to take.
+
+Pure. A file counts as finished when two looks find it alike, or by a marker beside it, never by
+its name alone: nobody tells when an upload ends.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+MARKER: Final = ".done"
+_NAME: Final = "{name}"
+_WILD: Final = re.compile(r"(\*|\?|\{name\})")
+_MEANS: Final = {"*": ".*", "?": ".", _NAME: "(?P<name>[A-Za-z]+)"}
+_LONGEST_NAME: Final = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A file as a listing shows it. `modified_at` is by the clock of where it lies."""
+
+    name: str
+    size_bytes: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropRules:
+    """Which files of a drop are a source's.
+
+    In `pattern`, `*` stands for any characters and `?` for one. With `{name}`, which stands for
+    letters, all files that match are one package and each is called `<name>.csv` in it. With
+    `done_marker` only a file with `<name>.done` beside it is finished.
+    """
+
+    pattern: str
+    done_marker: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What becomes one snapshot. `packed` holds files by their names in a package to be made."""
+
+    files: tuple[Listed, ...]
+    packed: Mapping[str, Listed] | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def modified_at(self) -> datetime:
+        """When the last of them was written."""
+        return max(file.modified_at for file in self.files)
+
+
+def parcels(listed: Iterable[Listed], rules: DropRules) -> Sequence[Parcel]:
+    """What there is to take, oldest first.
+
+    Of several files with one name in a package the newest counts.
+    """
+    pattern = re.compile("".join(_MEANS.get(part, re.escape(part)) for part in _parts(rules)))
+    packed: dict[str, Listed] = {}
+    singles: list[Listed] = []
+    for file in sorted(listed, key=lambda one: (one.modified_at, one.name)):
+        found = pattern.fullmatch(file.name)
+        if found is None or not _is_usable(file.name):
+            continue
+        if _NAME in rules.pattern:
+            packed[f"{found['name']}.csv"] = file
+        else:
+            singles.append(file)
+    if packed:
+        return [Parcel(files=tuple(packed.values()), packed=packed)]
+    return [Parcel(files=(file,)) for file in singles]
+
+
+def is_finished(
+    parcel: Parcel, here: Mapping[str, Listed], before: Mapping[str, Listed], rules: DropRules
+) -> bool:
+    """Whether nobody writes any file of it any more; `before` is what the last look found.
+
+    A marker older than its file belongs to the file that stood there before.
+    """
+    if not rules.done_marker:
+        return all(before.get(file.name) == file for file in parcel.files)
+    return all(
+        (marker := here.get(file.name + MARKER)) is not None
+        and marker.modified_at >= file.modified_at
+        for file in parcel.files
+    )
+
+
+def put_aside_name(file: Listed) -> str:
+    """Its name where taken files are moved to: no later one has the same."""
+    return f"{file.modified_at:%Y%m%dT%H%M%SZ}-{file.name}"
+
+
+def _parts(rules: DropRules) -> Sequence[str]:
+    return _WILD.split(rules.pattern)
+
+
+def _is_usable(name: str) -> bool:
+    """No marker, no path, and nothing that a log or a table could not hold."""
+    plain = name.isprintable() and "/" not in name and len(name) <= _LONGEST_NAME
+    return plain and not name.endswith(MARKER)

@@ -1,0 +1,105 @@
+"""Collect what a district left in a drop: each finished file once, as any other snapshot."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from sis_ingest.domain.drops import DropRules, Listed, Parcel, is_finished, parcels
+from sis_ingest.ports import Clock, Ids, Source, TooLarge, Units
+from sis_ingest.ports.drops import AlreadyTaken, Drop, DropFailed, DropFault, OpenDrop, Packer
+from sis_ingest.usecases.accept_snapshot import EARLIEST, AcceptSnapshot
+
+_NO_FAULT_OF_THE_DROP: Final = "changed_while_read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look found. `seen` is for the next one; `fault` is about single files."""
+
+    seen: Mapping[str, Listed]
+    taken: int = 0
+    waiting: int = 0
+    fault: DropFault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectDrop:
+    """Looks at one drop of one source."""
+
+    units: Units
+    accept: AcceptSnapshot
+    pack: Packer
+    clock: Clock
+    ids: Ids
+
+    async def __call__(
+        self, source: Source, drop: Drop, rules: DropRules, before: Mapping[str, Listed]
+    ) -> Look:
+        """Takes what is finished and not taken yet; `before` is what the last look saw.
+
+        Commits once per snapshot. May run twice: a file is remembered with its run. Nothing is
+        deleted; what was taken is moved where the drop says so. Raises `DropFailed`, or
+        `Retriable` when the store is away.
+        """
+        async with drop.open() as folder:
+            here = {file.name: file for file in await folder.listed()}
+            found = parcels(here.values(), rules)
+            known = await self._known(source, found)
+            taken = waiting = 0
+            fault: DropFault | None = None
+            for parcel in found:
+                try:
+                    if all(known.get(file.name) == file for file in parcel.files):
+                        await _put_aside(folder, parcel)
+                    elif is_finished(parcel, here, before, rules):
+                        await self._take(source, folder, parcel)
+                        taken += 1
+                        await _put_aside(folder, parcel)
+                    else:
+                        waiting += 1
+                except AlreadyTaken:
+                    continue
+                except DropFailed as error:
+                    if error.code not in ("changed_while_read", "too_large", "not_moved"):
+                        raise
+                    waiting += 1
+                    fault = fault if error.code == _NO_FAULT_OF_THE_DROP else error.code
+        return Look(seen=here, taken=taken, waiting=waiting, fault=fault)
+
+    async def _known(self, source: Source, found: Sequence[Parcel]) -> Mapping[str, Listed]:
+        names = [file.name for parcel in found for file in parcel.files]
+        if not names:
+            return {}
+        async with self.units.begin("collect") as unit:
+            return await unit.taken.known(source.place, names)
+
+    async def _take(self, source: Source, folder: OpenDrop, parcel: Parcel) -> None:
+        """The file speaks of when it was written, whatever passed since."""
+        if parcel.size_bytes > self.accept.limit_bytes:
+            raise DropFailed("too_large")
+        now = self.clock.now()
+        async with aclosing(self._bytes(folder, parcel)) as pieces:
+            try:
+                await self.accept(
+                    source,
+                    pieces,
+                    correlation_id=self.ids.new_id(),
+                    as_of=min(now, max(EARLIEST, parcel.modified_at)),
+                    taken=parcel.files,
+                )
+            except TooLarge:
+                raise DropFailed("too_large") from None
+
+    async def _bytes(self, folder: OpenDrop, parcel: Parcel) -> AsyncGenerator[bytes, None]:
+        if parcel.packed is None:
+            pieces = folder.read(parcel.files[0])
+        else:
+            pieces = self.pack({name: folder.read(file) for name, file in parcel.packed.items()})
+        async for piece in pieces:
+            yield piece
+
+
+async def _put_aside(folder: OpenDrop, parcel: Parcel) -> None:
+    for file in parcel.files if folder.moves else ():
+        await folder.put_aside(file)

@@ -1,0 +1,132 @@
+"""Drops as operators see them: imported by the one road, told in readiness, metrics and settings."""
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+
+from homeroom.parts.processes import free_port
+from tests.support.eventually import eventually
+from tests.support.ingest_service import Ingest, running_ingest
+from tests.support.ingesting import district
+from tests.support.sftp_servers import PASSWORD, in_process
+
+
+async def drops(ingest: Ingest) -> dict[str, Any]:
+    """What readiness says of them."""
+    page = (await ingest.http.get("/readyz")).json()
+    return page["checks"]["drops"]
+
+
+def source(source_id: str, **drop: object) -> dict[str, Any]:
+    return {"id": source_id, "district": "d1", **drop}
+
+
+def sftp(**told: object) -> dict[str, Any]:
+    """An SFTP folder on a server that is not there."""
+    key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    return {
+        "host": "127.0.0.1", "port": free_port(), "username": "x", "password": PASSWORD,
+        "hostKey": key, "everySeconds": 1, **told,
+    }  # fmt: skip
+
+
+async def test_a_file_in_a_folder_is_imported_while_another_drop_is_down(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "left-here"
+    folder.mkdir()
+    sources = [
+        source("down", sftp=sftp()),
+        source("up", folder={"path": str(folder), "everySeconds": 1}),
+        source("gone", folder={"path": str(tmp_path / "not-there"), "everySeconds": 1}),
+    ]
+    async with running_ingest(ingest_url, tmp_path, sources=sources) as ingest:
+        (folder / "roster.zip").write_bytes(district())
+
+        async def imported() -> bool:
+            return set(await ingest.people()) == {"u1", "u2"}
+
+        await eventually(imported, within_s=30, what="the file is imported")
+
+        async def told() -> dict[str, Any]:
+            page = await drops(ingest)
+            assert page["sources"]["down"]["fault"] == "unreachable"
+            assert page["sources"]["gone"]["fault"] == "no_folder"
+            return page
+
+        page = await eventually(told)
+        assert (page["ok"], page["critical"]) == (False, False)
+        up = page["sources"]["up"]
+        assert (up["fault"], up["failures"], up["waiting"]) == (None, 0, 0)
+        assert up["tookAt"] is not None
+        assert (await ingest.http.get("/readyz")).status_code == 200
+        metrics = (await ingest.http.get("/metrics")).text
+        assert 'drop_looks_total{outcome="unreachable",source="down"}' in metrics
+        assert 'drop_files_taken_total{source="up"} 1.0' in metrics
+        assert PASSWORD not in metrics + str(page)
+        assert "roster.zip" not in metrics + str(page)
+        runs = await ingest.value("SELECT count(*) FROM sis_ingest.run")
+        assert runs == 1
+
+
+async def test_a_drop_that_comes_back_is_looked_at_again(ingest_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "left-here"
+    sources = [source("s", folder={"path": str(folder), "everySeconds": 1})]
+    async with running_ingest(ingest_url, tmp_path, sources=sources) as ingest:
+
+        async def away() -> bool:
+            return (await drops(ingest))["sources"]["s"]["fault"] == "no_folder"
+
+        await eventually(away)
+        folder.mkdir()
+
+        async def back() -> bool:
+            page = await drops(ingest)
+            return page["ok"] and page["sources"]["s"]["failures"] == 0
+
+        await eventually(back, within_s=30, what="the drop is well again")
+
+
+async def test_without_drops_readiness_is_silent_of_them(ingest: Ingest) -> None:
+    assert "drops" not in (await ingest.http.get("/readyz")).json()["checks"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "sftp"])
+async def test_files_come_the_same_way_from_either_kind_of_drop(
+    ingest_url: str, tmp_path: Path, kind: str
+) -> None:
+    """The names of loose files need not be those of a package."""
+    folder = tmp_path / "left-here"
+    folder.mkdir()
+    loose = {"pattern": "ic_{name}_*.csv", "everySeconds": 1, "doneMarker": True}
+    async with in_process(folder) as server:
+        at: dict[str, Any] = (
+            {"path": str(folder), **loose}
+            if kind == "folder"
+            else {
+                **sftp(**loose), "port": server.port, "username": server.username,
+                "hostKey": server.host_key, "folder": server.at,
+            }
+        )  # fmt: skip
+        async with running_ingest(
+            ingest_url, tmp_path, sources=[source("s", **{kind: at})]
+        ) as ingest:
+            leave_loose(folder, district())
+
+            async def imported() -> bool:
+                return set(await ingest.people()) == {"u1", "u2"}
+
+            await eventually(imported, within_s=30, what="the files are imported")
+
+
+def leave_loose(folder: Path, body: bytes) -> None:
+    """The package's files one by one, with a stamp in their names and a marker beside each."""
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        for name in archive.namelist():
+            left = folder / f"ic_{name.removesuffix('.csv')}_20260901.csv"
+            left.write_bytes(archive.read(name))
+            (folder / f"{left.name}.done").touch()

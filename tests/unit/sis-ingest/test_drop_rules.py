@@ -1,0 +1,96 @@
+"""Which files of a drop are taken, and when they count as finished."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sis_ingest.domain.drops import DropRules, Listed, is_finished, parcels, put_aside_name
+
+AT = datetime(2026, 9, 1, 2, tzinfo=UTC)
+
+
+def file(name: str, *, size: int = 10, minute: int = 0) -> Listed:
+    return Listed(name=name, size_bytes=size, modified_at=AT + timedelta(minutes=minute))
+
+
+def names(listed: list[Listed], pattern: str) -> list[list[str]]:
+    found = parcels(listed, DropRules(pattern=pattern))
+    return [[one.name for one in parcel.files] for parcel in found]
+
+
+def test_files_that_match_are_taken_oldest_first() -> None:
+    listed = [file("b-2.zip", minute=2), file("a-1.zip", minute=3), file("b-1.zip"), file("x.csv")]
+
+    assert names(listed, "*.zip") == [["b-1.zip"], ["b-2.zip"], ["a-1.zip"]]
+    assert names(listed, "b-?.zip") == [["b-1.zip"], ["b-2.zip"]]
+    assert names(listed, "b.zip") == []
+
+
+@pytest.mark.parametrize("pattern", ["[ab]-1.zip", "a.zip", "(a|b)-1.zip", "^a-1.zip$"])
+def test_no_other_sign_of_a_pattern_means_anything(pattern: str) -> None:
+    assert names([file("a-1.zip"), file("axzip")], pattern) == []
+
+
+@pytest.mark.parametrize("name", ["a\n.zip", "\udc80.zip", "../a.zip", "a.zip.done", "a" * 260])
+def test_a_name_that_nothing_could_hold_is_nobodys_file(name: str) -> None:
+    assert names([file(name)], "*") == []
+
+
+def test_loose_files_are_one_package_by_the_name_in_the_pattern() -> None:
+    listed = [
+        file("users-2026-09-01.csv"), file("users-2026-09-02.csv", minute=1),
+        file("orgs-2026-09-02.csv", minute=2), file("notes.csv"), file("4-2026.csv"),
+    ]  # fmt: skip
+
+    (parcel,) = parcels(listed, DropRules(pattern="{name}-*.csv"))
+
+    assert parcel.packed is not None
+    assert {name: one.name for name, one in parcel.packed.items()} == {
+        "users.csv": "users-2026-09-02.csv",
+        "orgs.csv": "orgs-2026-09-02.csv",
+    }
+    assert (parcel.size_bytes, parcel.modified_at) == (20, AT + timedelta(minutes=2))
+
+
+@pytest.mark.parametrize("before", [[], [file("a.zip", size=9)], [file("a.zip", minute=-1)]])
+def test_a_file_that_grew_or_is_new_is_not_finished(before: list[Listed]) -> None:
+    rules = DropRules(pattern="*.zip")
+    (parcel,) = parcels([file("a.zip")], rules)
+    seen = {one.name: one for one in before}
+
+    assert not is_finished(parcel, {"a.zip": file("a.zip")}, seen, rules)
+    assert is_finished(parcel, {}, {"a.zip": file("a.zip")}, rules)
+
+
+def test_a_package_is_finished_when_all_of_its_files_are() -> None:
+    rules = DropRules(pattern="{name}.csv")
+    listed = [file("orgs.csv"), file("users.csv", minute=1)]
+    (parcel,) = parcels(listed, rules)
+    both = {one.name: one for one in listed}
+
+    assert is_finished(parcel, both, both, rules)
+    assert not is_finished(parcel, both, {"orgs.csv": listed[0]}, rules)
+
+
+@pytest.mark.parametrize(("minute", "finished"), [(-1, False), (0, True), (5, True)])
+def test_a_marker_tells_at_once_unless_it_is_older_than_its_file(
+    minute: int, finished: bool
+) -> None:
+    rules = DropRules(pattern="*.zip", done_marker=True)
+    here = {"a.zip": file("a.zip"), "a.zip.done": file("a.zip.done", minute=minute)}
+    (parcel,) = parcels(here.values(), rules)
+
+    assert is_finished(parcel, here, {}, rules) is finished
+
+
+def test_where_markers_are_used_a_still_file_without_one_is_not_finished() -> None:
+    rules = DropRules(pattern="*.zip", done_marker=True)
+    here = {"a.zip": file("a.zip")}
+    (parcel,) = parcels(here.values(), rules)
+
+    assert not is_finished(parcel, here, here, rules)
+
+
+def test_two_versions_of_a_file_are_put_aside_under_two_names() -> None:
+    assert put_aside_name(file("a.zip")) == "20260901T020000Z-a.zip"
+    assert put_aside_name(file("a.zip", minute=1)) != put_aside_name(file("a.zip"))
