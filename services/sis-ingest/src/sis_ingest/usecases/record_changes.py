@@ -4,7 +4,7 @@ The one path for webhooks and snapshots. Runs inside the caller's unit and never
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from sis_ingest.domain.changes import Change, ChangeKey, Verdict, Write, settle, settle_without
@@ -50,10 +50,19 @@ class RecordChanges:
         # What was held is part of a statement made since, so only the record's own time counts.
         as_of = {} if cleared_by == "approval" else await unit.records.stated_as_of(place)
         settled = settle(changes, known, as_of)
+        held: Set[tuple[ChangeKey, bool]] = frozenset()
         if cleared_by == "nobody":
             held = await self.guard(unit, place, settled, known)
             if held:
                 settled = settle_without(held, changes, known, as_of)
+        leaving = _demographics_of_leavers(settled.writes)
+        if leaving:
+            known = {**await unit.records.known(place, [one.key for one in leaving]), **known}
+            standing = {key for key, stored in known.items() if not stored.deleted}
+            standing |= {w.change.key for w in settled.writes if not w.known.deleted}
+            followers = [one for one in leaving if one.key in standing]
+            together = settle_without(held, [*changes, *followers], known, as_of)
+            settled = replace(together, verdicts=together.verdicts[: len(changes)])
         if settled.writes:
             await self.guard.overtaken(unit, place, settled.writes)
             await unit.records.write(place, settled.writes)
@@ -88,6 +97,27 @@ class RecordChanges:
             for w in writes
             if w.change.key in new and (w.change.entity, identified.ids.get(_own_id(w))) in before
         }
+
+
+def _demographics_of_leavers(writes: Sequence[Write]) -> Sequence[Change]:
+    """Deletions that go without saying: no birth date outlives its person.
+
+    The demographics under the outside id of each user whose deletion passes. No guard counts them:
+    whoever let the user go let them go. Source: ADR 0012.
+    """
+    leavers = (w.change for w in writes if w.content and w.change.entity == "user")
+    return [
+        replace(
+            leaver,
+            entity="demographics",
+            record=None,
+            content_hash=b"",
+            version=None,
+            raw_hash=None,
+        )
+        for leaver in leavers
+        if leaver.deleted
+    ]
 
 
 async def _said(

@@ -68,6 +68,24 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
     async def one(hold_id: str, who: Annotated[Operator, Depends(viewer)]) -> JSONResponse:
         return JSONResponse(hold_page(await _found(hold_id, who)))
 
+    @router.get("/holds/{hold_id}/items", summary="All that a hold keeps waiting, page by page")
+    async def items(
+        hold_id: str,
+        who: Annotated[Operator, Depends(viewer)],
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+        offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    ) -> JSONResponse:
+        """Our ids and what would be done; null for an outside id that may be an address.
+
+        `itemsHash` names all of them: with another one than the hold's page the hold has changed.
+        """
+        hold = await _found(hold_id, who)
+        ids = await desk.items(hold, limit=limit, offset=offset)
+        found = [{"id": one, "action": hold.operation} for one in ids]
+        return JSONResponse(
+            {"itemsHash": hold.decision.items_hash, "total": hold.count, "items": found}
+        )
+
     @router.post("/holds/{hold_id}/approve", summary="Do what the hash names")
     async def approve(
         hold_id: str, body: Approval, who: Annotated[Operator, Depends(approver)]
