@@ -19,6 +19,8 @@ def test_it_listens_on_the_loopback_only_and_ends_when_told(tmp_path: Path, face
         elsewhere = socket.create_server(("127.0.0.2", port))
         elsewhere.close()
         assert running.evidence()["notice"] == "an emulator, not a live system"
+        named = running.client.get(f"{running.url}/anything").headers["server"]
+        assert named.endswith("emulator (an emulator, not a live system)")
 
         assert running.program.stop() in (0, -15)
 

@@ -42,7 +42,7 @@ def main() -> None:
     addresses = {name: url + path for name, path in face.addresses.items()}
     credentials.write(file, base.credentials, url=url, **addresses)
     _say(product=arguments.product, notice=NOTICE, url=url, credentials=str(file))
-    asyncio.run(_serve(app(base, face), listener))
+    asyncio.run(_serve(app(base, face), listener, f"{arguments.product} ({NOTICE})"))
 
 
 def _say(**told: str) -> None:
@@ -50,8 +50,11 @@ def _say(**told: str) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _serve(served: ASGIApp, listener: socket.socket) -> None:
-    config = uvicorn.Config(served, log_level="warning", access_log=False)
+async def _serve(served: ASGIApp, listener: socket.socket, name: str) -> None:
+    config = uvicorn.Config(
+        served, log_level="warning", access_log=False, server_header=False,
+        headers=[("server", name)],
+    )  # fmt: skip
     await uvicorn.Server(config).serve(sockets=[listener])
 
 

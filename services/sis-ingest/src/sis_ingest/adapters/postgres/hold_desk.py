@@ -39,11 +39,14 @@ WHERE i.district_id = $1 AND i.hold_id = $2
 ORDER BY i.external_id LIMIT $5 OFFSET $6
 """
 
-# Purpose: the approved hold to release next. Rows: 0 or 1. Small table.
+# Purpose: the approved hold to release next, but for flips, which begin in their own way. Rows: 0
+# or 1. Small tables.
 # house: no-district — one worker serves every district
 _APPROVED: Final = """
-SELECT * FROM sis_ingest.hold
+SELECT * FROM sis_ingest.hold h
 WHERE state = 'approved' AND done_at IS NULL AND hold_id <> ALL($1::uuid[])
+  AND NOT EXISTS (SELECT FROM sis_ingest.flip f
+      WHERE f.district_id = h.district_id AND f.flip_id = h.hold_id)
 ORDER BY created_at LIMIT 1
 """
 
