@@ -89,3 +89,25 @@ async def test_a_held_user_keeps_the_demographics(ingest: Ingest) -> None:
 
     assert (await only_hold(ingest))["entity"] == "user"
     assert await live(ingest) == set(everybody)
+
+
+async def test_a_file_that_still_lists_the_demographics_keeps_them_night_after_night(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(roster(*range(100)))
+
+    for _night in range(2):
+        await ingest.load(district(people(*range(1, 100)), demographics=born(*range(100))))
+
+        assert len(await ingest.people()) == 99
+        assert len(await live(ingest)) == 100
+
+
+async def test_a_file_without_demographics_takes_those_of_its_leavers_along(
+    ingest: Ingest,
+) -> None:
+    await ingest.load(roster(*range(100)))
+
+    await ingest.load(district(people(*range(1, 100))))
+
+    assert await live(ingest) == {f"u{n}" for n in range(1, 100)}
