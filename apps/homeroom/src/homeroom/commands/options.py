@@ -1,12 +1,13 @@
 """Options that several commands share, and the client an operator command works with."""
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from homeroom.display import Display
+from homeroom.display import Advance, Display
 from homeroom.errors import CommandFailed
 from homeroom.layout import Layout, Ports
 from homeroom.operator_client import OperatorClient
@@ -47,6 +48,11 @@ def one_name(name: str | None) -> str | None:
     if name is not None and ("/" in name or not any(map(str.isalnum, name))):
         raise typer.BadParameter("this is no name: it has a slash, or no letter and no digit")
     return name
+
+
+def bar(label: str, *, silent: bool) -> AbstractContextManager[Advance]:
+    """Return a bar on the terminal, or with `silent` one that shows nothing."""
+    return nullcontext(lambda _done, _total: None) if silent else display().bar(label)
 
 
 def operator_client(

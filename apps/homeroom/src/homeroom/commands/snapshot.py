@@ -1,6 +1,6 @@
 """`homeroom snapshot`: hand a file of a source to sis-ingest and wait for its report."""
 
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from homeroom.commands.asking import operator
-from homeroom.commands.options import FolderOption, PortOption, display, one_name
+from homeroom.commands.options import FolderOption, PortOption, bar, display, one_name
 from homeroom.commands.run_report import print_report
 from homeroom.commands.tables import JsonOption, print_json
-from homeroom.display import Advance
 from homeroom.errors import CommandFailed
 from homeroom.operator_client import OperatorClient, Page
 from homeroom.patience import Patience
@@ -72,7 +71,7 @@ def _upload(
     if dry_run:
         _ensure_dry_run_is_known(client)
     size = file.stat().st_size
-    with _bar("uploaded bytes", silent=silent) as advance:
+    with bar("uploaded bytes", silent=silent) as advance:
         run = client.upload(
             source, file, on_bytes=lambda sent: advance(sent, size), dry_run=dry_run
         )
@@ -84,7 +83,7 @@ def _upload(
 def _follow(client: OperatorClient, run_id: str, *, within_s: float, silent: bool) -> Page:
     """Return the report of the run at its end; a service that is away meanwhile is asked again."""
     asking = closing(replace(client, patience=Patience(within_s=RESTART_S)))
-    with asking as patient, _bar("percent", silent=silent) as advance:
+    with asking as patient, bar("percent", silent=silent) as advance:
 
         def look() -> Page | None:
             report = patient.run(run_id)
@@ -92,10 +91,6 @@ def _follow(client: OperatorClient, run_id: str, *, within_s: float, silent: boo
             return report if report["state"] in ENDED else None
 
         return wait_for(f"the end of run {run_id}", look, within_s=within_s, every_s=POLL_S)
-
-
-def _bar(label: str, *, silent: bool) -> AbstractContextManager[Advance]:
-    return nullcontext(lambda _done, _total: None) if silent else display().bar(label)
 
 
 def _ensure_dry_run_is_known(client: OperatorClient) -> None:
