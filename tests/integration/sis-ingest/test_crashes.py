@@ -1,6 +1,7 @@
 """What a crash between any two steps leaves: all or nothing, and after a restart all, once."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
@@ -225,3 +226,43 @@ async def test_a_purge_cut_off_between_the_file_and_its_row_is_told_after_a_rest
 
     await eventually(told, within_s=20, what="the row tells that the file is gone")
     program.kill()
+
+
+async def test_a_replay_cut_off_between_batches_goes_on_and_counts_each_delivery_once(
+    installation: Installation, place: Sis, marker: Path
+) -> None:
+    program = installation.start()
+    for n in range(250):
+        body = envelope("users.upserted", user(f"u{n:03}"), at=place.now())
+        assert (await place.send(body)).status_code == 202
+    await place.applied()
+    program.kill()
+    told = len(await place.told())
+    for table in ("source_record", "resolved_record"):
+        await place.database.execute(
+            f"DELETE FROM sis_ingest.{table} WHERE district_id = $1", place.district
+        )
+
+    installation.start_doomed("ingest.replay.after_batch", marker)
+    now = place.now()
+    wish = {
+        "district": place.district,
+        "source": place.source,
+        "from": (now - timedelta(hours=1)).isoformat(),
+        "to": now.isoformat(),
+    }
+    answer = await place.http.post(f"{installation.url}/replay", json=wish, headers=place.bearer())
+    await crash(installation, marker)
+    assert len(await place.resolved()) == 200
+
+    program = installation.start()
+
+    async def end() -> dict[str, object] | None:
+        page = await place.get(f"/replay/{answer.json()['replayId']}")
+        return page if page["finishedAt"] else None
+
+    report = await eventually(end, within_s=30, what="the replay ends")
+    program.kill()
+    assert (report["total"], report["changed"]) == (250, 250)
+    assert len(await place.resolved()) == 250
+    assert len(await place.told()) == told + 250

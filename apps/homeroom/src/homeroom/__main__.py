@@ -13,6 +13,7 @@ from homeroom.commands import (
     migrate,
     plans,
     pull,
+    replay,
     republish,
     snapshot,
     status,
@@ -38,6 +39,7 @@ app.add_typer(holds.app, name="holds")
 app.add_typer(plans.app, name="plans")
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)
