@@ -24,6 +24,7 @@ from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedR
 from sis_ingest.ports import Source
 from sis_ingest.usecases.flip_authority import FlipAuthority, Flipped, NotFlipped
 from sis_ingest.usecases.keep_flip import KeepFlip
+from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.settle_flip import SettleFlip
 from sis_ingest.usecases.weigh_flip import WeighFlip
 from tests.support.truth import Truth
@@ -206,7 +207,11 @@ class ManySources:
 
     def _flips(self) -> tuple[FlipAuthority, SettleFlip]:
         truth = self.truth("a")
-        units, weigh, keep = truth.units, WeighFlip(units=truth.units), KeepFlip(clock=self.clock)
+        units, weigh = truth.units, WeighFlip(units=truth.units)
+        keep = KeepFlip(
+            clock=self.clock,
+            keep=KeepHold(clock=self.clock, ids=truth.ids),
+        )
         flip = FlipAuthority(
             units=units,
             clock=self.clock,
