@@ -300,8 +300,10 @@ class ManySources:
             if kind[3] == "upserted":
                 known[kind[2], data["record"]["sourcedId"]] = words(data["record"])
             elif kind[3] == "tobedeleted":
-                # Nobody is told that something went of which they were never told.
-                del known[kind[2], data["sourcedId"]]
+                # Nobody is told that something went of which they were never told; of a merge they
+                # are told after its going, too.
+                gone = known.pop((kind[2], data["sourcedId"]), None)
+                assert gone is not None or data["reason"] == "merged"
         return known
 
     async def expected(
