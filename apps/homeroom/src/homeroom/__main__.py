@@ -15,6 +15,7 @@ from homeroom.commands import (
     pull,
     replay,
     republish,
+    runs,
     snapshot,
     status,
     token,
@@ -39,6 +40,7 @@ app.add_typer(holds.app, name="holds")
 app.add_typer(plans.app, name="plans")
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.add_typer(runs.app, name="runs")
 app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)

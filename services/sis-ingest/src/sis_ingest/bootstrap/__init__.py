@@ -39,6 +39,9 @@ from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
 from sis_ingest.entrypoints.jobs.drops import DropWatcher, drops_check
 from sis_ingest.entrypoints.jobs.flips import LOOP as SETTLE_FLIPS
 from sis_ingest.entrypoints.jobs.flips import FlipSettler
+from sis_ingest.entrypoints.jobs.freshness import EVERY_S as AGES_EVERY_S
+from sis_ingest.entrypoints.jobs.freshness import LOOP as AGES_LOOP
+from sis_ingest.entrypoints.jobs.freshness import Freshness
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
 from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
@@ -140,6 +143,9 @@ def build(settings: Settings) -> FastAPI:
             )
 
         runtime.health.add("inbox", inbox, critical=False)
+        freshness = Freshness(sources, runs, runtime.clock)
+        runtime.every(AGES_LOOP, AGES_EVERY_S, freshness)
+        runtime.health.add("sources", freshness.check, critical=False)
 
     return create_app(settings, wire)
 
