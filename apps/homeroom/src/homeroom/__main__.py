@@ -7,6 +7,7 @@ import httpx2
 import typer
 
 from homeroom.commands import (
+    authority,
     demo,
     doctor,
     holds,
@@ -38,6 +39,7 @@ app.command()(status.status)
 app.command()(trace.trace)
 app.add_typer(holds.app, name="holds")
 app.add_typer(plans.app, name="plans")
+app.add_typer(authority.app, name="authority")
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
 app.add_typer(runs.app, name="runs")

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from roster_common.runtime.database import Database
+from sis_ingest.domain.deliveries import Place
 from tests.support.holding import roster
 from tests.support.ingest_service import Ingest, running_ingest, token
 from tests.support.ingesting import (
@@ -17,11 +19,10 @@ from tests.support.ingesting import (
     USERS,
     csv,
     district,
-    manifest,
-    package,
     user,
     user_row,
 )
+from tests.support.truth import CourseFile, Truth
 
 EMPTY = {
     "orgs": csv(ORGS), "academicSessions": csv(SESSIONS), "courses": csv(COURSES),
@@ -40,22 +41,23 @@ async def runs(ingest: Ingest, query: str = "", *, districts: Any = "*") -> dict
     return page
 
 
-async def test_a_file_that_holds_nothing_is_warned_of_and_the_same_file_again_is_not(
-    ingest: Ingest,
+async def test_a_whole_file_that_holds_nothing_is_warned_of_and_a_delta_is_not(
+    ingest_url: str,
 ) -> None:
-    first = await ingest.load(roster(1, 2))
-    again = await ingest.load(roster(1, 2))
-    absent = dict.fromkeys((*EMPTY, "demographics"), "absent")
-    stated = manifest("1.1", {**absent, "enrollments": "bulk"})
-    empty = await ingest.load(
-        package({"manifest.csv": stated, "enrollments.csv": csv(ENROLLMENTS)})
-    )
+    database = Database(ingest_url, name="test", pool_size=2)
+    truth = Truth(database=database, place=Place(district_id="d1", source_id="s1"))
+    first = await truth.file(CourseFile(titles={"c1": "Art"}))
+    again = await truth.file(CourseFile(titles={"c1": "Art"}))
+    delta = await truth.file(CourseFile(titles={}, bulk=False))
+    empty = await truth.file(CourseFile(titles={}))
+    courses = await truth.courses()
+    await database.close()
 
-    assert not codes(first) & {"nothing_read", "nothing_changed"}
-    assert not codes(again) & {"nothing_read", "nothing_changed"}
-    assert "nothing_read" in codes(empty)
-    assert (empty["state"], empty["reason"]) == ("completed", "nothing_read")
-    assert set(await ingest.people()) == {"u1", "u2"}
+    for run in (first, again, delta):
+        assert "nothing_read" not in {warning.code for warning in run.report.warnings}
+    assert "nothing_read" in {warning.code for warning in empty.report.warnings}
+    assert (empty.state, empty.reason) == ("completed", "nothing_read")
+    assert courses == {"c1": "Art"}
 
 
 async def test_a_file_of_which_every_row_was_refused_says_so(ingest: Ingest) -> None:

@@ -32,7 +32,7 @@ from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.replays import replay_routes
-from sis_ingest.entrypoints.http.snapshots import snapshot_routes
+from sis_ingest.entrypoints.http.snapshots import run_routes, snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
@@ -197,6 +197,7 @@ def _add_snapshots(
             viewer=runtime.operators.require("viewer"),
         )
     )
+    app.include_router(run_routes(runs, viewer=runtime.operators.require("viewer")))
     importer = ImportSnapshot(
         units=units,
         files=files,

@@ -77,6 +77,13 @@ def snapshot_routes(
             raise Problem(404, "unknown_run", "There is no such run here")
         return JSONResponse(run_page(run))
 
+    return router
+
+
+def run_routes(runs: RunDesk, *, viewer: Gate) -> APIRouter:
+    """The list of runs."""
+    router = APIRouter(tags=["snapshots"])
+
     @router.get("/runs", summary="Runs of files and pulls, newest first")
     async def page(
         who: Annotated[Operator, Depends(viewer)],
