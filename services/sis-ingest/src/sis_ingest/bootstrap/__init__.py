@@ -111,12 +111,13 @@ def build(settings: Settings) -> FastAPI:
             guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
             identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
         )
-        _add_webhooks(settings, app, runtime, units, sources, runs, record)
+        accepted = Bell()
+        _add_webhooks(settings, app, runtime, units, sources, runs, record, accepted)
         importer = _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         flips = Bell()
         _add_holds(app, runtime, units, record, flips)
         _add_authority(app, runtime, units, sources, flips)
-        _add_pulls(settings, app, runtime, units, sources, record)
+        _add_pulls(settings, app, runtime, units, sources, record, accepted)
         _add_replays(app, runtime, units, sources, record, importer)
         app.include_router(
             operation_routes(
@@ -158,8 +159,8 @@ def _add_webhooks(
     sources: ConfiguredSources,
     runs: PostgresRunDesk,
     record: RecordChanges,
+    bell: Bell,
 ) -> None:
-    bell = Bell()
     accept = AcceptDelivery(
         inbox=GroupedInbox(units), clock=runtime.clock, ids=runtime.ids, poke=bell.ring
     )
@@ -371,6 +372,7 @@ def _add_pulls(
     units: PostgresUnits,
     sources: ConfiguredSources,
     record: RecordChanges,
+    accepted: Bell,
 ) -> None:
     bell = Bell()
     desk = PostgresPullDesk(runtime.database)
@@ -400,5 +402,7 @@ def _add_pulls(
         puller = SourcePuller(source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear())
         runtime.loop(f"pull:{name}", puller.run)
         if source.hints is not None:
-            follower = HintFollower(source, source.hints, pulling, reread=reread, ear=Bell().ear())
+            follower = HintFollower(
+                source, source.hints, pulling, reread=reread, ear=accepted.ear()
+            )
             runtime.loop(f"hints:{name}", follower.run)
