@@ -279,8 +279,10 @@ class Holds(Protocol):
         """Takes what these overtake out of open holds; ids of the holds that changed."""
         ...
 
-    async def leaving(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these users of the source wait to be removed."""
+    async def leaving(
+        self, place: Place, entity: Entity, external_ids: Sequence[str]
+    ) -> frozenset[str]:
+        """Which of these records of the source wait to be removed."""
         ...
 
     async def let_go(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
