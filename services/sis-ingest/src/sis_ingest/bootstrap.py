@@ -25,6 +25,7 @@ from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.pulls import PostgresPullDesk
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
+from sis_ingest.adapters.postgres.suggestions import PostgresSuggestionDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.pull_files import DiskPullFiles, PulledReader
@@ -37,6 +38,7 @@ from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
+from sis_ingest.entrypoints.http.suggestions import suggestion_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
@@ -67,6 +69,7 @@ from sis_ingest.usecases.ask_pull import AskPull
 from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.decide_ids import DecideIds
+from sis_ingest.usecases.decide_suggestion import DecideSuggestion
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
@@ -84,6 +87,7 @@ from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.suggest import Suggest
 from sis_ingest.usecases.undo import Undo
 
 _OLDEST_WAITING_LIMIT_S = 60.0
@@ -122,11 +126,22 @@ def build(settings: Settings) -> FastAPI:
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock, ids=runtime.ids)
-        recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
+        recognise = Recognise(
+            clock=runtime.clock,
+            move=move,
+            keep=keep,
+            met=_count_met,
+            predecessors={one.id: one.predecessors for one in settings.sources},
+        )
         record = RecordChanges(
             clock=runtime.clock,
             guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
-            identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
+            identify=Identify(
+                clock=runtime.clock,
+                ids=runtime.ids,
+                recognise=recognise,
+                suggest=Suggest(clock=runtime.clock, ids=runtime.ids),
+            ),
         )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
         _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
@@ -279,6 +294,17 @@ def _drop(settings: FolderSettings | SftpSettings) -> Drop:
 
 
 def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
+    suggestions = DecideSuggestion(
+        units=decide.units, clock=runtime.clock, ids=runtime.ids, decide=decide
+    )
+    app.include_router(
+        suggestion_routes(
+            suggestions,
+            PostgresSuggestionDesk(runtime.database),
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
     app.include_router(
         crosswalk_routes(
             Merge(decide=decide),

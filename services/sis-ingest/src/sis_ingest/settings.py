@@ -150,7 +150,8 @@ class SourceSettings(BaseModel):
     by upload, and from `folder` or `sftp`.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
     webhooks, because an empty secret is one that everybody has. `limits` replaces limits of ADR
-    0012 by the name of their guard, as `user.remove`.
+    0012 by the name of their guard, as `user.remove`. `predecessors` are
+    sources of the district whose ids its records may say that they had before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -165,6 +166,7 @@ class SourceSettings(BaseModel):
     sftp: SftpSettings | None = None
     pull: PullSettings | None = None
     limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
+    predecessors: tuple[str, ...] = ()
     expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
 
     @field_validator("limits")

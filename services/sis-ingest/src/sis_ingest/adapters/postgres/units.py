@@ -23,6 +23,7 @@ from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
+from sis_ingest.adapters.postgres.suggestions import PostgresSuggestions
 from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.adapters.sealing import BodySeal
@@ -93,6 +94,7 @@ class PostgresUnit:
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
+        self.suggestions = PostgresSuggestions(driver)
         self.holds = PostgresHolds(driver)
         self.raw = PostgresRaw(driver)
         self.runs = PostgresRuns(driver)
