@@ -1,4 +1,4 @@
-"""Emulated SISs as processes of their own, with their desk: clerk, faults, evidence."""
+"""Emulated SISs as processes of their own, with their back door: clerk, faults, evidence."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,7 @@ from typing import Any
 import httpx2
 from oauthlib.oauth1 import Client as Signer
 
-from tests.support.eventually import eventually_sync
-from tests.support.processes import Program, start_program
+from tests.support.processes import READY_TIMEOUT_S, Program, start_program
 
 SCOPES = " ".join(
     f"https://purl.imsglobal.org/spec/or/{version}/scope/{name}.readonly"
@@ -89,7 +88,7 @@ def emulator(face: str, *arguments: str, folder: Path) -> Iterator[Emulator]:
         arguments=(face, "--port", "0", "--credentials", str(file), *arguments),
     )
     try:
-        eventually_sync(lambda: '"url"' in program.log(), what="the line that says where")
+        program.child.wait_until(lambda: '"url"' in program.log(), within_s=READY_TIMEOUT_S)
         with httpx2.Client(timeout=20) as client:
             yield Emulator(program=program, told=json.loads(file.read_text()), client=client)
     finally:

@@ -4,7 +4,7 @@ The use cases are the real ones; only the room that reads files is a list in mem
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.records import canonical, content_hash, to_bytes
 from sis_ingest.domain.runs import RowRefusal, Run
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
-from sis_ingest.ports import SnapshotLimits, Source
+from sis_ingest.ports import OpenSnapshot, SnapshotLimits, Source
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.guard_changes import GuardChanges
@@ -139,8 +139,9 @@ class Truth:
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     gone: list[tuple[datetime, str]] = field(default_factory=list)
     told: int = 0
+    supplements: frozenset[str] = frozenset()
 
-    async def file(self, content: CourseFile, *, as_of: datetime | None = None) -> Run:
+    async def file(self, content: OpenSnapshot, *, as_of: datetime | None = None) -> Run:
         """A file that is worked through; its ended run."""
         now = self.clock.now()
         run = Run(
@@ -160,7 +161,14 @@ class Truth:
             await unit.deliveries.put_file(run)
             await unit.runs.add(run)
         opening = _Opening(content)
-        source = Source(place=self.place, kind="memory", secrets=(), webhook=None, snapshot=opening)
+        source = Source(
+            place=self.place,
+            kind="memory",
+            secrets=(),
+            webhook=None,
+            snapshot=opening,
+            supplement=False,
+        )
         importer = ImportSnapshot(
             units=self.units,
             files=_NoFiles(),  # type: ignore[arg-type]
@@ -195,11 +203,16 @@ class Truth:
             occurred_at=at,
             cause=Cause(correlation_id="webhook", delivery_id=self.ids.new_id(), origin="webhook"),
         )
+        (verdict,) = await self.tell([change])
+        return verdict
+
+    async def tell(self, changes: Sequence[Change]) -> Sequence[Verdict]:
+        """Changes told together."""
         async with self.units.begin("apply") as unit:
             await unit.lock_district(self.place.district_id)
-            (verdict,) = await self._record()(unit, self.place, [change])
+            verdicts = await self._record()(unit, self.place, changes)
         await self._look()
-        return verdict
+        return verdicts
 
     async def approve_all(self) -> None:
         """Two people approve everything that waits, and it is released."""
@@ -255,7 +268,12 @@ class Truth:
     def units(self) -> PostgresUnits:
         """Transactions whose events carry the moved clock's time."""
         stamp: Any = _Stamp(self.clock, self.ids)
-        return PostgresUnits(self.database, EventMapper(stamp), BodySeal([bytes(KEY_BYTES)]))
+        return PostgresUnits(
+            self.database,
+            EventMapper(stamp),
+            BodySeal([bytes(KEY_BYTES)]),
+            supplements=self.supplements,
+        )
 
     @property
     def desk(self) -> PostgresHoldDesk:
@@ -309,13 +327,13 @@ class Truth:
 class _Opening:
     """`ports.SnapshotReader` that has the file already."""
 
-    def __init__(self, content: CourseFile) -> None:
+    def __init__(self, content: OpenSnapshot) -> None:
         self._content = content
 
-    def open(self, _path: Path, *, limits: SnapshotLimits) -> CourseFile:
+    def open(self, _path: Path, *, limits: SnapshotLimits) -> OpenSnapshot:
         """The content, whatever the limits."""
         assert limits
-        return replace(self._content)
+        return self._content
 
 
 class _NoFiles:

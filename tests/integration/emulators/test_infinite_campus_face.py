@@ -1,6 +1,7 @@
 """The Infinite Campus emulator, driven by a plain client: two versions, one token, files."""
 
 import csv
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from sis_ingest.ports import SnapshotLimits
+from sis_ingest.sources import KINDS
 from tests.support.emulators import Emulator, emulator, every_page
 from tests.support.official_oneroster import check_collection
 
@@ -111,7 +114,7 @@ def test_a_sixth_request_at_once_is_refused(sis: Emulator, headers: dict[str, st
 def test_an_extract_grows_in_steps_and_is_marked_done(sis: Emulator) -> None:
     told = sis.do("extract", steps=5, stepSeconds=0.01, done=True, stamp=True)
 
-    folder = Path(sis.told["url"] and sis.program.child.log.parent / "extract")
+    folder = sis.program.child.log.parent / "extract"
     names = told["files"]
     assert all((folder / f"{name}.done").exists() for name in names)
     people = next(name for name in names if name.startswith("users_"))
@@ -119,3 +122,23 @@ def test_an_extract_grows_in_steps_and_is_marked_done(sis: Emulator) -> None:
         rows = list(csv.DictReader(file))
     assert len({row["sourcedId"] for row in rows}) == len(rows) > 100
     assert {row["role"] for row in rows} >= {"student", "teacher", "administrator", "guardian"}
+
+
+def test_an_extract_is_a_whole_package_to_the_reader_of_csv_files(
+    sis: Emulator, tmp_path: Path
+) -> None:
+    names = sis.do("extract")["files"]
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:
+        for name in names:
+            package.write(sis.program.child.log.parent / "extract" / name, name)
+
+    found = KINDS["oneroster_csv"].snapshot.open(tmp_path / "package.zip", limits=SnapshotLimits())
+    read = [
+        found.read(collection, chunk.rows)
+        for collection in found.collections
+        for chunk in found.chunks(collection, rows=1000)
+    ]
+    found.close()
+    assert not any(rows.refused for rows in read)
+    assert not found.warnings
+    assert sum(len(rows.good) for rows in read) > 500

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from roster_common.errors import Invalid, NotVerified
 from sis_ingest.domain.deliveries import Incoming, Knock
-from sis_ingest.sources.generic.cloudevents import MAX_EVENTS
+from sis_ingest.signed.cloudevents import MAX_EVENTS
 from sis_ingest.sources.generic.spec import SPEC
 from tests.support.ingesting import NOW, SECRET, envelope, signed, user
 

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from sis_ingest.domain.authority import Authority, speaker
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.events import RecordToBeDeleted, RecordUpserted
-from sis_ingest.domain.publish import Said, Voice, publish, speaker
+from sis_ingest.domain.publish import Said, Voice, publish
 from tests.support.ingesting import CAUSE, NOW, user
 
 
@@ -106,7 +107,9 @@ def test_a_record_that_comes_back_is_told_even_if_it_says_the_same() -> None:
 def test_who_has_meant_the_person_for_longest_speaks_while_alive() -> None:
     first, second = voice("a", days=1), voice("b", days=2, source="other")
 
-    assert speaker([second, first]) == first
-    assert speaker([replace(first, deleted=True), second]) == second
-    assert speaker([replace(first, deleted=True), replace(second, deleted=True)]) is None
-    assert speaker([]) is None
+    assert speaker([second, first], Authority()) == first
+    assert speaker([replace(first, deleted=True), second], Authority()) == second
+    assert (
+        speaker([replace(first, deleted=True), replace(second, deleted=True)], Authority()) is None
+    )
+    assert speaker([], Authority()) is None

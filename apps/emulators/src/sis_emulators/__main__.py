@@ -42,7 +42,7 @@ def main() -> None:
     addresses = {name: url + path for name, path in face.addresses.items()}
     credentials.write(file, base.credentials, url=url, **addresses)
     _say(product=arguments.product, notice=NOTICE, url=url, credentials=str(file))
-    asyncio.run(_serve(app(base, face), listener))
+    asyncio.run(_serve(app(base, face), listener, f"{arguments.product} ({NOTICE})"))
 
 
 def _say(**told: str) -> None:
@@ -50,8 +50,11 @@ def _say(**told: str) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _serve(served: ASGIApp, listener: socket.socket) -> None:
-    config = uvicorn.Config(served, log_level="warning", access_log=False)
+async def _serve(served: ASGIApp, listener: socket.socket, name: str) -> None:
+    config = uvicorn.Config(
+        served, log_level="warning", access_log=False, server_header=False,
+        headers=[("server", name)],
+    )  # fmt: skip
     await uvicorn.Server(config).serve(sockets=[listener])
 
 
@@ -72,14 +75,21 @@ def _common(parser: argparse.ArgumentParser, *, token_lifetime_s: int = 3600) ->
     parser.add_argument("--token-lifetime-s", type=int, default=token_lifetime_s)
 
 
+def _no_counts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-counts", dest="counts", action="store_false",
+                        help="OneRoster pages without X-Total-Count and Link")  # fmt: skip
+
+
 def _oneroster(parser: argparse.ArgumentParser) -> None:
     _common(parser)
+    _no_counts(parser)
     parser.add_argument("--revision-headers", action="store_true", help="x-count, x-perm-rev")
 
     def build(base: House, told: argparse.Namespace) -> Face:
         return oneroster.face(
-            base, revision_headers=told.revision_headers, token_lifetime_s=told.token_lifetime_s
-        )
+            base, revision_headers=told.revision_headers, counts=told.counts,
+            token_lifetime_s=told.token_lifetime_s,
+        )  # fmt: skip
 
     parser.set_defaults(product=oneroster.PRODUCT, build=build)
 
@@ -105,6 +115,7 @@ def _infinite_campus(parser: argparse.ArgumentParser) -> None:
 
 def _powerschool(parser: argparse.ArgumentParser) -> None:
     _common(parser, token_lifetime_s=powerschool.TOKEN_LIFETIME_S)
+    _no_counts(parser)
     parser.add_argument("--page-max", type=int, default=100)
     parser.add_argument("--min-interval-ms", type=int, default=0)
     parser.add_argument("--notify", choices=("json", "json-nested", "xml"), default="json")
@@ -117,7 +128,7 @@ def _powerschool(parser: argparse.ArgumentParser) -> None:
             powerschool.Choices(
                 page_max=told.page_max, interval_s=told.min_interval_ms / 1000,
                 notify=told.notify, delta=told.delta_shape, application=told.data_app,
-                token_lifetime_s=told.token_lifetime_s,
+                counts=told.counts, token_lifetime_s=told.token_lifetime_s,
             ),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from random import Random
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from sis_emulators.clock import Clock
 from sis_emulators.evidence import Evidence
@@ -14,8 +14,8 @@ from sis_emulators.faults import Faults
 from sis_emulators.office.clerk import Clerk
 from sis_emulators.office.generator import open_office
 from sis_emulators.office.tables import Office
+from sis_emulators.wire.back_door import BackDoor, NamesOf
 from sis_emulators.wire.credentials import Credentials
-from sis_emulators.wire.desk import Desk, NamesOf
 from sis_emulators.wire.guard import Guard, Limits
 
 NO_LIMITS = Limits()
@@ -45,7 +45,7 @@ class Face:
     expire_tokens: Callable[[], None]
     limits: Limits = NO_LIMITS
     # Runs while the emulator does, such as a sender of notifications.
-    lifespan: Callable[[Starlette], object] | None = None
+    lifespan: Lifespan[Starlette] | None = None
 
 
 def house(*, product: str, students: int, seed: int, credentials: Credentials) -> House:
@@ -62,9 +62,9 @@ def house(*, product: str, students: int, seed: int, credentials: Credentials) -
 
 def app(base: House, face: Face) -> ASGIApp:
     """The ASGI application of one emulator."""
-    desk = Desk(base.office, base.clerk, base.faults, base.evidence, face.names_of)
+    back_door = BackDoor(base.office, base.clerk, base.faults, base.evidence, face.names_of)
     return Guard(
-        Starlette(routes=[*face.routes, *desk.routes()], lifespan=face.lifespan),  # type: ignore[arg-type]
+        Starlette(routes=[*face.routes, *back_door.routes()], lifespan=face.lifespan),
         evidence=base.evidence,
         faults=base.faults,
         limits=face.limits,

@@ -20,6 +20,7 @@ from sis_ingest.adapters.drops.packing import pack
 from sis_ingest.adapters.drops.sftp import SftpDrop
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
+from sis_ingest.adapters.postgres.authority import PostgresAuthorityDesk
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
@@ -33,6 +34,7 @@ from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.domain.schedule import Schedule
+from sis_ingest.entrypoints.http.authority import authority_routes
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
@@ -43,6 +45,8 @@ from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
 from sis_ingest.entrypoints.jobs.drops import DropWatcher, drops_check
+from sis_ingest.entrypoints.jobs.flips import LOOP as SETTLE_FLIPS
+from sis_ingest.entrypoints.jobs.flips import FlipSettler
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
 from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
@@ -70,10 +74,12 @@ from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.decide_ids import DecideIds
 from sis_ingest.usecases.decide_suggestion import DecideSuggestion
+from sis_ingest.usecases.flip_authority import FlipAuthority
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.identify import Identify
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
+from sis_ingest.usecases.keep_flip import KeepFlip
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
@@ -85,10 +91,12 @@ from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
+from sis_ingest.usecases.settle_flip import SettleFlip
 from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 from sis_ingest.usecases.suggest import Suggest
 from sis_ingest.usecases.undo import Undo
+from sis_ingest.usecases.weigh_flip import WeighFlip
 
 _OLDEST_WAITING_LIMIT_S = 60.0
 # How many runs are at work at a time, each of another source: one may be long.
@@ -100,6 +108,9 @@ class ConfiguredSources:
 
     def __init__(self, settings: Iterable[SourceSettings], runtime: Runtime) -> None:
         self._sources = {source.id: _source(source, runtime) for source in settings}
+        self.supplements = frozenset(
+            source_id for source_id, source in self._sources.items() if source.supplement
+        )
 
     def get(self, source_id: str) -> Source | None:
         """See the port."""
@@ -122,7 +133,9 @@ def build(settings: Settings) -> FastAPI:
         """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources, runtime)
         seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
-        units = PostgresUnits(runtime.database, EventMapper(runtime), seal)
+        units = PostgresUnits(
+            runtime.database, EventMapper(runtime), seal, supplements=sources.supplements
+        )
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock, ids=runtime.ids)
@@ -145,8 +158,10 @@ def build(settings: Settings) -> FastAPI:
         )
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
         _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
+        flips = Bell()
+        _add_holds(app, runtime, units, record, flips)
+        _add_authority(app, runtime, units, sources, flips)
         _add_pulls(settings, app, runtime, units, sources, record)
-        _add_holds(app, runtime, units, record)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
@@ -321,11 +336,50 @@ def _count_met(outcome: str, times: int) -> None:
     metric("identity_matches_total").labels(outcome=outcome).inc(times)
 
 
-def _add_holds(app: FastAPI, runtime: Runtime, units: PostgresUnits, record: RecordChanges) -> None:
+def _add_authority(
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    bell: Bell,
+) -> None:
+    desk = PostgresAuthorityDesk(runtime.database)
+    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock)
+    flip = FlipAuthority(
+        units=units,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        sources=sources,
+        weigh=weigh,
+        keep=keep,
+        poke=bell.ring,
+    )
+    settle = SettleFlip(
+        units=units, desk=desk, clock=runtime.clock, ids=runtime.ids, weigh=weigh, keep=keep
+    )
+    app.include_router(
+        authority_routes(
+            flip,
+            desk,
+            approver=runtime.operators.require("approver"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
+    runtime.loop(SETTLE_FLIPS, FlipSettler(settle, bell.ear(), runtime.clock).run)
+
+
+def _add_holds(
+    app: FastAPI, runtime: Runtime, units: PostgresUnits, record: RecordChanges, flips: Bell
+) -> None:
     bell = Bell()
+
+    def poke() -> None:
+        bell.ring()
+        flips.ring()
+
     desk = PostgresHoldDesk(runtime.database)
     decide = DecideHold(
-        units=units, desk=desk, clock=runtime.clock, keep=record.guard.keep, poke=bell.ring
+        units=units, desk=desk, clock=runtime.clock, keep=record.guard.keep, poke=poke
     )
     release = ReleaseHold(units=units, desk=desk, clock=runtime.clock, record_changes=record)
     app.include_router(

@@ -20,7 +20,7 @@ from sis_emulators.rostering.names import UuidNames
 from sis_emulators.rostering.service import RosterService
 from sis_emulators.wire.answers import Json
 from sis_emulators.wire.guard import Limits
-from sis_emulators.wire.tokens import TokenDesk, TokenRules
+from sis_emulators.wire.tokens import TokenIssuer, TokenRules
 
 PRODUCT = "Infinite Campus emulator"
 TOKEN_PATH = "/campus/oauth2/token"  # noqa: S105  # a path
@@ -66,9 +66,9 @@ class OldNames(UuidNames):
 
 
 def face(house: House, choices: Choices) -> Face:
-    """The routes of both versions, the token, and the desk's way to ask for an extract."""
+    """The routes of both versions, the token, and the back door's way to ask for an extract."""
     rules = TokenRules(lifetime_s=choices.token_lifetime_s)
-    tokens = TokenDesk(house.credentials, house.evidence, rules)
+    tokens = TokenIssuer(house.credentials, house.evidence, rules)
     district = house.office.district.uuid
     new_names = UuidNames(district)
     old_names = OldNames(district, "+" if choices.prefix == "plus" else "")

@@ -1,5 +1,7 @@
 """OneRoster 1.1 (OAuth 1.0a or OAuth 2) and 1.2 (OAuth 2 with scopes) at the standard paths."""
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -7,8 +9,8 @@ from sis_emulators.emulator import Face, House
 from sis_emulators.rostering.dialect import Dialect
 from sis_emulators.rostering.names import UuidNames
 from sis_emulators.rostering.service import Authorise, RosterService
-from sis_emulators.wire.signatures import SignatureDesk
-from sis_emulators.wire.tokens import TokenDesk, TokenRules
+from sis_emulators.wire.signatures import SignatureCheck
+from sis_emulators.wire.tokens import TokenIssuer, TokenRules
 
 PRODUCT = "OneRoster SIS emulator"
 OLD_BASE = "/ims/oneroster/v1p1"
@@ -21,12 +23,15 @@ SCOPES = frozenset(
 )
 
 
-def face(house: House, *, revision_headers: bool, token_lifetime_s: int) -> Face:
-    """The routes of both versions. `revision_headers` are ClassLink's three."""
+def face(house: House, *, revision_headers: bool, counts: bool, token_lifetime_s: int) -> Face:
+    """The routes of both versions; see `Dialect` for `revision_headers` and `counts`."""
     rules = TokenRules(scopes=SCOPES, lifetime_s=token_lifetime_s)
-    tokens = TokenDesk(house.credentials, house.evidence, rules)
-    signatures = SignatureDesk(house.credentials, house.evidence)
+    tokens = TokenIssuer(house.credentials, house.evidence, rules)
+    signatures = SignatureCheck(house.credentials, house.evidence)
     names = UuidNames(house.office.district.uuid)
+    new_dialect = Dialect(
+        version="1.2", names=names, revision_headers=revision_headers, counts=counts
+    )
 
     def served(base: str, dialect: Dialect, authorise: Authorise) -> list[Route]:
         return RosterService(
@@ -45,10 +50,8 @@ def face(house: House, *, revision_headers: bool, token_lifetime_s: int) -> Face
     return Face(
         routes=[
             Route(TOKEN_PATH, tokens.issue, methods=["POST"]),
-            *served(OLD_BASE, Dialect(
-                version="1.1", names=names, revision_headers=revision_headers), old),
-            *served(NEW_BASE, Dialect(
-                version="1.2", names=names, revision_headers=revision_headers), new),
+            *served(OLD_BASE, replace(new_dialect, version="1.1"), old),
+            *served(NEW_BASE, new_dialect, new),
         ],
         addresses={
             "tokenUrl": TOKEN_PATH,
@@ -57,11 +60,11 @@ def face(house: House, *, revision_headers: bool, token_lifetime_s: int) -> Face
         },
         names_of=lambda record: {"oneRoster": names.of(record)},
         expire_tokens=tokens.expire,
-    )  # fmt: skip
+    )
 
 
 def _opens(
-    tokens: TokenDesk, request: Request, version: str, collection: str
+    tokens: TokenIssuer, request: Request, version: str, collection: str
 ) -> tuple[int, str] | None:
     """Demographics have a scope of their own; the other roster scopes do not open them."""
     token = tokens.check(request)

@@ -25,7 +25,7 @@ from sis_emulators.office.records import Staff
 from sis_emulators.office.tables import Write
 from sis_emulators.powerschool.rest import BASE
 from sis_emulators.wire.answers import Json, base_url, told
-from sis_emulators.wire.tokens import TokenDesk
+from sis_emulators.wire.tokens import TokenIssuer
 
 Shape = Literal["json", "json-nested", "xml"]
 TABLES = {
@@ -63,7 +63,7 @@ class Event:
 class Events:
     """The subscription, and the one that tells."""
 
-    def __init__(self, house: House, tokens: TokenDesk, shape: Shape) -> None:
+    def __init__(self, house: House, tokens: TokenIssuer, shape: Shape) -> None:
         self._house = house
         self._tokens = tokens
         self._body = SHAPES[shape]
@@ -73,7 +73,7 @@ class Events:
         house.office.listeners.append(self._hear)
 
     def routes(self) -> list[Route]:
-        """The subscription, and the desk's way to ask for a test."""
+        """The subscription, and the back door's way to ask for a test."""
         path = f"{BASE}/event_subscription"
         return [
             Route(path, self._read, methods=["GET"]),

@@ -17,7 +17,7 @@ from sis_emulators.powerschool.versions import Versions
 from sis_emulators.rostering.dialect import Dialect
 from sis_emulators.rostering.service import RosterService
 from sis_emulators.wire.guard import Limits
-from sis_emulators.wire.tokens import TokenDesk, TokenRules
+from sis_emulators.wire.tokens import TokenIssuer, TokenRules
 
 PRODUCT = "PowerSchool SIS emulator"
 TOKEN_PATH = "/oauth/access_token"  # noqa: S105  # a path
@@ -34,6 +34,7 @@ class Choices:
     notify: events.Shape
     delta: versions.Shape
     application: str
+    counts: bool
     token_lifetime_s: int
 
 
@@ -80,7 +81,7 @@ class DcidNames:
 def face(house: House, choices: Choices) -> Face:
     """All routes, and the one that tells subscribers."""
     rules = TokenRules(lifetime_s=choices.token_lifetime_s, lifetime_as_text=True)
-    tokens = TokenDesk(house.credentials, house.evidence, rules)
+    tokens = TokenIssuer(house.credentials, house.evidence, rules)
     told = Events(house, tokens, choices.notify)
     records = Rest(house, tokens, choices.page_max)
     deltas = Versions(house.office, records, choices.application, choices.delta)
@@ -90,7 +91,9 @@ def face(house: House, choices: Choices) -> Face:
 
     roster = RosterService(
         base=ROSTER_BASE, office=house.office, faults=house.faults, evidence=house.evidence,
-        dialect=Dialect(version="1.1", names=DcidNames(), nulls=True, pads=True),
+        dialect=Dialect(
+            version="1.1", names=DcidNames(), nulls=True, pads=True, counts=choices.counts
+        ),
         authorise=authorise,
     )  # fmt: skip
     return Face(

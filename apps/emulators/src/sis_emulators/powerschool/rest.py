@@ -21,7 +21,7 @@ from sis_emulators.powerschool.shapes import (
     alone,
 )
 from sis_emulators.wire.answers import Json
-from sis_emulators.wire.tokens import TokenDesk
+from sis_emulators.wire.tokens import TokenIssuer
 
 BASE = "/ws/v1"
 EXPANSIONS = {"student": STUDENT_EXPANSIONS, "staff": STAFF_EXPANSIONS, "section": ("term",)}
@@ -50,7 +50,7 @@ class Resource:
 class Rest:
     """The routes of one office. `page_max` is what an administrator allows the plugin."""
 
-    def __init__(self, house: House, tokens: TokenDesk, page_max: int) -> None:
+    def __init__(self, house: House, tokens: TokenIssuer, page_max: int) -> None:
         self._house = house
         self._office = house.office
         self._tokens = tokens

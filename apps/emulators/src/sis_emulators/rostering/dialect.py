@@ -50,7 +50,8 @@ class Dialect:
 
     `most` is the largest `limit` that is served, 0 for any. `pads` puts blanks around some
     sourcedIds, `nulls` writes empty optional fields as null, `record_per_role` gives a person one
-    user for each role. `revision_headers` adds `x-count`, `x-total-count`, `x-perm-rev`.
+    user for each role. `counts` sends `X-Total-Count` and `Link`, `revision_headers` `x-count` and
+    `x-perm-rev` too.
     """
 
     version: Version
@@ -61,6 +62,7 @@ class Dialect:
     nulls: bool = False
     pads: bool = False
     most: int = 0
+    counts: bool = True
     revision_headers: bool = False
 
 

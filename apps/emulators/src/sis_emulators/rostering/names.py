@@ -18,6 +18,7 @@ class UuidNames:
 
     def __init__(self, district: str) -> None:
         self._space = UUID(district)
+        self._made: dict[tuple[str, int], str] = {}
 
     def org(self, school: int | None) -> str:
         """The district is school 0."""
@@ -48,7 +49,10 @@ class UuidNames:
         return self._name("teaching", section)
 
     def _name(self, table: str, number: int) -> str:
-        return str(uuid5(self._space, f"{table}:{number}"))
+        made = self._made.get((table, number))
+        if made is None:
+            made = self._made[table, number] = str(uuid5(self._space, f"{table}:{number}"))
+        return made
 
     def of(self, record: Record) -> str:
         """The sourcedId of any record."""

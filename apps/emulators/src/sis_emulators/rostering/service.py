@@ -141,9 +141,10 @@ class RosterService:
         return _Page(bodies=bodies, total=total)
 
     def _headers(self, request: Request, query: Query, page: _Page) -> dict[str, str]:
-        headers = {"X-Total-Count": str(page.total)}
-        if links := self._links(request, query, page.total):
-            headers["Link"] = links
+        headers = {}
+        if self._dialect.counts:
+            headers["X-Total-Count"] = str(page.total)
+            headers["Link"] = self._links(request, query, page.total)
         if self._dialect.revision_headers:
             headers["x-count"] = str(len(page.bodies))
             headers["x-perm-rev"] = self._revision.text(self._office)

@@ -6,6 +6,7 @@ have it (README.md, sources). 1.2 writes booleans as the strings "true" and "fal
 
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from urllib.parse import quote
 
 from sis_emulators.clock import iso
@@ -188,7 +189,7 @@ class Shapes:
 
     def _ref(self, kind: str, sourced_id: str) -> Body:
         plural = {"class": "classes"}.get(kind, f"{kind}s")
-        href = f"{self._base}/{plural}/{quote(sourced_id, safe='')}"
+        href = f"{self._base}/{plural}/{_quoted(sourced_id)}"
         return {"href": href, "sourcedId": sourced_id, "type": kind}
 
     def _body(self, sourced_id: str, row: Record, status: str, fields: Body) -> Body:
@@ -205,6 +206,11 @@ class Shapes:
             "dateLastModified": iso(row.modified),
             **kept,
         }
+
+
+@cache
+def _quoted(sourced_id: str) -> str:
+    return quote(sourced_id, safe="")
 
 
 def status_of(row: Person) -> str:

@@ -1,1 +1,1 @@
-"""What every face shares of HTTP: the desk of tests, credentials, faults and counting."""
+"""What every face shares of HTTP: the back door of tests, credentials, faults and counting."""

@@ -1,6 +1,6 @@
 """Stands before a face: counts every request, holds its limits, and does the faults of answers.
 
-Paths that begin with `/_` are the desk of tests and pass untouched.
+Paths that begin with `/_` are the back door of tests and pass untouched.
 """
 
 import asyncio

@@ -71,7 +71,7 @@ class _Rules(RequestValidator):
         return True
 
 
-class SignatureDesk:
+class SignatureCheck:
     """Verifies signed requests of one client."""
 
     def __init__(self, credentials: Credentials, evidence: Evidence) -> None:

@@ -38,7 +38,7 @@ class TokenRules:
     lifetime_as_text: bool = False
 
 
-class TokenDesk:
+class TokenIssuer:
     """The tokens of one emulator; they are lost when it ends."""
 
     def __init__(self, credentials: Credentials, evidence: Evidence, rules: TokenRules) -> None:

@@ -40,6 +40,8 @@ FAILPOINTS = frozenset(
         "ingest.pull.after_hand_over",
         "ingest.release.before_commit",
         "ingest.release.after_batch",
+        "ingest.flip.before_commit",
+        "ingest.flip.after_batch",
         "ingest.purge.before_commit",
         # roster-publisher
         "publisher.apply.before_commit",

@@ -37,7 +37,7 @@ class RecordToBeDeleted:
     cause: Cause
     entity: Entity
     entity_id: str
-    reason: Literal["source_deleted", "not_in_snapshot", "republished", "merged"]
+    reason: Literal["source_deleted", "not_in_snapshot", "republished", "merged", "no_authority"]
     merged_into: str | None = None
 
 

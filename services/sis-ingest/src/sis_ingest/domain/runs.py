@@ -19,6 +19,8 @@ RunState: TypeAlias = Literal["waiting", "running", "completed", "refused", "fai
 BAD_ROW_SHARE: Final = 0.05
 MAX_PROBLEMS: Final = 100
 MAX_ATTEMPTS: Final = 5
+# A file has fewer rows. Where one tells several records, the second of row 7 is number ROWS + 7.
+ROWS: Final = 10_000_000
 # Why a row is refused whose id stood in an earlier row.
 REPEATED: Final = "repeated_id"
 
@@ -144,13 +146,13 @@ def tally(before: Iterable[RefusedRows], more: Iterable[RowRefusal]) -> tuple[Re
     found = {(r.file, r.reason, r.field): r for r in before}
     for refusal in more:
         key = (refusal.file, refusal.reason, refusal.field)
-        known = found.get(key)
+        known, row = found.get(key), refusal.row % ROWS
         found[key] = RefusedRows(
             file=refusal.file,
             reason=refusal.reason,
             field=refusal.field,
             count=1 if known is None else known.count + 1,
-            first_row=refusal.row if known is None else min(known.first_row, refusal.row),
+            first_row=row if known is None else min(known.first_row, row),
         )
     return tuple(found.values())
 

@@ -12,13 +12,15 @@ class Collection:
     """One collection the snapshot states. `bulk` is the whole of it, `delta` only what changed.
 
     A `paged` one was read in pieces: an id that stands in it twice says that rows moved from page
-    to page meanwhile, and that others may have been missed.
+    to page meanwhile, and that others may have been missed. A refusal in `id_field` says that
+    nobody can tell which record a row was about.
     """
 
     entity: Entity
     file: str
     mode: Literal["bulk", "delta"]
     paged: bool = False
+    id_field: str = "sourcedId"
 
 
 def is_whole(collection: Collection, report: Report) -> bool:
@@ -30,7 +32,7 @@ def is_whole(collection: Collection, report: Report) -> bool:
     counts = report.counts(collection.entity)
     doubtful = any(
         refused.file == collection.file
-        and refused.field == "sourcedId"
+        and refused.field == collection.id_field
         and (collection.paged or refused.reason != REPEATED)
         for refused in report.refusals
     )
@@ -41,6 +43,7 @@ def is_whole(collection: Collection, report: Report) -> bool:
 class RawRow:
     """A row as it stands in the file. `external_id` is trimmed, and empty where there is none.
 
+    `row` is its number in the file, and of its own in the collection: see `runs.ROWS`.
     `raw_hash` stands for all that its record is made of: rows of one collection with the same
     hash give the same record. `cells` are the reader's own.
     """

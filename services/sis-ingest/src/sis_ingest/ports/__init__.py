@@ -22,6 +22,7 @@ from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
 from sis_ingest.domain.suggestions import Suggestion
+from sis_ingest.ports.authority import AuthorityTable
 from sis_ingest.ports.drops import TakenFiles
 from sis_ingest.ports.identities import Crosswalk, Suggestions, Voices
 from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
@@ -279,6 +280,7 @@ Work: TypeAlias = Literal[
     "run",
     "merge",
     "release",
+    "flip",
     "purge",
     "pull_page",
     "hand_over",
@@ -311,6 +313,11 @@ class Unit(Protocol):
     @property
     def voices(self) -> Voices:
         """What stands behind resolved records."""
+        ...
+
+    @property
+    def authority(self) -> AuthorityTable:
+        """Who may speak for what."""
         ...
 
     @property

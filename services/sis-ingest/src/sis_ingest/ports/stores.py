@@ -111,7 +111,13 @@ class Records(Protocol):
     async def resolved_after(
         self, district_id: str, after: ResolvedKey | None, *, limit: int
     ) -> Sequence[Resolved]:
-        """The next resolved records by key, of the whole district."""
+        """The next resolved records by key that others were told of, of the whole district."""
+        ...
+
+    async def of_entity(
+        self, district_id: str, entity: Entity, *, after: str, limit: int
+    ) -> Sequence[Resolved]:
+        """The next resolved records of one entity by id, told or not."""
         ...
 
 

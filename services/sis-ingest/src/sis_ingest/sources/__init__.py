@@ -5,14 +5,18 @@ from typing import Final
 
 from sis_ingest.ports import SourceSpec
 from sis_ingest.sources.generic.spec import SPEC as GENERIC
+from sis_ingest.sources.intake.spec import SPEC as INTAKE
 from sis_ingest.sources.oneroster_csv.spec import SPEC as ONEROSTER_CSV
 from sis_ingest.sources.oneroster_rest.spec import SPEC as ONEROSTER_REST
+from sis_ingest.sources.staff_csv.spec import SPEC as STAFF_CSV
 
 KINDS: Final[Mapping[str, SourceSpec]] = {
     spec.kind: spec
     for spec in (
         GENERIC,
+        INTAKE,
         ONEROSTER_CSV,
         ONEROSTER_REST,
+        STAFF_CSV,
     )
 }

@@ -5,8 +5,9 @@ mere reference before its record was recognised. Runs inside the caller's unit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sis_ingest.domain.authority import to_said
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity, id_space
 from sis_ingest.domain.events import (
@@ -118,19 +119,18 @@ async def _said(
     cause: Cause,
 ) -> Sequence[Said]:
     """What is true now: first of what lives, last of what is gone, so that nothing points there."""
-    now = await spoken(unit, district_id, [key for key in keys if key not in ended], moved={})
-    live = [key for key in keys if now.get(key) is not None]
-    return [
-        Said(
-            entity=entity,
-            entity_id=one,
-            record=now.get((entity, one)),
-            cause=cause,
-            gone="merged" if (entity, one) in ended else "source_deleted",
-            merged_into=ended.get((entity, one)),
+    authority = await unit.authority.of(district_id)
+    now = await spoken(
+        unit, district_id, [key for key in keys if key not in ended], authority=authority
+    )
+    said = [
+        replace(
+            to_said(key, now.get(key), cause=cause, gone="merged" if key in ended else None),
+            merged_into=ended.get(key),
         )
-        for entity, one in [*live, *(key for key in keys if key not in live)]
+        for key in keys
     ]
+    return sorted(said, key=lambda one: one.record is None or one.silent)
 
 
 def _told(

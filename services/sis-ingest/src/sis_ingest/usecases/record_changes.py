@@ -3,10 +3,11 @@
 The one path for webhooks and snapshots. Runs inside the caller's unit and never commits.
 """
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from sis_ingest.domain.authority import Spoken
 from sis_ingest.domain.changes import Change, ChangeKey, Verdict, Write, settle, settle_without
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import id_space
@@ -76,7 +77,7 @@ class RecordChanges:
         """Records that are new in this source alone: under its id we knew somebody already."""
         identified = await self.identify(unit, place, writes, new=new)
         said = await _said(unit, place, writes, identified)
-        before = await unit.records.resolved(place.district_id, [_key(one) for one in said])
+        before = await unit.records.resolved(place.district_id, [one.key for one in said])
         published = publish(place.district_id, said, before)
         if published.records:
             await unit.records.write_resolved(
@@ -98,42 +99,68 @@ class RecordChanges:
 async def _said(
     unit: Unit, place: Place, writes: Sequence[Write], identified: Identified
 ) -> Sequence[Said]:
-    """What the writes make of their resolved records; others may speak for shared ones."""
-    own = {write.change.key: _own_id(write) for write in writes}
-    ids = identified.ids
-    asked = {key for key in own.values() if key in ids and key not in identified.fresh}
-    shared: Set[IdKey] = frozenset()
-    if asked:
-        shared = await unit.crosswalk.shared(
-            place.district_id, [(space, ids[space, outside]) for space, outside in asked]
-        )
-    said: dict[ResolvedKey, Said] = {}
+    """What the writes make of their resolved records; others may speak for shared ones.
+
+    Where authority is laid down every record asks who speaks for it, and the demographics of each
+    person with it, because they follow the person's school.
+    """
+    authority = await unit.authority.of(place.district_id)
+    said = {one.key: one for one in _stated(writes, identified.ids)}
+    if authority.sources:
+        for person in [one for one in said.values() if one.entity == "user"]:
+            beside = replace(person, entity="demographics", record=None, gone="no_authority")
+            said.setdefault(beside.key, beside)
+        asked = list(said)
+    else:
+        asked = await _shared(unit, place, writes, identified)
+    if not asked:
+        return list(said.values())
+    speaking = await spoken(unit, place.district_id, asked, authority=authority)
+    heard = {key: _heard(said[key], speaking[key]) for key in asked if key in speaking}
+    alone = said.keys() - set(asked)
+    return [heard.get(key, one) for key, one in said.items() if key in heard or key in alone]
+
+
+def _stated(writes: Sequence[Write], ids: Mapping[IdKey, str]) -> Iterator[Said]:
+    """What the source itself says, in our ids; a deletion of what was never seen is left out."""
     for write in writes:
         change = write.change
-        if own[change.key] not in ids:
-            continue  # a deletion of what was never seen
-        ours = ids[own[change.key]]
+        ours = ids.get(_own_id(write))
+        if ours is None:
+            continue
         gone = change.deleted or change.record is None
-        said[change.entity, ours] = Said(
+        yield Said(
             entity=change.entity,
             entity_id=ours,
             record=None if gone else with_ids(change.entity, change.record or {}, ids),
             cause=change.cause,
             gone="not_in_snapshot" if change.absent else "source_deleted",
         )
-    together = [key for key in said if (id_space(key[0]), key[1]) in shared]
-    if together:
-        speaking = await spoken(unit, place.district_id, together, moved={})
-        for key in together:
-            one = said[key]
-            said[key] = Said(
-                entity=one.entity,
-                entity_id=one.entity_id,
-                record=speaking.get(key),
-                cause=one.cause,
-                gone=one.gone,
-            )
-    return list(said.values())
+
+
+async def _shared(
+    unit: Unit, place: Place, writes: Sequence[Write], identified: Identified
+) -> list[ResolvedKey]:
+    """The records of the writes behind which other outside ids stand, too."""
+    ids, fresh = identified.ids, identified.fresh
+    known = {
+        (write.change.entity, ids[own])
+        for write in writes
+        if (own := _own_id(write)) in ids and own not in fresh
+    }
+    if not known:
+        return []
+    owners = {(id_space(entity), ours) for entity, ours in known}
+    shared = await unit.crosswalk.shared(place.district_id, list(owners))
+    return [(entity, ours) for entity, ours in known if (id_space(entity), ours) in shared]
+
+
+def _heard(own: Said, spoken: Spoken | None) -> Said:
+    """What is true once everybody who knows the record was asked."""
+    if spoken is None:
+        return replace(own, record=None)
+    gone = own.gone if own.record is None else "no_authority"
+    return replace(own, record=spoken.record, silent=spoken.silent, gone=gone)
 
 
 def _without_news(
@@ -148,7 +175,3 @@ def _without_news(
 
 def _own_id(write: Write) -> IdKey:
     return id_space(write.change.entity), write.change.external_id
-
-
-def _key(said: Said) -> ResolvedKey:
-    return said.entity, said.entity_id

@@ -1,42 +1,81 @@
 """Who speaks for a resolved record, in our ids. Runs inside the caller's unit; writes nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from sis_ingest.domain.authority import (
+    DISTRICT,
+    Authority,
+    Spoken,
+    alive,
+    oldest,
+    school_of,
+    speaker,
+    spoken_by,
+)
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.publish import ResolvedKey, Voice, speaker
-from sis_ingest.domain.records import Record
+from sis_ingest.domain.publish import ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey, ids_in, with_ids
 from sis_ingest.ports import Unit
 
 
 async def spoken(
-    unit: Unit, district_id: str, keys: Sequence[ResolvedKey], *, moved: Mapping[IdKey, str]
-) -> Mapping[ResolvedKey, Record | None]:
+    unit: Unit,
+    district_id: str,
+    keys: Sequence[ResolvedKey],
+    *,
+    authority: Authority,
+) -> Mapping[ResolvedKey, Spoken | None]:
     """What the speaker of each record says, under our ids; None when no source has it any more.
 
-    Records that no source ever sent are left out. `moved` holds ids of ours that are about to
-    become others (empty when the crosswalk says it all): what stands behind them counts as behind
-    the others, as the last to have come.
+    Records that no source ever sent are left out.
     """
-    wanted = [*keys, *((entity, old) for entity, new in keys for old in _moved_to(moved, new))]
-    voices: dict[ResolvedKey, list[Voice]] = {}
-    for voice in await unit.voices.behind(district_id, wanted):
-        voices.setdefault((voice.entity, voice.entity_id), []).append(voice)
-    chosen: dict[ResolvedKey, Voice | None] = {}
-    for key in keys:
-        own = voices.get(key, [])
-        joined = [v for old in _moved_to(moved, key[1]) for v in voices.get((key[0], old), [])]
-        if own or joined:
-            chosen[key] = speaker(own) or speaker(joined)
-    ids = await _ids(unit, [voice for voice in chosen.values() if voice is not None])
+    found = await voices_behind(unit, district_id, keys, authority=authority)
+    return {key: spoken_by(voices, authority) for key, voices in found.items()}
+
+
+async def voices_behind(
+    unit: Unit,
+    district_id: str,
+    keys: Sequence[ResolvedKey],
+    *,
+    authority: Authority,
+) -> Mapping[ResolvedKey, Sequence[Voice]]:
+    """The voices that may be heard of each record, in our ids and with their places.
+
+    Where no authority is laid down places do not matter, and only the speaker is given.
+    """
+    people: list[ResolvedKey] = [("user", own) for entity, own in keys if entity == "demographics"]
+    wanted = list(dict.fromkeys([*keys, *people] if authority.sources else keys))
+    behind = await _behind(unit, district_id, wanted)
+    if not authority.sources:
+        behind = {
+            key: [] if (one := speaker(voices, authority)) is None else [one]
+            for key, voices in behind.items()
+        }
+    living = {key: alive(voices) for key, voices in behind.items()}
+    ids = await _ids(unit, [voice for voices in living.values() for voice in voices])
+    placed = {
+        key: [_placed(voice, ids[voice.place]) for voice in voices]
+        for key, voices in living.items()
+    }
     return {
-        key: None if voice is None else _translated(voice, ids, moved, key[1])
-        for key, voice in chosen.items()
+        key: [_beside(voice, placed.get(("user", key[1]), ())) for voice in placed[key]]
+        if key[0] == "demographics"
+        else placed[key]
+        for key in keys
+        if key in placed
     }
 
 
-def _moved_to(moved: Mapping[IdKey, str], kept: str) -> Sequence[str]:
-    return [old for (_, old), new in moved.items() if new == kept]
+async def _behind(
+    unit: Unit, district_id: str, keys: Sequence[ResolvedKey]
+) -> Mapping[ResolvedKey, Sequence[Voice]]:
+    """Every voice, alive or gone."""
+    voices: dict[ResolvedKey, list[Voice]] = {}
+    for voice in await unit.voices.behind(district_id, keys):
+        voices.setdefault((voice.entity, voice.entity_id), []).append(voice)
+    return voices
 
 
 async def _ids(unit: Unit, voices: Sequence[Voice]) -> Mapping[Place, Mapping[IdKey, str]]:
@@ -47,13 +86,15 @@ async def _ids(unit: Unit, voices: Sequence[Voice]) -> Mapping[Place, Mapping[Id
     return {place: await unit.crosswalk.find(place, list(keys)) for place, keys in wanted.items()}
 
 
-def _translated(
-    voice: Voice,
-    ids: Mapping[Place, Mapping[IdKey, str]],
-    moved: Mapping[IdKey, str],
-    own: str,
-) -> Record | None:
+def _placed(voice: Voice, ids: Mapping[IdKey, str]) -> Voice:
+    """The voice in our ids, with the place it gives the record."""
     if voice.record is None:
-        return None
-    now = {key: moved.get((key[0], ours), ours) for key, ours in ids[voice.place].items()}
-    return {**with_ids(voice.entity, voice.record, now), "sourcedId": own}
+        return voice
+    record = {**with_ids(voice.entity, voice.record, ids), "sourcedId": voice.entity_id}
+    return replace(voice, record=record, school_id=school_of(voice.entity, record))
+
+
+def _beside(voice: Voice, people: Iterable[Voice]) -> Voice:
+    """Demographics with the place that the same source gives their person."""
+    person = oldest(one for one in people if one.place == voice.place)
+    return replace(voice, school_id=DISTRICT if person is None else person.school_id)

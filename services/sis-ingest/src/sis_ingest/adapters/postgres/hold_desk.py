@@ -26,11 +26,14 @@ WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR sta
 # house: no-district — a hold id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.hold WHERE hold_id = $1"
 
-# Purpose: the approved hold to release next. Rows: 0 or 1. Small table.
+# Purpose: the approved hold to release next, but for flips, which begin in their own way. Rows: 0
+# or 1. Small tables.
 # house: no-district — one worker serves every district
 _APPROVED: Final = """
-SELECT * FROM sis_ingest.hold
+SELECT * FROM sis_ingest.hold h
 WHERE state = 'approved' AND done_at IS NULL AND hold_id <> ALL($1::uuid[])
+  AND NOT EXISTS (SELECT FROM sis_ingest.flip f
+      WHERE f.district_id = h.district_id AND f.flip_id = h.hold_id)
 ORDER BY created_at LIMIT 1
 """
 

@@ -55,7 +55,7 @@ _RESOLVED: Final = """
 SELECT k.entity, k.entity_id, r.*
 FROM unnest($2::text[], $3::text[]) AS k(entity, entity_id)
 CROSS JOIN LATERAL (
-    SELECT data, content_hash, deleted, correlation_id FROM sis_ingest.resolved_record
+    SELECT data, content_hash, deleted, correlation_id, told FROM sis_ingest.resolved_record
     WHERE district_id = $1 AND entity = k.entity AND entity_id = k.entity_id OFFSET 0) AS r
 """
 
@@ -63,18 +63,18 @@ CROSS JOIN LATERAL (
 _WRITE_RESOLVED: Final = """
 INSERT INTO sis_ingest.resolved_record AS r
     (district_id, entity, entity_id, data, content_hash, deleted, correlation_id, state_id,
-     local_id, email, name_key, changed_at, revision)
-SELECT $1, w.*, $12, 1
+     local_id, email, name_key, told, changed_at, revision)
+SELECT $1, w.*, $13, 1
 FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::bytea[], $6::boolean[], $7::text[],
-    $8::text[], $9::text[], $10::text[], $11::text[])
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[])
     AS w(entity, entity_id, data, content_hash, deleted, correlation_id, state_id, local_id, email,
-         name_key)
+         name_key, told)
 ON CONFLICT (district_id, entity, entity_id) DO UPDATE SET
     data = excluded.data, content_hash = excluded.content_hash,
     deleted = excluded.deleted, revision = r.revision + 1,
     correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
     state_id = excluded.state_id, local_id = excluded.local_id, email = excluded.email,
-    name_key = excluded.name_key
+    name_key = excluded.name_key, told = excluded.told
 """
 
 # Purpose: remember what a delivery changed. Rows: one per correlation and entity.
@@ -84,12 +84,20 @@ SELECT $1, e.*, $6 FROM unnest($2::text[], $3::text[], $4::text[], $5::int[])
     AS e(correlation_id, entity, first_id, records)
 """
 
-# Purpose: walk a district's resolved records by key. Rows: one page. Index: primary key.
+# Purpose: walk what a district was told of by key. Rows: one page. Index: primary key.
 _RESOLVED_AFTER: Final = """
-SELECT entity, entity_id, data, content_hash, deleted, correlation_id
+SELECT entity, entity_id, data, content_hash, deleted, correlation_id, told
 FROM sis_ingest.resolved_record
-WHERE district_id = $1 AND (entity, entity_id) > ($2, $3)
+WHERE district_id = $1 AND (entity, entity_id) > ($2, $3) AND told
 ORDER BY entity, entity_id LIMIT $4
+"""
+
+# Purpose: walk an entity's resolved records by id. Rows: one page. Index: primary key.
+_OF_ENTITY: Final = """
+SELECT entity, entity_id, data, content_hash, deleted, correlation_id, told
+FROM sis_ingest.resolved_record
+WHERE district_id = $1 AND entity = $2 AND entity_id > $3
+ORDER BY entity_id LIMIT $4
 """
 
 
@@ -167,12 +175,15 @@ class PostgresRecords:
             [k.local_id for k in keys],
             [k.email for k in keys],
             [k.name if r.entity == "user" else None for k, r in zip(keys, records, strict=True)],
+            [r.told for r in records],
             now,
         )
+        # What nobody was told of is no effect.
+        told = [r for r in records if r.told]
         first: dict[tuple[str, Entity], str] = {}
-        for r in records:
+        for r in told:
             first.setdefault((r.correlation_id, r.entity), r.entity_id)
-        counted = Counter((r.correlation_id, r.entity) for r in records)
+        counted = Counter((r.correlation_id, r.entity) for r in told)
         await self._driver.execute(
             _EFFECTS,
             district_id,
@@ -191,6 +202,13 @@ class PostgresRecords:
         rows = await self._driver.fetch(_RESOLVED_AFTER, district_id, entity, entity_id, limit)
         return [read_resolved(row) for row in rows]
 
+    async def of_entity(
+        self, district_id: str, entity: Entity, *, after: str, limit: int
+    ) -> Sequence[Resolved]:
+        """See the port."""
+        rows = await self._driver.fetch(_OF_ENTITY, district_id, entity, after, limit)
+        return [read_resolved(row) for row in rows]
+
 
 def read_resolved(row: Any) -> Resolved:
     """A row with all columns but the revision and the keys."""
@@ -203,4 +221,5 @@ def read_resolved(row: Any) -> Resolved:
         content_hash=row["content_hash"],
         deleted=row["deleted"],
         correlation_id=row["correlation_id"],
+        told=row["told"],
     )

@@ -71,7 +71,7 @@ FROM sis_ingest.delivery WHERE state = 'waiting' AND kind = 'webhook'
 _COUNTS: Final = """
 SELECT entity, count(*) FILTER (WHERE NOT deleted) AS active,
        count(*) FILTER (WHERE deleted) AS deleted
-FROM sis_ingest.resolved_record WHERE district_id = $1 GROUP BY entity
+FROM sis_ingest.resolved_record WHERE district_id = $1 AND told GROUP BY entity
 """
 
 

@@ -99,7 +99,8 @@ ORDER BY c.district_id, c.valid_from, c.source_id, c.external_id
 # Purpose: the resolved record of a person. Rows: one per district. Index: primary key.
 # house: no-district — as above
 _RESOLVED_COPIES: Final = """
-SELECT district_id, entity_id, deleted, changed_at, correlation_id
+SELECT district_id, entity_id, CASE WHEN told THEN deleted END AS deleted, changed_at,
+       correlation_id
 FROM sis_ingest.resolved_record
 WHERE ($2::text[] IS NULL OR district_id = ANY($2)) AND entity = 'user' AND entity_id = $1
 ORDER BY district_id
@@ -163,7 +164,7 @@ class PostgresTracer:
                     where="resolved",
                     district=row["district_id"],
                     id=row["entity_id"],
-                    state=states[row["deleted"]],
+                    state="silent" if row["deleted"] is None else states[row["deleted"]],
                     at=row["changed_at"],
                     correlation_id=row["correlation_id"],
                 )

@@ -3,7 +3,7 @@
 Maps the driver's "not there" to `Retriable`; everything else passes as it is.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Set
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,6 +15,7 @@ from roster_common.contracts.envelope import Event
 from roster_common.errors import Retriable
 from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
+from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
@@ -46,6 +47,7 @@ _BEFORE_COMMIT: Final = {
     "accept": "ingest.accept.before_commit",
     "apply": "ingest.apply.before_commit",
     "release": "ingest.release.before_commit",
+    "flip": "ingest.flip.before_commit",
     "purge": "ingest.purge.before_commit",
 }
 _AFTER_COMMIT: Final = {
@@ -56,6 +58,7 @@ _AFTER_COMMIT: Final = {
     "pull_page": "ingest.pull.after_page",
     "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
+    "flip": "ingest.flip.after_batch",
 }
 
 _AWAY: Final = (
@@ -85,7 +88,9 @@ class PostgresUnit:
         tx: Tx,
         driver: asyncpg.Connection,
         to_event: Callable[[DomainEvent], Event],
+        *,
         seal: BodySeal,
+        supplements: Set[str],
     ) -> None:
         self._tx = tx
         self._driver = driver
@@ -95,6 +100,7 @@ class PostgresUnit:
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
         self.suggestions = PostgresSuggestions(driver)
+        self.authority = PostgresAuthority(driver, supplements=supplements)
         self.holds = PostgresHolds(driver)
         self.raw = PostgresRaw(driver)
         self.runs = PostgresRuns(driver)
@@ -112,14 +118,20 @@ class PostgresUnit:
 
 
 class PostgresUnits:
-    """`ports.Units` on one service database."""
+    """`ports.Units` on one service database; `supplements` are ids of sources that only add."""
 
     def __init__(
-        self, database: Database, to_event: Callable[[DomainEvent], Event], seal: BodySeal
+        self,
+        database: Database,
+        to_event: Callable[[DomainEvent], Event],
+        seal: BodySeal,
+        *,
+        supplements: Set[str] = frozenset(),
     ) -> None:
         self._database = database
         self._to_event = to_event
         self._seal = seal
+        self._supplements = supplements
 
     @asynccontextmanager
     async def begin(self, work: Work) -> AsyncIterator[PostgresUnit]:
@@ -129,7 +141,9 @@ class PostgresUnits:
                 driver = await tx.driver()
                 if work == "stage":
                     await driver.execute(_COMPARE)
-                yield PostgresUnit(tx, driver, self._to_event, self._seal)
+                yield PostgresUnit(
+                    tx, driver, self._to_event, seal=self._seal, supplements=self._supplements
+                )
                 if work in _BEFORE_COMMIT:
                     failpoint(_BEFORE_COMMIT[work])
         except _AWAY as error:

@@ -106,7 +106,7 @@ WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $6
 # Purpose: the live records that refer to some of our ids. Rows: all that do. No index: a merge is
 # rare, and reads the district's records of the entities that can refer once.
 _REFERRING: Final = """
-SELECT r.entity, r.entity_id, r.data, r.content_hash, r.deleted, r.correlation_id
+SELECT r.entity, r.entity_id, r.data, r.content_hash, r.deleted, r.correlation_id, r.told
 FROM sis_ingest.resolved_record r
 WHERE r.district_id = $1 AND NOT r.deleted AND r.entity = ANY($2::text[])
   AND EXISTS (

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _inbox()
     _records()
     _resolved()
+    _authority()
     _runs()
     _drops()
     _pulls()
@@ -147,7 +148,8 @@ def _resolved() -> None:
             deleted boolean NOT NULL, revision bigint NOT NULL CHECK (revision > 0),
             correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
             state_id text, local_id text, email text, name_key text,
-            PRIMARY KEY (district_id, entity, entity_id)
+            told boolean NOT NULL DEFAULT true,
+            PRIMARY KEY (district_id, entity, entity_id), CHECK (told OR deleted)
         )
     """)
     # Match keys: columns of their own, so that updates of `data` touch no index.
@@ -169,6 +171,28 @@ def _resolved() -> None:
     """)
     op.execute("""
         CREATE INDEX record_effect_correlation ON sis_ingest.record_effect (correlation_id)
+    """)
+
+
+def _authority() -> None:
+    # An empty school stands for the district: what belongs to no school, and every other school.
+    op.execute("""
+        CREATE TABLE sis_ingest.authority (
+            district_id text NOT NULL, school_id text NOT NULL, source_id text NOT NULL,
+            since timestamptz NOT NULL, decided_by text NOT NULL,
+            PRIMARY KEY (district_id, school_id)
+        )
+    """)
+    # One that waits has a hold of the same id.
+    op.execute(f"""
+        CREATE TABLE sis_ingest.flip (
+            district_id text NOT NULL, flip_id uuid NOT NULL, school_id text NOT NULL,
+            source_id text, decided_by text NOT NULL, correlation_id text NOT NULL,
+            asked_at timestamptz NOT NULL, begun_at timestamptz, ended_at timestamptz,
+            after_entity text CHECK ({_ENTITIES.replace("entity", "after_entity", 1)}),
+            after_id text, upserted integer NOT NULL, deleted integer NOT NULL,
+            PRIMARY KEY (district_id, flip_id)
+        )
     """)
 
 

@@ -1,4 +1,4 @@
-"""The desk of tests and of the demo: `/_clerk`, `/_faults`, `/_evidence`. No live system has it."""
+"""The back door of tests and the demo: `/_clerk`, `/_faults`, `/_evidence`. No SIS has it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -31,8 +31,8 @@ WORDS = {
 }
 
 
-class Desk:
-    """The routes of one emulator's desk."""
+class BackDoor:
+    """The routes of one emulator's back door."""
 
     def __init__(
         self, office: Office, clerk: Clerk, faults: Faults, evidence: Evidence, names_of: NamesOf

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from roster_common.contracts.validation import read_object
 from roster_common.errors import Invalid, NotVerified
 from sis_ingest.domain.bodies import an_object, inside, read_json
-from sis_ingest.sources.generic.wire import MAX_VERSION, Statement
+from sis_ingest.signed.statement import MAX_VERSION, Statement
 
 MAX_EVENTS: Final = 1_000
 _PREFIX: Final = "ce-"
@@ -93,7 +93,7 @@ def _structured(event: Mapping[str, Any], *, at: str) -> Statement:
     if "data" not in event:
         raise Invalid("missing", field=data)
     return Statement(
-        type=attributes.type,
+        kind=attributes.type,
         occurred_at=attributes.time,
         version=attributes.newest,
         data=an_object(event["data"], field=data),
@@ -124,7 +124,7 @@ def _binary(headers: Mapping[str, str], body: bytes) -> Statement:
     if attributes.type.endswith(".deleted") and data.get("status") != "tobedeleted":
         raise Invalid("deletion_not_signed", field="status")
     return Statement(
-        type=attributes.type,
+        kind=attributes.type,
         occurred_at=attributes.time,
         version=attributes.newest,
         data=data,

@@ -1,0 +1,1 @@
+"""Registrations of students to come, so that a family types once: signed webhooks and a CSV."""
