@@ -14,21 +14,36 @@ from tests.support.demo import free_port_base
 ROOT = Path(__file__).parents[2]
 PAGES = ("connect-a-vendor", "connect-a-sis")
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Where that page's source has its folder.
+LEFT_HERE = "/srv/homeroom/north"
 STUDENTS = 200
 START_WITHIN_S = 150
 pytestmark = [pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
-def port_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """`homeroom up` for these tests, stopped by the signal that Ctrl-C sends."""
+def left_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of ours in place of the one that the page names."""
+    return tmp_path_factory.mktemp("left-here")
+
+
+@pytest.fixture(scope="module")
+def port_base(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iterator[int]:
+    """`homeroom up` with the page's source, stopped by the signal that Ctrl-C sends."""
+    page = (ROOT / "docs/howto/connect-a-sis.md").read_text("utf-8")
+    (sources,) = (block for block in JSON.findall(page) if LEFT_HERE in block)
     base, home = free_port_base(), tmp_path_factory.mktemp("up")
     with subprocess.Popen(
         [
             *(sys.executable, "-u", "-m", "homeroom", "up", "--students", str(STUDENTS)),
             *("--folder", str(home / "demo"), "--port-base", str(base)),
         ],
-        env={**os.environ, "CI": "true"},
+        env={
+            **os.environ,
+            "CI": "true",
+            "HOMEROOM_SOURCES": sources.replace(LEFT_HERE, str(left_here)),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -49,9 +64,11 @@ def port_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_shell_line_of_a_howto_runs(page: str, port_base: int, tmp_path: Path) -> None:
+def test_every_shell_line_of_a_howto_runs(
+    page: str, port_base: int, left_here: Path, tmp_path: Path
+) -> None:
     text = (ROOT / "docs" / "howto" / f"{page}.md").read_text("utf-8")
-    script = "\n".join(SHELL.findall(text))
+    script = "\n".join(SHELL.findall(text)).replace(LEFT_HERE, str(left_here))
     for offset in range(4):
         script = script.replace(f":{8101 + offset}", f":{port_base + offset}")
 

@@ -109,6 +109,14 @@ class Installation:
 def _sources() -> list[dict[str, object]]:
     return [
         {"id": SOURCE, "district": DISTRICT, "kind": "generic", "secrets": [WEBHOOK_SECRET]},
+        {"id": "demo-hr", "district": DISTRICT, "files": "staff_csv"},
+        {
+            "id": "demo-forms",
+            "district": DISTRICT,
+            "kind": "intake",
+            "files": "intake",
+            "secrets": [WEBHOOK_SECRET],
+        },
     ]
 
 

@@ -442,11 +442,11 @@ def _source(settings: SourceSettings, runtime: Runtime) -> Source:
     kind, files = KINDS[settings.kind], KINDS[settings.files]
     pulling = None
     if settings.pull is not None and kind.pull is not None:
-        pulling = _pulling(settings.id, settings.pull, kind.pull, runtime)
+        pulling = _pulling(settings, settings.pull, kind.pull, runtime)
     return Source(
         place=Place(district_id=settings.district, source_id=settings.id),
         kind=settings.kind,
-        secrets=tuple(secret.get_secret_value() for secret in settings.secrets),
+        secrets=settings.plain_secrets(),
         webhook=kind.webhook if settings.secrets else None,
         snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
         supplement=kind.supplement or files.supplement,
@@ -458,12 +458,16 @@ def _source(settings: SourceSettings, runtime: Runtime) -> Source:
     )
 
 
-def _pulling(name: str, settings: PullSettings, spec: PullSpec, runtime: Runtime) -> Pulling:
+def _pulling(
+    source: SourceSettings, settings: PullSettings, spec: PullSpec, runtime: Runtime
+) -> Pulling:
+    name = source.id
     access = Access(
         base_url=str(settings.base_url).rstrip("/"),
         client_id=settings.client_id,
         page_size=settings.page_size,
         options=settings.options,
+        secrets=source.plain_secrets(),
     )
     token_url = None if settings.token_url is None else str(settings.token_url)
     if token_url is None and spec.token_url is not None:

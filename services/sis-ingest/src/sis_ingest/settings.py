@@ -176,6 +176,10 @@ class SourceSettings(BaseModel):
             raise ValueError(f"limits are of the guards {', '.join(_GUARDS)}")
         return limits
 
+    def plain_secrets(self) -> tuple[str, ...]:
+        """The secrets as they are; never to be logged."""
+        return tuple(secret.get_secret_value() for secret in self.secrets)
+
     @field_validator("kind", "files")
     @classmethod
     def _known_kind(cls, kind: str) -> str:
@@ -198,6 +202,8 @@ class SourceSettings(BaseModel):
             raise ValueError("a webhook secret is not of the form that its kind needs")
         if self.pull is not None and KINDS[self.kind].pull is None:
             raise ValueError("a source of this kind cannot be pulled")
+        if self.pull is None and self.secrets and KINDS[self.kind].hints is not None:
+            raise ValueError("webhooks of this kind only hint: without pull nothing can be read")
         if self.profile is not None and self.profile not in KINDS[self.files].profiles:
             raise ValueError("the room that reads the files has no such profile")
         if self.folder is not None and self.sftp is not None:

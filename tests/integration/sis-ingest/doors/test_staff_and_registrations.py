@@ -9,6 +9,8 @@ from tests.support.ingesting import envelope, user
 from tests.support.tables import written
 
 NAME = "Zaphod-Unmistakable"
+# After what `envelope` says by itself.
+AFTER = "2026-09-02T08:00:00Z"
 
 
 def person(number: str, **more: str) -> dict[str, str]:
@@ -106,6 +108,18 @@ async def test_who_is_in_the_sis_is_known_by_the_employees_number(ingest: Ingest
     assert await ingest.people() == {"sis-1": "Augusta", "staff-2": "Ada"}
 
 
+async def test_the_sis_speaks_for_whom_it_has_also_when_it_comes_later(ingest: Ingest) -> None:
+    await ingest.load(staff("1"), source="hr")
+
+    await ingest.send("users.upserted", teacher("1"))
+    await ingest.settled()
+    assert await ingest.people() == {"staff-1": "Augusta"}
+
+    await ingest.send("users.deleted", {"sourcedId": "sis-1"}, at=9)
+    await ingest.settled()
+    assert await ingest.people() == {"staff-1": "Ada"}
+
+
 async def test_an_employees_number_takes_no_students_id(ingest: Ingest) -> None:
     await ingest.load(staff("1"), source="hr")
 
@@ -130,9 +144,7 @@ async def test_a_registration_becomes_a_student_to_come_and_ends(ingest: Ingest)
     assert told == {
         "roster.org.upserted.v1", "roster.user.upserted.v1", "roster.demographics.upserted.v1",
     }  # fmt: skip
-    closed = envelope(
-        "registrations.closed", {"registrationId": "r1"}, occurredAt="2026-09-02T08:00:00Z"
-    )
+    closed = envelope("registrations.closed", {"registrationId": "r1"}, occurredAt=AFTER)
     answer = await ingest.post(closed, source="forms", webhook_id="f2")
     await ingest.settled()
     assert answer.status_code == 202
@@ -150,14 +162,26 @@ async def test_a_refused_form_names_its_field_and_nothing_of_it_is_kept(ingest: 
     assert await ingest.value("SELECT count(*) FROM sis_ingest.delivery") == 0
 
 
-async def test_a_student_of_the_sis_is_known_by_the_state_id(ingest: Ingest) -> None:
+async def test_a_student_of_the_sis_is_known_by_the_state_id_and_the_sis_speaks(
+    ingest: Ingest,
+) -> None:
     enrolled = {**user("sis-9", given="Augusta"), "userMasterIdentifier": "S1"}
-    await register(ingest, "registrations.submitted", form(stateId="S1", guardians=[]), 1)
+    await register(ingest, "registrations.submitted", form(stateId="S1"), 1)
+    enabled = (
+        "SELECT data->>'enabledUser' FROM sis_ingest.resolved_record"
+        " WHERE entity = 'user' AND entity_id = $1"
+    )
+    assert await ingest.value(enabled, "registration-r1") == "false"
 
     await ingest.send("users.upserted", enrolled)
     await ingest.settled()
+    assert await ingest.people() == {"registration-r1": "Augusta", "registration-r1-1": "Anne"}
+    assert await ingest.value(enabled, "registration-r1") == "true"
 
-    assert list(await ingest.people()) == ["registration-r1"]
+    closed = envelope("registrations.closed", {"registrationId": "r1"}, occurredAt=AFTER)
+    await ingest.post(closed, source="forms", webhook_id="f2")
+    await ingest.settled()
+    assert await ingest.people() == {"registration-r1": "Augusta"}
 
 
 async def test_a_file_of_registrations_adds_and_removes_nobody_it_does_not_name(

@@ -59,8 +59,8 @@ class StagedRow:
     """A good row: `body` is canonical JSON with outside ids (see domain/records.py).
 
     `sort_key` puts rows that belong together next to one another: an enrollment's user. Without
-    `body` the row names its record and says nothing new of it. An `absent` one stands for a
-    record that a whole collection lacks.
+    `body` the row says no more of its record than that it is there, or is gone. An `absent` one
+    stands for a record that a whole collection lacks.
     """
 
     row: int

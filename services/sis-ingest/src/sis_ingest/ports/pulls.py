@@ -43,12 +43,16 @@ class SourceRefused(Invalid):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Where a source is and who we are there. `options` are words of its kind, see its README."""
+    """Where a source is and who we are there. `options` are words of its kind, see its README.
+
+    `secrets` are those of its webhooks, for rooms that set a subscription up.
+    """
 
     base_url: str
     client_id: str
     page_size: int
     options: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

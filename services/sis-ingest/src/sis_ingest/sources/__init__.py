@@ -8,6 +8,7 @@ from sis_ingest.sources.generic.spec import SPEC as GENERIC
 from sis_ingest.sources.intake.spec import SPEC as INTAKE
 from sis_ingest.sources.oneroster_csv.spec import SPEC as ONEROSTER_CSV
 from sis_ingest.sources.oneroster_rest.spec import SPEC as ONEROSTER_REST
+from sis_ingest.sources.powerschool.spec import SPEC as POWERSCHOOL
 from sis_ingest.sources.staff_csv.spec import SPEC as STAFF_CSV
 
 KINDS: Final[Mapping[str, SourceSpec]] = {
@@ -17,6 +18,7 @@ KINDS: Final[Mapping[str, SourceSpec]] = {
         INTAKE,
         ONEROSTER_CSV,
         ONEROSTER_REST,
+        POWERSCHOOL,
         STAFF_CSV,
     )
 }

@@ -24,7 +24,8 @@ class AskPull:
     ) -> Pull | None:
         """The waiting pull, or None when one of the source is open already. Commits.
 
-        A delta without a good pull before it becomes a full one.
+        A delta without a good pull before it becomes a full one, and so does one of a source that
+        cannot say what changed.
         """
         last = await self.desk.last(source.place, None) if mode == "delta" else None
         since = None if last is None else last.mark
@@ -54,6 +55,7 @@ class AskPull:
             last_full=None if full is None else full.started_at,
             last_any=None if latest is None else latest.started_at,
         )
-        if mode is None:
+        unmarked = latest is not None and latest.mark is None
+        if mode is None or (mode == "delta" and unmarked):
             return None
         return await self(source, mode, correlation_id=self.ids.new_id())

@@ -244,7 +244,7 @@ class PostgresStaging:
                     row.raw_hash,
                     row.deleted,
                     False,
-                    row.body is not None,
+                    row.body is not None or row.deleted,
                     None if row.body is None else row.body.decode(),
                 )
                 for row in rows

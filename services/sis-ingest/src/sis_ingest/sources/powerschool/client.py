@@ -1,0 +1,212 @@
+"""Reads PowerSchool: everything school by school, or what a data version says has changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sis_ingest.domain.pulls import Page
+from sis_ingest.ports.pulls import (
+    Access,
+    Begun,
+    Calls,
+    Finding,
+    Item,
+    SourceAway,
+    SourceRefused,
+)
+from sis_ingest.sources.powerschool.lookups import Lookups
+from sis_ingest.sources.powerschool.normalise import GONE, gone
+from sis_ingest.sources.powerschool.rest import BASE, Rest
+from sis_ingest.sources.powerschool.subscription import Subscription
+
+# Our sections and the resource each is read from.
+RESOURCES: Final[Mapping[str, str]] = {
+    "schools": "school",
+    "terms": "term",
+    "courses": "course",
+    "staff": "staff",
+    "sections": "section",
+    "students": "student",
+    "section_enrollments": "section_enrollment",
+}
+# Tables of the database, as a data version names them.
+_TABLES: Final[Mapping[str, str]] = {
+    "SCHOOLS": "schools",
+    "TERMS": "terms",
+    "COURSES": "courses",
+    "SCHOOLSTAFF": "staff",
+    "SECTIONS": "sections",
+    "STUDENTS": "students",
+    "CC": "section_enrollments",
+}
+_DELTA_ITEMS: Final = 50
+_SEAT: Final = "section_enrollment"
+_SEAT_SECTIONS: Final = 10
+_DEFAULT_APPLICATION: Final = "homeroom"
+
+
+class PowerSchoolClient:
+    """`ports.pulls.PullClient`."""
+
+    def __init__(self, access: Access, calls: Calls) -> None:
+        self._rest = Rest(calls, most=access.page_size)
+        self._lookups = Lookups(self._rest)
+        self._application = access.options.get("application", _DEFAULT_APPLICATION)
+        self._subscription = Subscription(self._rest, access)
+        self._totals: dict[str, int] = {}
+        self._courses: set[str] = set()
+        self._sections: Mapping[str, Any] | None = None
+
+    async def begin(self, since: str | None, now: datetime) -> Begun:
+        """See the port. The mark is PowerSchool's own data version."""
+        del now
+        self._lookups.forget()
+        self._totals.clear()
+        self._courses.clear()
+        self._sections = None
+        await self._rest.metadata()
+        version, changed = await self._changed(since or "0")
+        if since is None:
+            sections: dict[str, str | None] = {"district": None, **dict.fromkeys(RESOURCES)}
+            return Begun(mark=version, sections=sections)
+        return Begun(
+            mark=version, sections={name: ",".join(ids) for name, ids in changed.items() if ids}
+        )
+
+    async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
+        """See the port. Cursors: `school:page`, a section's DCID, or the DCIDs still to read."""
+        if since is not None:
+            return await self._delta_page(section, cursor or "")
+        if section == "district":
+            found = (await self._rest.get(f"{BASE}/district")).get("district")
+            return Page(items=(found,) if isinstance(found, dict) else (), next_cursor=None)
+        if section == "schools":
+            return Page(items=tuple(await self._lookups.schools()), next_cursor=None)
+        if section == "section_enrollments":
+            return await self._seats_page(cursor)
+        return await self._school_page(section, cursor)
+
+    async def one(self, section: str, item_id: str) -> Item | None:
+        """See the port."""
+        item = await self._rest.one(RESOURCES[section], item_id)
+        return None if item is None else await self._lookups.complete(section, item)
+
+    async def examine(self) -> Sequence[Finding]:
+        """See the port."""
+        metadata = await self._rest.metadata()
+        findings = [
+            Finding(what="sign-in", ok=True, detail=f"zone {metadata.get('district_timezone')}")
+        ]
+        for resource in RESOURCES.values():
+            size = await self._rest.page_size(resource)
+            findings.append(Finding(what=resource, ok=size > 0, detail=f"pages of {size}"))
+        findings.append(await self._examine_versions())
+        return [*findings, *await self._subscription.examine()]
+
+    async def repair(self) -> Sequence[Finding]:
+        """See the port: sets the event subscription up anew."""
+        return await self._subscription.repair()
+
+    async def _examine_versions(self) -> Finding:
+        try:
+            version, _ = await self._changed("0")
+        except (SourceAway, SourceRefused) as error:
+            return Finding(what="data versions", ok=False, detail=error.reason)
+        if version is None:
+            detail = f"no subscription named {self._application}: every pull is a full one"
+            return Finding(what="data versions", ok=False, detail=detail)
+        return Finding(what="data versions", ok=True, detail=f"at {version}")
+
+    async def _changed(self, version: str) -> tuple[str | None, Mapping[str, list[str]]]:
+        """(the version now, DCIDs by section); no version where the plugin has no subscription."""
+        try:
+            body = await self._rest.get(f"/ws/dataversion/{self._application}/{version}")
+        except SourceRefused:
+            if version == "0":
+                return None, {}
+            raise
+        found: dict[str, list[str]] = {name: [] for name in RESOURCES}
+        for table, number in _rows(body.get("tables")):
+            section = _TABLES.get(table.upper())
+            if section is not None and number not in found[section]:
+                found[section].append(number)
+        return str(body.get("$dataversion")), found
+
+    async def _delta_page(self, section: str, cursor: str) -> Page:
+        ids = cursor.split(",") if cursor else []
+        now, later = ids[:_DELTA_ITEMS], ids[_DELTA_ITEMS:]
+        items: dict[object, Item] = {}
+        for number in now:
+            item = await self.one(section, number) or gone(section, number)
+            # A person with posts at several schools comes once for each.
+            items[item.get("users_dcid") or (number, GONE in item)] = item
+        return Page(items=tuple(items.values()), next_cursor=",".join(later) or None)
+
+    async def _school_page(self, section: str, cursor: str | None) -> Page:
+        schools = [str(school["id"]) for school in await self._lookups.schools()]
+        if not schools:
+            return Page(items=(), next_cursor=None)
+        school, number = _place(cursor) or (schools[0], 1)
+        resource = RESOURCES[section]
+        found = await self._rest.page(resource, f"school/{school}/{resource}", number)
+        full = len(found) >= await self._rest.page_size(resource)
+        after = [one for one in schools if int(one) > int(school)]
+        following = f"{school}:{number + 1}" if full else (f"{after[0]}:1" if after else None)
+        items = [
+            await self._lookups.complete(section, item, school=int(school))
+            for item in self._fresh(section, found)
+        ]
+        return Page(
+            items=tuple(items),
+            next_cursor=following,
+            total=None if section == "courses" else await self._total(section, schools),
+        )
+
+    def _fresh(self, section: str, items: Sequence[Item]) -> Iterator[Item]:
+        """A course is taught, and listed, at many schools."""
+        for item in items:
+            if section == "courses":
+                if str(item.get("id")) in self._courses:
+                    continue
+                self._courses.add(str(item.get("id")))
+            yield item
+
+    async def _total(self, section: str, schools: Sequence[str]) -> int:
+        if section not in self._totals:
+            resource = RESOURCES[section]
+            counts = [await self._rest.count(f"school/{one}/{resource}") for one in schools]
+            self._totals[section] = sum(counts)
+        return self._totals[section]
+
+    async def _seats_page(self, cursor: str | None) -> Page:
+        if self._sections is None:
+            self._sections = await self._lookups.section_ids()
+        ids = sorted((one for one in self._sections if int(one) >= int(cursor or 0)), key=int)
+        now, later = ids[:_SEAT_SECTIONS], ids[_SEAT_SECTIONS:]
+        items: list[Item] = []
+        for section in now:
+            path = f"section/{section}/section_enrollment"
+            school = {"$school": self._sections[section]}
+            items += [{**seat, **school} async for seat in self._rest.every(_SEAT, path)]
+        return Page(items=tuple(items), next_cursor=later[0] if later else None)
+
+
+def _place(cursor: str | None) -> tuple[str, int] | None:
+    if cursor is None:
+        return None
+    school, _, number = cursor.partition(":")
+    return school, int(number)
+
+
+def _rows(tables: Any) -> Iterator[tuple[str, str]]:
+    """(table, DCID) in whatever shape they stand: the public page shows none in full."""
+    if isinstance(tables, list):
+        for one in tables:
+            yield from _rows(one)
+    elif isinstance(tables, dict):
+        if "table_name" in tables:
+            yield str(tables["table_name"]), str(tables.get("id"))
+            return
+        for table, rows in tables.items():
+            for row in rows if isinstance(rows, list) else [rows]:
+                yield table, str(row.get("id") if isinstance(row, dict) else row)
