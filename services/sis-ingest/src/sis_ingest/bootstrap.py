@@ -144,18 +144,9 @@ def build(settings: Settings) -> FastAPI:
             move=move,
             keep=keep,
             met=_count_met,
-            predecessors={one.id: one.predecessors for one in settings.sources},
+            predecessors=settings.predecessors,
         )
-        record = RecordChanges(
-            clock=runtime.clock,
-            guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
-            identify=Identify(
-                clock=runtime.clock,
-                ids=runtime.ids,
-                recognise=recognise,
-                suggest=Suggest(clock=runtime.clock, ids=runtime.ids),
-            ),
-        )
+        record = _recording(runtime, keep, recognise)
         _add_webhooks(settings, app, runtime, units, sources, runs, record)
         _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         flips = Bell()
@@ -189,6 +180,16 @@ def build(settings: Settings) -> FastAPI:
         runtime.health.add("inbox", inbox, critical=False)
 
     return create_app(settings, wire)
+
+
+def _recording(runtime: Runtime, keep: KeepHold, recognise: Recognise) -> RecordChanges:
+    clock, ids = runtime.clock, runtime.ids
+    suggest = Suggest(clock=clock, ids=ids)
+    return RecordChanges(
+        clock=clock,
+        guard=GuardChanges(clock=clock, keep=keep, recognise=recognise),
+        identify=Identify(clock=clock, ids=ids, recognise=recognise, suggest=suggest),
+    )
 
 
 def _add_webhooks(
@@ -309,27 +310,12 @@ def _drop(settings: FolderSettings | SftpSettings) -> Drop:
 
 
 def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
-    suggestions = DecideSuggestion(
-        units=decide.units, clock=runtime.clock, ids=runtime.ids, decide=decide
-    )
-    app.include_router(
-        suggestion_routes(
-            suggestions,
-            PostgresSuggestionDesk(runtime.database),
-            approver=runtime.operators.require("approver"),
-            viewer=runtime.operators.require("viewer"),
-        )
-    )
-    app.include_router(
-        crosswalk_routes(
-            Merge(decide=decide),
-            Split(decide=decide, ids=runtime.ids),
-            Undo(decide=decide),
-            PostgresCrosswalkDesk(runtime.database),
-            approver=runtime.operators.require("approver"),
-            viewer=runtime.operators.require("viewer"),
-        )
-    )
+    gates = {role: runtime.operators.require(role) for role in ("viewer", "approver")}
+    desk = PostgresCrosswalkDesk(runtime.database)
+    suggestions = PostgresSuggestionDesk(runtime.database)
+    app.include_router(suggestion_routes(DecideSuggestion(decide=decide), suggestions, **gates))
+    merge, split, undo = Merge(decide=decide), Split(decide=decide), Undo(decide=decide)
+    app.include_router(crosswalk_routes(merge, split, undo, desk, **gates))
 
 
 def _count_met(outcome: str, times: int) -> None:

@@ -244,6 +244,11 @@ class Settings(ServiceSettings):
             read_key(key.get_secret_value())
         return keys
 
+    @property
+    def predecessors(self) -> Mapping[str, tuple[str, ...]]:
+        """By source, the sources before it."""
+        return {source.id: source.predecessors for source in self.sources}
+
     @field_validator("sources")
     @classmethod
     def _distinct(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:

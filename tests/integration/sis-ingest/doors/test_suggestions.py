@@ -88,12 +88,14 @@ async def test_who_differs_is_not_suggested(ingest: Ingest, other: Any, day: str
 
 
 async def test_a_birth_date_in_the_metadata_counts_too(ingest: Ingest) -> None:
-    for who in ("a", "b"):
-        await ingest.send("users.upserted", {**user(who), "metadata": {"birthDate": "2015-03-01"}})
+    for who, source in (("a", "sis"), ("b", "sis-2")):
+        child = {**user(who), "metadata": {"birthDate": "2015-03-01"}}
+        await ingest.send("users.upserted", child, source=source)
     await ingest.settled()
 
     (found,) = await page(ingest)
     assert (found["id"], found["otherId"]) == ("a", "b")
+    assert set(await ingest.people()) == {"a", "b"}
 
 
 async def test_confirming_is_the_merge(ingest: Ingest) -> None:

@@ -8,7 +8,7 @@ from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.events import SuggestionMoved
 from sis_ingest.domain.identity import Meaning, current
 from sis_ingest.domain.suggestions import Suggestion, SuggestionState
-from sis_ingest.ports import Clock, Ids, Unit, Units
+from sis_ingest.ports import Unit
 from sis_ingest.usecases.decide_ids import Decided, DecideIds, HashDiffers, Order, Plan
 
 NotConfirmed: TypeAlias = Literal["ended", "not_of_it", "merged_away"]
@@ -18,9 +18,6 @@ NotConfirmed: TypeAlias = Literal["ended", "not_of_it", "merged_away"]
 class DecideSuggestion:
     """Keeps what a person says about two ids."""
 
-    units: Units
-    clock: Clock
-    ids: Ids
     decide: DecideIds
 
     async def confirm(
@@ -38,7 +35,7 @@ class DecideSuggestion:
 
     async def dismiss(self, suggestion: Suggestion, *, order: Order) -> Suggestion:
         """The suggestion as it stands; the pair is not suggested again. May run twice; commits."""
-        async with self.units.begin("merge") as unit:
+        async with self.decide.units.begin("merge") as unit:
             await unit.lock_district(suggestion.district_id)
             now = await unit.suggestions.get(suggestion.district_id, suggestion.suggestion_id)
             if now is None or now.state != "open":
@@ -68,7 +65,7 @@ class DecideSuggestion:
                 suggestion=decided,
                 cause=Cause(
                     correlation_id=order.correlation_id,
-                    delivery_id=self.ids.new_id(),
+                    delivery_id=self.decide.ids.new_id(),
                     origin="operator",
                 ),
             )
@@ -83,7 +80,7 @@ class DecideSuggestion:
             suggestion,
             state,
             decided_by=f"operator:{order.subject}",
-            now=self.clock.now(),
+            now=self.decide.move.clock.now(),
         )
 
 

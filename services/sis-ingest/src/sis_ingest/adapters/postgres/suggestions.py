@@ -83,8 +83,8 @@ SELECT count(*) FROM sis_ingest.suggestion
 WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR state = $2)
 """
 
-# Purpose: one suggestion of any district; the door learns from it which is asked of. Rows: 1.
-# Index: suggestion_suggestion_id_key.
+# Purpose: one suggestion. Rows: 1. Index: suggestion_suggestion_id_key.
+# house: no-district — the id is unique, and the door learns from it which district is asked of
 _ANY: Final = f"SELECT {_COLUMNS} FROM sis_ingest.suggestion WHERE suggestion_id = $1"
 
 

@@ -70,7 +70,7 @@ def suggestion_routes(
     ) -> JSONResponse:
         """Merges them: what was told again, as a merge says it; 409 when it was decided before."""
         body = body or Confirmation()
-        found = await _found(suggestion_id, who)
+        found = await _found(desk, suggestion_id, who)
         done = await decide.confirm(
             found, keep=body.keep, order=order(body.itemsHash, who, dry_run=dry_run)
         )
@@ -84,19 +84,20 @@ def suggestion_routes(
         suggestion_id: str, who: Annotated[Operator, Depends(approver)]
     ) -> JSONResponse:
         """The suggestion as it stands; 409 when it was confirmed before."""
-        found = await _found(suggestion_id, who)
+        found = await _found(desk, suggestion_id, who)
         after = await decide.dismiss(found, order=order(None, who, dry_run=False))
         if after.state != "dismissed":
             raise problem(409, "ended", "suggestionId")
         return JSONResponse(suggestion_page(after))
 
-    async def _found(suggestion_id: str, who: Operator) -> Suggestion:
-        found = await desk.get(suggestion_id)
-        if found is None or not who.may_see(found.district_id):
-            raise Problem(404, "unknown_suggestion", "There is no such suggestion here")
-        return found
-
     return router
+
+
+async def _found(desk: SuggestionDesk, suggestion_id: str, who: Operator) -> Suggestion:
+    found = await desk.get(suggestion_id)
+    if found is None or not who.may_see(found.district_id):
+        raise Problem(404, "unknown_suggestion", "There is no such suggestion here")
+    return found
 
 
 def suggestion_page(suggestion: Suggestion) -> Mapping[str, Any]:

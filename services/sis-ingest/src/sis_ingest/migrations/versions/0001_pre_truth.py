@@ -21,6 +21,8 @@ def upgrade() -> None:
     """Create every table; the district stands first in each key."""
     _inbox()
     _records()
+    _crosswalk()
+    _suggestions()
     _resolved()
     _authority()
     _runs()
@@ -84,6 +86,9 @@ def _records() -> None:
             PRIMARY KEY (district_id, source_id, entity)
         )
     """)
+
+
+def _crosswalk() -> None:
     op.execute(f"""
         CREATE TABLE sis_ingest.crosswalk (
             district_id text NOT NULL, source_id text NOT NULL,
@@ -122,6 +127,9 @@ def _records() -> None:
         CREATE UNIQUE INDEX crosswalk_decision_undone
         ON sis_ingest.crosswalk_decision (district_id, undoes) WHERE undoes IS NOT NULL
     """)
+
+
+def _suggestions() -> None:
     op.execute(f"""
         CREATE TABLE sis_ingest.suggestion (
             district_id text NOT NULL, suggestion_id uuid NOT NULL,
