@@ -91,6 +91,9 @@ def _serving(tiny: TinyHomeroom, service: Service) -> Iterator[None]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_PUT(self) -> None:
+            self._answer()
+
         def _answer(self) -> None:
             asked = Asked(
                 service=service.name,

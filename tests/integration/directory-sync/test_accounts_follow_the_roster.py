@@ -236,6 +236,60 @@ async def test_a_username_of_the_roster_that_another_person_holds_is_shown_as_fa
     assert status["targets"][0]["accounts"] == {"enabled": 1, "reserved": 1}
 
 
+async def test_a_username_that_the_roster_moves_goes_to_the_next_person(world, a_person, an_event):
+    world.start()
+    await world.tell(an_event(a_person("p1", username="same")))
+    await eventually(lambda: world.user("p1"))
+    await world.tell(an_event(a_person("p1", username="other", revision=2)))
+    await eventually(lambda: _named(world, "p1", "other"))
+    await eventually(world.settled)
+
+    await world.tell(an_event(a_person("p2", username="same")))
+
+    assert await eventually(lambda: _named(world, "p2", "same"))
+    await eventually(world.settled)
+    # It is the second one's now.
+    await world.tell(an_event(a_person("p1", username="same", revision=3)))
+    await eventually(lambda: _refused(world, "p1"))
+
+
+async def test_a_username_of_a_leaver_goes_to_the_next_person_once_the_directory_is_rid_of_it(
+    world, a_person, an_event
+):
+    world.start()
+    await world.tell(an_event(a_person("p1", username="same")))
+    gone = await eventually(lambda: world.user("p1"))
+    await world.tell(an_event(a_person("p1", username="same", status="tobedeleted", revision=2)))
+    await eventually(lambda: _user_where(world, "p1", active=False))
+    await eventually(world.settled)
+    await world.tell(an_event(a_person("p2", username="same")))
+    await eventually(lambda: _refused(world, "p2"))
+
+    await world.scim_request("DELETE", f"/Users/{gone['id']}")
+    await world.tell(an_event(a_person("p2", username="same", revision=2, family_name="B")))
+
+    assert await eventually(lambda: _named(world, "p2", "same"))
+
+
+async def test_a_username_of_a_stranger_goes_to_its_person_once_the_directory_gives_it(
+    world, a_person, an_event
+):
+    stranger = {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "userName": "same",
+        "externalId": "somebody",
+    }
+    made = await world.scim_request("POST", "/Users", json=stranger)
+    world.start()
+    await world.tell(an_event(a_person("p2", username="same")))
+    await eventually(lambda: _refused(world, "p2"))
+
+    await world.scim_request("DELETE", f"/Users/{made.json()['id']}")
+    await world.tell(an_event(a_person("p2", username="same", revision=2, family_name="B")))
+
+    assert await eventually(lambda: _named(world, "p2", "same"))
+
+
 async def test_an_account_deleted_by_hand_is_made_again_with_the_same_name(
     world, a_person, an_event
 ):
@@ -319,6 +373,20 @@ async def _user_where(world, person_id, *, active=None, family=None):
     if user is None or (active is not None and user["active"] is not active):
         return None
     return None if family is not None and user["name"]["familyName"] != family else user
+
+
+async def _named(world, person_id, username):
+    user = await world.user(person_id)
+    return user is not None and user["userName"] == username
+
+
+async def _refused(world, person_id):
+    rows = await world.query(
+        "SELECT 1 FROM directory_sync.account"
+        " WHERE person_id = $1 AND last_error_code = 'username_taken'",
+        person_id,
+    )
+    return bool(rows)
 
 
 async def _failed(world, program, person_id):

@@ -79,6 +79,28 @@ async def test_killed_while_linking_the_names_are_told_once(world, a_person, an_
     assert named == ["old.name"]
 
 
+class TakesNoChange(Bend):
+    """Refuses every change of an account."""
+
+    def take(self, method, path, body):
+        """A change is answered 400."""
+        return (400, b"{}") if method == "PATCH" else body
+
+
+async def test_names_of_a_linked_account_are_told_though_its_first_change_is_refused(
+    world, a_person, an_event
+):
+    old = {"schemas": [USER], "userName": "old.name", "externalId": "p1", "active": True}
+    await world.scim_request("POST", "/Users", json=old)
+    with bent_directory(world.scim.url, TakesNoChange()) as url:
+        world.start(HOMEROOM_TARGETS=world.targets(url=url))
+
+        await world.tell(an_event(a_person("p1")))
+
+        told = await eventually(lambda: _two_told(world))
+    assert told == [NAMED, "k12.directory.account.failed.v1"]
+
+
 class MakesThemOff(Bend):
     """Every new account is off at first."""
 
@@ -102,6 +124,11 @@ async def test_a_directory_that_makes_accounts_off_has_them_switched_on_and_told
     assert (await world.user("p1"))["active"] is True
     assert user["userName"] == "alovelace"
     assert await _told(world) == [CREATED, NAMED, ENABLED]
+
+
+async def _two_told(world):
+    told = await _told(world)
+    return told if len(told) > 1 else None
 
 
 async def _told(world):

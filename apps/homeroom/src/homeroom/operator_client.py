@@ -115,6 +115,16 @@ class OperatorClient:
         """Post a decision about a hold or a plan; needs the role approver."""
         return self._page(self._http.post(self._url(service, path), json=body))
 
+    def flip(self, body: Page, *, dry_run: bool = False) -> Page:
+        """Say which source speaks for a place; needs the role approver. May run twice."""
+        answer = self._http.put(
+            self._url(SIS_INGEST, "/authority"),
+            params={"dryRun": "true"} if dry_run else {},
+            json=body,
+            timeout=REPUBLISH_TIMEOUT_S,
+        )
+        return self._page(answer)
+
     def republish(self, service: Service, district: str) -> Page:
         """Make the service say all it knows of a district once more; needs the role admin."""
         if service not in {SIS_INGEST, ROSTER_PUBLISHER}:

@@ -143,3 +143,15 @@ def _person(
         roles=(),
         seats=(),
     )
+
+
+def test_a_username_that_its_owner_let_go_is_given_by_the_roster_and_never_made_up():
+    other = PersonId("other")
+    taken = Taken(usernames={"alovelace": other}, emails={}, let_go=frozenset({"alovelace"}))
+    asked = _person("Ada", "Lovelace", username="ALovelace")
+
+    assert isinstance(
+        _choose(asked, taken=Taken(usernames=taken.usernames, emails={})), NameRefused
+    )
+    assert _choose(asked, taken=taken).username == "ALovelace"
+    assert _choose(_person("Ada", "Lovelace"), taken=taken).username == "alovelace2"

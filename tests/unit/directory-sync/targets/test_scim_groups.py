@@ -82,6 +82,74 @@ async def test_each_refusal_of_a_change_takes_its_road_and_ends_it(answer, outco
     assert len(transport.asked) == 1
 
 
+async def test_a_member_that_the_target_refuses_keeps_no_other_back():
+    groups, transport = _groups(
+        (400, {"scimType": "invalidValue"}),
+        (204, None),
+        (404, None),
+        (200, {"id": "g1"}),
+        (404, None),
+        (200, {"id": "g1"}),
+        (204, None),
+        (204, None),
+    )
+    action = ChangeGroup(group_id="g1", rename=None, add=_people("a", 4), remove=_people("r", 1))
+
+    outcome = await _apply(groups, action)
+
+    assert outcome == GroupChanged(refused=frozenset({"a002"}))
+    changed = [body["Operations"][0] for method, _, body in transport.asked if method == "PATCH"]
+    assert [len(op.get("value", ())) for op in changed] == [4, 2, 2, 1, 1, 0]
+
+
+async def test_a_group_that_is_gone_is_told_from_a_member_that_is():
+    groups, _ = _groups((404, None), (404, None))
+    action = ChangeGroup(group_id="g1", rename=None, add=_people("a", 2), remove={})
+
+    assert await _apply(groups, action) == GroupMissing()
+
+
+async def test_a_member_to_remove_who_is_not_there_is_out():
+    groups, _ = _groups((400, {"scimType": "noTarget"}))
+    action = ChangeGroup(group_id="g1", rename=None, add={}, remove=_people("r", 1))
+
+    assert await _apply(groups, action) == GroupChanged()
+
+
+async def test_a_group_with_a_refused_member_is_made_empty_and_filled():
+    groups, transport = _groups((400, None), (201, {"id": "g1"}), (400, None))
+
+    outcome = await _apply(groups, CREATE)
+
+    assert outcome == GroupCreated(group_id="g1", refused=frozenset({"a1"}))
+    assert transport.asked[1][2]["members"] == []
+
+
+async def test_two_groups_of_one_name_are_told_apart_by_the_roster_s_id():
+    nothing = {"totalResults": 0, "Resources": []}
+    groups, transport = _groups(
+        (409, {"scimType": "uniqueness"}), (200, nothing), (201, {"id": "g1"})
+    )
+    renaming, asked = _groups((409, {"scimType": "uniqueness"}), (204, None))
+    rename = ChangeGroup(group_id="g1", rename="Algebra", add={}, remove={})
+
+    assert await _apply(groups, CREATE) == GroupCreated(group_id="g1")
+    assert await _apply(renaming, rename) == GroupChanged()
+
+    assert transport.asked[-1][2]["displayName"] == "Algebra [c1]"
+    assert asked.asked[-1][2]["Operations"][0]["value"] == "Algebra [c1]"
+
+
+async def test_a_group_made_before_and_met_again_is_the_same_group():
+    ours = {"id": "g1", "externalId": KEY, "displayName": "Algebra", "members": []}
+    groups, _ = _groups((409, None), (200, {"totalResults": 1, "Resources": [ours]}))
+
+    outcome = await _apply(groups, CREATE)
+
+    assert isinstance(outcome, SeenGroup)
+    assert outcome.group_id == "g1"
+
+
 async def test_an_answer_without_an_id_leaves_the_outcome_open():
     groups, _ = _groups((201, {"displayName": "Algebra"}))
 

@@ -1,11 +1,12 @@
 """Options that several commands share, and the client an operator command works with."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from homeroom.display import Display
+from homeroom.display import Advance, Display
 from homeroom.errors import CommandFailed
 from homeroom.layout import Layout, Ports
 from homeroom.operator_client import OperatorClient
@@ -35,6 +36,11 @@ def ports_of(port_base: int | None) -> Ports:
 def display() -> Display:
     """Return the terminal, plain in CI."""
     return Display(plain=command_settings().in_ci)
+
+
+def bar(label: str, *, silent: bool) -> AbstractContextManager[Advance]:
+    """Return a bar on the terminal, or with `silent` one that shows nothing."""
+    return nullcontext(lambda _done, _total: None) if silent else display().bar(label)
 
 
 def operator_client(folder: Path | None, port_base: int | None) -> OperatorClient:

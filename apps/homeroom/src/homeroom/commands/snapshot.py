@@ -1,16 +1,14 @@
 """`homeroom snapshot`: hand a file of a source to sis-ingest and wait for its report."""
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from homeroom.commands.asking import operator
-from homeroom.commands.options import FolderOption, PortOption, display
+from homeroom.commands.options import FolderOption, PortOption, bar, display
 from homeroom.commands.run_report import print_report
 from homeroom.commands.tables import JsonOption, print_json
-from homeroom.display import Advance
 from homeroom.errors import CommandFailed
 from homeroom.operator_client import OperatorClient, Page
 from homeroom.services import SIS_INGEST
@@ -39,11 +37,11 @@ def snapshot(
         if dry_run:
             _ensure_dry_run_is_known(client)
         size = file.stat().st_size
-        with _bar("uploaded bytes", silent=as_json) as advance:
+        with bar("uploaded bytes", silent=as_json) as advance:
             run = client.upload(
                 source, file, on_bytes=lambda sent: advance(sent, size), dry_run=dry_run
             )
-        with _bar("percent", silent=as_json) as advance:
+        with bar("percent", silent=as_json) as advance:
 
             def look() -> Page | None:
                 report = client.run(run["runId"])
@@ -59,10 +57,6 @@ def snapshot(
         print_report(display(), report)
     if report["state"] != "completed":
         raise typer.Exit(CommandFailed.exit_code)
-
-
-def _bar(label: str, *, silent: bool) -> AbstractContextManager[Advance]:
-    return nullcontext(lambda _done, _total: None) if silent else display().bar(label)
 
 
 def _ensure_dry_run_is_known(client: OperatorClient) -> None:

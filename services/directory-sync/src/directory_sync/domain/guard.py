@@ -78,16 +78,17 @@ def judge(
     stands: Mapping[Item, ItemState],
     budget: Budget,
     limit: Limit,
+    ask: bool = False,
 ) -> Verdict:
     """Judge new wishes. `backlog` holds every other new wish that is marked: all go, or all wait.
 
-    What expired in a plan never passes by itself: it is asked again.
+    What expired in a plan never passes by itself: it is asked again. `ask`: they wait in any case.
     """
     everything = {w.item: w for w in (*backlog, *wishes)}
     asked_before = any(item in stands for item in everything)
     too_many = trips(
         limit, wanted=len(everything), spent=budget.spent, population=budget.population
     )
-    if too_many or budget.asking or asked_before:
+    if too_many or budget.asking or asked_before or ask:
         return Verdict(hold=list(everything.values()))
     return Verdict(spend=wishes)

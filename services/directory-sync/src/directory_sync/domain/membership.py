@@ -23,7 +23,7 @@ from directory_sync.domain.group import (
 )
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.outcome import Rejected, Unavailable
-from directory_sync.domain.person import RosterClass
+from directory_sync.domain.person import Person, RosterClass, current_role
 from directory_sync.domain.plans import Item, removal
 from directory_sync.domain.policy import Policy
 
@@ -45,12 +45,16 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownGroup:
-    """What we hold about a group in a target; `members` are persons' accounts that are in it."""
+    """What we hold about a group in a target; `members` are persons' accounts that are in it.
+
+    `adopted`: it stood there before us, and who is in it was not brought right yet.
+    """
 
     group_id: str | None
     display_name: str
     doubt: Doubt | None
     members: Mapping[str, PersonId]
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +139,17 @@ class SeenGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupCreated:
-    """It stands there now, with the members asked for."""
+    """It stands there now, with the members asked for but for those the target refused."""
 
     group_id: str
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupChanged:
-    """Everything asked for is done."""
+    """Everything asked for is done, but for these accounts, which the target would not move."""
+
+    refused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +189,27 @@ class ClaimedGroup:
     generation: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A person who is to go out of a group, None when erased, and how their account stands.
+
+    `marked`: a round will look at the account.
+    """
+
+    person_id: PersonId
+    person: Person | None
+    enabled: bool
+    marked: bool
+
+    def stays(self, *, roles: frozenset[str], today: date) -> bool:
+        """Whether the account changes first: one that is still on goes off, or is off by another's
+        hand and comes on again. That change marks its groups, which is when they are looked at.
+        """
+        person = self.person
+        entitled = person is not None and current_role(person, roles=roles, today=today) is not None
+        return self.marked and entitled if not self.enabled else not entitled
+
+
 def desired_group(claimed: ClaimedGroup, *, policy: Policy, today: date) -> DesiredGroup | None:
     """How the group must be today, with those members alone whose account is on."""
     name, known = claimed.name, claimed.known
@@ -215,6 +243,7 @@ class GroupWrite:
     held: int
     error_code: str | None
     cause: Cause
+    adopted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,10 +24,15 @@ _LETTERS = frozenset(ascii_lowercase)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """Names that are given already: key -> owner, None for an account that is not ours."""
+    """Names that are given already: key -> owner, None for an account that is not ours.
+
+    `let_go`: usernames that no person's account bears: off, renamed, or never ours, so that the
+    target has to say. They stay taken for names made up here; the roster may give them.
+    """
 
     usernames: Mapping[str, PersonId | None]
     emails: Mapping[str, PersonId | None]
+    let_go: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +72,13 @@ def choose(
     """The names this person's account must have.
 
     `held` are the names given before. `taken` must hold every name with one of `stems_of(person)`
-    and the roster's own username. Refuses a username of the roster that somebody else holds:
+    and the roster's own username. Refuses a username of the roster that somebody else uses:
     which of the two is right is a person's decision, so nothing is made up.
     """
     if person.username:
-        owner = taken.usernames.get(key_of(person.username), person.person_id)
-        if owner != person.person_id:
+        key = key_of(person.username)
+        owner = taken.usernames.get(key, person.person_id)
+        if owner != person.person_id and key not in taken.let_go:
             return NameRefused(code="username_taken")
         email = person.email or _held_email(held) or _address(person.username, policy)
         return Names(username=person.username, email=email, source=NameSource.ROSTER)

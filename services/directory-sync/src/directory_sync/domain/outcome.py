@@ -1,11 +1,15 @@
 """How an action ended in a target: one of five values, decided by what we must do next. Pure."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from directory_sync.domain.account import ActualAccount
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.plan import Action, Look
+
+# Wrong rights and broken servers say these of everybody; a rule of the target, or a bug, of one.
+_PERHAPS_REFUSED: Final = frozenset({"http_403", "http_500"})
+_PATIENCE: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,11 @@ class Unavailable:
     code: str
     retry_after_s: float | None
     maybe_done: bool
+
+
+def is_refusal(code: str, attempt: int) -> bool:
+    """Whether one that is told "not now" again and again is refused, while others are served."""
+    return code in _PERHAPS_REFUSED and attempt >= _PATIENCE
 
 
 Outcome: TypeAlias = Applied | NameTaken | Missing | Rejected | Unavailable

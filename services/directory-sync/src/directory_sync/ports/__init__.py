@@ -175,7 +175,7 @@ class Accounts(Protocol):
         keys: Sequence[str],
         stems: Sequence[str],
     ) -> Taken:
-        """Names with one of these keys or stems."""
+        """Names with one of these keys or stems; of `keys`, which no person uses any more."""
         ...
 
     async def hold_names(
@@ -186,7 +186,18 @@ class Accounts(Protocol):
         *,
         now: datetime,
     ) -> None:
-        """Enter names in the ledger; an owner, once there, is never replaced."""
+        """Enter names in the ledger; an owner, once there, is not replaced."""
+        ...
+
+    async def pass_on_usernames(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        usernames: Mapping[str, PersonId],
+        *,
+        now: datetime,
+    ) -> None:
+        """These keys have these owners from now on, whoever let them go."""
         ...
 
     async def disown_username(

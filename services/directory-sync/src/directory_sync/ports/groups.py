@@ -17,8 +17,8 @@ from directory_sync.domain.membership import (
     GroupWrite,
     MemberChange,
     SeenGroup,
+    Standing,
 )
-from directory_sync.domain.person import Person
 from directory_sync.domain.plans import Item
 
 
@@ -92,10 +92,10 @@ class Groups(Protocol):
         """These accounts are these persons': where they were seen as strangers they are members."""
         ...
 
-    async def enabled(
+    async def standings(
         self, district_id: DistrictId, target_id: TargetId, person_ids: Sequence[PersonId]
-    ) -> Mapping[PersonId, Person | None]:
-        """Those of them whose account is on, as the roster has them (None: erased)."""
+    ) -> Sequence[Standing]:
+        """Where these persons and their accounts stand."""
         ...
 
     async def passed(

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from directory_sync.domain.fact import Cause
-from directory_sync.domain.group import GroupName
+from directory_sync.domain.group import GroupKey, GroupName
 from directory_sync.domain.guard import REMOVALS, WINDOW, Wish, judge, new_wishes
 from directory_sync.domain.membership import MemberChange
-from directory_sync.domain.plans import Item, ItemState
+from directory_sync.domain.plans import Item, ItemState, group_of
 from directory_sync.domain.policy import Policy
 from directory_sync.ports import Unit
 from directory_sync.usecases.guarding import Holding
@@ -32,12 +32,14 @@ class RemovalGuard:
         *,
         looked_at: Sequence[GroupName],
         put_off: frozenset[Item],
+        ask: frozenset[GroupKey],
         now: datetime,
     ) -> tuple[frozenset[Item], frozenset[Item]]:
         """The removals that wait for a person, and those that one refused; the others may go.
 
         `looked_at` are the groups whose every removal is in `removals` or, wanted but not yet its
-        turn, in `put_off`: what a plan holds of them besides is no longer wanted. Does not commit.
+        turn, in `put_off`: what a plan holds of them besides is no longer wanted. Removals from the
+        groups of `ask` wait however few they are. Does not commit.
         """
         await unit.targets.lock_removals(*self._key)
         live = await unit.plans.stands_in(*self._key, [name.key for name in looked_at])
@@ -53,7 +55,14 @@ class RemovalGuard:
         new = new_wishes(wishes, stands=stands, passed=passed)
         if new:
             budget = await unit.groups.budget(*self._key, since=since)
-            verdict = judge(new, backlog=(), stands=stands, budget=budget, limit=REMOVALS)
+            verdict = judge(
+                new,
+                backlog=(),
+                stands=stands,
+                budget=budget,
+                limit=REMOVALS,
+                ask=any(group_of(wish.action) in ask for wish in new),
+            )
             going = {w.item for w in verdict.spend}
             spend = [change for change, _, _ in removals if change.item in going]
             await unit.groups.spend(*self._key, spend, now=now)

@@ -67,7 +67,8 @@ Result: TypeAlias = Prepared | Settled | Refused
 
 class Planner:
     """Plans for one target at one moment; names given in one call are taken in the next, and an
-    account found is one person's.
+    account found is one person's. `passed_on` are usernames that the roster gives to others than
+    who bore them.
     """
 
     def __init__(self, *, wiring: Wiring, now: datetime) -> None:
@@ -75,7 +76,10 @@ class Planner:
         self._today = now.astimezone(ZoneInfo(wiring.policy.time_zone)).date()
         self._usernames: dict[str, PersonId | None] = {}
         self._emails: dict[str, PersonId | None] = {}
+        self._let_go: frozenset[str] = frozenset()
+        self._given: set[str] = set()
         self._linked: dict[str, PersonId] = {}
+        self.passed_on: dict[str, PersonId] = {}
 
     async def __call__(self, unit: Unit, claimed: Sequence[Claimed]) -> Sequence[Result]:
         """One result per person, in their order. Who will use the names keeps other planners out
@@ -85,12 +89,15 @@ class Planner:
         await self._learn(unit, [c.person for c in claimed if c.person and roles[c.person_id]])
         results: list[Result] = []
         for one in claimed:
-            taken = Taken(usernames=self._usernames, emails=self._emails)
+            taken = Taken(usernames=self._usernames, emails=self._emails, let_go=self._let_go)
             result = self._plan_one(one, roles[one.person_id], taken)
             results.append(result)
             names = names_of(result)
             if names is not None:
-                self._usernames[key_of(names.username)] = one.person_id
+                key = key_of(names.username)
+                self._usernames[key] = one.person_id
+                self._given.add(key)
+                self._let_go -= {key}
                 if names.email is not None:
                     self._emails.setdefault(key_of(names.email), one.person_id)
         return results
@@ -159,6 +166,7 @@ class Planner:
         taken = await unit.accounts.taken(
             policy.district_id, policy.target_id, keys=keys, stems=stems
         )
+        self._let_go = (self._let_go | taken.let_go) - self._given
         self._usernames = {**taken.usernames, **self._usernames}
         self._emails = {**taken.emails, **self._emails}
 
@@ -196,6 +204,9 @@ class Planner:
             return Refused(
                 claimed=one, names=_held(record), actual=_surely(one, actual), code=names.code
             )
+        key = key_of(names.username)
+        if person.username and taken.usernames.get(key) not in (None, person.person_id):
+            self.passed_on[key] = person.person_id
         desired = self.wiring.desired(person, names, role)
         unheeded = {} if record is None else record.unheeded
         return self._finish_plan(one, names, actual, plan(desired, actual, unheeded))

@@ -82,6 +82,10 @@ class PrepareActions:
             ruling = await self._guard(unit, planner, planned, now=now)
             results = [_ruled(result, ruling) for result in planned]
             await self._hold_names(unit, results, now=now)
+            if planner.passed_on:
+                await unit.accounts.pass_on_usernames(
+                    policy.district_id, policy.target_id, planner.passed_on, now=now
+                )
             prepared = [r for r in results if isinstance(r, Prepared)]
             settled = [r for r in results if isinstance(r, Settled)]
             refused = [r for r in results if isinstance(r, Refused)]

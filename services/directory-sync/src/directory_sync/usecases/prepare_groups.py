@@ -24,7 +24,6 @@ from directory_sync.domain.membership import (
     keeping,
     plan_group,
 )
-from directory_sync.domain.person import current_role
 from directory_sync.domain.plans import Item
 from directory_sync.ports import Unit, Units, Wiring
 from directory_sync.usecases.guarding_removals import RemovalGuard
@@ -112,21 +111,17 @@ class PrepareGroups:
     async def _after_accounts(
         self, unit: Unit, planned: Sequence[PlannedGroup], today: date
     ) -> Sequence[PlannedGroup]:
-        """A leaver goes out of groups once the account is off, so a held disable holds both.
-
-        The disabled account marks its groups, which is when they are looked at again.
+        """A leaver goes out of groups once the account is off, so a held disable holds both; and
+        nobody goes out because somebody switched their account off, which we switch on again.
         """
         people = sorted({change.person_id for p in planned for change in _removals(p)})
         if not people:
             return planned
         district_id, target_id = self._policy.district_id, self._policy.target_id
-        enabled = await unit.groups.enabled(district_id, target_id, people)
-        leaving = {
-            i
-            for i, person in enabled.items()
-            if person is None or current_role(person, roles=self._policy.roles, today=today) is None
-        }
-        return [_without(p, [c for c in _removals(p) if c.person_id in leaving]) for p in planned]
+        standings = await unit.groups.standings(district_id, target_id, people)
+        roles = self._policy.roles
+        staying = {s.person_id for s in standings if s.stays(roles=roles, today=today)}
+        return [_without(p, [c for c in _removals(p) if c.person_id in staying]) for p in planned]
 
     async def _guarded(
         self, unit: Unit, planned: Sequence[PlannedGroup], put_off: frozenset[Item], now: datetime
@@ -137,6 +132,7 @@ class PrepareGroups:
             [(c, p.claimed.name, p.claimed.cause) for p in planned for c in _removals(p)],
             looked_at=[p.claimed.name for p in planned if not _in_doubt(p)],
             put_off=put_off,
+            ask=frozenset(p.claimed.name.key for p in planned if is_adopted(p)),
             now=now,
         )
         return [
@@ -171,6 +167,11 @@ def doubt_ahead(planned: PlannedGroup) -> Doubt | None:
             return Doubt.CHANGE
         case _:
             return None if planned.claimed.known is None else planned.claimed.known.doubt
+
+
+def is_adopted(planned: PlannedGroup) -> bool:
+    """Whether the group stood there before us and was not brought right yet."""
+    return planned.claimed.known is not None and planned.claimed.known.adopted
 
 
 def _in_doubt(planned: PlannedGroup) -> bool:
@@ -210,4 +211,5 @@ def _noted(planned: PlannedGroup) -> GroupWrite | None:
         held=planned.held,
         error_code=None,
         cause=planned.claimed.cause,
+        adopted=is_adopted(planned),
     )

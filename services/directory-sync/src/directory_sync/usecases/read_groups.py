@@ -43,7 +43,8 @@ class ReadGroups:
         now, correlation_id = self._clock.now(), self._ids.new_id()
         cause = Cause(correlation_id=correlation_id, causation_id=None, origin="republish")
         async with self._units.begin() as unit:
-            writes = [_adopted(name, groups, cause) for name, groups in found.items()]
+            asked = not self._policy.starts_live
+            writes = [_adopted(name, of, cause, asked=asked) for name, of in found.items()]
             await unit.groups.write(district_id, target_id, writes, now=now)
             await unit.group_marks.set_all(
                 district_id,
@@ -56,8 +57,11 @@ class ReadGroups:
         return True
 
 
-def _adopted(name: GroupName, groups: list[SeenGroup], cause: Cause) -> GroupWrite:
-    """The record of a group found; of several with one key none is ours until a person says."""
+def _adopted(name: GroupName, groups: list[SeenGroup], cause: Cause, *, asked: bool) -> GroupWrite:
+    """The record of a group found; of several with one key none is ours until a person says.
+
+    `asked`: so must somebody before the first of its members is removed.
+    """
     one = groups[0] if len(groups) == 1 else None
     return GroupWrite(
         name=name,
@@ -67,4 +71,5 @@ def _adopted(name: GroupName, groups: list[SeenGroup], cause: Cause) -> GroupWri
         held=0,
         error_code=None,
         cause=cause,
+        adopted=asked,
     )

@@ -80,11 +80,11 @@ class ReconcileTarget:
         return await self._target.apply(orders)
 
     def _pause_s(self, outcomes: Sequence[Outcome]) -> float:
-        """Nothing while the target answers; else what it asks for, or longer each time."""
+        """Nothing while the target serves anybody; else what it asks for, or longer each time."""
         away = [o for o in outcomes if isinstance(o, Unavailable)]
-        if not away:
+        asked = max((outcome.retry_after_s or 0.0 for outcome in away), default=0.0)
+        if len(away) < len(outcomes) and not asked:
             self._refused_rounds = 0
             return 0.0
         self._refused_rounds += 1
-        asked = max(outcome.retry_after_s or 0.0 for outcome in away)
         return asked_wait_s(asked, self._refused_rounds)

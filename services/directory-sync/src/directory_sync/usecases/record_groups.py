@@ -5,11 +5,11 @@ One transaction. Only what is still under our lease is written.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Final, assert_never
 
-from directory_sync.domain.backoff import asked_wait_s, parked_wait_s
+from directory_sync.domain.backoff import again_wait_s, asked_wait_s, parked_wait_s
 from directory_sync.domain.fact import Fact, MembershipFact
 from directory_sync.domain.group import GroupKey, GroupName
 from directory_sync.domain.ids import PersonId
@@ -29,16 +29,18 @@ from directory_sync.domain.membership import (
     ReadGroup,
     SeenGroup,
 )
-from directory_sync.domain.outcome import Rejected, Unavailable
+from directory_sync.domain.outcome import Rejected, Unavailable, is_refusal
 from directory_sync.ports import Units, Wiring
 from directory_sync.usecases.prepare_groups import (
     GroupWork,
     PlannedGroup,
     doubt_ahead,
+    is_adopted,
 )
 from roster_common.ports import Clock
 
 _NOBODY: Mapping[str, PersonId] = {}
+_MEMBER_REFUSED: Final = "member_refused"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class _Recorded:
     """What one transaction will write; filled one outcome after another."""
 
     now: datetime
+    answered: bool
     owners: Mapping[str, PersonId]
     writes: list[GroupWrite] = field(default_factory=list)
     added: list[MemberChange] = field(default_factory=list)
@@ -75,10 +78,11 @@ class RecordGroups:
         key = (self._policy.district_id, self._policy.target_id)
         seen = {a for o in outcomes if isinstance(o, SeenGroup) for a in o.members or ()}
         now = self._clock.now()
+        answered = any(not isinstance(outcome, Unavailable) for outcome in outcomes)
         async with self._units.begin() as unit:
             held = await unit.group_marks.held(*key, token=work.token)
             owners = await unit.groups.owners(*key, sorted(seen))
-            recorded = _Recorded(now=now, owners=owners)
+            recorded = _Recorded(now=now, answered=answered, owners=owners)
             for item, outcome in zip(work.prepared, outcomes, strict=True):
                 if item.claimed.name.key in held:
                     self._note(recorded, item, outcome)
@@ -98,10 +102,12 @@ class RecordGroups:
     def _note(self, recorded: _Recorded, item: PlannedGroup, outcome: GroupOutcome) -> None:
         result = "done"
         match outcome:
-            case GroupCreated(group_id=group_id):
-                self._note_created(recorded, item, group_id)
-            case GroupChanged():
-                self._note_changed(recorded, item)
+            case GroupCreated(group_id=group_id, refused=refused):
+                self._note_created(recorded, item, group_id, refused)
+                result = "failed" if refused else "done"
+            case GroupChanged(refused=refused):
+                self._note_changed(recorded, item, refused)
+                result = "failed" if refused else "done"
             case SeenGroup():
                 self._note_seen(recorded, item, outcome)
             case GroupMissing():
@@ -111,6 +117,11 @@ class RecordGroups:
                 wait_s = parked_wait_s(item.claimed.attempt)
                 _note_failed(recorded, item, code, wait_s)
                 result = "failed"
+            case Unavailable(code=code) if recorded.answered and is_refusal(
+                code, item.claimed.attempt
+            ):
+                _note_failed(recorded, item, code, parked_wait_s(item.claimed.attempt))
+                result = "failed"
             case Unavailable(code=code, retry_after_s=asked):
                 wait_s = asked_wait_s(asked, item.claimed.attempt)
                 _note_failed(recorded, item, code, wait_s)
@@ -119,25 +130,30 @@ class RecordGroups:
                 assert_never(outcome)
         recorded.counts[action_name(item), result] += 1
 
-    def _note_created(self, recorded: _Recorded, item: PlannedGroup, group_id: str) -> None:
+    def _note_created(
+        self, recorded: _Recorded, item: PlannedGroup, group_id: str, refused: frozenset[str]
+    ) -> None:
         action = item.action
         if not isinstance(action, CreateGroup):
             return
-        recorded.writes.append(_write(item, group_id, action.display_name))
-        self._move(recorded, item, group_id, add=action.members, remove=_NOBODY)
-        if action.more:
+        add = _without(action.members, refused)
+        self._move(recorded, item, group_id, add=add, remove=_NOBODY)
+        if action.more and not refused:
+            recorded.writes.append(_write(item, group_id, action.display_name))
             recorded.retries.append(_again(item, recorded.now, code="more_members"))
         else:
-            recorded.done[item.claimed.name.key] = item.claimed.generation
+            _note_ended(recorded, item, group_id, action.display_name, refused)
 
-    def _note_changed(self, recorded: _Recorded, item: PlannedGroup) -> None:
+    def _note_changed(
+        self, recorded: _Recorded, item: PlannedGroup, refused: frozenset[str]
+    ) -> None:
         action, known = item.action, item.claimed.known
         if not isinstance(action, ChangeGroup) or known is None:
             return
         shown = known.display_name if action.rename is None else action.rename
-        recorded.writes.append(_write(item, action.group_id, shown))
-        self._move(recorded, item, action.group_id, add=action.add, remove=action.remove)
-        recorded.done[item.claimed.name.key] = item.claimed.generation
+        add, remove = _without(action.add, refused), _without(action.remove, refused)
+        self._move(recorded, item, action.group_id, add=add, remove=remove)
+        _note_ended(recorded, item, action.group_id, shown, refused)
 
     def _note_seen(self, recorded: _Recorded, item: PlannedGroup, seen: SeenGroup) -> None:
         """Take over what the target shows of our people, then compare once more.
@@ -212,6 +228,28 @@ def action_name(item: PlannedGroup) -> str:
             assert_never(item.action)
 
 
+def _without(people: Mapping[str, PersonId], refused: frozenset[str]) -> Mapping[str, PersonId]:
+    return {account: person for account, person in people.items() if account not in refused}
+
+
+def _note_ended(
+    recorded: _Recorded,
+    item: PlannedGroup,
+    group_id: str,
+    display_name: str,
+    refused: frozenset[str],
+) -> None:
+    """All is done, or comes again for the members that the target refused."""
+    code = _MEMBER_REFUSED if refused else None
+    write = _write(item, group_id, display_name, error_code=code)
+    recorded.writes.append(replace(write, adopted=write.adopted and item.held > 0))
+    if code is None:
+        recorded.done[item.claimed.name.key] = item.claimed.generation
+        return
+    at = recorded.now + timedelta(seconds=parked_wait_s(item.claimed.attempt))
+    recorded.retries.append(GroupRetry(key=item.claimed.name.key, at=at, code=code))
+
+
 def _note_missing(recorded: _Recorded, item: PlannedGroup) -> None:
     """Deleted by hand, or a create never carried out: plan afresh."""
     key, known = item.claimed.name.key, item.claimed.known
@@ -262,8 +300,10 @@ def _write(
         held=item.held,
         error_code=error_code,
         cause=item.claimed.cause,
+        adopted=is_adopted(item),
     )
 
 
 def _again(item: PlannedGroup, now: datetime, *, code: str) -> GroupRetry:
-    return GroupRetry(key=item.claimed.name.key, at=now, code=code)
+    wait = timedelta(seconds=again_wait_s(item.claimed.attempt))
+    return GroupRetry(key=item.claimed.name.key, at=now + wait, code=code)

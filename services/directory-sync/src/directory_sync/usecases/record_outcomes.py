@@ -21,6 +21,7 @@ from directory_sync.domain.outcome import (
     Outcome,
     Rejected,
     Unavailable,
+    is_refusal,
 )
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update, not_taken
 from directory_sync.domain.work import AccountWrite, Retry
@@ -33,9 +34,13 @@ from roster_common.ports import Clock
 
 @dataclass(slots=True, kw_only=True)
 class _Recorded:
-    """What one transaction will write; filled one outcome after another."""
+    """What one transaction will write; filled one outcome after another.
+
+    `answered`: the target did something in this round, so it is not away.
+    """
 
     now: datetime
+    answered: bool
     writes: list[AccountWrite] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     done: dict[PersonId, int] = field(default_factory=dict)
@@ -60,7 +65,8 @@ class RecordOutcomes:
         Commits. What lost its lease meanwhile is left to whoever holds it now.
         """
         district_id, target_id = self._wiring.policy.district_id, self._wiring.policy.target_id
-        recorded = _Recorded(now=self._clock.now())
+        answered = any(not isinstance(outcome, Unavailable) for outcome in outcomes)
+        recorded = _Recorded(now=self._clock.now(), answered=answered)
         async with self._units.recording() as unit:
             held = await unit.marks.held(district_id, target_id, token=work.token)
             for item, outcome in zip(work.prepared, outcomes, strict=True):
@@ -96,6 +102,12 @@ class RecordOutcomes:
                 result = self._note_name_taken(recorded, item)
             case Rejected(code=code):
                 self._note_rejected(recorded, item, code)
+                result = "failed"
+            case Unavailable(code=code) if recorded.answered and is_refusal(
+                code, item.claimed.attempt
+            ):
+                asked_at = recorded.now if _was_asked(item, outcome) else None
+                self._note_rejected(recorded, item, code, asked_at=asked_at)
                 result = "failed"
             case Unavailable():
                 _note_unavailable(recorded, item, outcome)
@@ -150,9 +162,12 @@ class RecordOutcomes:
         recorded.retries.append(_again(item, recorded.now, code="username_taken"))
         return "retried"
 
-    def _note_rejected(self, recorded: _Recorded, item: Prepared, code: str) -> None:
+    def _note_rejected(
+        self, recorded: _Recorded, item: Prepared, code: str, *, asked_at: datetime | None = None
+    ) -> None:
         wait = timedelta(seconds=parked_wait_s(item.claimed.attempt))
-        recorded.writes.append(_write(item, _names_kept(item), item.known, error_code=code))
+        names = _names_kept(item)
+        recorded.writes.append(_write(item, names, item.known, asked_at=asked_at, error_code=code))
         recorded.retries.append(
             Retry(person_id=item.claimed.person_id, at=recorded.now + wait, code=code)
         )
@@ -195,17 +210,20 @@ def _step(action: Action | Look) -> tuple[AccountStep, tuple[str, ...]]:
             assert_never(action)
 
 
+def _was_asked(item: Prepared, outcome: Unavailable) -> bool:
+    """Whether an account may have been made whose answer we never saw."""
+    creating = isinstance(item.action, Create) and outcome.maybe_done
+    return creating or isinstance(item.action, Look)
+
+
 def _note_unavailable(recorded: _Recorded, item: Prepared, outcome: Unavailable) -> None:
     wait_s = asked_wait_s(outcome.retry_after_s, item.claimed.attempt)
-    asked = isinstance(item.action, Look) or (
-        isinstance(item.action, Create) and outcome.maybe_done
-    )
     recorded.writes.append(
         _write(
             item,
             _names_kept(item),
             item.known,
-            asked_at=recorded.now if asked else None,
+            asked_at=recorded.now if _was_asked(item, outcome) else None,
             error_code=outcome.code,
         )
     )

@@ -18,6 +18,7 @@ from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Decision, Meaning
+from sis_ingest.domain.replays import Replay
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
@@ -31,6 +32,7 @@ from sis_ingest.ports.stores import (
     Holds,
     Raw,
     Records,
+    Replays,
     Runs,
     Staging,
     StoredDelivery,
@@ -282,6 +284,7 @@ Work: TypeAlias = Literal[
     "release",
     "flip",
     "purge",
+    "replay",
     "pull_page",
     "hand_over",
 ]
@@ -341,6 +344,11 @@ class Unit(Protocol):
         ...
 
     @property
+    def replays(self) -> Replays:
+        """Replays."""
+        ...
+
+    @property
     def taken(self) -> TakenFiles:
         """Files of drops."""
         ...
@@ -364,6 +372,18 @@ class Units(Protocol):
 
     def begin(self, work: Work) -> AbstractAsyncContextManager[Unit]:
         """Commits when the block ends well. Raises `Retriable` when the store is away."""
+        ...
+
+
+class ReplayDesk(Protocol):
+    """Reads of replays outside any transaction of ours."""
+
+    async def get(self, replay_id: str) -> Replay | None:
+        """The replay, or None. `replay_id` may be any text."""
+        ...
+
+    async def open(self) -> Replay | None:
+        """The oldest replay that waits or was left running."""
         ...
 
 

@@ -53,6 +53,7 @@ class ApplySnapshot:
         for collection in collections:
             async with self.units.begin("stage") as unit:
                 sieve = await unit.staging.sieve(run, collection.entity, whole=collection in whole)
+                stale = await unit.staging.stale(run, collection.entity) if run.dry_run else 0
             counts = run.report.counts(collection.entity)
             bulk = collection.mode == "bulk"
             counts = replace(
@@ -62,7 +63,11 @@ class ApplySnapshot:
                 skipped=sieve.missing - sieve.absent if bulk else 0,
             )
             if run.dry_run:
-                counts = replace(counts, changed=sieve.differing)
+                counts = replace(
+                    counts,
+                    changed=sieve.differing - stale,
+                    unchanged=counts.unchanged + stale,
+                )
             total += sieve.differing + sieve.absent
             run = replace(run, report=run.report.with_counts(collection.entity, counts))
             run = _warned(run, collection, whole=collection in whole)

@@ -1,6 +1,6 @@
 """Accounts, the ledger of names and first reads in PostgreSQL. Raw driver, written as sets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -49,6 +49,12 @@ _TAKEN = """
     WHERE district_id = $1 AND target_id = $2 AND (
         (kind IN ('username', 'email') AND name_key = ANY($3::text[])) OR stem = ANY($4::text[]))
 """
+# Rows: owners of usernames that the roster gives to others, by primary key.
+_BEARERS = """
+    SELECT person_id, state, username, observed ->> 'username' AS shown
+    FROM directory_sync.account
+    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
+"""
 _HOLD = """
     INSERT INTO directory_sync.name AS n
         (district_id, target_id, kind, name_key, stem, person_id, held_since)
@@ -59,6 +65,13 @@ _HOLD = """
     ON CONFLICT (district_id, target_id, kind, name_key) DO UPDATE SET
         person_id = excluded.person_id, held_since = excluded.held_since
     WHERE n.person_id IS NULL
+"""
+# Rows: usernames that their owners let go, by primary key.
+_GIVE_AWAY = """
+    UPDATE directory_sync.name n SET person_id = r.person_id, held_since = $5
+    FROM unnest($3::text[], $4::text[]) AS r(name_key, person_id)
+    WHERE n.district_id = $1 AND n.target_id = $2 AND n.kind = 'username'
+      AND n.name_key = ANY($3::text[]) AND n.name_key = r.name_key
 """
 _DISOWN = """
     UPDATE directory_sync.name SET person_id = NULL
@@ -134,12 +147,21 @@ class PostgresAccounts:
         keys: Sequence[str],
         stems: Sequence[str],
     ) -> Taken:
-        """Names with one of these keys or stems."""
+        """Names with one of these keys or stems; of `keys`, which no person uses any more."""
         rows = await self._driver.fetch(_TAKEN, district_id, target_id, list(keys), list(stems))
         owners: dict[str, dict[str, PersonId | None]] = {"username": {}, "email": {}}
         for row in rows:
             owners[row["kind"]][row["name_key"]] = row["person_id"]
-        return Taken(usernames=owners["username"], emails=owners["email"])
+        usernames = owners["username"]
+        held = {key: usernames[key] for key in keys if key in usernames}
+        owners_of = [owner for owner in held.values() if owner is not None]
+        bearers = await self._driver.fetch(_BEARERS, district_id, target_id, owners_of)
+        borne = {row["person_id"]: _borne(row) for row in bearers} | {None: frozenset()}
+        return Taken(
+            usernames=usernames,
+            emails=owners["email"],
+            let_go=frozenset(k for k, owner in held.items() if k not in borne.get(owner, {k})),
+        )
 
     async def hold_names(
         self,
@@ -149,7 +171,7 @@ class PostgresAccounts:
         *,
         now: datetime,
     ) -> None:
-        """Enter names in the ledger; an owner, once there, is never replaced."""
+        """Enter names in the ledger; an owner, once there, is not replaced."""
         entries = [("username", n.username, owner) for owner, n in names]
         entries += [("email", n.email, owner) for owner, n in names if n.email is not None]
         await self._driver.execute(
@@ -161,6 +183,19 @@ class PostgresAccounts:
             [stem_of(name) for _, name, _ in entries],
             [owner for _, _, owner in entries],
             now,
+        )
+
+    async def pass_on_usernames(
+        self,
+        district_id: DistrictId,
+        target_id: TargetId,
+        usernames: Mapping[str, PersonId],
+        *,
+        now: datetime,
+    ) -> None:
+        """These keys have these owners from now on, whoever let them go."""
+        await self._driver.execute(
+            _GIVE_AWAY, district_id, target_id, list(usernames), list(usernames.values()), now
         )
 
     async def disown_username(
@@ -206,3 +241,10 @@ class PostgresAccounts:
     ) -> None:
         """Forget found accounts that are linked now."""
         await self._driver.execute(_DROP_FOUND, district_id, target_id, list(account_ids))
+
+
+def _borne(row: asyncpg.Record) -> frozenset[str]:
+    """The username keys that an account bears: none once it is off, two while it is renamed."""
+    if row["state"] == "disabled":
+        return frozenset()
+    return frozenset(key_of(name) for name in (row["username"], row["shown"]) if name)

@@ -27,7 +27,7 @@ _CLASSES = """
     WHERE district_id = $1 AND class_id = ANY($2::text[]) AND NOT deleted
 """
 _KNOWN = """
-    SELECT group_key, group_id, display_name, doubt FROM directory_sync.directory_group
+    SELECT group_key, group_id, display_name, doubt, adopted FROM directory_sync.directory_group
     WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
 """
 _MEMBERS = """
@@ -115,6 +115,7 @@ class _Facts:
             display_name=row["display_name"],
             doubt=None if row["doubt"] is None else Doubt(row["doubt"]),
             members=self._members.get(key, {}),
+            adopted=row["adopted"],
         )
 
 

@@ -9,8 +9,7 @@ from directory_sync.adapters.postgres.stored import load_person
 from directory_sync.domain.group import GroupKind, GroupName, Place, touched
 from directory_sync.domain.guard import WINDOW, Budget
 from directory_sync.domain.ids import DistrictId, PersonId, TargetId
-from directory_sync.domain.membership import GroupWrite, MemberChange
-from directory_sync.domain.person import Person
+from directory_sync.domain.membership import GroupWrite, MemberChange, Standing
 from directory_sync.domain.plans import Item
 
 # Rows: places of one batch's changed persons, primary key.
@@ -35,14 +34,14 @@ _ADD_PLACES = """
 _WRITE = """
     INSERT INTO directory_sync.directory_group AS g
         (district_id, target_id, group_key, kind, subject_id, group_id, display_name, doubt, held,
-         held_since, correlation_id, changed_at, last_error_code, last_error_at)
+         held_since, correlation_id, changed_at, last_error_code, last_error_at, adopted)
     SELECT $1, $2, r.group_key, r.kind, r.subject_id, r.group_id, r.display_name, r.doubt, r.held,
            CASE WHEN r.held > 0 THEN $12::timestamptz END, r.correlation_id, $12, r.error,
-           CASE WHEN r.error IS NOT NULL THEN $12::timestamptz END
+           CASE WHEN r.error IS NOT NULL THEN $12::timestamptz END, r.adopted
     FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::integer[], $10::text[], $11::text[])
+                $9::integer[], $10::text[], $11::text[], $13::boolean[])
         AS r(group_key, kind, subject_id, group_id, display_name, doubt, held, error,
-             correlation_id)
+             correlation_id, adopted)
     ORDER BY r.group_key
     ON CONFLICT (district_id, target_id, group_key) DO UPDATE SET
         group_id = excluded.group_id, display_name = excluded.display_name,
@@ -50,13 +49,14 @@ _WRITE = """
         held_since = CASE WHEN excluded.held > 0
             THEN coalesce(g.held_since, excluded.held_since) END,
         correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
-        last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at
+        last_error_code = excluded.last_error_code, last_error_at = excluded.last_error_at,
+        adopted = excluded.adopted
 """
 _SETTLE = """
     UPDATE directory_sync.directory_group
-    SET held = 0, held_since = NULL, last_error_code = NULL, last_error_at = NULL
+    SET held = 0, held_since = NULL, last_error_code = NULL, last_error_at = NULL, adopted = false
     WHERE district_id = $1 AND target_id = $2 AND group_key = ANY($3::text[])
-      AND (held > 0 OR last_error_code IS NOT NULL)
+      AND (held > 0 OR last_error_code IS NOT NULL OR adopted)
 """
 _ADD_MEMBERS = """
     INSERT INTO directory_sync.membership
@@ -98,13 +98,18 @@ _OWNERS = """
     SELECT account_id, person_id FROM directory_sync.account
     WHERE district_id = $1 AND target_id = $2 AND account_id = ANY($3::text[])
 """
-# Rows: persons about to lose a membership whose account still is on; primary keys.
-_ENABLED = """
-    SELECT a.person_id, p.state::text AS state
-    FROM directory_sync.account a
-    LEFT JOIN directory_sync.person p ON p.district_id = $1 AND p.person_id = a.person_id
-    WHERE a.district_id = $1 AND a.target_id = $2 AND a.state = 'enabled'
-      AND a.person_id = ANY($3::text[])
+# Rows: persons about to lose a membership; primary keys.
+_STANDINGS = """
+    SELECT w.person_id, p.state::text AS state, a.person_id IS NOT NULL AS enabled,
+           d.person_id IS NOT NULL AS marked
+    FROM unnest($3::text[]) AS w(person_id)
+    LEFT JOIN LATERAL (SELECT state FROM directory_sync.person
+        WHERE district_id = $1 AND person_id = w.person_id OFFSET 0) AS p ON true
+    LEFT JOIN LATERAL (SELECT person_id FROM directory_sync.account
+        WHERE district_id = $1 AND target_id = $2 AND person_id = w.person_id
+          AND state = 'enabled' OFFSET 0) AS a ON true
+    LEFT JOIN LATERAL (SELECT person_id FROM directory_sync.dirty
+        WHERE district_id = $1 AND target_id = $2 AND person_id = w.person_id OFFSET 0) AS d ON true
 """
 _PASSED = """
     SELECT group_key, account_id FROM directory_sync.removal
@@ -233,6 +238,7 @@ class PostgresGroups:
             [w.error_code for w in writes],
             [w.cause.correlation_id for w in writes],
             now,
+            [w.adopted for w in writes],
         )
 
     async def settle(
@@ -293,17 +299,20 @@ class PostgresGroups:
         accounts, people = list(owners), list(owners.values())
         await self._driver.execute(_RECOGNISE, district_id, target_id, accounts, people, now)
 
-    async def enabled(
+    async def standings(
         self, district_id: DistrictId, target_id: TargetId, person_ids: Sequence[PersonId]
-    ) -> Mapping[PersonId, Person | None]:
-        """Those of them whose account is on, as the roster has them (None: erased)."""
-        rows = await self._driver.fetch(_ENABLED, district_id, target_id, list(person_ids))
-        return {
-            PersonId(row["person_id"]): (
-                None if row["state"] is None else load_person(row["state"])
+    ) -> Sequence[Standing]:
+        """Where these persons and their accounts stand."""
+        rows = await self._driver.fetch(_STANDINGS, district_id, target_id, list(person_ids))
+        return [
+            Standing(
+                person_id=PersonId(row["person_id"]),
+                person=None if row["state"] is None else load_person(row["state"]),
+                enabled=row["enabled"],
+                marked=row["marked"],
             )
             for row in rows
-        }
+        ]
 
     async def passed(
         self,

@@ -120,7 +120,7 @@ _GROUP = """
         district_id text NOT NULL, target_id text NOT NULL, group_key text NOT NULL,
         kind text NOT NULL CHECK (kind IN ('class', 'students', 'staff')),
         subject_id text NOT NULL, group_id text, display_name text NOT NULL,
-        doubt text CHECK (doubt IN ('create', 'change', 'found')),
+        doubt text CHECK (doubt IN ('create', 'change', 'found')), adopted boolean NOT NULL,
         held integer NOT NULL DEFAULT 0 CHECK (held >= 0), held_since timestamptz,
         correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
         last_error_code text, last_error_at timestamptz,

@@ -7,10 +7,11 @@ changes nothing).
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from directory_sync.domain.group import GroupKey
+from directory_sync.domain.group import GroupKey, name_of
 from directory_sync.domain.membership import (
     ChangeGroup,
     CreateGroup,
@@ -38,6 +39,10 @@ from roster_common.runtime.failpoints import failpoint
 
 _GROUP_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:Group"
 _CREATED: Final = 201
+_CONFLICT: Final = 409
+# A bad value, or something that is not there.
+_REFUSALS: Final = frozenset({400, 404, 422})
+_NO_TARGET: Final = Rejected(code="scim_noTarget")
 _PAGE: Final = 500
 # Removing costs scim2-server 1 to 2 ms per member of the request and 50 members of the group.
 _ADD_MOST: Final = 100
@@ -87,7 +92,7 @@ class ScimGroups:
                 case ReadGroup(group_id=group_id):
                     return await self._read(group_id)
                 case ChangeGroup():
-                    return await self._change(order.action)
+                    return await self._change(order.key, order.action)
         except Retriable:
             return Unavailable(code="unreadable_answer", retry_after_s=None, maybe_done=True)
 
@@ -100,18 +105,37 @@ class ScimGroups:
         return answer
 
     async def _create(self, key: GroupKey, action: CreateGroup) -> GroupOutcome:
+        name = action.display_name
+        answer = await self._post(key, name, action.members)
+        if _status(answer) == _CONFLICT:
+            found = await self._look(key)
+            if not isinstance(found, GroupMissing):
+                return found
+            # Another group has this name.
+            name = _with_id(name, key)
+            answer = await self._post(key, name, action.members)
+        if _status(answer) in _REFUSALS and action.members:
+            return await self._create_empty(key, name, sorted(action.members))
+        return _created(answer)
+
+    async def _create_empty(self, key: GroupKey, name: str, members: Sequence[str]) -> GroupOutcome:
+        """A member may be what was refused: the group first, then who can be in it."""
+        made = _created(await self._post(key, name, {}))
+        if not isinstance(made, GroupCreated):
+            return made
+        refused = await self._move(made.group_id, members, adding=True)
+        return replace(made, refused=refused) if isinstance(refused, frozenset) else refused
+
+    async def _post(
+        self, key: GroupKey, name: str, members: Mapping[str, object]
+    ) -> Answer | Unavailable:
         body = {
             "schemas": [_GROUP_SCHEMA],
             "externalId": key,
-            "displayName": action.display_name,
-            "members": _members(action.members),
+            "displayName": name,
+            "members": _members(members),
         }
-        answer = await self._change_there("POST", "/Groups", body=body)
-        if isinstance(answer, Unavailable):
-            return answer
-        if answer.status != _CREATED:
-            return _refusal(answer)
-        return GroupCreated(group_id=_read_group(wire.read_object(answer.body)).group_id)
+        return await self._change_there("POST", "/Groups", body=body)
 
     async def _look(self, key: GroupKey) -> GroupOutcome:
         query = {"filter": wire.filter_equal("externalId", key)}
@@ -134,34 +158,101 @@ class ScimGroups:
             return _refusal(answer)
         return _read_group(wire.read_object(answer.body))
 
-    async def _change(self, action: ChangeGroup) -> GroupOutcome:
-        for operations in _requests(action):
-            answer = await self._change_there(
-                "PATCH",
-                _path(action.group_id),
-                body={"schemas": [wire.PATCH_SCHEMA], "Operations": operations},
-            )
-            if isinstance(answer, Unavailable):
-                return answer
-            if answer.status not in OK:
-                return _refusal(answer)
-        return GroupChanged()
+    async def _change(self, key: GroupKey, action: ChangeGroup) -> GroupOutcome:
+        if action.rename is not None:
+            refusal = await self._rename(key, action.group_id, action.rename)
+            if refusal is not None:
+                return refusal
+        refused = frozenset[str]()
+        for accounts, adding in _requests(action):
+            stopped = await self._move(action.group_id, accounts, adding=adding)
+            if not isinstance(stopped, frozenset):
+                return stopped
+            refused |= stopped
+        return GroupChanged(refused=refused)
+
+    async def _rename(self, key: GroupKey, group_id: str, name: str) -> GroupOutcome | None:
+        answer = await self._patch(group_id, [_named(name)])
+        if _status(answer) == _CONFLICT:
+            answer = await self._patch(group_id, [_named(_with_id(name, key))])
+        return _not_done(answer)
+
+    async def _move(
+        self, group_id: str, accounts: Sequence[str], *, adding: bool
+    ) -> frozenset[str] | GroupOutcome:
+        """Add or remove members; returns those that the target refuses, or why it ended.
+
+        What is refused is tried again by halves, so that one account keeps no other back.
+        """
+        answer = await self._patch(group_id, _operations(accounts, adding=adding))
+        refusal = _not_done(answer)
+        if isinstance(refusal, GroupMissing):
+            # The group, or one of the accounts?
+            seen = await self._read(group_id)
+            if not isinstance(seen, SeenGroup):
+                return seen
+        elif not isinstance(refusal, Rejected):
+            return refusal or frozenset()
+        if len(accounts) == 1:
+            gone = not adding and refusal in (GroupMissing(), _NO_TARGET)
+            return frozenset(() if gone else accounts)
+        refused = frozenset[str]()
+        middle = len(accounts) // 2
+        for half in (accounts[:middle], accounts[middle:]):
+            stopped = await self._move(group_id, half, adding=adding)
+            if not isinstance(stopped, frozenset):
+                return stopped
+            refused |= stopped
+        return refused
+
+    async def _patch(
+        self, group_id: str, operations: Sequence[Mapping[str, Any]]
+    ) -> Answer | Unavailable:
+        body = {"schemas": [wire.PATCH_SCHEMA], "Operations": operations}
+        return await self._change_there("PATCH", _path(group_id), body=body)
 
 
-def _requests(action: ChangeGroup) -> Iterator[list[dict[str, Any]]]:
-    """The operations of each request: the name, members to add, members to remove.
+def _requests(action: ChangeGroup) -> Iterator[tuple[Sequence[str], bool]]:
+    """The members of each request: those to add (True), then those to remove."""
+    for accounts, most, adding in (
+        (sorted(action.add), _ADD_MOST, True),
+        (sorted(action.remove), _REMOVE_MOST, False),
+    ):
+        for start in range(0, len(accounts), most):
+            yield accounts[start : start + most], adding
 
-    One removal names one member, the form that every provider takes.
-    """
-    if action.rename is not None:
-        yield [{"op": "replace", "path": "displayName", "value": action.rename}]
-    add, remove = sorted(action.add), sorted(action.remove)
-    for start in range(0, len(add), _ADD_MOST):
-        chunk = add[start : start + _ADD_MOST]
-        yield [{"op": "add", "path": "members", "value": _members(chunk)}]
-    for start in range(0, len(remove), _REMOVE_MOST):
-        chunk = remove[start : start + _REMOVE_MOST]
-        yield [{"op": "remove", "path": f"members[{_equals(account)}]"} for account in chunk]
+
+def _operations(accounts: Sequence[str], *, adding: bool) -> list[dict[str, Any]]:
+    """One removal names one member, the form that every provider takes."""
+    if adding:
+        return [{"op": "add", "path": "members", "value": _members(accounts)}]
+    return [{"op": "remove", "path": f"members[{_equals(account)}]"} for account in accounts]
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"op": "replace", "path": "displayName", "value": name}
+
+
+def _with_id(name: str, key: GroupKey) -> str:
+    """The name where another group has it: with the roster's id, for example `Algebra [c1]`."""
+    known = name_of(key)
+    return f"{name} [{key if known is None else known.subject_id}]"
+
+
+def _status(answer: Answer | Unavailable) -> int | None:
+    return None if isinstance(answer, Unavailable) else answer.status
+
+
+def _created(answer: Answer | Unavailable) -> GroupOutcome:
+    if isinstance(answer, Unavailable) or answer.status != _CREATED:
+        return answer if isinstance(answer, Unavailable) else _refusal(answer)
+    return GroupCreated(group_id=_read_group(wire.read_object(answer.body)).group_id)
+
+
+def _not_done(answer: Answer | Unavailable) -> GroupOutcome | None:
+    if isinstance(answer, Unavailable):
+        return answer
+    return None if answer.status in OK else _refusal(answer)
 
 
 def _path(group_id: str) -> str:
