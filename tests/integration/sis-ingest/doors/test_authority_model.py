@@ -51,10 +51,17 @@ def in_the_end(story: Sequence[Any]) -> Mapping[str, dict[Key, Saying]]:
     """What each source knows after its story."""
     known = {source: always(source) for source in SOURCES}
     for source, key, saying in story:
-        known[source].pop(key, None)
-        if saying is not None:
-            known[source][key] = saying
+        hear(known[source], key, saying)
     return known
+
+
+def hear(known: dict[Key, Saying], key: Key, saying: Saying | None) -> None:
+    """What a source knows after one more change; demographics go with their person."""
+    known.pop(key, None)
+    if saying is not None:
+        known[key] = saying
+    elif key[0] == "user":
+        known.pop(("demographics", key[1]), None)
 
 
 async def new_district(database: Database, table: Mapping[str, str]) -> ManySources:
@@ -133,9 +140,7 @@ async def test_flips_in_between_end_in_the_table_they_leave_behind(
                 await district.tell(
                     source, [district.change(source, key, saying, at=district.clock.now())]
                 )
-                known[source].pop(key, None)
-                if saying is not None:
-                    known[source][key] = saying
+                hear(known[source], key, saying)
         assert await district.published() == await district.expected(known, table)
     assert await district.told() == await district.published()
 

@@ -263,6 +263,14 @@ class HoldDesk(Protocol):
         """The hold, or None. `hold_id` may be any text."""
         ...
 
+    async def items(self, hold: Hold, *, limit: int, offset: int) -> Sequence[str | None]:
+        """A page of our ids of what is held, the outside id where there is none yet.
+
+        None stands for an outside id that may be an address and is not told. In the order of the
+        outside ids.
+        """
+        ...
+
     async def approved(self, *, resting: Collection[str] = ()) -> Hold | None:
         """The oldest approved hold with items not done yet, but for the ids `resting`."""
         ...

@@ -107,8 +107,7 @@ WHERE h.district_id = $1 AND h.source_id = $2 AND h.done_at IS NULL
 RETURNING h.hold_id
 """
 
-# Purpose: which records wait to be removed. Rows: few. Index: hold_waiting, primary key of the
-# items.
+# Purpose: which records wait to be removed. Rows: few. Indexes: hold_waiting, items' primary key.
 _LEAVING: Final = """
 SELECT i.external_id FROM sis_ingest.hold h
 JOIN sis_ingest.hold_item i ON i.district_id = $1 AND i.hold_id = h.hold_id

@@ -72,7 +72,8 @@ WHERE c.district_id = $1 AND c.entity = $4 AND c.entity_id = ANY($3::text[])
 _RETIRE: Final = """
 UPDATE sis_ingest.source_record
 SET deleted = true, occurred_at = greatest(occurred_at, $4), delivery_id = $5
-WHERE district_id = $1 AND source_id = $2 AND entity = $6 AND external_id = ANY($3::text[])
+WHERE district_id = $1 AND source_id = $2 AND entity = ANY($6::text[])
+  AND external_id = ANY($3::text[])
 """
 
 # Purpose: staged rows never told of before. Rows: one page. Index: snapshot_row_matched; the first
@@ -190,7 +191,7 @@ class PostgresVoices:
             list(external_ids),
             at,
             delivery_id,
-            space,
+            [entity for entity in ENTITIES.values() if id_space(entity) == space],
         )
 
     async def staged_strangers(
