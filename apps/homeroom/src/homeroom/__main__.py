@@ -17,6 +17,7 @@ from homeroom.commands import (
     pull,
     replay,
     republish,
+    runs,
     snapshot,
     status,
     token,
@@ -47,6 +48,7 @@ app.command()(crosswalk.split)
 app.command()(crosswalk.undo)
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.add_typer(runs.app, name="runs")
 app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)
