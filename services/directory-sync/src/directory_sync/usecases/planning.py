@@ -17,7 +17,7 @@ from directory_sync.domain.names import NameRefused, Taken, choose, key_of, stem
 from directory_sync.domain.person import Person, Role, current_role, why
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update, plan
 from directory_sync.domain.plans import DISABLE
-from directory_sync.domain.work import AccountWrite, Claimed
+from directory_sync.domain.work import AccountWrite, Claimed, least
 from directory_sync.ports import Unit, Wiring
 
 # Planning a page takes some 20 ms, in which nothing else of this process runs.
@@ -194,6 +194,9 @@ class Planner:
             if isinstance(found, MatchRefused):
                 return Refused(claimed=one, names=_held(record), actual=None, code=found.code)
             actual = found
+        if actual is not None and actual.is_bare:
+            look = Look(username=actual.username, account_id=actual.account_id)
+            return Prepared(claimed=one, names=_held(record), known=actual, action=look)
         names = choose(
             person,
             held=_held(record) or _names_found(actual),
@@ -241,7 +244,7 @@ class Planner:
             cause=one.cause,
         )
         named = None if actual is None else named_fact(self.wiring, one, names)
-        write = replace(write, named=named is not None)
+        write = least(replace(write, named=named is not None), one.person)
         return Settled(claimed=one, write=write, named=named, linked=_links(one, actual))
 
 
@@ -312,7 +315,7 @@ def _held(record: AccountRecord | None) -> Names | None:
 
 
 def _names_found(actual: ActualAccount | None) -> Names | None:
-    if actual is None:
+    if actual is None or actual.is_bare:
         return None
     return Names(username=actual.username, email=actual.email, source=NameSource.FOUND)
 
