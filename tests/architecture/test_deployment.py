@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from homeroom.services import PROCESSES, SERVICES
+from homeroom.settings import CommandSettings
+from roster_common.runtime.log.__main__ import KeeperSettings
 from roster_common.runtime.settings import ServiceSettings
 from tests.architecture.workspace import ROOT
 from tests.architecture.workspace import SERVICES as SERVICE_NAMES
@@ -123,7 +125,8 @@ def test_compose_and_kubernetes_name_only_settings_that_exist() -> None:
         file.read_text("utf-8") for file in (ROOT / "deploy/k8s").rglob("*.*")
     )
     named = set(re.findall(r"HOMEROOM_[A-Z_]+", text)) - {"HOMEROOM_DATABASE_PASSWORD"}
-    known: set[str] = set()
+    commands = CommandSettings.model_fields.keys() | KeeperSettings.model_fields.keys()
+    known = {f"HOMEROOM_{field.upper()}" for field in commands}
     for service in SERVICES:
         module = __import__(f"{service.module}.settings", fromlist=["Settings"])
         known |= {f"HOMEROOM_{field.upper()}" for field in module.Settings.model_fields}

@@ -196,7 +196,8 @@ def district(people: Rows = (), enrolled: Rows = (), **replaced: bytes | None) -
             *(enrolled or [enrollment_row(f"e-{row[0]}", row[0]) for row in people]),
         ),
     }  # fmt: skip
-    modes = dict.fromkeys(files, "bulk") | {"demographics": "absent"}
+    demographics = "absent" if replaced.get("demographics") is None else "bulk"
+    modes = dict.fromkeys(files, "bulk") | {"demographics": demographics}
     found = {
         f"{name}.csv": body for name, body in {**files, **replaced}.items() if body is not None
     }

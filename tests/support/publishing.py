@@ -36,7 +36,7 @@ from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.take_names import NamesTaken, TakeNames
-from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken
+from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken, TokenRefused
 
 BASE = "http://roster.test"
 
@@ -60,6 +60,7 @@ class Publishing:
     settle: timedelta = timedelta(minutes=15)
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     authority: NameAuthority = field(default_factory=NameAuthority)
+    clients: dict[str, ConfiguredClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.today = DistrictDays("UTC", {})
@@ -173,7 +174,6 @@ class Publishing:
         expires_at: datetime | None = None,
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client that carries a token of a fresh grant."""
-        vendors, digests = PostgresVendors(self.database), SecretDigests()
         grant = Grant(
             district_id=district,
             client_id=client_id,
@@ -183,15 +183,22 @@ class Publishing:
             agreement=None if expires_at is None else "2026-17",
             expires_at=expires_at,
         )
-        await SeedClients(vendors, digests, self.clock)(
-            [ConfiguredClient(secret=f"hrs_{'a' * 43}", grant=grant)]
-        )
-        issued = await IssueToken(vendors, digests, self.clock)(
-            client_id=client_id, secret=f"hrs_{'a' * 43}", scope=None
-        )
+        self.clients[client_id] = ConfiguredClient(secret=f"hrs_{'a' * 43}", grant=grant)
+        await self.seed()
+        issued = await self.issue(client_id)
         assert isinstance(issued, Issued), issued
         async with self.http(headers={"Authorization": f"Bearer {issued.token}"}) as client:
             yield client
+
+    async def seed(self) -> Sequence[str]:
+        """The start of a service with the clients of this moment; ids of those that ended."""
+        seed = SeedClients(PostgresVendors(self.database), SecretDigests(), self.clock)
+        return await seed(list(self.clients.values()))
+
+    async def issue(self, client_id: str) -> Issued | TokenRefused:
+        """What a client that asks for a token gets."""
+        issue = IssueToken(PostgresVendors(self.database), SecretDigests(), self.clock)
+        return await issue(client_id=client_id, secret=f"hrs_{'a' * 43}", scope=None)
 
     @asynccontextmanager
     async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:

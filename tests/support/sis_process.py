@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -29,10 +29,11 @@ TABLES = ("delivery", "source_record", "crosswalk", "resolved_record", "snapshot
 
 
 def environment(database_url: str, folder: Path) -> dict[str, str]:
-    """What the service is told: sources s0.. of districts d0.., one pair for each test."""
+    """What the service is told: sources s0.. and t0.. of districts d0.., for a test each."""
     sources = [
-        {"id": f"s{n}", "district": f"d{n}", "secrets": [SECRET, OTHER_SECRET]}
+        {"id": f"{kind}{n}", "district": f"d{n}", "secrets": [SECRET, OTHER_SECRET]}
         for n in range(_PLACES)
+        for kind in "st"
     ]
     return {
         "HOMEROOM_DATABASE_URL": database_url,
@@ -100,6 +101,10 @@ class Sis:
     source: str
     district: str
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
+
+    def beside(self) -> "Sis":
+        """The other source of the same district."""
+        return replace(self, source=f"t{self.source[1:]}")
 
     def now(self) -> datetime:
         """Wall clock: signatures are checked against it."""

@@ -36,12 +36,14 @@ class Asked:
 class TinyHomeroom:
     """What each service answers, by method and path without query; everything else is 404.
 
-    `doors` are the paths of a service's own description, with their parameters' names.
+    `doors` are the paths of a service's own description, with their parameters' names. `first`
+    holds answers to a request that come before the lasting one.
     """
 
     base: int
     answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
     doors: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    first: dict[str, Iterator[Answer]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
     def says(self, service: Service, request: str, body: Any, status: int = 200) -> None:
@@ -57,6 +59,9 @@ class TinyHomeroom:
         path = asked.path.partition("?")[0]
         if path == "/openapi.json":
             return 200, {"paths": self._description(asked.service)}
+        before = next(self.first.get(f"{asked.method} {path}", iter(())), None)
+        if before is not None:
+            return before
         return self.answers.get((asked.service, f"{asked.method} {path}"), NOT_FOUND)
 
     def _description(self, service: str) -> dict[str, Any]:
@@ -89,6 +94,9 @@ def _serving(tiny: TinyHomeroom, service: Service) -> Iterator[None]:
             self._answer()
 
         def do_POST(self) -> None:
+            self._answer()
+
+        def do_PUT(self) -> None:
             self._answer()
 
         def _answer(self) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from roster_publisher.settings import Settings
+from roster_publisher.usecases.tokens import TokenRefused
 from tests.support.official_oneroster import check_collection, check_error, check_single
 from tests.support.oneroster_records import demographics, enrollment, school_world, user
 from tests.support.publishing import Publishing
@@ -142,3 +143,41 @@ def test_clients_of_the_settings_may_name_fields_agreement_and_end() -> None:
             Settings.model_validate(
                 {"database_url": "postgresql://h/d", "clients": [client | wrong]}
             )
+
+
+async def test_a_vendor_that_is_configured_no_longer_ends_with_its_tokens(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(*WORLD)
+    async with publishing.vendor("gone") as gone, publishing.vendor("stays") as stays:
+        assert (await gone.get("/users")).status_code == 200
+        del publishing.clients["gone"]
+        ended = await publishing.seed()
+
+        async with publishing.http(headers=gone.headers) as again:
+            refused = await again.get("/users")
+        assert (await stays.get("/users")).status_code == 200
+
+    assert list(ended) == ["gone"]
+    assert refused.status_code == 401
+    assert await publishing.issue("gone") == TokenRefused(error="invalid_client")
+    assert list(await publishing.seed()) == []
+
+
+async def test_a_vendor_may_move_to_another_district(publishing: Publishing) -> None:
+    async with publishing.vendor("mover", district="d1"):
+        pass
+    async with publishing.vendor("mover", district="d2") as moved:
+        assert (await moved.get("/users")).json() == {"users": []}
+
+
+async def test_a_client_that_settings_never_gave_is_left_alone(publishing: Publishing) -> None:
+    async with publishing.vendor("by-hand") as http:
+        async with publishing.database.begin() as tx:
+            await (await tx.driver()).execute(
+                "UPDATE roster_publisher.client SET configured = false WHERE district_id = 'd1'"
+            )
+        publishing.clients.clear()
+
+        assert list(await publishing.seed()) == []
+        assert (await http.get("/users")).status_code == 200

@@ -1,13 +1,21 @@
 """What a crash between any two steps leaves: all or nothing, and after a restart all, once."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.ingesting import district, enrollment_row, envelope, user, user_row
+from tests.support.ingesting import (
+    district,
+    enrollment_row,
+    envelope,
+    keyed_row,
+    user,
+    user_row,
+)
 from tests.support.sis_process import Installation, Sis, exits
 
 
@@ -225,3 +233,104 @@ async def test_a_purge_cut_off_between_the_file_and_its_row_is_told_after_a_rest
 
     await eventually(told, within_s=20, what="the row tells that the file is gone")
     program.kill()
+
+
+async def speaks_from_now_on(place: Sis, source: str) -> None:
+    """The district is given to a source; the process may die before it answers."""
+    url = f"{place.installation.url}/authority"
+    body = {"district": place.district, "source": source}
+    try:
+        answer = await place.http.put(url, json=body, headers=place.bearer("approver"))
+    except httpx2.TransportError:
+        return
+    assert (answer.status_code, answer.json()["stopped"]) == (200, []), answer.text
+
+
+async def flip_settled(place: Sis) -> None:
+    async def settled() -> bool:
+        return (await place.get(f"/authority?district={place.district}"))["flip"] is None
+
+    await eventually(settled, within_s=30, what="the flip is settled")
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "told"),
+    [("ingest.flip.after_batch@6", 1000), ("ingest.flip.before_commit@7", 1000)],
+)
+async def test_a_flip_cut_off_is_taken_up_and_tells_everybody_once(
+    installation: Installation, place: Sis, marker: Path, failpoint: str, told: int
+) -> None:
+    def people(prefix: str, given: str) -> bytes:
+        rows = [keyed_row(f"{prefix}{n:04}", f"no-{n}", given=given) for n in range(1500)]
+        return district(rows, [enrollment_row(f"{prefix}e", f"{prefix}0001")])
+
+    other, program = place.beside(), installation.start()
+    await place.load(people("a", "Ada"))
+    for org in ("district-1", "school-1"):
+        await place.rows(
+            "INSERT INTO sis_ingest.crosswalk VALUES"
+            " ($1, $2, 'org', $3, $3, 'test', 'rule', now(), NULL)",
+            place.district,
+            other.source,
+            org,
+        )
+    await speaks_from_now_on(place, place.source)
+    await flip_settled(place)
+    await other.load(people("b", "Bea"))
+    before = len(await place.told())
+    program.kill()
+
+    # The order itself is the first commit; then orgs, sessions, courses, classes and users.
+    installation.start_doomed(failpoint, marker)
+    await speaks_from_now_on(place, other.source)
+    await crash(installation, marker)
+    assert (await place.told())[before:].count("user.upserted") == told
+
+    program = installation.start()
+    await flip_settled(place)
+    names = {record["givenName"] for record in (await place.resolved()).values()}
+    program.kill()
+    assert names == {"Bea"}
+    passed = (await place.told())[before:]
+    assert passed.count("user.upserted") == 1500
+    assert (passed.count("enrollment.upserted"), passed.count("enrollment.tobedeleted")) == (1, 1)
+
+
+async def test_a_replay_cut_off_between_batches_goes_on_and_counts_each_delivery_once(
+    installation: Installation, place: Sis, marker: Path
+) -> None:
+    program = installation.start()
+    for n in range(250):
+        body = envelope("users.upserted", user(f"u{n:03}"), at=place.now())
+        assert (await place.send(body)).status_code == 202
+    await place.applied()
+    program.kill()
+    told = len(await place.told())
+    for table in ("source_record", "resolved_record"):
+        await place.database.execute(
+            f"DELETE FROM sis_ingest.{table} WHERE district_id = $1", place.district
+        )
+
+    installation.start_doomed("ingest.replay.after_batch", marker)
+    now = place.now()
+    wish = {
+        "district": place.district,
+        "source": place.source,
+        "from": (now - timedelta(hours=1)).isoformat(),
+        "to": now.isoformat(),
+    }
+    answer = await place.http.post(f"{installation.url}/replay", json=wish, headers=place.bearer())
+    await crash(installation, marker)
+    assert len(await place.resolved()) == 200
+
+    program = installation.start()
+
+    async def end() -> dict[str, object] | None:
+        page = await place.get(f"/replay/{answer.json()['replayId']}")
+        return page if page["finishedAt"] else None
+
+    report = await eventually(end, within_s=30, what="the replay ends")
+    program.kill()
+    assert (report["total"], report["changed"]) == (250, 250)
+    assert len(await place.resolved()) == 250
+    assert len(await place.told()) == told + 250

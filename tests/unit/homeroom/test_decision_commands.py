@@ -70,6 +70,21 @@ def test_one_hold_is_shown_with_its_limit_approvals_hash_and_sample(
     assert lines[-2:] == ["p-1 p-2", "a sample of 2 of 420"]
 
 
+def test_all_that_a_hold_keeps_is_shown_page_by_page(tiny: TinyHomeroom, run: Run) -> None:
+    tiny.says(SIS_INGEST, "GET /holds/h-1", hold())
+    page = [{"id": "p-21", "action": "remove"}, {"id": None, "action": "remove"}]
+    items = {"itemsHash": HASH, "total": 420, "items": page}
+    tiny.says(SIS_INGEST, "GET /holds/h-1/items", items)
+
+    ran = run(tiny, "holds", "show", "h-1", "--limit", "2", "--offset", "20")
+
+    assert [line.split() for line in ran.out.splitlines()[-4:-1]] == [
+        ["id", "action"], ["p-21", "remove"], ["-", "remove"],
+    ]  # fmt: skip
+    assert ran.out.splitlines()[-1] == "2 of 420 items, --offset 22 for more"
+    assert tiny.asked[-1].path == "/holds/h-1/items?limit=2&offset=20"
+
+
 def test_items_of_a_plan_are_a_table_with_pages(tiny: TinyHomeroom, run: Run) -> None:
     items = [
         {"personId": "p-1", "action": "update", "attributes": ["email", "name"], "reason": "x"},

@@ -150,3 +150,44 @@ def test_an_unknown_source_and_a_service_that_is_away_are_told_apart(
     assert unknown.code == 1
     assert "sis-ingest does not answer on port" in away.err
     assert away.code == 3
+
+
+def test_the_run_is_said_before_it_is_waited_for(tiny: TinyHomeroom, run: Run, file: Path) -> None:
+    tiny.says(SIS_INGEST, "POST /snapshots/demo-sis", ACCEPTED, status=202)
+
+    ran = run(tiny, "snapshot", str(file), "--source", "demo-sis")
+
+    assert ran.code == 1
+    assert "homeroom snapshot --run r-1 follows it" in ran.err
+
+
+def test_a_run_is_found_again_without_sending_anything(tiny: TinyHomeroom, run: Run) -> None:
+    takes(tiny, report())
+
+    ran = run(tiny, "snapshot", "--run", "r-1")
+
+    assert "run r-1 completed" in ran.out
+    assert tiny.sent("POST") == []
+
+
+def test_a_service_that_restarts_does_not_lose_the_run(
+    tiny: TinyHomeroom, run: Run, file: Path
+) -> None:
+    takes(tiny, report())
+    away = iter([problem(503, "away"), problem(503, "away")])
+    tiny.first["GET /snapshots/r-1"] = away
+
+    ran = run(tiny, "snapshot", str(file), "--source", "demo-sis")
+
+    assert ran.code == 0
+    assert list(away) == []
+
+
+@pytest.mark.parametrize("words", [[], ["--run", "r-1", "FILE"], ["FILE"]])
+def test_half_a_command_is_wrong_usage(
+    tiny: TinyHomeroom, run: Run, file: Path, words: list[str]
+) -> None:
+    given = [str(file) if word == "FILE" else word for word in words]
+
+    assert run(tiny, "snapshot", *given).code == 2
+    assert tiny.asked == []

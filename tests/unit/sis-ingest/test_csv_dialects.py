@@ -280,6 +280,38 @@ def test_a_password_is_in_no_record(tmp_path: Path) -> None:
     assert b"hunter2" not in orjson.dumps([*records.values()])
 
 
+def test_a_column_of_passwords_under_another_name_is_left_out_too(tmp_path: Path) -> None:
+    users = csv((*USERS, "metadata.Password", "metadata.x"), (*user_row("u1"), "hunter3", "1"))
+
+    records, _, _, warnings = read(tmp_path, district(users=users))
+
+    assert records["user", "u1"]["metadata"] == {"x": "1"}
+    assert warnings == [("unknown_column", "users.csv", "metadata.Password")]
+
+
+def test_small_things_that_exports_write_are_taken(tmp_path: Path) -> None:
+    """Day/month/year where we read no date, `[]`, blanks in lists, no line end at the end."""
+    row = list(user_row("u1"))
+    row[2], row[USERS.index("userIds")] = "15/06/2023", "[]"
+    row[USERS.index("grades")] = "09, 10,"
+    classes = csv(
+        CLASSES,
+        ("class-1", "", "2023-05-01 08:01:05", "Art", "", "course-1", "", "Scheduled", "",
+         "school-1", "term-1, term-2", "情報, Art", "", "1-2"),
+    )  # fmt: skip
+    courses = csv(("sourcedId", "status", "dateLastModified", "title")).rstrip()
+
+    records, refused, problems, warnings = read(
+        tmp_path, district(users=csv(USERS, row).rstrip(), classes=classes, courses=courses)
+    )
+
+    assert (refused, problems, warnings) == ([], [], [])
+    assert records["user", "u1"]["grades"] == ["09", "10"]
+    assert "userIds" not in records["user", "u1"]
+    assert records["class", "class-1"]["subjects"] == ["情報", "Art"]
+    assert [t["sourcedId"] for t in records["class", "class-1"]["terms"]] == ["term-1", "term-2"]
+
+
 def test_a_source_may_be_bound_to_a_profile_of_its_room_alone() -> None:
     assert set(ROOM.profiles) == {"1.0", "1.1", "1.2"}
     assert not KINDS["generic"].profiles

@@ -272,3 +272,43 @@ def test_a_file_without_its_columns_repeats_none_of_its_words(tmp_path: Path) ->
 def test_no_form_breaks_the_reader(kind: str, change: dict[str, Any]) -> None:
     with contextlib.suppress(Invalid):
         SPEC.webhook.read({}, envelope(kind, form() | change))
+
+
+PEOPLE = st.fixed_dictionaries(
+    {
+        "givenName": st.sampled_from(["Anne", "Zoë"]),
+        "familyName": st.sampled_from(["Milbanke", "O'Brien, Jr"]),
+    },
+    optional={
+        "relationship": st.sampled_from(["Mother", "uncle", "friend"]),
+        "phone": st.just("555"),
+    },
+)
+
+
+@given(
+    guardians=st.lists(PEOPLE, max_size=MAX_GUARDIANS),
+    more=st.fixed_dictionaries(
+        {"grade": st.sampled_from(["K", "9", "PK", "Other"])},
+        optional={
+            "stateId": st.just("S1"),
+            "studentNumber": st.just("77"),
+            "middleName": st.just("M"),
+        },
+    ),
+)
+def test_whatever_a_form_says_a_row_says_it_too(
+    tmp_path_factory: pytest.TempPathFactory, guardians: list[dict], more: dict[str, str]
+) -> None:
+    people = [guardian(**one) for one in guardians]
+    columns = {
+        f"guardian{number}{name[0].upper()}{name[1:]}": value
+        for number, one in enumerate(people, 1)
+        for name, value in one.items()
+    }
+    plain = {k: v for k, v in form(guardians=None, **more).items() if isinstance(v, str)}
+
+    changes = told(form(guardians=people, **more))
+    found = read(tmp_path_factory.mktemp("intake"), [{**plain, **columns}], chunk=1)
+
+    assert {(c.entity, c.external_id): c.record for c in changes if not c.deleted} == found.records

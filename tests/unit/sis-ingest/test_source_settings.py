@@ -79,6 +79,11 @@ def test_an_sftp_folder_that_could_not_work_is_refused_and_its_password_not_show
     assert "p-of-the-district" not in str(messages)
 
 
+def test_loose_files_are_not_moved() -> None:
+    with pytest.raises(ValidationError):
+        source(folder={"path": "/left-here", "pattern": "{name}.csv", "moveTo": "taken"})
+
+
 def test_a_source_without_its_servers_key_is_refused() -> None:
     with pytest.raises(ValidationError):
         source(sftp={name: value for name, value in SFTP.items() if name != "hostKey"})

@@ -1,5 +1,6 @@
 """A staff file as HR systems export it: its columns, jobs, sites, and what is refused."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -270,3 +271,14 @@ def test_the_order_of_rows_and_chunks_changes_who_is_there_never(
     assert one.records.keys() == other.records.keys()
     assert all(len(one.records[k].get("roles", ())) == len(other.records[k].get("roles", ()))
                for k in one.records)  # fmt: skip
+
+
+HEAD = b"Employee ID,First Name,Last Name,Site,Status,Hire Date\r\n"
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_no_bytes_break_the_reader(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, headed: bool
+) -> None:
+    with contextlib.suppress(SnapshotRefused):
+        read(tmp_path_factory.mktemp("staff"), HEAD + content if headed else content)

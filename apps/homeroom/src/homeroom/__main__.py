@@ -7,12 +7,14 @@ import httpx2
 import typer
 
 from homeroom.commands import (
+    authority,
     demo,
     doctor,
     holds,
     migrate,
     plans,
     pull,
+    replay,
     republish,
     snapshot,
     status,
@@ -36,8 +38,10 @@ app.command()(status.status)
 app.command()(trace.trace)
 app.add_typer(holds.app, name="holds")
 app.add_typer(plans.app, name="plans")
+app.add_typer(authority.app, name="authority")
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)

@@ -20,6 +20,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "role_missing": "the operator token has a smaller role; see `homeroom token --role`",
     "hash_differs": "it changed since it was shown: look at it again, then decide",
     "ended": "it is decided already, or its time is over",
+    "flip_waits": "see `homeroom authority show`; a flip that waits can be rejected as a hold",
     "same_approver": "this approver has given their approval already",
 }
 

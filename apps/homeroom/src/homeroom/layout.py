@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from homeroom.settings import DEFAULT_PORT_BASE
+from homeroom.settings import DEFAULT_PORT_BASE, LOCAL
 
 # The fixed ports are 8101 to 8105 and 8190: the directory keeps its distance in every other base.
 SCIM_OFFSET = 8190 - DEFAULT_PORT_BASE
@@ -68,4 +68,4 @@ class Ports:
 
 def local_url(port: int) -> str:
     """Return the address of a port on this box."""
-    return f"http://127.0.0.1:{port}"
+    return LOCAL.replace("{port}", str(port))

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 
 from homeroom.errors import CommandFailed, ServiceAway, ServiceRefused
-from homeroom.layout import Ports, local_url
+from homeroom.layout import Ports
 from homeroom.patience import AWAY, ONCE, Patience, PatientClient
 from homeroom.services import ROSTER_PUBLISHER, SIS_INGEST, TICKET_EVENTS, Service
+from homeroom.settings import LOCAL
 
 TIMEOUT_S = 10.0
 UPLOAD_TIMEOUT_S = 120.0
@@ -25,15 +27,20 @@ Page = dict[str, Any]
 
 @dataclass(slots=True, kw_only=True)
 class OperatorClient:
-    """Calls the services of one installation. Every call may raise `httpx2.HTTPError`."""
+    """Calls the services of one installation. Every call may raise `httpx2.HTTPError`.
+
+    Without a token only the pages that need none answer. `address` is where a service is, with
+    `{service}` and `{port}` in it.
+    """
 
     ports: Ports
     token: str
+    address: str = LOCAL
     patience: Patience = ONCE
     _http: httpx2.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         self._http = PatientClient(self.patience, headers=headers, timeout=TIMEOUT_S)
 
     def close(self) -> None:
@@ -65,7 +72,7 @@ class OperatorClient:
         bytes sent so far.
         """
         answer = self._http.post(
-            self._url(SIS_INGEST, f"/snapshots/{source}"),
+            self._url(SIS_INGEST, f"/snapshots/{quote(source, safe='')}"),
             params={
                 **({} if as_of is None else {"asOf": as_of}),
                 **({"dryRun": "true"} if dry_run else {}),
@@ -81,7 +88,9 @@ class OperatorClient:
 
     def run(self, run_id: str) -> Page:
         """Return the report of a snapshot run, complete or under way."""
-        return self._page(self._http.get(self._url(SIS_INGEST, f"/snapshots/{run_id}")))
+        return self._page(
+            self._http.get(self._url(SIS_INGEST, f"/snapshots/{quote(run_id, safe='')}"))
+        )
 
     def device_requests(self, *, person_id: str | None = None) -> list[Page]:
         """Return the requests for devices, of one person or of all, newest first (first page)."""
@@ -115,6 +124,16 @@ class OperatorClient:
         """Post a decision about a hold or a plan; needs the role approver."""
         return self._page(self._http.post(self._url(service, path), json=body))
 
+    def flip(self, body: Page, *, dry_run: bool = False) -> Page:
+        """Say which source speaks for a place; needs the role approver. May run twice."""
+        answer = self._http.put(
+            self._url(SIS_INGEST, "/authority"),
+            params={"dryRun": "true"} if dry_run else {},
+            json=body,
+            timeout=REPUBLISH_TIMEOUT_S,
+        )
+        return self._page(answer)
+
     def republish(self, service: Service, district: str) -> Page:
         """Make the service say all it knows of a district once more; needs the role admin."""
         if service not in {SIS_INGEST, ROSTER_PUBLISHER}:
@@ -127,7 +146,9 @@ class OperatorClient:
         return self._page(answer)
 
     def _url(self, service: Service, path: str) -> str:
-        return local_url(self.ports.of(service.offset)) + path
+        port = str(self.ports.of(service.offset))
+        at = self.address.replace("{service}", service.name).replace("{port}", port)
+        return at.rstrip("/") + path
 
     def _page(self, answer: httpx2.Response) -> Page:
         if answer.is_error:

@@ -62,10 +62,14 @@ def release(layout: Layout) -> None:
 def read_running(layout: Layout) -> Note | None:
     """Return the note of the installation that runs, or ran and was killed, in this folder."""
     try:
-        note: Note = json.loads(layout.lock.read_text(encoding="utf-8"))
+        note = json.loads(layout.lock.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return note
+    # Whatever else stands there, nobody is found by it.
+    whole = isinstance(note, dict) and all(
+        isinstance(note.get(n), int) for n in ("pid", "portBase")
+    )
+    return note if whole else None
 
 
 def clear(layout: Layout) -> None:

@@ -15,6 +15,8 @@ from roster_common.runtime.settings import load
 
 DEFAULT_FOLDER = Path(".demo")
 DEFAULT_PORT_BASE = 8101
+# Where a service of an installation on this box is.
+LOCAL = "http://127.0.0.1:{port}"
 
 
 class CommandSettings(BaseSettings):
@@ -32,6 +34,7 @@ class CommandSettings(BaseSettings):
     folder: Path = DEFAULT_FOLDER
     port_base: int = Field(default=DEFAULT_PORT_BASE, ge=1024, le=65_000)
     operator_token: SecretStr | None = None
+    address: str = Field(default=LOCAL, pattern=r"^https?://[^/]")
     database_url: DatabaseUrl | None = None
     kafka_bootstrap: str | None = None
     kafka_topic_prefix: str = ""

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from roster_common.runtime.database import Tx
 from roster_common.runtime.lifecycle import Stopping
+from roster_common.runtime.logging import get_logger
 from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
@@ -40,6 +41,8 @@ from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.take_names import TakeNames
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
+
+logger = get_logger(__name__)
 
 SCHEMA: Final = "roster_publisher"
 BASE_PATH: Final = "/ims/oneroster/rostering/v1p2"
@@ -123,7 +126,9 @@ def _serve(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
-        await seed(clients)
+        ended = await seed(clients)
+        if ended:
+            logger.warning("clients_ended", clients=ended)
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):

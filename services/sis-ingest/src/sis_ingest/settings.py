@@ -35,7 +35,8 @@ class DropSettings(BaseModel):
     """A place where a source leaves its files; JSON in camelCase.
 
     `pattern` and `doneMarker` are explained at `domain.drops.DropRules`. Taken files are left where
-    they are, or moved to the folder `moveTo`, counted from theirs, which has to be there.
+    they are, or moved to the folder `moveTo`, counted from theirs, which has to be there; loose
+    ones stay, or one that comes late would miss the others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
@@ -44,6 +45,12 @@ class DropSettings(BaseModel):
     every_seconds: float = Field(default=60, ge=1, le=86_400)
     done_marker: bool = False
     move_to: str | None = Field(default=None, pattern=r"^[^\x00]{1,500}$")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.move_to is not None and self.rules.together:
+            raise ValueError("loose files of a package are not moved")
+        return self
 
     @property
     def rules(self) -> DropRules:

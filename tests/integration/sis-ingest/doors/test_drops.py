@@ -12,7 +12,7 @@ import pytest
 
 from roster_common.runtime.database import Database
 from sis_ingest.adapters.drops.folder import FolderDrop
-from sis_ingest.domain.drops import DropRules
+from sis_ingest.domain.drops import DropRules, Listed
 from sis_ingest.ports.drops import DropFailed
 from tests.support.dropping import LIMIT_BYTES, START, Dropping, leave
 
@@ -159,7 +159,6 @@ async def test_loose_files_become_one_package(
     leave(folder, "users_0901.csv", b"u" * 3_000_000)
     leave(folder, "orgs_0901.csv", b"o" * 5)
     leave(folder, "readme.txt", b"no")
-    dropping.rules = DropRules(pattern="{name}_*.csv")
 
     look = await dropping.look(drop)
     assert (look.taken, look.waiting) == (0, 1)
@@ -217,7 +216,7 @@ async def test_what_was_taken_is_moved_and_never_over_another_file(
     leave(folder, "roster.zip", b"one", minutes_ago=60)
     await dropping.look(drop)
     missing = await dropping.look(drop)
-    assert (missing.taken, missing.fault) == (1, "not_moved")
+    assert (missing.taken, missing.waiting, missing.fault) == (1, 0, "not_moved")
 
     (folder / "taken").mkdir()
     (folder / "taken" / "20260901T070000Z-roster.zip").write_bytes(b"another")
@@ -243,6 +242,18 @@ async def test_links_and_folders_are_nobodys_files(
     (folder / "folder.zip").mkdir()
 
     assert await dropping.looks(drop) == [0, 0]
+
+
+async def test_a_disk_that_hangs_is_given_up_in_time(folder: Path) -> None:
+    drop = FolderDrop(folder, move_to=None, call_s=0.2)
+    os.mkfifo(folder / "hangs.zip")
+    file = Listed(name="hangs.zip", size_bytes=0, modified_at=START)
+
+    with pytest.raises(DropFailed, match="timed_out"):
+        await anext(drop.read(file))
+
+    # Somebody to read from lets the thread go.
+    os.close(os.open(folder / "hangs.zip", os.O_RDWR))
 
 
 @pytest.mark.parametrize("name", ["not-there", "a-file"])

@@ -1,9 +1,10 @@
 """Runs of several sources: a long or stuck one keeps no other source waiting."""
 
 from datetime import datetime
+from pathlib import Path
 
 from tests.support.holding import roster
-from tests.support.ingest_service import Ingest, token
+from tests.support.ingest_service import Ingest, running_ingest, token
 
 
 async def upload(ingest: Ingest, source: str) -> str:
@@ -15,19 +16,24 @@ async def upload(ingest: Ingest, source: str) -> str:
 
 
 async def test_a_run_that_waits_for_its_district_keeps_no_other_source_waiting(
-    ingest: Ingest,
+    ingest_url: str, tmp_path: Path
 ) -> None:
-    async with ingest.pool.acquire() as connection, connection.transaction():
-        await connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d1', 0))"
-        )
-        stuck = await upload(ingest, "files")
-        report = await ingest.ended(await upload(ingest, "elsewhere"))
-        assert report["state"] == "completed"
-        page = await ingest.http.get(f"/snapshots/{stuck}", headers=token("viewer"))
-        assert page.json()["state"] in ("waiting", "running")
+    patient = {"lock_timeout_s": 300, "statement_timeout_s": 300}
+    async with (
+        running_ingest(ingest_url, tmp_path, **patient) as ingest,
+        ingest.pool.acquire() as connection,
+    ):
+        async with connection.transaction():
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d1', 0))"
+            )
+            stuck = await upload(ingest, "files")
+            report = await ingest.ended(await upload(ingest, "elsewhere"), within_s=30)
+            assert report["state"] == "completed"
+            page = await ingest.http.get(f"/snapshots/{stuck}", headers=token("viewer"))
+            assert page.json()["state"] in ("waiting", "running")
 
-    assert (await ingest.ended(stuck))["state"] == "completed"
+        assert (await ingest.ended(stuck))["state"] == "completed"
 
 
 async def test_a_source_with_many_files_keeps_no_other_source_waiting(ingest: Ingest) -> None:

@@ -117,6 +117,29 @@ async def test_what_waits_or_stands_behind_an_open_hold_is_kept_however_old_it_i
     assert [file.stem for file in files(tmp_path)] == [held]
 
 
+async def test_what_a_replay_has_still_to_say_is_kept(ingest_url: str, tmp_path: Path) -> None:
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+        await ingest.send("users.upserted", user("u1"))
+        await ingest.settled()
+        # A replay that ended without its last line: nothing works on it, and it names its delivery.
+        await ingest.pool.execute(
+            "WITH r AS (INSERT INTO sis_ingest.replay SELECT 'd1', gen_random_uuid(), 'c', 'test',"
+            " false, NULL, 'failed', now(), now(), now(), 1 RETURNING replay_id)"
+            " INSERT INTO sis_ingest.replay_item SELECT 'd1', r.replay_id, 1, d.delivery_id"
+            " FROM r, sis_ingest.delivery d"
+        )
+        await ingest.send("users.upserted", user("u2"))
+        await ingest.settled()
+        await aged(ingest, days=31)
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+
+        async def second_is_gone() -> bool:
+            return (await deliveries(ingest))["m2"][2]
+
+        await eventually(second_is_gone, within_s=20, what="the purge")
+        assert (await deliveries(ingest))["m1"] == ("applied", True, False)
+
+
 async def test_a_file_that_no_run_knows_is_swept_after_a_day(
     ingest_url: str, tmp_path: Path
 ) -> None:

@@ -1,18 +1,20 @@
 """PowerSchool against its emulator: pulls, notifications that only hint, data versions as the net."""
 
 import asyncio
-import secrets
+import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from sis_ingest.sources.powerschool.verify import echoed_key, path_token
 from tests.support.emulators import Emulator, emulator
 from tests.support.eventually import eventually
-from tests.support.ingest_service import token
+from tests.support.ingest_service import PUBLIC_KEY, token
+from tests.support.processes import start_service
 from tests.support.pulling import NEVER_DUE, Puller, pulling
 
 SECRET = "a-secret-that-nobody-guesses"
@@ -225,6 +227,16 @@ STUDENT = '"entity": "student", "id": 1'
         ("{right}", knock('"entity": "student", "id": "1; DROP"'), 422, "id"),
         ("{right}", knock('"entity": "student"'), 422, "id"),
     ],
+    ids=[
+        "no token",
+        "another token",
+        "another key",
+        "no json",
+        "entities",
+        "unknown kind",
+        "no number",
+        "no id",
+    ],
 )
 async def test_a_notification_that_cannot_be_proved_or_read_is_written_nowhere(
     school: Emulator,
@@ -246,6 +258,34 @@ async def test_a_notification_that_cannot_be_proved_or_read_is_written_nowhere(
         assert await puller.ingest.value("SELECT count(*) FROM sis_ingest.delivery") == 0
 
 
+async def test_two_edits_that_are_told_alike_are_both_followed(
+    school: Emulator, url: str, tmp_path: Path
+) -> None:
+    async with pulling(url, tmp_path, powerschool_source(school)) as puller:
+        there = f"/webhooks/ps/{path_token(SECRET)}"
+        names = []
+        for name in ("First", "Second"):
+            school.do("students/1/name", familyName=name)
+            assert (await puller.ingest.http.post(there, content=knock(STUDENT))).status_code == 202
+            await puller.ingest.settled()
+            names.append((await people(puller))["student-1"].split()[-1])
+
+        assert names == ["First", "Second"]
+
+
+async def test_hints_wait_while_the_source_is_away_and_are_followed_then(
+    school: Emulator, url: str, tmp_path: Path
+) -> None:
+    async with pulling(url, tmp_path, powerschool_source(school)) as puller:
+        school.fault("server_error", path="/ws/v1", times=3)
+        there = f"/webhooks/ps/{path_token(SECRET)}"
+
+        assert (await puller.ingest.http.post(there, content=knock(STUDENT))).status_code == 202
+        await puller.ingest.settled()
+
+        assert "student-1" in await people(puller)
+
+
 async def test_a_trial_is_taken_and_changes_nothing(
     school: Emulator, url: str, tmp_path: Path
 ) -> None:
@@ -258,5 +298,31 @@ async def test_a_trial_is_taken_and_changes_nothing(
         assert await puller.ingest.events("k12.roster.%") == []
 
 
-def test_the_word_for_a_secret_is_long() -> None:
-    assert len({path_token(s) for s in (SECRET, secrets.token_hex(8))}) == 2
+async def test_a_hint_that_was_accepted_is_followed_after_a_kill(
+    school: Emulator, url: str, tmp_path: Path
+) -> None:
+    marker = tmp_path / "hit"
+    env = {
+        "HOMEROOM_DATABASE_URL": url,
+        "HOMEROOM_ENVIRONMENT": "test",
+        "HOMEROOM_OPERATOR_PUBLIC_KEY": PUBLIC_KEY,
+        "HOMEROOM_SOURCES": json.dumps([powerschool_source(school)]),
+        "HOMEROOM_DATA_DIR": str(tmp_path / "data"),
+    }
+    doomed = {
+        **env,
+        "HOMEROOM_FAILPOINT": "ingest.accept.after_commit",
+        "HOMEROOM_FAILPOINT_FILE": str(marker),
+    }
+    program = start_service("sis_ingest", folder=tmp_path, env=doomed)
+    async with httpx2.AsyncClient() as http:
+        with suppress(httpx2.TransportError):
+            address = f"{program.url}/webhooks/ps/{path_token(SECRET)}"
+            await http.post(address, content=knock(STUDENT))
+    assert await asyncio.to_thread(program.wait_for_exit, within_s=20) == -9
+    assert marker.exists()
+
+    async with pulling(url, tmp_path, powerschool_source(school)) as puller:
+        await puller.ingest.settled()
+
+        assert "student-1" in await people(puller)

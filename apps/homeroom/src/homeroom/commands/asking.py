@@ -27,9 +27,11 @@ class Answer:
 
 
 @contextmanager
-def operator(folder: Path | None, port_base: int | None) -> Iterator[OperatorClient]:
+def operator(
+    folder: Path | None, port_base: int | None, *, token_needed: bool = True
+) -> Iterator[OperatorClient]:
     """Give the client of a command; a service that does not answer ends it as ServiceAway."""
-    with closing(operator_client(folder, port_base)) as client:
+    with closing(operator_client(folder, port_base, token_needed=token_needed)) as client:
         try:
             yield client
         except httpx2.TransportError as error:

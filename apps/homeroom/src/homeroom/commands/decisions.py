@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from homeroom.commands.asking import ask, operator, page_of
-from homeroom.commands.options import FolderOption, PortOption, display
+from homeroom.commands.options import FolderOption, PortOption, display, one_name
 from homeroom.commands.tables import (
     JsonOption,
     LimitOption,
@@ -32,11 +32,15 @@ from homeroom.services import Service
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What one service keeps waiting: its words, its door, and how one is told in a few words."""
+    """What one service keeps waiting: its words, its door, and how one is told in a few words.
+
+    `items` is the door to a page of what one holds; it may be that of the one itself.
+    """
 
     noun: str
     service: Service
     where: str
+    items: str
     would: Callable[[Page], str]
 
     @property
@@ -54,7 +58,9 @@ class Kind:
 SHOWN = 20
 
 State = Literal["open", "approved", "rejected", "expired", "all"]
-WaitingArgument = Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")]
+WaitingArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="As the list shows it.", callback=one_name)
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -166,7 +172,13 @@ def reject(
 
 
 def _read(client: OperatorClient, kind: Kind, which: str, **query: int) -> Page:
-    return page_of(ask(client, kind.service, kind.path_to(which), door=kind.door, **query))
+    found = page_of(ask(client, kind.service, kind.path_to(which), door=kind.door, **query))
+    if "items" in found or found["state"] != "open":
+        return found
+    path = kind.path_to(which, "items")
+    page = ask(client, kind.service, path, door=kind.items, **query).page
+    # A service of before has no such page, and shows a sample alone.
+    return found if page is None else {**found, "items": page["items"]}
 
 
 def _shown(client: OperatorClient, kind: Kind, which: str) -> Page:

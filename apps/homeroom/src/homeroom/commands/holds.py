@@ -9,5 +9,7 @@ def _would(hold: Page) -> str:
     return f"{hold['operation']} {hold['count']:,} {hold['entity']} records"
 
 
-HOLDS = Kind(noun="hold", service=SIS_INGEST, where="source", would=_would)
+HOLDS = Kind(
+    noun="hold", service=SIS_INGEST, where="source", items="/holds/{hold_id}/items", would=_would
+)
 app = commands_for(HOLDS, "What a source wants removed or added and a guard stopped.")

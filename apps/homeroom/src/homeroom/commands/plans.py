@@ -11,5 +11,7 @@ def _would(plan: Page) -> str:
     return f"{first}{wanted or 'nothing'}"
 
 
-PLANS = Kind(noun="plan", service=DIRECTORY_SYNC, where="target", would=_would)
+PLANS = Kind(
+    noun="plan", service=DIRECTORY_SYNC, where="target", items="/plans/{plan_id}", would=_would
+)
 app = commands_for(PLANS, "What would change in a directory and waits for a person.")

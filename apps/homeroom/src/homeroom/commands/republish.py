@@ -6,7 +6,6 @@ import typer
 
 from homeroom.commands.asking import operator
 from homeroom.commands.options import FolderOption, PortOption, display
-from homeroom.errors import CommandFailed
 from homeroom.services import service_named
 
 
@@ -19,7 +18,7 @@ def republish(
     """Repeat the whole state of DISTRICT as events: how a new consumer begins. Needs an admin."""
     found = service_named(service)
     if found is None:
-        raise CommandFailed(f"there is no service named {service!r}")
+        raise typer.BadParameter(f"there is no service named {service!r}")
     with operator(folder, port_base) as client:
         answer = client.republish(found, district)
     display().say(", ".join(f"{name} {value}" for name, value in answer.items()))

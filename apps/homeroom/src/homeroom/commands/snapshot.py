@@ -1,58 +1,59 @@
 """`homeroom snapshot`: hand a file of a source to sis-ingest and wait for its report."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from homeroom.commands.asking import operator
-from homeroom.commands.options import FolderOption, PortOption, display
+from homeroom.commands.options import FolderOption, PortOption, bar, display, one_name
 from homeroom.commands.run_report import print_report
 from homeroom.commands.tables import JsonOption, print_json
-from homeroom.display import Advance
 from homeroom.errors import CommandFailed
 from homeroom.operator_client import OperatorClient, Page
+from homeroom.patience import Patience
 from homeroom.services import SIS_INGEST
 from homeroom.waiting import wait_for
 
 POLL_S = 0.2
+# How long the service may be away while its run is followed: a restart with room to spare.
+RESTART_S = 60.0
 ENDED = frozenset({"completed", "failed", "refused"})
 
 
 def snapshot(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(exists=True, dir_okay=False, help="Zip or CSV, as the source gives it."),
-    ],
-    source: Annotated[str, typer.Option("--source", help="The source this is the roster of.")],
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", help="The source this is the roster of.", callback=one_name),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read, judge and report; change nothing.")
     ] = False,
+    run: Annotated[
+        str | None,
+        typer.Option("--run", help="Upload nothing: follow this run.", callback=one_name),
+    ] = None,
     as_json: JsonOption = False,
     folder: FolderOption = None,
     port_base: PortOption = None,
     within_s: Annotated[float, typer.Option("--within-s", help="How long to wait.")] = 3_600.0,
 ) -> None:
-    """Upload FILE as the present state of SOURCE, wait, print the report; exit 1 if it failed."""
+    """Upload FILE as the present state of SOURCE, wait, print the report; exit 1 if it failed.
+
+    The run goes on whatever becomes of this command; --run finds it again.
+    """
+    if (file is None) == (run is None):
+        raise typer.BadParameter("give a FILE, or --run with the run to follow")
     with operator(folder, port_base) as client:
-        if dry_run:
-            _ensure_dry_run_is_known(client)
-        size = file.stat().st_size
-        with _bar("uploaded bytes", silent=as_json) as advance:
-            run = client.upload(
-                source, file, on_bytes=lambda sent: advance(sent, size), dry_run=dry_run
-            )
-        with _bar("percent", silent=as_json) as advance:
-
-            def look() -> Page | None:
-                report = client.run(run["runId"])
-                advance(int(report["percent"]), 100)
-                return report if report["state"] in ENDED else None
-
-            report = wait_for(
-                f"the end of run {run['runId']}", look, within_s=within_s, every_s=POLL_S
-            )
+        if file is not None:
+            run = _upload(client, file, source, dry_run=dry_run, silent=as_json)
+        report = _follow(client, str(run), within_s=within_s, silent=as_json)
     if as_json:
         print_json(report)
     else:
@@ -61,8 +62,35 @@ def snapshot(
         raise typer.Exit(CommandFailed.exit_code)
 
 
-def _bar(label: str, *, silent: bool) -> AbstractContextManager[Advance]:
-    return nullcontext(lambda _done, _total: None) if silent else display().bar(label)
+def _upload(
+    client: OperatorClient, file: Path, source: str | None, *, dry_run: bool, silent: bool
+) -> str:
+    """Hand the file over and return its run, which is safe from here on and said at once."""
+    if source is None:
+        raise typer.BadParameter("--source names the source this is the roster of")
+    if dry_run:
+        _ensure_dry_run_is_known(client)
+    size = file.stat().st_size
+    with bar("uploaded bytes", silent=silent) as advance:
+        run = client.upload(
+            source, file, on_bytes=lambda sent: advance(sent, size), dry_run=dry_run
+        )
+    run_id = str(run["runId"])
+    typer.echo(f"run {run_id} is stored; homeroom snapshot --run {run_id} follows it", err=True)
+    return run_id
+
+
+def _follow(client: OperatorClient, run_id: str, *, within_s: float, silent: bool) -> Page:
+    """Return the report of the run at its end; a service that is away meanwhile is asked again."""
+    asking = closing(replace(client, patience=Patience(within_s=RESTART_S)))
+    with asking as patient, bar("percent", silent=silent) as advance:
+
+        def look() -> Page | None:
+            report = patient.run(run_id)
+            advance(int(report["percent"]), 100)
+            return report if report["state"] in ENDED else None
+
+        return wait_for(f"the end of run {run_id}", look, within_s=within_s, every_s=POLL_S)
 
 
 def _ensure_dry_run_is_known(client: OperatorClient) -> None:

@@ -22,6 +22,7 @@ from homeroom.services import PROCESSES, SERVICES, Service
 
 # As `roster_common/runtime/lifecycle.py` judges them.
 LOOPS_IN_ORDER = ("running", "ended", "waiting")
+COUNTS_NEED_MORE = "no counts without an operator token"
 READY = {True: "yes", False: "no", None: AWAY}
 
 
@@ -36,7 +37,7 @@ def status(
     Exit code 1 if one is not ready or refused to tell, 3 if one does not answer.
     """
     restarts = (read_running(layout_of(folder)) or {}).get("restarts", {})
-    with operator(folder, port_base) as client:
+    with operator(folder, port_base, token_needed=False) as client:
         found = [
             {**_standing(client, service, district), "restarts": restarts.get(service.name)}
             for service in PROCESSES
@@ -67,7 +68,9 @@ def _standing(client: OperatorClient, service: Service, district: str) -> Page:
     try:
         standing["ready"], page = client.ready(service)
         _read_checks(standing, page.get("checks", {}))
-        if service in SERVICES:
+        if service in SERVICES and not client.token:
+            standing["refusal"] = COUNTS_NEED_MORE
+        elif service in SERVICES:
             standing["openHolds"] = _open(client, service, HOLDS, district)
             standing["openPlans"] = _open(client, service, PLANS, district)
             standing["counts"] = client.status(service, district)

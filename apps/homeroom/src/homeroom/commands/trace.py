@@ -15,7 +15,7 @@ from homeroom.commands.asking import (
     say_silences,
     silences,
 )
-from homeroom.commands.options import FolderOption, PortOption, display
+from homeroom.commands.options import FolderOption, PortOption, display, one_name
 from homeroom.commands.tables import JsonOption, moment, print_json, print_table
 from homeroom.display import Display
 
@@ -29,7 +29,8 @@ Entry = dict[str, Any]
 def trace(
     person: Annotated[str | None, typer.Argument(help="Our id of a person.")] = None,
     delivery: Annotated[
-        str | None, typer.Option("--delivery", help="A correlation id instead of a person.")
+        str | None,
+        typer.Option("--delivery", help="A correlation id instead of a person.", callback=one_name),
     ] = None,
     district: Annotated[str | None, typer.Option("--district", help="Only in this one.")] = None,
     as_json: JsonOption = False,

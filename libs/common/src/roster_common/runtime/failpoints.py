@@ -43,6 +43,7 @@ FAILPOINTS = frozenset(
         "ingest.flip.before_commit",
         "ingest.flip.after_batch",
         "ingest.purge.before_commit",
+        "ingest.replay.after_batch",
         # roster-publisher
         "publisher.apply.before_commit",
         "publisher.apply.after_commit",

@@ -1,9 +1,10 @@
 """What letting vendors in needs: clients, grants, tokens and secrets."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from roster_publisher.domain.access import AccessToken, Client
+from roster_publisher.domain.access import AccessToken, Client, Grant
 
 
 class Vendors(Protocol):
@@ -22,7 +23,14 @@ class Vendors(Protocol):
         ...
 
     async def seed(self, client: Client, *, now: datetime) -> None:
-        """Make the client exist as given; may run at every start."""
+        """Make the client exist as given, from now on by settings; may run at every start."""
+        ...
+
+    async def end_others(self, kept: Sequence[Grant]) -> Sequence[str]:
+        """End every client that settings once gave, with grant and tokens, but for `kept`.
+
+        Returns the ids of those ended.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
-"""Make the configured vendor clients exist. Runs at every start; changes nothing the second time.
+"""Make the configured vendor clients exist, and those that are configured no longer end.
 
-For demo and test; a production installation keeps vendors in the database only.
+Runs at every start; changes nothing the second time. Clients that settings never gave are left
+alone.
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,10 @@ class SeedClients:
         self._digests = digests
         self._clock = clock
 
-    async def __call__(self, clients: Sequence[ConfiguredClient]) -> None:
-        """One transaction per client."""
+    async def __call__(self, clients: Sequence[ConfiguredClient]) -> Sequence[str]:
+        """Return the ids of the clients that ended. One transaction for these, one per client."""
+        # First: a client that moved to another district keeps its id, which is unique.
+        ended = await self._vendors.end_others([wanted.grant for wanted in clients])
         for wanted in clients:
             grant = wanted.grant
             there = await self._vendors.client(grant.client_id)
@@ -42,3 +45,4 @@ class SeedClients:
                 Client(client_id=grant.client_id, secret_hash=secret_hash, grant=grant),
                 now=self._clock.now(),
             )
+        return ended

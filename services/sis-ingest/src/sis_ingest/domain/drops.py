@@ -38,6 +38,11 @@ class DropRules:
     pattern: str
     done_marker: bool = False
 
+    @property
+    def together(self) -> bool:
+        """Whether all files that match are one package."""
+        return _NAME in self.pattern
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
@@ -69,7 +74,7 @@ def parcels(listed: Iterable[Listed], rules: DropRules) -> Sequence[Parcel]:
         found = pattern.fullmatch(file.name)
         if found is None or not _is_usable(file.name):
             continue
-        if _NAME in rules.pattern:
+        if rules.together:
             packed[f"{found['name']}.csv"] = file
         else:
             singles.append(file)

@@ -116,7 +116,8 @@ class Report:
 class Run:
     """One snapshot, from upload to end. `as_of` is the moment the snapshot speaks of.
 
-    A `dry_run` finds out what would be done and does nothing. What was `pulled` is in the words of
+    A `dry_run` finds out what would be done and does nothing. One of a replay goes over the file of
+    an earlier delivery once more, in its turn. What was `pulled` is in the words of
     the source's own interface.
     """
 
@@ -133,6 +134,7 @@ class Run:
     as_of: datetime
     dry_run: bool = False
     pulled: bool = False
+    replay_id: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     attempts: int = 0

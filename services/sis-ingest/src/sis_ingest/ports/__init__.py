@@ -18,6 +18,7 @@ from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Decision, Meaning
+from sis_ingest.domain.replays import Replay
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
@@ -30,6 +31,7 @@ from sis_ingest.ports.stores import (
     Holds,
     Raw,
     Records,
+    Replays,
     Runs,
     Staging,
     StoredDelivery,
@@ -260,6 +262,14 @@ class HoldDesk(Protocol):
         """The hold, or None. `hold_id` may be any text."""
         ...
 
+    async def items(self, hold: Hold, *, limit: int, offset: int) -> Sequence[str | None]:
+        """A page of our ids of what is held, the outside id where there is none yet.
+
+        None stands for an outside id that may be an address and is not told. In the order of the
+        outside ids.
+        """
+        ...
+
     async def approved(self, *, resting: Collection[str] = ()) -> Hold | None:
         """The oldest approved hold with items not done yet, but for the ids `resting`."""
         ...
@@ -281,6 +291,7 @@ Work: TypeAlias = Literal[
     "release",
     "flip",
     "purge",
+    "replay",
     "pull_page",
     "hand_over",
 ]
@@ -335,6 +346,11 @@ class Unit(Protocol):
         ...
 
     @property
+    def replays(self) -> Replays:
+        """Replays."""
+        ...
+
+    @property
     def taken(self) -> TakenFiles:
         """Files of drops."""
         ...
@@ -358,6 +374,18 @@ class Units(Protocol):
 
     def begin(self, work: Work) -> AbstractAsyncContextManager[Unit]:
         """Commits when the block ends well. Raises `Retriable` when the store is away."""
+        ...
+
+
+class ReplayDesk(Protocol):
+    """Reads of replays outside any transaction of ours."""
+
+    async def get(self, replay_id: str) -> Replay | None:
+        """The replay, or None. `replay_id` may be any text."""
+        ...
+
+    async def open(self) -> Replay | None:
+        """The oldest replay that waits or was left running."""
         ...
 
 

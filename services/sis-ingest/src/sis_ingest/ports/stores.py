@@ -13,6 +13,7 @@ from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.guards import GuardKey, Hold
 from sis_ingest.domain.publish import Resolved, ResolvedKey
+from sis_ingest.domain.replays import Replay, Said, Selection
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
 
@@ -58,7 +59,7 @@ class RawFile:
 class Raw(Protocol):
     """Raw bytes of deliveries that nothing needs any more.
 
-    Needed is what waits, what a run is at work on, and what caused an item of a hold.
+    Needed is what waits, what a run or a replay is to work on, and what caused an item of a hold.
     """
 
     async def purge_bodies(self, *, before: datetime, now: datetime, limit: int) -> int:
@@ -75,6 +76,32 @@ class Raw(Protocol):
 
     async def known(self, names: Sequence[str]) -> frozenset[str]:
         """Which of these files a run refers to."""
+        ...
+
+
+class Replays(Protocol):
+    """Replays, and the deliveries that they have not said again yet."""
+
+    async def known(self, district_id: str, delivery_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these deliveries the district has."""
+        ...
+
+    async def add(self, replay: Replay, selection: Selection) -> int:
+        """Keeps a new replay of what is selected and done with; how many deliveries that is."""
+        ...
+
+    async def save(self, replay: Replay) -> None:
+        """Overwrites what may change of a replay."""
+        ...
+
+    async def next(self, replay: Replay, *, limit: int) -> Sequence[Said]:
+        """The next deliveries, in the order they came. `run` of a file is that of this replay if
+        it has begun, else the one that the file came with.
+        """
+        ...
+
+    async def done(self, replay: Replay, place: int | None) -> None:
+        """Takes deliveries off the list, up to a place or all of them."""
         ...
 
 
@@ -181,6 +208,10 @@ class Staging(Protocol):
         """
         ...
 
+    async def stale(self, run: Run, entity: Entity) -> int:
+        """How many rows that differ are older than what we hold: applying them changes nothing."""
+        ...
+
     async def wanted(self, run: Run, key: GuardKey) -> Wanted:
         """How many of the differing rows this guard counts."""
         ...
@@ -248,8 +279,10 @@ class Holds(Protocol):
         """Takes what these overtake out of open holds; ids of the holds that changed."""
         ...
 
-    async def leaving(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these users of the source wait to be removed."""
+    async def leaving(
+        self, place: Place, entity: Entity, external_ids: Sequence[str]
+    ) -> frozenset[str]:
+        """Which of these records of the source wait to be removed."""
         ...
 
     async def let_go(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:

@@ -149,15 +149,19 @@ class TableSnapshot:
                 yield self._raw(wording, line, place, outside, rows), line.read_to
 
     def _gathered(self, wording: Wording) -> dict[str, list[Row]]:
-        """The rows of ids that stand in several."""
-        rows = [line.row for line in self._table.lines() if line.row is not None]
-        times = Counter(outside for row in rows for outside in wording.ids(row) if outside)
+        """The rows of ids that stand in several; the others need not be in memory."""
+        times = Counter(outside for outside, _ in self._told(wording) if outside)
         found: dict[str, list[Row]] = {}
-        for row in rows:
-            for outside in wording.ids(row):
-                if times[outside] > 1:
-                    found.setdefault(outside, []).append(row)
+        for outside, row in self._told(wording):
+            if times[outside] > 1:
+                found.setdefault(outside, []).append(row)
         return found
+
+    def _told(self, wording: Wording) -> Iterator[tuple[str, Row]]:
+        for line in self._table.lines():
+            if line.row is not None:
+                for outside in wording.ids(line.row):
+                    yield outside, line.row
 
     def _raw(
         self, wording: Wording, line: Line, place: int, outside: str, rows: Sequence[Row]

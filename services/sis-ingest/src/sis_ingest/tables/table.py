@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import BinaryIO, Final, NamedTuple, TypeAlias
 
 from sis_ingest.domain.runs import ROWS, Problem
 from sis_ingest.ports import SnapshotLimits, SnapshotRefused
@@ -72,11 +72,7 @@ class Table:
     def _rows(self) -> Iterator[tuple[int, int, list[str]]]:
         row = 0
         try:
-            with self._path.open("rb") as raw:
-                # Wrong bytes are found again in their row: reading is ahead of it by a buffer.
-                text = io.TextIOWrapper(
-                    raw, encoding="utf-8-sig", errors="surrogateescape", newline=""
-                )
+            with self._path.open("rb") as raw, _text(raw) as text:
                 reader = csv.reader(text, strict=True, delimiter=self._delimiter)
                 for row, cells in enumerate(reader, start=1):
                     if row >= ROWS:
@@ -89,20 +85,25 @@ class Table:
             raise BadTable("not_csv", row=row + 1) from None
 
     def _find_delimiter(self, columns: Sequence[Column]) -> str:
-        """The one by which the first line names most columns."""
-        self._delimiter = "\n"  # no cell is cut
-        first = next(self._rows(), None)
-        if first is None:
-            raise BadTable("empty_file", row=1)
-        line = first[2][0]
+        """The one by which the first line that is not blank names most columns."""
+        with self._path.open("rb") as raw, _text(raw) as text:
+            line = next((line for line in text if line.strip()), "")
         return max(
             _DELIMITERS,
             key=lambda mark: known_columns(next(csv.reader([line], delimiter=mark), []), columns),
         )
 
     def _read_header(self, columns: Sequence[Column], file: str) -> Header:
-        number, _, cells = next(self._rows())
+        first = next(self._rows(), None)
+        if first is None:
+            raise BadTable("empty_file", row=1)
+        number, _, cells = first
         return read_header(cells, columns, file=file, row=number)
+
+
+def _text(raw: BinaryIO) -> io.TextIOWrapper:
+    """Wrong bytes are carried on and found in their row: reading is ahead of it by a buffer."""
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _is_utf8(cells: Sequence[str]) -> bool:

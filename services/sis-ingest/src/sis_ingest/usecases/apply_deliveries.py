@@ -7,7 +7,7 @@ from typing import Final
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.changes import Cause, Change, Verdict
-from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Incoming
+from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Incoming, Place
 from sis_ingest.domain.events import ChangeReceived
 from sis_ingest.ports import Clock, Source, Unit, Units, WebhookReader
 from sis_ingest.usecases.record_changes import RecordChanges
@@ -32,7 +32,9 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
+class ReadDelivery:
+    """A delivery and the changes it tells; none, and why, where it cannot be read."""
+
     delivery: Delivery
     changes: Sequence[Change]
     refusal: str | None
@@ -70,36 +72,44 @@ class ApplyDeliveries:
     async def _apply(
         self, unit: Unit, source: Source, reader: WebhookReader, waiting: Sequence[Delivery]
     ) -> Sequence[DeliveryEnd]:
-        batch = _read(reader, waiting)
+        batch = read_deliveries(reader, waiting)
         for one in batch:
             for change in one.changes:
                 unit.emit(_received(one.delivery, change, reader))
-        changes = [change for one in batch for change in one.changes]
-        verdicts = iter(await self.record_changes(unit, source.place, changes))
-        return [_end(one, list(islice(verdicts, len(one.changes)))) for one in batch]
+        return await settle_deliveries(self.record_changes, unit, source.place, batch)
 
 
-def _read(reader: WebhookReader, waiting: Iterable[Delivery]) -> Sequence[_Read]:
-    batch: list[_Read] = []
+async def settle_deliveries(
+    record_changes: RecordChanges, unit: Unit, place: Place, batch: Sequence[ReadDelivery]
+) -> Sequence[DeliveryEnd]:
+    """How each ended, in order. The unit holds the district's lock; never commits."""
+    changes = [change for one in batch for change in one.changes]
+    verdicts = iter(await record_changes(unit, place, changes))
+    return [_end(one, list(islice(verdicts, len(one.changes)))) for one in batch]
+
+
+def read_deliveries(reader: WebhookReader, waiting: Iterable[Delivery]) -> Sequence[ReadDelivery]:
+    """The first of them, in order, until they tell as many changes as a batch may have."""
+    batch: list[ReadDelivery] = []
     size = 0
     for delivery in waiting:
         if size >= MAX_CHANGES:
             break
         if delivery.body is None:
-            batch.append(_Read(delivery=delivery, changes=(), refusal=SEALED))
+            batch.append(ReadDelivery(delivery=delivery, changes=(), refusal=SEALED))
             continue
         try:
             told = reader.read(delivery.headers, delivery.body)
         except Invalid as error:
-            batch.append(_Read(delivery=delivery, changes=(), refusal=error.reason))
+            batch.append(ReadDelivery(delivery=delivery, changes=(), refusal=error.reason))
             continue
         changes = [_change(delivery, incoming) for incoming in told]
-        batch.append(_Read(delivery=delivery, changes=changes, refusal=None))
+        batch.append(ReadDelivery(delivery=delivery, changes=changes, refusal=None))
         size += len(changes)
     return batch
 
 
-def _end(read: _Read, verdicts: Sequence[Verdict]) -> DeliveryEnd:
+def _end(read: ReadDelivery, verdicts: Sequence[Verdict]) -> DeliveryEnd:
     return DeliveryEnd(
         delivery_id=read.delivery.delivery_id,
         state="applied" if read.refusal is None else "refused",

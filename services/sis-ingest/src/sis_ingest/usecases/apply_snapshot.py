@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import orjson
@@ -39,11 +40,12 @@ class ApplySnapshot:
         if run.dry_run:
             return run
         done = 0
+        apply = partial(self._apply, stated_beside=_states_demographics(collections))
         for collection in collections:
-            run, done = await self._apply(run, collection.entity, done, total, deleted=False)
+            run, done = await apply(run, collection.entity, done, total, deleted=False)
         # What points at a record goes before the record.
         for collection in reversed(collections):
-            run, done = await self._apply(run, collection.entity, done, total, deleted=True)
+            run, done = await apply(run, collection.entity, done, total, deleted=True)
         return run
 
     async def _sieve(
@@ -53,6 +55,7 @@ class ApplySnapshot:
         for collection in collections:
             async with self.units.begin("stage") as unit:
                 sieve = await unit.staging.sieve(run, collection.entity, whole=collection in whole)
+                stale = await unit.staging.stale(run, collection.entity) if run.dry_run else 0
             counts = run.report.counts(collection.entity)
             bulk = collection.mode == "bulk"
             counts = replace(
@@ -62,14 +65,25 @@ class ApplySnapshot:
                 skipped=sieve.missing - sieve.absent if bulk else 0,
             )
             if run.dry_run:
-                counts = replace(counts, changed=sieve.differing)
+                counts = replace(
+                    counts,
+                    changed=sieve.differing - stale,
+                    unchanged=counts.unchanged + stale,
+                )
             total += sieve.differing + sieve.absent
             run = replace(run, report=run.report.with_counts(collection.entity, counts))
             run = _warned(run, collection, whole=collection in whole)
         return run, total
 
     async def _apply(
-        self, run: Run, entity: Entity, done: int, total: int, *, deleted: bool
+        self,
+        run: Run,
+        entity: Entity,
+        done: int,
+        total: int,
+        *,
+        deleted: bool,
+        stated_beside: bool,
     ) -> tuple[Run, int]:
         async with self.units.begin("stage") as unit:
             rows = await _next(unit, run, entity, _FIRST, deleted=deleted)
@@ -77,7 +91,13 @@ class ApplySnapshot:
             async with self.units.begin("snapshot_batch") as unit:
                 await unit.lock_district(run.place.district_id)
                 changes = [_change(run, entity, row) for row in rows]
-                verdicts = await self.record_changes(unit, run.place, changes, cleared_by="budget")
+                verdicts = await self.record_changes(
+                    unit,
+                    run.place,
+                    changes,
+                    cleared_by="budget",
+                    stated_beside=stated_beside,
+                )
                 done += len(rows)
                 share = done / max(total, 1)
                 counts = _counted(run.report.counts(entity), changes, verdicts)
@@ -90,6 +110,10 @@ class ApplySnapshot:
                 after = (rows[-1].sort_key, rows[-1].row)
                 rows = await _next(unit, run, entity, after, deleted=deleted)
         return run, done
+
+
+def _states_demographics(collections: Sequence[Collection]) -> bool:
+    return any(collection.entity == "demographics" for collection in collections)
 
 
 async def _next(

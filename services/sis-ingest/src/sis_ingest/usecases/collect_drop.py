@@ -2,15 +2,12 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from sis_ingest.domain.drops import DropRules, Listed, Parcel, is_finished, parcels
 from sis_ingest.ports import Clock, Ids, Source, TooLarge, Units
 from sis_ingest.ports.drops import AlreadyTaken, Drop, DropFailed, DropFault, OpenDrop, Packer
 from sis_ingest.usecases.accept_snapshot import EARLIEST, AcceptSnapshot
-
-_NO_FAULT_OF_THE_DROP: Final = "changed_while_read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,26 +43,22 @@ class CollectDrop:
             here = {file.name: file for file in await folder.listed()}
             found = parcels(here.values(), rules)
             known = await self._known(source, found)
-            taken = waiting = 0
-            fault: DropFault | None = None
+            look = Look(seen=here)
             for parcel in found:
                 try:
                     if all(known.get(file.name) == file for file in parcel.files):
                         await _put_aside(folder, parcel)
                     elif is_finished(parcel, here, before, rules):
                         await self._take(source, folder, parcel)
-                        taken += 1
+                        look = replace(look, taken=look.taken + 1)
                         await _put_aside(folder, parcel)
                     else:
-                        waiting += 1
+                        look = replace(look, waiting=look.waiting + 1)
                 except AlreadyTaken:
                     continue
                 except DropFailed as error:
-                    if error.code not in ("changed_while_read", "too_large", "not_moved"):
-                        raise
-                    waiting += 1
-                    fault = fault if error.code == _NO_FAULT_OF_THE_DROP else error.code
-        return Look(seen=here, taken=taken, waiting=waiting, fault=fault)
+                    look = _told(look, error)
+        return look
 
     async def _known(self, source: Source, found: Sequence[Parcel]) -> Mapping[str, Listed]:
         names = [file.name for parcel in found for file in parcel.files]
@@ -98,6 +91,19 @@ class CollectDrop:
             pieces = self.pack({name: folder.read(file) for name, file in parcel.packed.items()})
         async for piece in pieces:
             yield piece
+
+
+def _told(look: Look, error: DropFailed) -> Look:
+    """A fault of one file keeps no other one waiting; any other fault ends the look."""
+    match error.code:
+        case "changed_while_read":
+            return replace(look, waiting=look.waiting + 1)
+        case "too_large":
+            return replace(look, waiting=look.waiting + 1, fault=error.code)
+        case "not_moved":
+            return replace(look, fault=error.code)
+        case _:
+            raise error
 
 
 async def _put_aside(folder: OpenDrop, parcel: Parcel) -> None:

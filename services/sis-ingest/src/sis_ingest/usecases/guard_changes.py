@@ -76,7 +76,8 @@ class GuardChanges:
                 place,
                 key,
                 going,
-                cause_id=changes[0].cause.delivery_id,
+                # Its own: a delivery that is said again must not overwrite what it spent before.
+                cause_id=self.keep.ids.new_id(),
                 now=now,
                 window_begins=now - WINDOW,
             )

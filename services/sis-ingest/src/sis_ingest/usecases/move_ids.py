@@ -7,10 +7,11 @@ mere reference before its record was recognised. Runs inside the caller's unit.
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from sis_ingest.domain.authority import to_said
+from sis_ingest.domain.authority import DISTRICT, to_said
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity, id_space
 from sis_ingest.domain.events import KeyChange, OutsideIdMerged, OutsideIdSplit, UserKeyChanged
+from sis_ingest.domain.flips import Flip, Order
 from sis_ingest.domain.identity import Decision, DecisionKind, Meaning, Moved, current
 from sis_ingest.domain.publish import Published, ResolvedKey, Said, publish
 from sis_ingest.ports import Clock, Ids, Unit
@@ -85,10 +86,31 @@ class MoveIds:
             unit.emit(event)
         for move in moves:
             unit.emit(_told(decision, move, cause, ended=move.was in ended))
+        if space == "org":
+            await self._respeak(unit, decision)
         if space == "user":
             for changed in _key_changes(district_id, before, after, cause, reason):
                 unit.emit(changed)
         return decision, published
+
+    async def _respeak(self, unit: Unit, decision: Decision) -> None:
+        """Who speaks depends on schools: with other ones, every record is asked in its turn."""
+        authority = await unit.authority.of(decision.district_id)
+        if authority.sources:
+            await unit.authority.save(
+                Flip(
+                    flip_id=self.ids.new_id(),
+                    order=Order(
+                        district_id=decision.district_id,
+                        school_id=DISTRICT,
+                        source_id=authority.of(DISTRICT),
+                    ),
+                    decided_by=decision.decided_by,
+                    correlation_id=decision.correlation_id,
+                    asked_at=decision.decided_at,
+                    begun_at=decision.decided_at,
+                )
+            )
 
     async def joining(
         self, unit: Unit, district_id: str, space: Entity, pairs: Mapping[str, str]

@@ -145,7 +145,7 @@ class Recognise:
             return Matched(matches={}, conflicts=()), {}
         live = await unit.voices.live_users(place, [h.entity_id for h in holders])
         outside = [one for ids in live.values() for one in ids]
-        left = await absent(outside) | await unit.holds.leaving(place, outside)
+        left = await absent(outside) | await unit.holds.leaving(place, "user", outside)
         busy = {ours for ours, outside in live.items() if not set(outside) <= left}
         return find_matches(unknown, holders, busy), live
 

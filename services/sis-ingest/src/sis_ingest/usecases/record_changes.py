@@ -37,12 +37,15 @@ class RecordChanges:
         changes: Sequence[Change],
         *,
         cleared_by: Clearance = "nobody",
+        stated_beside: bool = False,
     ) -> tuple[Verdict, ...]:
         """One verdict per change, in order. The unit must hold the district's lock.
 
         Set-based: the number of statements does not grow with the batch. Running it twice changes
         nothing and emits nothing the second time. What a guard stops waits in a hold. Source:
         blueprint invariants 2, 3, 4 and 8.
+
+        `stated_beside`: the same statement lists demographics, so it says itself which are gone.
         """
         if not changes:
             return ()
@@ -56,14 +59,20 @@ class RecordChanges:
             if held:
                 settled = settle_without(held, changes, known, as_of)
         if settled.writes:
-            await self.guard.overtaken(unit, place, settled.writes)
-            await unit.records.write(place, settled.writes)
-            content = [w for w in settled.writes if w.content]
+            await self._store(unit, place, settled.writes)
+            followers = await _demographics(unit, place, settled.writes, unasked=not stated_beside)
+            await self._store(unit, place, followers)
+            content = [w for w in (*settled.writes, *followers) if w.content]
             # What a source only ever said was gone, it never told us of.
             new = {key for key in keys if key not in known or not known[key].content_hash}
             linked = await self._publish(unit, place, content, new=new)
             return _without_news(changes, settled.verdicts, linked)
         return settled.verdicts
+
+    async def _store(self, unit: Unit, place: Place, writes: Sequence[Write]) -> None:
+        if writes:
+            await self.guard.overtaken(unit, place, writes)
+            await unit.records.write(place, writes)
 
     async def _publish(
         self,
@@ -89,6 +98,40 @@ class RecordChanges:
             for w in writes
             if w.change.key in new and (w.change.entity, identified.ids.get(_own_id(w))) in before
         }
+
+
+async def _demographics(
+    unit: Unit, place: Place, writes: Sequence[Write], *, unasked: bool
+) -> Sequence[Write]:
+    """Deletions that go without saying: no birth date outlives its person. Source: ADR 0012.
+
+    The live demographics under the outside id of each user whose deletion passes: always those
+    whose own removal is held, and where `unasked` all that the source has not stated since. No
+    guard counts them: whoever let the user go let them go.
+    """
+    leavers = {
+        w.change.external_id: replace(
+            w.change,
+            entity="demographics",
+            record=None,
+            content_hash=b"",
+            version=None,
+            raw_hash=None,
+        )
+        for w in writes
+        if w.content and w.change.entity == "user" and w.change.deleted
+    }
+    if not leavers:
+        return ()
+    known = await unit.records.known(place, [one.key for one in leavers.values()])
+    standing = {key[1] for key, stored in known.items() if not stored.deleted}
+    waiting = await unit.holds.leaving(place, "demographics", sorted(standing))
+    others = standing - waiting if unasked else frozenset()
+    as_of = await unit.records.stated_as_of(place)
+    return (
+        *settle([leavers[one] for one in sorted(waiting)], known, {}).writes,
+        *settle([leavers[one] for one in sorted(others)], known, as_of).writes,
+    )
 
 
 async def _said(

@@ -1,5 +1,6 @@
 """`Vendors` on PostgreSQL: clients, grants and tokens. Secrets and tokens only as hashes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -34,9 +35,22 @@ _ACCESS: Final = """
 """
 
 _SEED_CLIENT: Final = """
-    INSERT INTO roster_publisher.client (district_id, client_id, secret_hash, created_at)
-    VALUES ($1, $2, $3, $4)
-    ON CONFLICT (district_id, client_id) DO UPDATE SET secret_hash = excluded.secret_hash
+    INSERT INTO roster_publisher.client
+        (district_id, client_id, secret_hash, created_at, configured)
+    VALUES ($1, $2, $3, $4, true)
+    ON CONFLICT (district_id, client_id) DO UPDATE SET
+        secret_hash = excluded.secret_hash, configured = true
+"""
+
+# Purpose: end what settings no longer name; grants and tokens go with their client.
+# Rows: the vendors of the installation, some dozens, once at each start. Index: none is needed.
+_END_OTHERS: Final = """
+    DELETE FROM roster_publisher.client c
+    WHERE c.configured AND NOT EXISTS (
+        SELECT FROM unnest($1::text[], $2::text[]) AS kept (district_id, client_id)
+        WHERE kept.district_id = c.district_id AND kept.client_id = c.client_id
+    )
+    RETURNING c.client_id
 """
 
 _SEED_GRANT: Final = """
@@ -91,7 +105,7 @@ class PostgresVendors:
         )
 
     async def seed(self, client: Client, *, now: datetime) -> None:
-        """Make the client exist as given; may run at every start."""
+        """Make the client exist as given, from now on by settings; may run at every start."""
         grant = client.grant
         schools = None if grant.school_ids is None else list(grant.school_ids)
         groups = None if grant.field_groups is None else sorted(grant.field_groups)
@@ -110,6 +124,16 @@ class PostgresVendors:
                 grant.agreement,
                 grant.expires_at,
             )
+
+    async def end_others(self, kept: Sequence[Grant]) -> Sequence[str]:
+        """End every client that settings once gave, with grant and tokens, but for `kept`."""
+        async with self._database.begin() as tx:
+            ended = await (await tx.driver()).fetch(
+                _END_OTHERS,
+                [grant.district_id for grant in kept],
+                [grant.client_id for grant in kept],
+            )
+        return [row["client_id"] for row in ended]
 
 
 def _grant(row: asyncpg.Record) -> Grant:

@@ -201,6 +201,7 @@ def _create_vendors() -> None:
         CREATE TABLE roster_publisher.client (
             district_id text NOT NULL, client_id text NOT NULL UNIQUE,
             secret_hash text NOT NULL, created_at timestamptz NOT NULL,
+            configured boolean NOT NULL DEFAULT false,
             PRIMARY KEY (district_id, client_id)
         )
     """)

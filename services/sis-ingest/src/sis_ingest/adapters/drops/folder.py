@@ -16,7 +16,6 @@ from typing import Final, ParamSpec, TypeVar
 from sis_ingest.domain.drops import Listed, put_aside_name
 from sis_ingest.ports.drops import DropFailed, DropFault
 
-_CALL_S: Final = 30.0
 _PIECE_BYTES: Final = 1024 * 1024
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,10 +24,14 @@ T = TypeVar("T")
 class FolderDrop:
     """`ports.Drop`, and what it opens: there is nothing to open."""
 
-    def __init__(self, path: Path, *, move_to: str | None) -> None:
-        """`move_to` is where taken files go, from `path`; it has to be on the same disk."""
+    def __init__(self, path: Path, *, move_to: str | None, call_s: float = 30.0) -> None:
+        """`move_to` is where taken files go, from `path`; it has to be on the same disk.
+
+        `call_s` is how long one call may take.
+        """
         self._path = path
         self._aside = None if move_to is None else path / move_to
+        self._call_s = call_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="drop")
 
     @asynccontextmanager
@@ -69,7 +72,7 @@ class FolderDrop:
         """One call in the drop's thread; `otherwise` is what a missing file means."""
         future = self._thread.submit(work, *args, **kwargs)
         try:
-            async with asyncio.timeout(_CALL_S):
+            async with asyncio.timeout(self._call_s):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             raise DropFailed("timed_out") from None

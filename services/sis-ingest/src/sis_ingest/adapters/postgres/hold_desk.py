@@ -7,7 +7,9 @@ from typing import Final
 
 from roster_common.runtime.database import Database
 from sis_ingest.adapters.postgres.holds import to_hold
+from sis_ingest.domain.entities import id_space
 from sis_ingest.domain.guards import Hold
+from sis_ingest.domain.identity import candidate_id
 
 # Purpose: a page of holds, newest first. Rows: one page. Small table.
 _LIST: Final = """
@@ -25,6 +27,17 @@ WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR sta
 # Purpose: one hold by its id. Rows: 0 or 1. Index: hold_id.
 # house: no-district — a hold id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.hold WHERE hold_id = $1"
+
+# Purpose: a page of what is held, by our ids. Rows: one page. Index: primary key, and the
+# crosswalk's by outside id for each.
+_ITEMS: Final = """
+SELECT c.entity_id, i.external_id FROM sis_ingest.hold_item i
+LEFT JOIN sis_ingest.crosswalk c
+  ON c.district_id = $1 AND c.source_id = $3 AND c.entity = $4
+ AND c.external_id = i.external_id AND c.valid_to IS NULL
+WHERE i.district_id = $1 AND i.hold_id = $2
+ORDER BY i.external_id LIMIT $5 OFFSET $6
+"""
 
 # Purpose: the approved hold to release next, but for flips, which begin in their own way. Rows: 0
 # or 1. Small tables.
@@ -74,6 +87,15 @@ class PostgresHoldDesk:
             return None
         row = await (await self._database.pool()).fetchrow(_GET, wanted)
         return None if row is None else to_hold(row)
+
+    async def items(self, hold: Hold, *, limit: int, offset: int) -> Sequence[str | None]:
+        """See the port."""
+        pool = await self._database.pool()
+        place, space = hold.place, id_space(hold.entity)
+        rows = await pool.fetch(
+            _ITEMS, place.district_id, hold.hold_id, place.source_id, space, limit, offset
+        )
+        return [row["entity_id"] or candidate_id(row["external_id"]) for row in rows]
 
     async def approved(self, *, resting: Collection[str] = ()) -> Hold | None:
         """See the port."""

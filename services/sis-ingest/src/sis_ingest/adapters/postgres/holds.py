@@ -107,11 +107,11 @@ WHERE h.district_id = $1 AND h.source_id = $2 AND h.done_at IS NULL
 RETURNING h.hold_id
 """
 
-# Purpose: which users wait to be removed. Rows: few. Index: hold_waiting, primary key of the items.
+# Purpose: which records wait to be removed. Rows: few. Indexes: hold_waiting, items' primary key.
 _LEAVING: Final = """
 SELECT i.external_id FROM sis_ingest.hold h
 JOIN sis_ingest.hold_item i ON i.district_id = $1 AND i.hold_id = h.hold_id
-WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = 'user' AND h.operation = 'remove'
+WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = $4 AND h.operation = 'remove'
   AND h.done_at IS NULL AND i.external_id = ANY($3::text[])
 """
 
@@ -258,10 +258,12 @@ class PostgresHolds:
         )
         return frozenset(str(row["hold_id"]) for row in rows)
 
-    async def leaving(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
+    async def leaving(
+        self, place: Place, entity: Entity, external_ids: Sequence[str]
+    ) -> frozenset[str]:
         """See the port."""
         rows = await self._driver.fetch(
-            _LEAVING, place.district_id, place.source_id, list(external_ids)
+            _LEAVING, place.district_id, place.source_id, list(external_ids), entity
         )
         return frozenset(row["external_id"] for row in rows)
 

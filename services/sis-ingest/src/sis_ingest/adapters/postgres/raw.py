@@ -8,11 +8,14 @@ import asyncpg
 
 from sis_ingest.ports.stores import RawFile
 
-# What is done with and behind nothing that still waits: a hold's items remember their cause.
+# What is done with and behind nothing that still waits: a hold's items remember their cause, and
+# a replay those that it has not said again yet.
 _UNNEEDED: Final = """
     d.state <> 'waiting' AND d.purged_at IS NULL AND d.received_at < $1
     AND NOT EXISTS (SELECT FROM sis_ingest.hold_item i
                     WHERE i.district_id = d.district_id AND i.delivery_id = d.delivery_id)
+    AND NOT EXISTS (SELECT FROM sis_ingest.replay_item p
+                    WHERE p.district_id = d.district_id AND p.delivery_id = d.delivery_id)
 """
 
 # Purpose: forget bodies of webhooks, oldest first. Rows: up to the step. Index: delivery_raw.

@@ -16,8 +16,8 @@ from sis_ingest.domain.runs import Run
 # Purpose: keep a new run. Rows: 1.
 _ADD: Final = """
 INSERT INTO sis_ingest.run (district_id, run_id, source_id, delivery_id, correlation_id, state,
-    file_name, file_bytes, sha256, received_at, as_of, dry_run, pulled)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    file_name, file_bytes, sha256, received_at, as_of, dry_run, pulled, replay_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 
 # Purpose: overwrite what moves. Rows: 1. Index: primary key.
@@ -49,7 +49,7 @@ _GET: Final = "SELECT * FROM sis_ingest.run WHERE run_id = $1"
 # house: no-district — a few workers serve every district
 _OPEN: Final = """
 SELECT DISTINCT ON (source_id) * FROM sis_ingest.run
-WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[])
+WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[]) AND replay_id IS NULL
 ORDER BY source_id, received_at
 """
 
@@ -98,6 +98,7 @@ class PostgresRuns:
             run.as_of,
             run.dry_run,
             run.pulled,
+            run.replay_id,
         )
 
     async def save(self, run: Run) -> None:
@@ -141,12 +142,12 @@ class PostgresRunDesk:
         except ValueError:
             return None
         row = await (await self._database.pool()).fetchrow(_GET, wanted)
-        return None if row is None else _run(row)
+        return None if row is None else to_run(row)
 
     async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
         """See the port."""
         rows = await (await self._database.pool()).fetch(_OPEN, list(source_ids))
-        return sorted((_run(row) for row in rows), key=lambda run: run.received_at)
+        return sorted((to_run(row) for row in rows), key=lambda run: run.received_at)
 
     async def sources_waiting(self) -> Sequence[str]:
         """See the port."""
@@ -169,7 +170,9 @@ class PostgresRunDesk:
         return {"waiting": row["deliveries"], "oldestSeconds": round(row["oldest_s"], 3)}
 
 
-def _run(row: Any) -> Run:
+def to_run(row: Any) -> Run:
+    """A row of `run` as the domain knows it. A pool gives JSON as text, a transaction read."""
+    report = row["report"]
     return Run(
         run_id=str(row["run_id"]),
         delivery_id=str(row["delivery_id"]),
@@ -184,10 +187,11 @@ def _run(row: Any) -> Run:
         as_of=row["as_of"],
         dry_run=row["dry_run"],
         pulled=row["pulled"],
+        replay_id=None if row["replay_id"] is None else str(row["replay_id"]),
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         attempts=row["attempts"],
         percent=row["percent"],
         reason=row["reason"],
-        report=from_json(orjson.loads(row["report"])),
+        report=from_json(orjson.loads(report) if isinstance(report, str) else report),
     )

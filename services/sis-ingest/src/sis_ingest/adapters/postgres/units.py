@@ -22,6 +22,7 @@ from sis_ingest.adapters.postgres.holds import PostgresHolds
 from sis_ingest.adapters.postgres.pulls import PostgresPulls
 from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
+from sis_ingest.adapters.postgres.replays import PostgresReplays
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
 from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
@@ -57,6 +58,7 @@ _AFTER_COMMIT: Final = {
     "pull_page": "ingest.pull.after_page",
     "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
+    "replay": "ingest.replay.after_batch",
     "flip": "ingest.flip.after_batch",
 }
 
@@ -101,6 +103,7 @@ class PostgresUnit:
         self.authority = PostgresAuthority(driver, supplements=supplements)
         self.holds = PostgresHolds(driver)
         self.raw = PostgresRaw(driver)
+        self.replays = PostgresReplays(driver, seal)
         self.runs = PostgresRuns(driver)
         self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver)

@@ -66,13 +66,39 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
 
     @router.get("/holds/{hold_id}", summary="One hold")
     async def one(hold_id: str, who: Annotated[Operator, Depends(viewer)]) -> JSONResponse:
-        return JSONResponse(hold_page(await _found(hold_id, who)))
+        return JSONResponse(hold_page(await _found(desk, hold_id, who)))
+
+    @router.get("/holds/{hold_id}/items", summary="All that a hold keeps waiting, page by page")
+    async def items(
+        hold_id: str,
+        who: Annotated[Operator, Depends(viewer)],
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+        offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    ) -> JSONResponse:
+        """Our ids and what would be done; null for an outside id that may be an address.
+
+        `itemsHash` names all of them: with another one than the hold's page the hold has changed.
+        """
+        hold = await _found(desk, hold_id, who)
+        ids = await desk.items(hold, limit=limit, offset=offset)
+        found = [{"id": one, "action": hold.operation} for one in ids]
+        return JSONResponse(
+            {"itemsHash": hold.decision.items_hash, "total": hold.count, "items": found}
+        )
+
+    router.include_router(_decision_routes(decide, desk, approver))
+    return router
+
+
+def _decision_routes(decide: DecideHold, desk: HoldDesk, approver: Gate) -> APIRouter:
+    """What a person may do about a hold."""
+    router = APIRouter(tags=["holds"])
 
     @router.post("/holds/{hold_id}/approve", summary="Do what the hash names")
     async def approve(
         hold_id: str, body: Approval, who: Annotated[Operator, Depends(approver)]
     ) -> JSONResponse:
-        hold = await _found(hold_id, who)
+        hold = await _found(desk, hold_id, who)
         return _answer(await decide.approve(hold, subject=who.subject, items_hash=body.itemsHash))
 
     @router.post("/holds/{hold_id}/reject", summary="Do nothing of it")
@@ -81,17 +107,18 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
         who: Annotated[Operator, Depends(approver)],
         body: Rejection | None = None,
     ) -> JSONResponse:
-        hold = await _found(hold_id, who)
+        hold = await _found(desk, hold_id, who)
         reason = None if body is None else body.reason
         return _answer(await decide.reject(hold, subject=who.subject, reason=reason))
 
-    async def _found(hold_id: str, who: Operator) -> Hold:
-        hold = await desk.get(hold_id)
-        if hold is None or not who.may_see(hold.place.district_id):
-            raise Problem(404, "unknown_hold", "There is no such hold here")
-        return hold
-
     return router
+
+
+async def _found(desk: HoldDesk, hold_id: str, who: Operator) -> Hold:
+    hold = await desk.get(hold_id)
+    if hold is None or not who.may_see(hold.place.district_id):
+        raise Problem(404, "unknown_hold", "There is no such hold here")
+    return hold
 
 
 def hold_page(hold: Hold) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _drops()
     _pulls()
     _holds()
+    _replays()
     _uncounted()
     create_position_table(op, schema="sis_ingest")
 
@@ -317,6 +318,36 @@ def _holds() -> None:
             cause_id uuid NOT NULL, spent_at timestamptz NOT NULL, count integer NOT NULL,
             PRIMARY KEY (district_id, source_id, entity, operation, cause_id)
         )
+    """)
+
+
+def _replays() -> None:
+    op.execute("""
+        CREATE TABLE sis_ingest.replay (
+            district_id text NOT NULL, replay_id uuid NOT NULL, correlation_id text NOT NULL,
+            requested_by text NOT NULL, dry_run boolean NOT NULL, as_of timestamptz,
+            state text NOT NULL CHECK (state IN ('waiting', 'running', 'completed', 'failed')),
+            asked_at timestamptz NOT NULL, started_at timestamptz, finished_at timestamptz,
+            total integer NOT NULL, reason text, outcomes jsonb NOT NULL DEFAULT '{}',
+            PRIMARY KEY (district_id, replay_id), UNIQUE (replay_id),
+            CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
+        )
+    """)
+    # Deliveries not said again yet, in their order; a line goes with the effects of its delivery.
+    op.execute("""
+        CREATE TABLE sis_ingest.replay_item (
+            district_id text NOT NULL, replay_id uuid NOT NULL, place integer NOT NULL,
+            delivery_id uuid NOT NULL,
+            PRIMARY KEY (district_id, replay_id, place),
+            FOREIGN KEY (district_id, replay_id) REFERENCES sis_ingest.replay
+        )
+    """)
+    op.execute("""
+        CREATE INDEX replay_item_delivery ON sis_ingest.replay_item (district_id, delivery_id)
+    """)
+    # Summaries of ranges of pages, almost free at the door: for ranges of time, asked rarely.
+    op.execute("""
+        CREATE INDEX delivery_received ON sis_ingest.delivery USING brin (received_at)
     """)
 
 

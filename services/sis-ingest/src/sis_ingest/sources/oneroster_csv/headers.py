@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sis_ingest.domain.runs import Problem
 from sis_ingest.ports import SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv
-from sis_ingest.sources.oneroster_csv.layout import MANIFEST, File
+from sis_ingest.sources.oneroster_csv.layout import MANIFEST, File, is_metadata
 from sis_ingest.sources.oneroster_csv.manifest import Manifest
 from sis_ingest.sources.oneroster_csv.profiles import (
     READ,
@@ -93,9 +93,7 @@ def _faults(file: File, names: Sequence[str]) -> list[Problem]:
 def _odd(
     file: File, header: Sequence[str], names: Sequence[str], profile: Profile
 ) -> list[Problem]:
-    unknown = [
-        name for name in names if name not in file.known and not name.startswith("metadata.")
-    ]
+    unknown = [name for name in names if name not in file.known and not is_metadata(name)]
     found = [("unknown_column", name) for name in unknown]
     found += [("misnamed_column", name) for name in misnamed(header, names, profile)]
     return [Problem(code=code, file=file.file, row=1, column=name[:100]) for code, name in found]

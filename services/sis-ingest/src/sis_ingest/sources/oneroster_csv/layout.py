@@ -12,6 +12,11 @@ from sis_ingest.domain.entities import Entity
 MANIFEST: Final = "manifest.csv"
 
 
+def is_metadata(column: str) -> bool:
+    """Whether we keep a column that OneRoster leaves to each system: never a password."""
+    return column.startswith("metadata.") and "password" not in column.lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """One file of the package: the columns it must have and those we also read.

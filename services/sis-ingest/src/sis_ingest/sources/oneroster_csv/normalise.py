@@ -15,7 +15,7 @@ from roster_common.contracts.validation import read_object
 from roster_common.errors import Invalid
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import Record, canonical
-from sis_ingest.sources.oneroster_csv.layout import FLAGS
+from sis_ingest.sources.oneroster_csv.layout import FLAGS, is_metadata
 
 Row = Mapping[str, str]
 
@@ -61,7 +61,7 @@ def to_object(entity: Entity, row: Row, context: Context) -> Record:
     metadata = {
         name.removeprefix("metadata."): value.strip()
         for name, value in row.items()
-        if name.startswith("metadata.") and value.strip()
+        if is_metadata(name) and value.strip()
     }
     if metadata:
         body["metadata"] = metadata

@@ -175,6 +175,8 @@ class OneRosterPackage:
 
 def _fitted(cells: list[str], width: int, *, row: int) -> list[str]:
     """Blank cells behind the last column say nothing; a row that is too short may be cut off."""
+    if len(cells) == width:
+        return cells
     if len(cells) < width or any(cell.strip() for cell in cells[width:]):
         raise BadCsv("ragged_row", row=row)
     return cells[:width]

@@ -1,23 +1,17 @@
 """Builds the real things and joins them. Decides nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 
-from roster_common.holds import Limit
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
 from roster_common.runtime.metrics import metric
-from roster_common.runtime.pacing import CallPolicy
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
-from sis_ingest.adapters.calls import HttpCalls, SignIn
-from sis_ingest.adapters.drops.folder import FolderDrop
 from sis_ingest.adapters.drops.packing import pack
-from sis_ingest.adapters.drops.sftp import SftpDrop
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.files import DiskSnapshotFiles
 from sis_ingest.adapters.postgres.authority import PostgresAuthorityDesk
@@ -25,19 +19,19 @@ from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalkDesk
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.pulls import PostgresPullDesk
+from sis_ingest.adapters.postgres.replays import PostgresReplayDesk
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
-from sis_ingest.adapters.pull_files import DiskPullFiles, PulledReader
+from sis_ingest.adapters.pull_files import DiskPullFiles
 from sis_ingest.adapters.sealing import BodySeal, read_key
-from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.guards import LIMITS, GuardKey
-from sis_ingest.domain.schedule import Schedule
+from sis_ingest.bootstrap.sources import ConfiguredSources, drop_of
 from sis_ingest.entrypoints.http.authority import authority_routes
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
+from sis_ingest.entrypoints.http.replays import replay_routes
 from sis_ingest.entrypoints.http.snapshots import snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
@@ -51,23 +45,18 @@ from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
 from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
 from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
 from sis_ingest.entrypoints.jobs.purge import Purger
-from sis_ingest.ports import SnapshotLimits, Source
-from sis_ingest.ports.drops import Drop
-from sis_ingest.ports.pulls import Access, Pulling, PullSpec
+from sis_ingest.entrypoints.jobs.replayer import LOOP as REPLAY_LOOP
+from sis_ingest.entrypoints.jobs.replayer import Replayer
+from sis_ingest.ports import SnapshotLimits
 from sis_ingest.settings import (
-    DAYS,
-    FolderSettings,
-    PullSettings,
     Settings,
-    SftpSettings,
-    SourceSettings,
 )
-from sis_ingest.sources import KINDS
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.apply_deliveries import ApplyDeliveries
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.ask_pull import AskPull
+from sis_ingest.usecases.ask_replay import AskReplay
 from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.decide_ids import DecideIds
@@ -86,6 +75,7 @@ from sis_ingest.usecases.purge_raw import PurgeRaw
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
+from sis_ingest.usecases.replay_deliveries import ReplayDeliveries
 from sis_ingest.usecases.republish import Republish
 from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.settle_flip import SettleFlip
@@ -97,29 +87,6 @@ from sis_ingest.usecases.weigh_flip import WeighFlip
 _OLDEST_WAITING_LIMIT_S = 60.0
 # How many runs are at work at a time, each of another source: one may be long.
 _IMPORT_LOOPS = 3
-
-
-class ConfiguredSources:
-    """`ports.Sources` from settings."""
-
-    def __init__(self, settings: Iterable[SourceSettings], runtime: Runtime) -> None:
-        self._sources = {source.id: _source(source, runtime) for source in settings}
-        self.supplements = frozenset(
-            source_id for source_id, source in self._sources.items() if source.supplement
-        )
-
-    def get(self, source_id: str) -> Source | None:
-        """See the port."""
-        return self._sources.get(source_id)
-
-    def all(self) -> Iterable[Source]:
-        """See the port."""
-        return self._sources.values()
-
-    def limits(self, place: Place) -> Mapping[GuardKey, Limit]:
-        """The limits of a source's guards; those of ADR 0012 for one that is configured no more."""
-        source = self._sources.get(place.source_id)
-        return LIMITS if source is None else source.limits
 
 
 def build(settings: Settings) -> FastAPI:
@@ -141,12 +108,14 @@ def build(settings: Settings) -> FastAPI:
             guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
             identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
         )
-        _add_webhooks(settings, app, runtime, units, sources, runs, record)
-        _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
+        accepted = Bell()
+        _add_webhooks(settings, app, runtime, units, sources, runs, record, accepted)
+        importer = _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         flips = Bell()
         _add_holds(app, runtime, units, record, flips)
         _add_authority(app, runtime, units, sources, flips)
-        _add_pulls(settings, app, runtime, units, sources, record)
+        _add_pulls(settings, app, runtime, units, sources, record, accepted)
+        _add_replays(app, runtime, units, sources, record, importer)
         app.include_router(
             operation_routes(
                 Republish(units=units, ids=runtime.ids),
@@ -184,8 +153,8 @@ def _add_webhooks(
     sources: ConfiguredSources,
     runs: PostgresRunDesk,
     record: RecordChanges,
+    bell: Bell,
 ) -> None:
-    bell = Bell()
     accept = AcceptDelivery(
         inbox=GroupedInbox(units), clock=runtime.clock, ids=runtime.ids, poke=bell.ring
     )
@@ -203,7 +172,7 @@ def _add_snapshots(
     runs: PostgresRunDesk,
     record: RecordChanges,
     recognise: Recognise,
-) -> None:
+) -> ImportSnapshot:
     bell = Bell()
     files = DiskSnapshotFiles(settings.data_dir / "snapshots")
     accept = AcceptSnapshot(
@@ -243,6 +212,38 @@ def _add_snapshots(
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
     _add_drops(settings, runtime, units, sources, accept)
+    return importer
+
+
+def _add_replays(
+    app: FastAPI,
+    runtime: Runtime,
+    units: PostgresUnits,
+    sources: ConfiguredSources,
+    record: RecordChanges,
+    importer: ImportSnapshot,
+) -> None:
+    bell = Bell()
+    desk = PostgresReplayDesk(runtime.database)
+    app.include_router(
+        replay_routes(
+            AskReplay(units=units, clock=runtime.clock, ids=runtime.ids, poke=bell.ring),
+            desk,
+            sources,
+            operator=runtime.operators.require("operator"),
+            viewer=runtime.operators.require("viewer"),
+        )
+    )
+    replay = ReplayDeliveries(
+        units=units,
+        desk=desk,
+        sources=sources,
+        clock=runtime.clock,
+        ids=runtime.ids,
+        record_changes=record,
+        import_snapshot=importer,
+    )
+    runtime.loop(REPLAY_LOOP, Replayer(replay, bell.ear()).run)
 
 
 def _add_drops(
@@ -263,7 +264,7 @@ def _add_drops(
         watcher = DropWatcher(
             collect=collect,
             source=source,
-            drop=_drop(found),
+            drop=drop_of(found),
             rules=found.rules,
             every_s=found.every_seconds,
             clock=runtime.clock,
@@ -276,21 +277,6 @@ def _add_drops(
 
     if watchers:
         runtime.health.add("drops", drops, critical=False)
-
-
-def _drop(settings: FolderSettings | SftpSettings) -> Drop:
-    if isinstance(settings, FolderSettings):
-        return FolderDrop(settings.path, move_to=settings.move_to)
-    return SftpDrop(
-        host=settings.host,
-        port=settings.port,
-        username=settings.username,
-        password=None if settings.password is None else settings.password.get_secret_value(),
-        key_file=settings.key_file,
-        host_key=settings.host_key,
-        folder=settings.folder,
-        move_to=settings.move_to,
-    )
 
 
 def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
@@ -379,6 +365,7 @@ def _add_pulls(
     units: PostgresUnits,
     sources: ConfiguredSources,
     record: RecordChanges,
+    accepted: Bell,
 ) -> None:
     bell = Bell()
     desk = PostgresPullDesk(runtime.database)
@@ -408,78 +395,7 @@ def _add_pulls(
         puller = SourcePuller(source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear())
         runtime.loop(f"pull:{name}", puller.run)
         if source.hints is not None:
-            follower = HintFollower(source, source.hints, pulling, reread=reread, ear=Bell().ear())
+            follower = HintFollower(
+                source, source.hints, pulling, reread=reread, ear=accepted.ear()
+            )
             runtime.loop(f"hints:{name}", follower.run)
-
-
-def _source(settings: SourceSettings, runtime: Runtime) -> Source:
-    kind, files = KINDS[settings.kind], KINDS[settings.files]
-    pulling = None
-    if settings.pull is not None and kind.pull is not None:
-        pulling = _pulling(settings, settings.pull, kind.pull, runtime)
-    return Source(
-        place=Place(district_id=settings.district, source_id=settings.id),
-        kind=settings.kind,
-        secrets=settings.plain_secrets(),
-        webhook=kind.webhook if settings.secrets else None,
-        snapshot=files.profiles[settings.profile] if settings.profile else files.snapshot,
-        supplement=kind.supplement or files.supplement,
-        pulling=pulling,
-        pulled=None if pulling is None else PulledReader(pulling.spec, pulling.access),
-        hints=None if pulling is None else kind.hints,
-        limits=settings.all_limits(),
-        expect_every_s=settings.expect_every_seconds,
-    )
-
-
-def _pulling(
-    source: SourceSettings, settings: PullSettings, spec: PullSpec, runtime: Runtime
-) -> Pulling:
-    name = source.id
-    access = Access(
-        base_url=str(settings.base_url).rstrip("/"),
-        client_id=settings.client_id,
-        page_size=settings.page_size,
-        options=settings.options,
-        secrets=source.plain_secrets(),
-    )
-    token_url = None if settings.token_url is None else str(settings.token_url)
-    if token_url is None and spec.token_url is not None:
-        token_url = spec.token_url(access)
-    runtime.http.follow(
-        name,
-        CallPolicy(
-            read_timeout_s=60.0,
-            total_timeout_s=60.0,
-            max_concurrency=settings.concurrency,
-            adaptive=True,
-        ),
-    )
-    calls = HttpCalls(
-        runtime.http,
-        name=name,
-        base_url=access.base_url,
-        sign_in=SignIn(
-            auth=settings.auth,
-            client_id=settings.client_id,
-            client_secret=settings.client_secret.get_secret_value(),
-            token_url=token_url or "",
-            scope="" if spec.scope is None else spec.scope(access),
-        ),
-        clock=runtime.clock,
-    )
-    return Pulling(
-        access=access,
-        client=spec.connect(access, calls),
-        spec=spec,
-        schedule=Schedule(
-            zone=ZoneInfo(settings.zone),
-            full_day=None if settings.full_day is None else DAYS.index(settings.full_day),
-            full_at=settings.full_at,
-            delta_every=None
-            if settings.delta_every_seconds is None
-            else timedelta(seconds=settings.delta_every_seconds),
-            windows=settings.windows,
-            blackouts=settings.blackouts,
-        ),
-    )

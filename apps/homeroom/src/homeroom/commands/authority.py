@@ -1,0 +1,127 @@
+"""`homeroom authority`: which of several sources speaks for which school, and how it passes on.
+
+What would be added, changed and removed for everybody else is shown before anything is done.
+"""
+
+from typing import Annotated
+
+import typer
+
+from homeroom.commands.asking import ask, operator, page_of
+from homeroom.commands.decisions import YesOption
+from homeroom.commands.options import FolderOption, PortOption, display
+from homeroom.commands.tables import JsonOption, moment, print_json, print_table
+from homeroom.display import Display
+from homeroom.operator_client import OperatorClient, Page
+from homeroom.services import SIS_INGEST
+
+DOOR = "/authority"
+
+DistrictOption = Annotated[str, typer.Option("--district", help="The district.")]
+SchoolOption = Annotated[
+    str | None, typer.Option("--school", help="One school, by our id; else the district's line.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would differ, no more.")]
+
+app = typer.Typer(help="Which of several sources speaks for which school.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    district: DistrictOption,
+    as_json: JsonOption = False,
+    folder: FolderOption = None,
+    port_base: PortOption = None,
+) -> None:
+    """Show the source of the district and of each school, and what is silent."""
+    with operator(folder, port_base) as client:
+        found = page_of(ask(client, SIS_INGEST, DOOR, door=DOOR, district=district))
+    if as_json:
+        print_json(found)
+        return
+    screen = display()
+    lines = {"the district": found["default"], **{one["school"]: one for one in found["schools"]}}
+    rows = [
+        (place, one["source"], _whose(one), moment(one["since"]), one["decidedBy"])
+        for place, one in lines.items()
+    ]
+    print_table(screen, ("place", "source", "line", "since", "by"), rows)
+    for source, counts in sorted(found["silent"].items()):
+        told = ", ".join(f"{count:,} {entity}" for entity, count in counts.items())
+        screen.say(f"silent in {source}: {told}")
+    if (flip := found["flip"]) is not None:
+        where = flip["school"] or "the district"
+        what = "waits in hold " + flip["holdId"] if flip["holdId"] else "is under way"
+        screen.say(f"a flip of {where} to {flip['source'] or 'no source of its own'} {what}")
+
+
+@app.command(name="set")
+def set_source(
+    source: Annotated[str, typer.Argument(help="The source that shall speak.")],
+    district: DistrictOption,
+    school: SchoolOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    folder: FolderOption = None,
+    port_base: PortOption = None,
+) -> None:
+    """Give a school, or the district, to SOURCE; needs the role approver."""
+    body: Page = {"district": district, "school": school, "source": source}
+    with operator(folder, port_base) as client:
+        _flip(client, body, dry_run=dry_run, yes=yes)
+
+
+@app.command()
+def clear(
+    district: DistrictOption,
+    school: SchoolOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+    folder: FolderOption = None,
+    port_base: PortOption = None,
+) -> None:
+    """Take the line of a school, or of the district, away; needs the role approver."""
+    body: Page = {"district": district, "school": school, "source": None}
+    with operator(folder, port_base) as client:
+        _flip(client, body, dry_run=dry_run, yes=yes)
+
+
+def _whose(line: Page) -> str | None:
+    if line["own"]:
+        return "own"
+    return None if line["source"] is None else "the district's"
+
+
+def _flip(client: OperatorClient, body: Page, *, dry_run: bool, yes: bool) -> None:
+    screen = display()
+    plan = client.flip(body, dry_run=True)
+    _show(screen, plan)
+    if dry_run or plan["state"] != "planned":
+        return
+    if not yes:
+        typer.confirm("Do it?", abort=True)
+    done = client.flip(body)
+    if done["state"] == "held":
+        screen.say(f"waits for approval: homeroom holds show {done['holdId']}")
+    else:
+        screen.good("laid down: the records that differ are told again now")
+
+
+def _show(screen: Display, plan: Page) -> None:
+    columns = ("record", "known", "add", "change", "remove", "key change")
+    names = ("population", "add", "change", "remove", "keyChange")
+    rows = [
+        (entity, *(counts[name] for name in names))
+        for entity, counts in plan["differences"].items()
+    ]
+    if plan["state"] != "planned":
+        screen.say(f"nothing to do: it is {plan['state'].replace('_', ' ')}")
+        return
+    print_table(screen, columns, rows)
+    for entity, counts in plan["differences"].items():
+        for action in ("add", "change", "remove"):
+            if ids := counts["sample"][action]:
+                screen.say(f"{action} {entity}: {' '.join(ids)}")
+    if plan["stopped"]:
+        screen.bad(f"over the limit, so it would wait: {', '.join(plan['stopped'])}")
+    screen.say(f"hash {plan['itemsHash']}")

@@ -1,0 +1,306 @@
+"""Authority through the doors: who is silent, what a flip foretells, when it waits, who may ask."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.eventually import eventually
+from tests.support.holding import decide, only_hold
+from tests.support.ingest_service import Ingest, token
+from tests.support.ingesting import district, enrollment_row, keyed_row, user
+
+STATE = "userMasterIdentifier"
+
+
+async def put(
+    ingest: Ingest, source: str | None, *, school: str | None = None, **query: Any
+) -> httpx2.Response:
+    return await ingest.http.put(
+        "/authority",
+        params=query,
+        json={"district": "d1", "school": school, "source": source},
+        headers=token("approver"),
+    )
+
+
+async def look(ingest: Ingest) -> dict[str, Any]:
+    answer = await ingest.http.get("/authority", params={"district": "d1"}, headers=token("viewer"))
+    assert answer.status_code == 200, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+async def flipped(ingest: Ingest, source: str | None, **where: Any) -> dict[str, Any]:
+    """A flip that is asked for and, unless it waits, done; its answer."""
+    answer = await put(ingest, source, **where)
+    assert answer.status_code == 200, answer.text
+    await settled(ingest)
+    page: dict[str, Any] = answer.json()
+    return page
+
+
+async def settled(ingest: Ingest) -> None:
+    async def done() -> bool:
+        flip = (await look(ingest))["flip"]
+        return flip is None or flip["state"] == "held"
+
+    await eventually(done, within_s=20, what="the flip is settled")
+
+
+async def one_school(ingest: Ingest, *sources: str) -> None:
+    """The sources mean the same school."""
+    for source in sources:
+        await ingest.pool.execute(
+            "INSERT INTO sis_ingest.crosswalk (district_id, source_id, entity, external_id,"
+            " entity_id, match_rule, decided_by, valid_from)"
+            " VALUES ('d1', $1, 'org', 'school-1', 'school-1', 'test', 'rule', now())",
+            source,
+        )
+        data = {"sourcedId": "school-1", "name": "S", "type": "school", "identifier": "1"}
+        await ingest.send("orgs.upserted", data, source=source)
+    await ingest.settled()
+
+
+async def say(ingest: Ingest, source: str, number: int, given: str, *, at: int = 0) -> None:
+    who = {**user(f"{source}-{number}", given=given), STATE: f"S{number}"}
+    await ingest.send("users.upserted", who, source=source, at=at)
+
+
+def listed(prefix: str, count: int) -> bytes:
+    """A package of people with the same numbers under ids of their own, and one enrollment."""
+    people = [keyed_row(f"{prefix}{n}", f"no-{n}") for n in range(count)]
+    return district(people, [enrollment_row(f"{prefix}e", f"{prefix}0")])
+
+
+async def record_events(ingest: Ingest) -> list[tuple[str, str]]:
+    found = await ingest.events("k12.roster.%")
+    return [
+        (e["type"].removeprefix("roster.").removesuffix(".v1"), e["data"].get("reason", ""))
+        for e in found
+    ]
+
+
+async def test_a_source_without_authority_is_silent_and_counted(ingest: Ingest) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    before = len(await ingest.events())
+    await say(ingest, "sis-2", 1, "Bea")
+    await ingest.settled()
+
+    assert await ingest.people() == {}
+    assert len(await ingest.events()) == before
+    page = await look(ingest)
+    assert page["silent"] == {"sis-2": {"user": 1}}
+    assert [(one["school"], one["source"], one["own"]) for one in page["schools"]] == [
+        ("school-1", "sis", False)
+    ]
+    copies = await ingest.http.get("/trace/people/sis-2-1", headers=token("viewer"))
+    assert [(c["where"], c["state"]) for c in copies.json()["copies"]] == [
+        ("sis-2", "active"), ("resolved", "silent"),
+    ]  # fmt: skip
+    again = await ingest.http.post("/republish", params={"district": "d1"}, headers=token("admin"))
+    assert again.json()["deleted"] == 0
+
+
+async def test_who_is_silent_is_recognised_all_the_same(ingest: Ingest) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    await say(ingest, "sis-2", 1, "Bea")
+    await ingest.settled()
+    await say(ingest, "sis", 1, "Ada")
+    await ingest.settled()
+
+    assert await ingest.people() == {"sis-2-1": "Ada"}
+
+
+async def test_what_a_silent_source_takes_away_stays(ingest: Ingest) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    await say(ingest, "sis-2", 1, "Bea")
+    await say(ingest, "sis", 1, "Ada")
+    await ingest.settled()
+    await ingest.send("users.deleted", {"sourcedId": "sis-2-1"}, source="sis-2", at=5)
+    await ingest.settled()
+
+    assert list((await ingest.people()).values()) == ["Ada"]
+
+
+async def test_what_the_authority_takes_away_is_gone_though_the_other_has_it(
+    ingest: Ingest,
+) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    await say(ingest, "sis", 1, "Ada")
+    await say(ingest, "sis-2", 1, "Bea")
+    await ingest.settled()
+    await ingest.send("users.deleted", {"sourcedId": "sis-1"}, at=5)
+    await ingest.settled()
+
+    assert await ingest.people() == {}
+    assert (await record_events(ingest))[-1] == ("user.tobedeleted", "source_deleted")
+
+
+async def test_a_small_flip_is_foretold_done_and_taken_back(ingest: Ingest) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    for number in (1, 2):
+        await say(ingest, "sis", number, "Ada")
+        await ingest.settled()
+    await say(ingest, "sis-2", 1, "Bea")
+    await say(ingest, "sis-2", 3, "Cyd")
+    await flipped(ingest, "sis")
+    assert await ingest.people() == {"sis-1": "Ada", "sis-2": "Ada"}
+    before = len(await ingest.events())
+
+    plan = (await put(ingest, "sis-2", school="school-1", dryRun=True)).json()
+    assert plan["state"] == "planned"
+    assert plan["differences"]["user"] == {
+        "population": 2, "keyChange": 1, "add": 1, "change": 1, "remove": 1,
+        "sample": {"add": ["sis-2-3"], "change": ["sis-1"], "remove": ["sis-2"]},
+    }  # fmt: skip
+    assert len(await ingest.events()) == before
+
+    done = await flipped(ingest, "sis-2", school="school-1")
+    assert (done["state"], done["itemsHash"]) == ("under_way", plan["itemsHash"])
+    assert await ingest.people() == {"sis-1": "Bea", "sis-2-3": "Cyd"}
+    told = (await ingest.events())[before:]
+    assert {(e["origin"], e["correlation"]) for e in told} == {("operator", done["correlationId"])}
+    assert [e["data"]["reason"] for e in told if "tobedeleted" in e["type"]] == ["no_authority"]
+    assert (await flipped(ingest, "sis-2", school="school-1"))["state"] == "unchanged"
+    assert len(await ingest.events()) == before + len(told)
+
+    await flipped(ingest, None, school="school-1")
+    assert await ingest.people() == {"sis-1": "Ada", "sis-2": "Ada"}
+
+
+async def held_flip(ingest: Ingest) -> dict[str, Any]:
+    """30 of 40 people would go, and 2 come."""
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    await ingest.load(listed("a", 40))
+    for number in (*range(10), 98, 99):
+        who = {**user(f"b{number}"), "identifier": f"no-{number}"}
+        await ingest.send("users.upserted", who, source="sis-2")
+    await ingest.settled()
+    return await flipped(ingest, "sis-2", school="school-1")
+
+
+async def test_a_flip_over_the_limit_waits_for_two_people(ingest: Ingest) -> None:
+    answer = await held_flip(ingest)
+    before = await ingest.people()
+
+    assert (answer["state"], "user.remove" in answer["stopped"]) == ("held", True)
+    hold = await only_hold(ingest)
+    assert {name: hold[name] for name in ("holdId", "source", "operation", "entity", "count")} == {
+        "holdId": answer["holdId"], "source": "authority:school-1", "operation": "remove",
+        "entity": "user", "count": 30,
+    }  # fmt: skip
+    assert (hold["population"], hold["approvalsNeeded"]) == (40, 2)
+    assert hold["itemsHash"] == answer["itemsHash"]
+    assert (await look(ingest))["flip"]["holdId"] == hold["holdId"]
+    assert (await flipped(ingest, "sis-2", school="school-1"))["holdId"] == hold["holdId"]
+    assert (await put(ingest, "sis-2")).json()["code"] == "flip_waits"
+
+    for who, people in (("ada", before), ("bea", None)):
+        decided = await decide(ingest, hold, "approve", who=who, itemsHash=hold["itemsHash"])
+        assert decided.status_code == 200
+        if people is not None:
+            assert await ingest.people() == people
+    await settled(ingest)
+
+    async def passed() -> bool:
+        return len(await ingest.people()) == 12
+
+    await eventually(passed, within_s=20, what="the flip is done")
+    await settled(ingest)
+    page = await ingest.http.get(f"/holds/{hold['holdId']}", headers=token("viewer"))
+    assert (page.json()["state"], page.json()["released"]) == ("approved", 30)
+    assert (await look(ingest))["schools"][0]["source"] == "sis-2"
+
+
+async def test_a_flip_that_is_rejected_leaves_everything_as_it_is(ingest: Ingest) -> None:
+    await held_flip(ingest)
+    before = await ingest.people()
+    hold = await only_hold(ingest)
+    answer = await decide(ingest, hold, "reject", reason="wrong_school")
+
+    assert answer.status_code == 200
+    page = await look(ingest)
+    assert (page["flip"], page["schools"][0]["own"]) == (None, False)
+    assert await ingest.people() == before
+
+
+async def test_what_came_since_the_approval_waits_again(ingest: Ingest) -> None:
+    await held_flip(ingest)
+    hold = await only_hold(ingest)
+    await decide(ingest, hold, "approve", who="ada", itemsHash=hold["itemsHash"])
+    for number in range(200, 230):
+        await say(ingest, "sis", number, "Ada")
+    await ingest.settled()
+    before = await ingest.people()
+    await decide(ingest, hold, "approve", who="bea", itemsHash=hold["itemsHash"])
+
+    async def again() -> bool:
+        return (await look(ingest))["flip"]["holdId"] not in (None, hold["holdId"])
+
+    await eventually(again, within_s=20, what="a new hold stands")
+    assert await ingest.people() == before
+    new = await only_hold(ingest)
+    assert (new["count"], new["approvals"]) == (60, [])
+
+
+async def test_when_schools_become_one_everybody_in_them_is_asked_again(ingest: Ingest) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    await flipped(ingest, "sis-2", school="school-1")
+    await say(ingest, "sis", 1, "Ada")
+    annex = {"sourcedId": "annex", "name": "Annex", "type": "school", "identifier": "2"}
+    await ingest.send("orgs.upserted", annex, source="sis-2")
+    who = {**user("b2", given="Bea", org="annex"), STATE: "S2"}
+    await ingest.send("users.upserted", who, source="sis-2")
+    await ingest.settled()
+    assert await ingest.people() == {}
+
+    answer = await ingest.http.post(
+        "/crosswalk/merge",
+        json={"district": "d1", "entity": "org", "keep": "school-1", "merge": "annex"},
+        headers=token("approver"),
+    )
+    assert answer.status_code == 200, answer.text
+    await settled(ingest)
+
+    assert await ingest.people() == {"b2": "Bea"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"source": "nobody"}, 404, "source"),
+        ({"source": "elsewhere"}, 404, "source"),
+        ({"source": "sis", "school": "nowhere"}, 404, "school"),
+    ],
+)
+async def test_a_wrong_order_is_refused_by_field(
+    ingest: Ingest, body: dict[str, str], status: int, field: str
+) -> None:
+    answer = await ingest.http.put(
+        "/authority", json={"district": "d1", **body}, headers=token("approver")
+    )
+
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (status, field)
+    assert await ingest.value("SELECT count(*) FROM sis_ingest.authority") == 0
+
+
+@pytest.mark.parametrize(
+    ("role", "districts", "status"), [("operator", "*", 403), ("approver", ["d2"], 404)]
+)
+async def test_only_an_approver_of_the_district_may_flip(
+    ingest: Ingest, role: str, districts: Any, status: int
+) -> None:
+    answer = await ingest.http.put(
+        "/authority",
+        json={"district": "d1", "source": "sis"},
+        headers=token(role, districts),
+    )
+
+    assert answer.status_code == status
