@@ -27,8 +27,8 @@ from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Up
 from directory_sync.domain.work import AccountWrite, Retry, least
 from directory_sync.ports import Units, Wiring
 from directory_sync.usecases.mark_groups import mark_groups_of_accounts
-from directory_sync.usecases.planning import Prepared, named_fact
 from directory_sync.usecases.prepare_actions import Work, failed_fact
+from directory_sync.usecases.results import Prepared, named_fact
 from roster_common.ports import Clock
 
 
