@@ -41,11 +41,11 @@ class NotTheCopy(Exception):
 
 
 class CopiedTree:
-    """The copy in `folder`. Not for two runs at once."""
+    """The copy in `folder`, and the interpreter that sees it. Not for two runs at once."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "tree"
-        self._python = folder / "venv" / "bin" / "python"
+        self.python = folder / "venv" / "bin" / "python"
         self._verdicts = folder / "verdicts.jsonl"
         shutil.copytree(ROOT, self.root, ignore=shutil.ignore_patterns(*_LEFT_OUT))
         venv.create(folder / "venv", symlinks=True)
@@ -66,7 +66,7 @@ class CopiedTree:
         """
         self._verdicts.write_text("")
         process = subprocess.Popen(
-            [self._python, "-m", "pytest", "-q", "-p", "tests.guards.verdicts", *tests],
+            [self.python, "-m", "pytest", "-q", "-p", "tests.guards.verdicts", *tests],
             cwd=self.root,
             env=self._environment(),
             stdout=subprocess.DEVNULL,
@@ -94,7 +94,7 @@ class CopiedTree:
         """Import everything in a bare process, as the tests' own children do."""
         code = "import importlib, sys; print(*(importlib.import_module(n).__file__ for n in sys.argv[1:]))"
         done = subprocess.run(
-            [self._python, "-c", code, *PACKAGES],
+            [self.python, "-c", code, *PACKAGES],
             env={"PATH": os.defpath},
             capture_output=True,
             text=True,

@@ -31,6 +31,26 @@ def oneroster_source(sis: Emulator, **more: Any) -> dict[str, Any]:
     }
 
 
+def campus_source(sis: Emulator, *, version: str = "1.2", **more: Any) -> dict[str, Any]:
+    """An Infinite Campus source; `more` are settings of its pull, `options` adds to its own."""
+    options = {"appName": "homeroom", "version": version, **more.pop("options", {})}
+    return {
+        "id": "pulled",
+        "district": "d1",
+        "kind": "infinite_campus",
+        "pull": {
+            "baseUrl": sis.told["oneRoster12Url" if version == "1.2" else "oneRoster11Url"],
+            "tokenUrl": sis.told["tokenUrl"].partition("?")[0],
+            "clientId": sis.told["clientId"],
+            "clientSecret": sis.told["clientSecret"],
+            "concurrency": 5,
+            "options": options,
+            **NEVER_DUE,
+            **more,
+        },
+    }
+
+
 @asynccontextmanager
 async def pulling(
     url: str, folder: Path, source: dict[str, Any], **more: Any

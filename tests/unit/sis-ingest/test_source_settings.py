@@ -123,3 +123,54 @@ def test_a_source_may_have_limits_of_its_own_and_keeps_the_others() -> None:
 def test_a_limit_that_no_guard_could_keep_is_refused(limits: dict[str, dict[str, float]]) -> None:
     with pytest.raises(ValidationError):
         source(limits=limits)
+
+
+CAMPUS = {
+    "baseUrl": "https://sis.example/campus/api/ims/oneroster/rostering/v1p2",
+    "tokenUrl": "https://sis.example/campus/oauth2/token",
+    "clientId": "c",
+    "clientSecret": "secret-of-the-district",
+    "options": {"appName": "homeroom"},
+}
+
+
+def campus(**more) -> SourceSettings:
+    return source(kind="infinite_campus", pull={**CAMPUS, **more})
+
+
+def test_a_kind_has_defaults_of_its_own_that_the_operator_overrides() -> None:
+    usual, own = campus().pull, campus(pageSize=50_000, windows=[], fullDay="sat").pull
+
+    assert usual is not None
+    assert own is not None
+    assert (usual.page_size, usual.concurrency, usual.full_day) == (10_000, 1, "sun")
+    assert [(a.hour, b.hour) for a, b in usual.windows] == [(22, 5)]
+    assert (own.page_size, own.full_day, own.windows) == (50_000, "sat", ())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"concurrency": 6}, "at most 5 requests at once"),
+        ({"pageSize": 50_001}, "50000"),
+        ({"options": {}}, "needs options.appName"),
+        ({"options": {"appName": "a", "version": "1.3"}}, "options.version is one of 1.1, 1.2"),
+        ({"options": {"appName": "a", "verison": "1.1"}}, "knows the options appName, version"),
+        ({"tokenUrl": None}, "needs tokenUrl"),
+        ({"baseUrl": "http://sis.example"}, "https only"),
+    ],
+)
+def test_a_pull_that_could_not_work_is_refused_at_the_start_with_the_reason(
+    wrong: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        campus(**wrong)
+
+    messages = str([error["msg"] for error in refused.value.errors(include_input=False)])
+    assert said in messages
+    assert "secret-of-the-district" not in messages
+
+
+def test_a_kind_without_an_interface_cannot_be_pulled() -> None:
+    with pytest.raises(ValidationError):
+        source(pull=CAMPUS)

@@ -16,6 +16,7 @@ from homeroom.commands import (
     pull,
     replay,
     republish,
+    runs,
     snapshot,
     status,
     token,
@@ -41,6 +42,7 @@ app.add_typer(plans.app, name="plans")
 app.add_typer(authority.app, name="authority")
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.add_typer(runs.app, name="runs")
 app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)

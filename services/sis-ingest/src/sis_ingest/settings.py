@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -100,7 +100,8 @@ class PullSettings(BaseModel):
     """How a source's own interface is read: where, as whom, how much at once, and when.
 
     `fullDay` None means every day. `windows` are hours of the district within which a pull may
-    begin, `blackouts` days on which none does. `options` are words of the source's kind.
+    begin, `blackouts` days on which none does. `options` are words of the source's kind, which has
+    defaults of its own for what is left out. An answer may take `timeoutSeconds`.
     """
 
     model_config = ConfigDict(
@@ -114,6 +115,7 @@ class PullSettings(BaseModel):
     auth: Auth = "oauth2"
     page_size: int = Field(default=1_000, ge=1, le=50_000)
     concurrency: int = Field(default=1, ge=1, le=16)
+    timeout_seconds: float = Field(default=60, ge=1, le=600)
     options: dict[str, str] = {}
     zone: str = "UTC"
     full_day: Day | None = "sun"
@@ -199,14 +201,48 @@ class SourceSettings(BaseModel):
             raise ValueError("a webhook secret has at least 8 characters")
         return secrets
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, told: Any) -> Any:
+        """What the kind says of its pulls, beneath what the operator says."""
+        if not isinstance(told, dict) or not isinstance(told.get("pull"), dict):
+            return told
+        kind = KINDS.get(str(told.get("kind")))
+        if kind is None or kind.pull is None:
+            return told
+        return {**told, "pull": {**kind.pull.defaults, **told["pull"]}}
+
+    @model_validator(mode="after")
+    def _pullable(self) -> Self:
+        """Mistakes that the first pull would meet at night."""
+        if self.pull is None:
+            return self
+        kind = KINDS[self.kind]
+        if kind.pull is None:
+            raise ValueError("a source of this kind cannot be pulled")
+        if self.pull.concurrency > kind.pull.most_at_once:
+            most = kind.pull.most_at_once
+            raise ValueError(f"{kind.title} allows at most {most} requests at once: concurrency")
+        options, known = self.pull.options, kind.pull.options
+        for name in kind.pull.needs:
+            if not options.get(name):
+                raise ValueError(f"{kind.title} needs options.{name}")
+        for name, value in options.items() if known is not None else ():
+            if known is None or name not in known:
+                raise ValueError(f"{kind.title} knows the options {', '.join(known or ())}")
+            if known[name] and value not in known[name]:
+                raise ValueError(f"options.{name} is one of {', '.join(known[name])}")
+        has_token_url = self.pull.token_url is not None or kind.pull.token_url is not None
+        if self.pull.auth == "oauth2" and not has_token_url:
+            raise ValueError("a source that gives tokens needs tokenUrl")
+        return self
+
     @model_validator(mode="after")
     def _usable(self) -> Self:
         webhook = KINDS[self.kind].webhook
         given = [secret.get_secret_value() for secret in self.secrets]
         if webhook is not None and not all(map(webhook.is_secret, given)):
             raise ValueError("a webhook secret is not of the form that its kind needs")
-        if self.pull is not None and KINDS[self.kind].pull is None:
-            raise ValueError("a source of this kind cannot be pulled")
         if self.pull is None and self.secrets and KINDS[self.kind].hints is not None:
             raise ValueError("webhooks of this kind only hint: without pull nothing can be read")
         if self.profile is not None and self.profile not in KINDS[self.files].profiles:

@@ -210,6 +210,13 @@ METRICS: tuple[MetricSpec, ...] = (
         labels={"kind": frozenset({"body", "file", "stray"})},
     ),
     MetricSpec(
+        name="source_last_success_seconds",
+        kind="gauge",
+        unit="Unix time",
+        meaning="When a source was last heard of with success: a delivery that was applied",
+        labels={"source": _BY_CODE},
+    ),
+    MetricSpec(
         name="sync_actions_total",
         kind="counter",
         unit="actions",

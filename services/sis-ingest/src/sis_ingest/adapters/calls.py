@@ -19,7 +19,6 @@ from roster_common.runtime.http import BreakerOpen, HttpClient, OutsideUnavailab
 from roster_common.runtime.metrics import metric
 from sis_ingest.ports.pulls import Answer, Auth, SourceAway, SourceRefused
 
-_TIMEOUT_S: Final = 60.0
 _EARLY_S: Final = 30.0
 _SHORTEST_S: Final = 60.0
 _METHODS: Final[Mapping[str, Literal["GET", "POST", "PUT", "DELETE"]]] = {
@@ -47,13 +46,21 @@ class HttpCalls:
     """`ports.pulls.Calls`. Breaker, pace and concurrency count per source."""
 
     def __init__(
-        self, http: HttpClient, *, name: str, base_url: str, sign_in: SignIn, clock: Clock
+        self,
+        http: HttpClient,
+        *,
+        name: str,
+        base_url: str,
+        sign_in: SignIn,
+        clock: Clock,
+        timeout_s: float,
     ) -> None:
         self._http = http
         self._name = name
         self._base = base_url.rstrip("/")
         self._who = sign_in
         self._clock = clock
+        self._timeout_s = timeout_s
         self._token = ""
         self._token_until_s = 0.0
         self._asking = asyncio.Lock()
@@ -100,7 +107,12 @@ class HttpCalls:
     ) -> Answer:
         try:
             response = await self._http.request(
-                method, url, name=self._name, timeout_s=_TIMEOUT_S, headers=headers, content=body
+                method,
+                url,
+                name=self._name,
+                timeout_s=self._timeout_s,
+                headers=headers,
+                content=body,
             )
         except BreakerOpen as error:
             raise SourceAway("breaker_open", retry_after_s=error.retry_after_s) from error

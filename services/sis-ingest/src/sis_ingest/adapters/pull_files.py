@@ -122,11 +122,11 @@ class PulledPackage:
             Collection(
                 entity=entity,
                 file="+".join(stated),
-                mode="bulk" if self._whole(sections) else "delta",
+                mode="bulk" if all(self._modes[name] == "bulk" for name in stated) else "delta",
                 paged=True,
             )
-            for entity, sections in spec.entities.items()
-            if (stated := [name for name in sections if name in self._modes])
+            for entity in spec.entities
+            if (stated := self._sections(entity))
         )
 
     @property
@@ -166,9 +166,6 @@ class PulledPackage:
     def close(self) -> None:
         """See the port."""
         self._zip.close()
-
-    def _whole(self, sections: Sequence[str]) -> bool:
-        return all(self._modes.get(section) == "bulk" for section in sections)
 
     def _sections(self, entity: Entity) -> Sequence[str]:
         return [name for name in self._spec.entities[entity] if name in self._modes]

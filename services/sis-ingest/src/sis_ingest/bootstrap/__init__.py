@@ -32,13 +32,16 @@ from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.replays import replay_routes
-from sis_ingest.entrypoints.http.snapshots import snapshot_routes
+from sis_ingest.entrypoints.http.snapshots import run_routes, snapshot_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
 from sis_ingest.entrypoints.jobs.drops import DropWatcher, drops_check
 from sis_ingest.entrypoints.jobs.flips import LOOP as SETTLE_FLIPS
 from sis_ingest.entrypoints.jobs.flips import FlipSettler
+from sis_ingest.entrypoints.jobs.freshness import EVERY_S as AGES_EVERY_S
+from sis_ingest.entrypoints.jobs.freshness import LOOP as AGES_LOOP
+from sis_ingest.entrypoints.jobs.freshness import Freshness
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
 from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
 from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
@@ -141,6 +144,9 @@ def build(settings: Settings) -> FastAPI:
             )
 
         runtime.health.add("inbox", inbox, critical=False)
+        freshness = Freshness(sources, runs, runtime.clock)
+        runtime.every(AGES_LOOP, AGES_EVERY_S, freshness)
+        runtime.health.add("sources", freshness.check, critical=False)
 
     return create_app(settings, wire)
 
@@ -192,6 +198,7 @@ def _add_snapshots(
             viewer=runtime.operators.require("viewer"),
         )
     )
+    app.include_router(run_routes(runs, viewer=runtime.operators.require("viewer")))
     importer = ImportSnapshot(
         units=units,
         files=files,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
 from roster_common.holds import Limit
@@ -103,8 +104,8 @@ def _pulling(
     runtime.http.follow(
         name,
         CallPolicy(
-            read_timeout_s=60.0,
-            total_timeout_s=60.0,
+            read_timeout_s=settings.timeout_seconds,
+            total_timeout_s=settings.timeout_seconds,
             max_concurrency=settings.concurrency,
             adaptive=True,
         ),
@@ -117,10 +118,13 @@ def _pulling(
             auth=settings.auth,
             client_id=settings.client_id,
             client_secret=settings.client_secret.get_secret_value(),
-            token_url=token_url or "",
+            token_url=_with_query(
+                token_url or "", spec.token_query(access) if spec.token_query else {}
+            ),
             scope="" if spec.scope is None else spec.scope(access),
         ),
         clock=runtime.clock,
+        timeout_s=settings.timeout_seconds,
     )
     return Pulling(
         access=access,
@@ -137,3 +141,10 @@ def _pulling(
             blackouts=settings.blackouts,
         ),
     )
+
+
+def _with_query(url: str, query: Mapping[str, str]) -> str:
+    """The address with what it does not say already."""
+    parts = urlsplit(url)
+    told = dict(parse_qsl(parts.query))
+    return urlunsplit(parts._replace(query=urlencode({**query, **told})))

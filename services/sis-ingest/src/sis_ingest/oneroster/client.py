@@ -5,7 +5,7 @@ Pages by limit and offset; `x-total-count` (or the count in ClassLink's `x-count
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -30,14 +30,15 @@ SECTIONS: Final = (
 class Provider:
     """What of a provider is read, and how: `path` stands before every section's name.
 
-    `optional` sections may be refused or absent: the provider does not offer them, then.
+    `optional` sections may be refused or absent: the provider does not offer them, then. Those
+    `always_whole` are read from their beginning even when only what changed is asked for.
     """
 
     path: str
     page_size: int
     sections: Sequence[str] = SECTIONS
     optional: frozenset[str] = frozenset({"demographics"})
-    extra_query: Mapping[str, str] = field(default_factory=dict)
+    always_whole: frozenset[str] = frozenset()
 
 
 def scopes(version: str) -> str:
@@ -68,7 +69,7 @@ class OneRosterClient:
         offset = int(cursor or "0")
         limit = self._provider.page_size
         query = {"limit": str(limit), "offset": str(offset)}
-        if since is not None:
+        if since is not None and section not in self._provider.always_whole:
             query["filter"] = f"dateLastModified>'{since}'"
         answer = await self._get(section, query)
         items = _items(answer)
@@ -122,11 +123,7 @@ class OneRosterClient:
         return True
 
     async def _get(self, section: str, query: Mapping[str, str]) -> Answer:
-        answer = await self._calls.send(
-            "GET",
-            f"{self._provider.path}/{section}",
-            query={**query, **self._provider.extra_query},
-        )
+        answer = await self._calls.send("GET", f"{self._provider.path}/{section}", query=query)
         if answer.status != 200:
             raise SourceRefused(f"status_{answer.status}", field=section)
         return answer

@@ -52,7 +52,7 @@ class OneRosterWording:
         """See the port."""
         del section
         item = piece.content
-        gone = _is_gone(item)
+        gone = is_gone(item)
         body = {name: value for name, value in item.items() if value not in (None, "", [])}
         body["sourcedId"] = piece.external_id
         body.pop("status", None)
@@ -77,19 +77,23 @@ class OneRosterWording:
             raise
         return Fact(record=record, deleted=gone)
 
-    def _as_1_2(self, body: dict[str, Any]) -> None:
-        """A user of 1.1 has one role at some orgs: primary at every one of them."""
-        if "roles" in body or "role" not in body:
-            return
-        role, orgs = body.pop("role"), body.pop("orgs", [])
-        body["roles"] = [
+    def roles_of(self, user: Item) -> list[Item]:
+        """What a user of 1.1 is: one role at some orgs, primary at every one of them."""
+        return [
             {
                 "roleType": "primary",
-                "role": self._role_at(role, sourced_id(org)),
+                "role": self._role_at(user.get("role"), sourced_id(org)),
                 "org": {"sourcedId": sourced_id(org)},
             }
-            for org in _objects(orgs, "orgs")
+            for org in _objects(user.get("orgs") or [], "orgs")
         ]
+
+    def _as_1_2(self, body: dict[str, Any]) -> None:
+        if "roles" in body or "role" not in body:
+            return
+        body["roles"] = self.roles_of(body)
+        del body["role"]
+        body.pop("orgs", None)
 
     def _role_at(self, role: object, org: str) -> object:
         if role != "administrator":
@@ -103,7 +107,8 @@ def sourced_id(item: Item) -> str:
     return found.strip() if isinstance(found, str) else ""
 
 
-def _is_gone(item: Item) -> bool:
+def is_gone(item: Item) -> bool:
+    """Whether the provider says that it has the record no more. Raises `Invalid`."""
     status = item.get("status") or ""
     try:
         return _GONE[str(status).strip().lower()]

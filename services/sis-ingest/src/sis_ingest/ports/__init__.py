@@ -414,6 +414,22 @@ class RunDesk(Protocol):
         """The oldest run of each of these sources that waits or was left running, oldest first."""
         ...
 
+    async def page(
+        self,
+        districts: Collection[str] | None,
+        source_id: str | None,
+        state: str | None,
+        *,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, Sequence[Run]]:
+        """(how many there are, one page, newest first); None means all of them."""
+        ...
+
+    async def successes(self) -> Mapping[str, datetime]:
+        """When each source was last heard of with success; who never was is left out."""
+        ...
+
     async def sources_waiting(self) -> Sequence[str]:
         """Ids of the sources with webhooks not applied yet."""
         ...

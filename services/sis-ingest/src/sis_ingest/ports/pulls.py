@@ -167,7 +167,10 @@ class PullSpec:
     `wording` is given the items of any section, for what one item cannot know by itself; without
     sections at hand (a single record read anew) it is given empty ones. `meaning` is to be raised
     whenever an item comes to mean another record. `volatile` names fields that say nothing. `gone`
-    is the item that stands for one that the source has no more.
+    is the item that stands for one that the source has no more. `token_query` is what the address
+    for tokens carries. `defaults` are settings of a pull as an operator would write them, in force
+    where none does; `most_at_once` bounds its concurrency. `options` are the words a room knows,
+    with all values of those that have few; None leaves them unchecked. `needs` may not be missing.
     """
 
     connect: Callable[[Access, Calls], PullClient]
@@ -178,6 +181,11 @@ class PullSpec:
     gone: Callable[[str, str], Item] = nothing_but_its_id
     token_url: Callable[[Access], str] | None = None
     scope: Callable[[Access], str] | None = None
+    token_query: Callable[[Access], Mapping[str, str]] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    most_at_once: int = 16
+    options: Mapping[str, Collection[str]] | None = None
+    needs: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

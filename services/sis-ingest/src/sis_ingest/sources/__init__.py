@@ -5,6 +5,7 @@ from typing import Final
 
 from sis_ingest.ports import SourceSpec
 from sis_ingest.sources.generic.spec import SPEC as GENERIC
+from sis_ingest.sources.infinite_campus.spec import SPEC as INFINITE_CAMPUS
 from sis_ingest.sources.intake.spec import SPEC as INTAKE
 from sis_ingest.sources.oneroster_csv.spec import SPEC as ONEROSTER_CSV
 from sis_ingest.sources.oneroster_rest.spec import SPEC as ONEROSTER_REST
@@ -15,6 +16,7 @@ KINDS: Final[Mapping[str, SourceSpec]] = {
     spec.kind: spec
     for spec in (
         GENERIC,
+        INFINITE_CAMPUS,
         INTAKE,
         ONEROSTER_CSV,
         ONEROSTER_REST,

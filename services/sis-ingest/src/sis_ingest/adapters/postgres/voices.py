@@ -59,7 +59,8 @@ WHERE c.district_id = $1 AND c.entity = 'user' AND c.entity_id = ANY($3::text[])
 _RETIRE: Final = """
 UPDATE sis_ingest.source_record
 SET deleted = true, occurred_at = greatest(occurred_at, $4), delivery_id = $5
-WHERE district_id = $1 AND source_id = $2 AND entity = 'user' AND external_id = ANY($3::text[])
+WHERE district_id = $1 AND source_id = $2 AND entity IN ('user', 'demographics')
+  AND external_id = ANY($3::text[])
 """
 
 # Purpose: staged users never sent before. Rows: one page. Index: snapshot_row_user; the first

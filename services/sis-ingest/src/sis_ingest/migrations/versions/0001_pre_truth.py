@@ -57,6 +57,13 @@ def _inbox() -> None:
         WHERE state = 'waiting' AND kind = 'webhook'
     """)
     op.execute("CREATE INDEX delivery_correlation ON sis_ingest.delivery (correlation_id)")
+    # A line per source: asked by whoever asks whether this process is ready.
+    op.execute("""
+        CREATE TABLE sis_ingest.source_success (
+            district_id text NOT NULL, source_id text NOT NULL, at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, source_id)
+        )
+    """)
     # Whose raw bytes are still here, oldest first: written when a delivery is done with, not at
     # the door.
     op.execute("""

@@ -40,5 +40,6 @@ SPEC: Final = SourceSpec(
         wording=_wording,
         volatile=VOLATILE,
         scope=_scope,
+        options={"version": tuple(_PATHS), "path": ()},
     ),
 )

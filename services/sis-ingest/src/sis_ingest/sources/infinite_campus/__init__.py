@@ -1,0 +1,1 @@
+"""Infinite Campus, read through its OneRoster API."""
