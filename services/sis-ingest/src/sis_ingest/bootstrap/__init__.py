@@ -116,7 +116,7 @@ def build(settings: Settings) -> FastAPI:
         importer = _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         flips = Bell()
         _add_holds(app, runtime, units, record, flips)
-        _add_authority(app, runtime, units, sources, flips)
+        _add_authority(app, runtime, units, sources, keep, flips)
         _add_pulls(settings, app, runtime, units, sources, record, accepted)
         _add_replays(app, runtime, units, sources, record, importer)
         app.include_router(
@@ -308,10 +308,11 @@ def _add_authority(
     runtime: Runtime,
     units: PostgresUnits,
     sources: ConfiguredSources,
+    holds: KeepHold,
     bell: Bell,
 ) -> None:
     desk = PostgresAuthorityDesk(runtime.database)
-    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock)
+    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock, keep=holds)
     flip = FlipAuthority(
         units=units,
         clock=runtime.clock,
