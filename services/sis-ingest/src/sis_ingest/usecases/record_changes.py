@@ -18,6 +18,7 @@ from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_silence import without_too_much_silence
 from sis_ingest.usecases.identify import Identified, Identify
 from sis_ingest.usecases.speaking import spoken
+from sis_ingest.usecases.suggest import new_people
 
 # Who let removals and additions pass: nobody yet, the budget of a whole run, or a person.
 Clearance: TypeAlias = Literal["nobody", "budget", "approval"]
@@ -101,6 +102,10 @@ class RecordChanges:
             )
         for event in published.events:
             unit.emit(event)
+        people = new_people(published.records, before)
+        if people:
+            cause = writes[0].change.cause
+            await self.identify.suggest.same_people(unit, place.district_id, people, cause=cause)
         return {
             w.change.key
             for w in writes
