@@ -88,6 +88,7 @@ class DecidePlan:
                     steps_before=now - _STEPS_KEPT,
                     ended_before=now - _KEPT,
                 )
+                await unit.accounts.bare_found(district_id)
             for plan in overdue:
                 await self._expire(plan)
             for plan in emptied:
