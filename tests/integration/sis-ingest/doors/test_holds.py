@@ -359,8 +359,21 @@ async def test_a_re_keyed_district_is_neither_removed_nor_added(ingest: Ingest) 
         "missing": 0, "applied": 0, "held": 0, "skipped": 0,
     }  # fmt: skip
     assert report["additions"]["byEntity"]["user"] == {"applied": 0, "held": 0}
+    assert report["keyChanges"] == 150
+    assert "many_key_changes" in {warning["code"] for warning in report["warnings"]}
     assert (await holds(ingest, "?state=all"))["total"] == 0
     assert await ingest.value("SELECT count(*) FROM sis_ingest.spent") == 0
+
+
+async def test_a_few_people_under_new_ids_are_counted_and_not_warned_of(ingest: Ingest) -> None:
+    rows = [tuple(keyed_row(f"u{n}", f"no-{n}")) for n in range(150)]
+    await ingest.load(district(rows, one_class(*range(3))))
+    rows[10:14] = [tuple(keyed_row(f"k{n}", f"no-{n}")) for n in range(10, 14)]
+
+    report = await ingest.load(district(rows, one_class(*range(3))))
+
+    assert report["keyChanges"] == 4
+    assert "many_key_changes" not in {warning["code"] for warning in report["warnings"]}
 
 
 async def test_a_district_re_keyed_by_webhooks_is_neither_removed_nor_added(

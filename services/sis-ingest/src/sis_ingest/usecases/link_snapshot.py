@@ -4,7 +4,7 @@ A source that re-keys its records sends a file in which every old id is absent a
 stranger. Linked first, no old id's absence is a removal and no new one an addition.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -30,7 +30,9 @@ class LinkSnapshot:
     recognise: Recognise
 
     async def __call__(self, run: Run, collections: Sequence[Collection]) -> int:
-        """How many were recognised. Commits per batch; a second time finds nobody new.
+        """How many people the source knows by another id from now on.
+
+        Commits per batch; a second time finds nobody new.
 
         To be called after staging and before anything compares, guards or applies. A first load
         into an empty district costs one look. Absence counts only in a whole, newer collection.
@@ -39,15 +41,15 @@ class LinkSnapshot:
         if collection is None:
             return 0
         whole = is_whole(collection, run.report)
-        recognised = 0
+        rekeyed = 0
         after = ""
         while True:
             async with self.units.begin("stage") as unit:
                 await unit.lock_district(run.place.district_id)
                 rows = await unit.voices.staged_strangers(run, after=after, limit=BATCH_ROWS)
                 if not rows:
-                    return recognised
-                recognised += await self._link(unit, run, rows, whole=whole)
+                    return rekeyed
+                rekeyed += await self._link(unit, run, rows, whole=whole)
             after = rows[-1].external_id
 
     async def _link(self, unit: Unit, run: Run, rows: Sequence[StagedRow], *, whole: bool) -> int:
@@ -66,8 +68,25 @@ class LinkSnapshot:
             unit, run.place, strangers, found, partial(_absent, unit, run, whole)
         )
         await self.recognise.end(unit, run.place, moves)
-        return len(ids)
+        return await _rekeyed(unit, run, ids)
 
 
 async def _absent(unit: Unit, run: Run, whole: bool, ids: Sequence[str]) -> Set[str]:
     return await unit.voices.staged_absent(run, ids) if whole and ids else frozenset()
+
+
+async def _rekeyed(unit: Unit, run: Run, ids: Mapping[IdKey, str]) -> int:
+    """Of those recognised, the people for whom the source had an id before."""
+    if not ids:
+        return 0
+    fresh = {outside for _, outside in ids}
+    meanings = await unit.crosswalk.history(run.place.district_id, "user", sorted({*ids.values()}))
+    return len(
+        {
+            meaning.entity_id
+            for meaning in meanings
+            if meaning.source_id == run.place.source_id
+            and meaning.valid_to is None
+            and meaning.external_id not in fresh
+        }
+    )
