@@ -62,6 +62,19 @@ async def test_staff_come_go_and_stay_as_the_whole_file_says(ingest: Ingest) -> 
     assert sites == 1
 
 
+async def test_a_shrunken_file_removes_nobody_before_a_person_says_so(ingest: Ingest) -> None:
+    many = [str(number) for number in range(60)]
+    await ingest.load(staff(*many), source="hr")
+
+    report = await ingest.load(staff(*many[:10]), source="hr")
+
+    assert report["counts"]["user"]["missing"] == 50
+    assert len(await ingest.people()) == 60
+    page = await ingest.http.get("/holds", headers=token("viewer"))
+    (hold,) = page.json()["holds"]
+    assert (hold["entity"], hold["operation"], hold["count"]) == ("user", "remove", 50)
+
+
 async def test_a_bad_row_is_named_and_its_person_is_not_missed(ingest: Ingest) -> None:
     many = [person(str(number)) for number in range(30)]
     await ingest.load(written(many), source="hr")
