@@ -33,6 +33,7 @@ def lose_a_third(outside: Outside, file: Path, *, shrunken: Path) -> None:
     students = student_ids(file)
     count = max(FEWEST, len(students) // 3)
     if count >= len(students):
+        outside.leave_out(TITLE, f"{len(students)} students are too few to lose {count} of them")
         return
     # From the end: those at the beginning were in the chapters, and newer webhooks protect them.
     lacking(file, shrunken, set(students[-count:]))
