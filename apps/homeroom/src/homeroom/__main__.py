@@ -8,6 +8,7 @@ import typer
 
 from homeroom.commands import (
     authority,
+    crosswalk,
     demo,
     doctor,
     holds,
@@ -40,6 +41,11 @@ app.command()(trace.trace)
 app.add_typer(holds.app, name="holds")
 app.add_typer(plans.app, name="plans")
 app.add_typer(authority.app, name="authority")
+app.command()(crosswalk.crosswalk)
+app.add_typer(crosswalk.app, name="suggestions")
+app.command()(crosswalk.merge)
+app.command()(crosswalk.split)
+app.command()(crosswalk.undo)
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
 app.add_typer(runs.app, name="runs")

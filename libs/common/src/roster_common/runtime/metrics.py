@@ -155,8 +155,12 @@ METRICS: tuple[MetricSpec, ...] = (
         name="identity_matches_total",
         kind="counter",
         unit="records",
-        meaning="Outside ids not seen before whose record met a person we know, by rule",
-        labels={"outcome": frozenset({"same_state_id", "same_local_id", "conflict"})},
+        meaning="Outside ids not seen before whose record met one we know, by rule",
+        labels={
+            "outcome": frozenset(
+                {"same_state_id", "same_local_id", "same_legacy_id", "same_email", "conflict"}
+            )
+        },
     ),
     MetricSpec(
         name="deliveries_total",

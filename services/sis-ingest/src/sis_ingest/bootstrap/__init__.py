@@ -21,6 +21,7 @@ from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.pulls import PostgresPullDesk
 from sis_ingest.adapters.postgres.replays import PostgresReplayDesk
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
+from sis_ingest.adapters.postgres.suggestions import PostgresSuggestionDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.pull_files import DiskPullFiles
@@ -33,6 +34,7 @@ from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.replays import replay_routes
 from sis_ingest.entrypoints.http.snapshots import run_routes, snapshot_routes
+from sis_ingest.entrypoints.http.suggestions import suggestion_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
@@ -63,6 +65,7 @@ from sis_ingest.usecases.ask_replay import AskReplay
 from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.decide_ids import DecideIds
+from sis_ingest.usecases.decide_suggestion import DecideSuggestion
 from sis_ingest.usecases.flip_authority import FlipAuthority
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
@@ -84,6 +87,7 @@ from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.settle_flip import SettleFlip
 from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.suggest import Suggest
 from sis_ingest.usecases.undo import Undo
 from sis_ingest.usecases.weigh_flip import WeighFlip
 
@@ -105,18 +109,20 @@ def build(settings: Settings) -> FastAPI:
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock, ids=runtime.ids)
-        recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
-        record = RecordChanges(
+        recognise = Recognise(
             clock=runtime.clock,
-            guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
-            identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
+            move=move,
+            keep=keep,
+            met=_count_met,
+            predecessors=settings.predecessors,
         )
+        record = _recording(runtime, keep, recognise)
         accepted = Bell()
         _add_webhooks(settings, app, runtime, units, sources, runs, record, accepted)
         importer = _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         flips = Bell()
         _add_holds(app, runtime, units, record, flips)
-        _add_authority(app, runtime, units, sources, flips)
+        _add_authority(app, runtime, units, sources, keep, flips)
         _add_pulls(settings, app, runtime, units, sources, record, accepted)
         _add_replays(app, runtime, units, sources, record, importer)
         app.include_router(
@@ -149,6 +155,16 @@ def build(settings: Settings) -> FastAPI:
         runtime.health.add("sources", freshness.check, critical=False)
 
     return create_app(settings, wire)
+
+
+def _recording(runtime: Runtime, keep: KeepHold, recognise: Recognise) -> RecordChanges:
+    clock, ids = runtime.clock, runtime.ids
+    suggest = Suggest(clock=clock, ids=ids)
+    return RecordChanges(
+        clock=clock,
+        guard=GuardChanges(clock=clock, keep=keep, recognise=recognise),
+        identify=Identify(clock=clock, ids=ids, recognise=recognise, suggest=suggest),
+    )
 
 
 def _add_webhooks(
@@ -287,16 +303,12 @@ def _add_drops(
 
 
 def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
-    app.include_router(
-        crosswalk_routes(
-            Merge(decide=decide),
-            Split(decide=decide, ids=runtime.ids),
-            Undo(decide=decide),
-            PostgresCrosswalkDesk(runtime.database),
-            approver=runtime.operators.require("approver"),
-            viewer=runtime.operators.require("viewer"),
-        )
-    )
+    gates = {role: runtime.operators.require(role) for role in ("viewer", "approver")}
+    desk = PostgresCrosswalkDesk(runtime.database)
+    suggestions = PostgresSuggestionDesk(runtime.database)
+    app.include_router(suggestion_routes(DecideSuggestion(decide=decide), suggestions, **gates))
+    merge, split, undo = Merge(decide=decide), Split(decide=decide), Undo(decide=decide)
+    app.include_router(crosswalk_routes(merge, split, undo, desk, **gates))
 
 
 def _count_met(outcome: str, times: int) -> None:
@@ -308,10 +320,11 @@ def _add_authority(
     runtime: Runtime,
     units: PostgresUnits,
     sources: ConfiguredSources,
+    holds: KeepHold,
     bell: Bell,
 ) -> None:
     desk = PostgresAuthorityDesk(runtime.database)
-    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock)
+    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock, keep=holds)
     flip = FlipAuthority(
         units=units,
         clock=runtime.clock,
