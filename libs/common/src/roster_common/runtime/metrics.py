@@ -211,7 +211,7 @@ METRICS: tuple[MetricSpec, ...] = (
         kind="counter",
         unit="deliveries",
         meaning="Raw bodies and files forgotten when their time was over, and files without a run",
-        labels={"kind": frozenset({"body", "file", "stray"})},
+        labels={"kind": frozenset({"body", "file", "pull", "stray"})},
     ),
     MetricSpec(
         name="source_last_success_seconds",

@@ -27,6 +27,7 @@ from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.pull_files import DiskPullFiles
 from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.bootstrap.sources import ConfiguredSources, drop_of
+from sis_ingest.domain.deliveries import Place
 from sis_ingest.entrypoints.http.authority import authority_routes
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
@@ -45,7 +46,7 @@ from sis_ingest.entrypoints.jobs.freshness import EVERY_S as AGES_EVERY_S
 from sis_ingest.entrypoints.jobs.freshness import LOOP as AGES_LOOP
 from sis_ingest.entrypoints.jobs.freshness import Freshness
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
-from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
+from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller, pulls_check
 from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
 from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
 from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
@@ -77,6 +78,7 @@ from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
 from sis_ingest.usecases.move_ids import MoveIds
 from sis_ingest.usecases.pull_source import PullSource
+from sis_ingest.usecases.purge_pulls import PurgePulls
 from sis_ingest.usecases.purge_raw import PurgeRaw
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
@@ -230,7 +232,13 @@ def _add_snapshots(
     )
     keep = timedelta(days=settings.raw_retention_days)
     purge = PurgeRaw(units=units, files=files, clock=runtime.clock, keep=keep)
-    runtime.every(PURGE_LOOP, PURGE_EVERY_S, Purger(purge), timeout_s=PURGE_TIMEOUT_S)
+    pulls = PurgePulls(
+        units=units,
+        pages=DiskPullFiles(settings.data_dir / "pulls"),
+        clock=runtime.clock,
+        keep=keep,
+    )
+    runtime.every(PURGE_LOOP, PURGE_EVERY_S, Purger(purge, pulls), timeout_s=PURGE_TIMEOUT_S)
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
@@ -408,14 +416,25 @@ def _add_pulls(
         )
     )
     app.include_router(examination_routes(sources, operator=runtime.operators.require("operator")))
+    places: list[Place] = []
     for source in sources.all():
         name, pulling = source.place.source_id, source.pulling
         if pulling is None:
             continue
-        puller = SourcePuller(source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear())
+        places.append(source.place)
+        puller = SourcePuller(
+            source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear(), clock=runtime.clock
+        )
         runtime.loop(f"pull:{name}", puller.run)
         if source.hints is not None:
             follower = HintFollower(
                 source, source.hints, pulling, reread=reread, ear=accepted.ear()
             )
             runtime.loop(f"hints:{name}", follower.run)
+
+    async def pulls() -> Check:
+        found = await desk.standings(places)
+        return pulls_check(found, runtime.clock.now(), runtime.http.is_open)
+
+    if places:
+        runtime.health.add("pulls", pulls, critical=False)
