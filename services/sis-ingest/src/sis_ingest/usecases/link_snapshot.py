@@ -35,35 +35,38 @@ class LinkSnapshot:
     async def __call__(self, run: Run, collections: Sequence[Collection]) -> int:
         """How many people the source knows by another id from now on.
 
-        Commits per batch; a second time finds nothing new.
+        Commits per batch; a second time links nothing new, and counts the same.
 
         To be called after staging and before anything compares, guards or applies. A first load
         into an empty district costs one look. Absence counts only in a whole, newer collection.
         """
-        rekeyed = 0
+        linked = run.attempts > 1
         for space in MATCHED:
             for collection in collections:
                 if collection.entity == space:
                     whole = is_whole(collection, run.report)
-                    found = await self._all_of(run, space, whole=whole)
-                    rekeyed += found if space == "user" else 0
-        return rekeyed
+                    linked |= await self._all_of(run, space, whole=whole)
+        if not linked:
+            return 0
+        async with self.units.begin("stage") as unit:
+            return await unit.voices.rekeyed(run)
 
-    async def _all_of(self, run: Run, space: Entity, *, whole: bool) -> int:
-        rekeyed = 0
+    async def _all_of(self, run: Run, space: Entity, *, whole: bool) -> bool:
+        """Whether it recognised anything."""
+        linked = False
         after = ""
         while True:
-            async with self.units.begin("stage") as unit:
+            async with self.units.begin("link") as unit:
                 await unit.lock_district(run.place.district_id)
                 rows = await unit.voices.staged_strangers(run, space, after=after, limit=BATCH_ROWS)
                 if not rows:
-                    return rekeyed
-                rekeyed += await self._link(unit, run, space, rows, whole=whole)
+                    return linked
+                linked |= await self._link(unit, run, space, rows, whole=whole)
             after = rows[-1].external_id
 
     async def _link(
         self, unit: Unit, run: Run, space: Entity, rows: Sequence[StagedRow], *, whole: bool
-    ) -> int:
+    ) -> bool:
         cause = Cause(
             correlation_id=run.correlation_id,
             delivery_id=run.delivery_id,
@@ -83,25 +86,12 @@ class LinkSnapshot:
             unit, run.place, space, strangers, found, partial(_absent, unit, run, space, whole)
         )
         await self.recognise.end(unit, run.place, recognised)
-        return await _rekeyed(unit, run, space, recognised.ids)
+        return bool(recognised.ids)
 
 
-async def _absent(unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]) -> Set[str]:
-    return await unit.voices.staged_absent(run, space, ids) if whole and ids else frozenset()
-
-
-async def _rekeyed(unit: Unit, run: Run, space: Entity, ids: Mapping[IdKey, str]) -> int:
-    """Of those recognised, the ones for whom the source had an id before."""
-    if not ids:
-        return 0
-    fresh = {outside for _, outside in ids}
-    meanings = await unit.crosswalk.history(run.place.district_id, space, sorted({*ids.values()}))
-    return len(
-        {
-            meaning.entity_id
-            for meaning in meanings
-            if meaning.source_id == run.place.source_id
-            and meaning.valid_to is None
-            and meaning.external_id not in fresh
-        }
-    )
+async def _absent(
+    unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]
+) -> Set[str] | None:
+    if not whole:
+        return None
+    return await unit.voices.staged_absent(run, space, ids) if ids else frozenset()
