@@ -194,6 +194,7 @@ async def test_a_number_means_less_in_another_source(
 
 async def test_a_number_that_was_the_id_finds_who_has_another_id_now(ingest: Ingest) -> None:
     await ingest.send("users.upserted", {**user("17"), "identifier": "17"})
+    await ingest.settled()
     await ingest.send("users.deleted", {"sourcedId": "17"}, at=1)
     married = {**user("x"), "familyName": "Lovelace", "identifier": "17"}
     await ingest.send("users.upserted", married, at=2)

@@ -151,7 +151,8 @@ class Suggestions(Protocol):
     ) -> Sequence[Alike]:
         """Others of one kind who are called as these people and were born on the same day.
 
-        Active or gone, but for ids that ended, and for those whose state ids say otherwise.
+        Active or gone, but for ids that ended, and for those whose state ids say otherwise. Nobody
+        for a name and day that many share.
         """
         ...
 

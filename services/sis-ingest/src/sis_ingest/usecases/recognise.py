@@ -39,6 +39,11 @@ async def nobody_absent(_external_ids: Sequence[str]) -> None:
     """For webhooks and partial lists: absence from them says nothing, presence neither."""
 
 
+async def all_listed(_external_ids: Sequence[str]) -> Set[str]:
+    """For rows of a file as they are applied: whom it does not name was asked before that."""
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
     """A record of the source with an outside id that no record came under before."""
