@@ -16,7 +16,7 @@ from homeroom.demo.chapter import (
 )
 from homeroom.demo.outside import Outside
 from homeroom.demo.outsiders.directory import Account
-from homeroom.installation import DISTRICT, ONE_SCHOOL_ORG
+from homeroom.installation import DISTRICT
 from homeroom.operator_client import Page
 from homeroom.services import DIRECTORY_SYNC, ROSTER_PUBLISHER, TICKET_EVENTS
 
@@ -55,7 +55,7 @@ def one_school_sees(outside: Outside, cast: Cast, person_id: str, *, status: str
 
     Who leaves its school, or the district, leaves its view as a tombstone.
     """
-    if cast.home != ONE_SCHOOL_ORG:
+    if cast.home != outside.one_school_org:
         return []
     return [
         Sight(
