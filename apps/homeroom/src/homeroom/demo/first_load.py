@@ -117,7 +117,7 @@ def _read_all_pages(outside: Outside, expected: Mapping[str, int]) -> None:
                     f"{counts[name]} on the pages"
                 )
         outside.found["roster"] = counts
-        step.detail = f"{sum(counts.values()):,} rows, as many as in the file"
+        step.detail = f"{sum(counts.values()):,} rows, as many as were loaded"
 
 
 def _one_school_reads(outside: Outside) -> None:

@@ -57,23 +57,25 @@ class Office:
 
     def enrolled(self) -> set[str]:
         """Our ids of the students who are there and are shown to us."""
-        here = [one for one in self.all("students") if one["status"] == 0 and not one["no_show"]]
-        if not self.emulated.hints:
-            here = [one for one in here if one["portal"]]
-        return self.ids(here)
+        return self.ids(one for one in self._shown() if one["status"] == 0)
 
     def withdraw(self, share: float) -> list[Record]:
-        """Withdraw that share of all students, whoever they are; those who are gone by it."""
-        before = {int(one["dcid"]) for one in self.all("students") if one["status"] == 0}
+        """Withdraw that share of all students, whoever they are; those of them whom we know."""
+        before = {int(one["dcid"]) for one in self._shown() if one["status"] == 0}
         self.type("withdraw", share=share)
-        return [
-            one for one in self.all("students") if one["status"] != 0 and int(one["dcid"]) in before
-        ]
+        return [one for one in self._shown() if one["status"] != 0 and int(one["dcid"]) in before]
 
     def lose_notifications(self) -> None:
         """None arrives from now on."""
         faults = {"faults": [{"kind": "lose", "times": None}]}
         self._http.put("/_faults", json=faults).raise_for_status()
+
+    def _shown(self) -> list[Record]:
+        """The students whom the product shows: Campus only those with an account, no no-shows."""
+        students = self.all("students")
+        if self.emulated.face == "infinitecampus":
+            return [one for one in students if one["portal"] and not one["no_show"]]
+        return students
 
     def evidence(self) -> dict[str, Any]:
         """What the emulator counted itself."""
