@@ -30,6 +30,7 @@ STOP_S = 2 * ServiceSettings.model_fields["drain_timeout_s"].default + (
 PORTS = {service.name: 8101 + service.offset for service in PROCESSES}
 KUBERNETES = "1.32.0"
 DOCKERFILES = [*(ROOT / "services" / name / "Dockerfile" for name in SERVICE_NAMES)]
+TOOLS = ROOT / "apps/homeroom/Dockerfile"
 
 
 def tool(name: str) -> str:
@@ -144,3 +145,32 @@ def test_an_image_is_not_root_has_a_health_check_and_passes_hadolint(file: Path)
     assert re.search(r"^USER 10001$", text, re.MULTILINE)
     assert f"http://127.0.0.1:{PORTS[name]}/healthz" in text
     assert f"EXPOSE {PORTS[name]}" in text
+
+
+def test_the_image_of_the_command_is_not_root_and_passes_hadolint() -> None:
+    done = run(tool("hadolint"), "--format", "json", str(TOOLS))
+
+    assert json.loads(done.stdout) == []
+    assert re.search(r"^USER 10001$", TOOLS.read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(PORTS))
+def test_a_service_gets_its_own_secrets_and_no_other_services(name: str) -> None:
+    pod = of_kind(kustomized(), "Deployment")[name]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    secrets = {one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one}
+
+    assert secrets == {"homeroom", name} & {"homeroom", *SERVICE_NAMES}
+
+
+def test_who_has_a_volume_of_its_own_is_replaced_and_not_rolled() -> None:
+    for name, deployment in of_kind(kustomized(), "Deployment").items():
+        volumes = deployment["spec"]["template"]["spec"]["volumes"]
+        if any("persistentVolumeClaim" in volume for volume in volumes):
+            assert deployment["spec"]["strategy"] == {"type": "Recreate"}, name
+
+
+def test_a_migration_job_makes_room_for_the_next() -> None:
+    job = of_kind(kustomized(), "Job")["homeroom-migrate"]
+
+    assert job["spec"]["ttlSecondsAfterFinished"] > 0

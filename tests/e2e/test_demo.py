@@ -39,6 +39,7 @@ ALWAYS = {"accepted", "on the log"}
 def assert_whole_story(evidence: dict[str, Any]) -> None:
     found = evidence["found"]
     assert evidence["outcome"] == "ok"
+    assert "leftOut" not in found
     assert found["file"]["demographics"] == STUDENTS
     assert found["roster"] == {
         name: found["file"][name] for name in ("orgs", "users", "classes", "enrollments")

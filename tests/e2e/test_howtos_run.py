@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.support.demo import free_port_base
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("connect-a-vendor", "connect-a-sis")
+PAGES = ("connect-a-vendor", "connect-a-sis", "connect-a-directory", "load-devices")
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Where that page's source has its folder.
@@ -22,6 +23,14 @@ START_WITHIN_S = 150
 pytestmark = [pytest.mark.timeout(240)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Up:
+    """Where the services are, and the token of whoever started them."""
+
+    base: int
+    token: str
+
+
 @pytest.fixture(scope="module")
 def left_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of ours in place of the one that the page names."""
@@ -29,7 +38,7 @@ def left_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def port_base(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iterator[int]:
+def up(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iterator[Up]:
     """`homeroom up` with the page's source, stopped by the signal that Ctrl-C sends."""
     page = (ROOT / "docs/howto/connect-a-sis.md").read_text("utf-8")
     (sources,) = (block for block in JSON.findall(page) if LEFT_HERE in block)
@@ -57,7 +66,8 @@ def port_base(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iter
                     break
             else:
                 pytest.fail("it did not come up: " + "".join(said)[-2_000:])
-            yield base
+            token = (home / "demo/operator.token").read_text("utf-8")
+            yield Up(base=base, token=token)
         finally:
             running.terminate()
             running.communicate(timeout=60)
@@ -65,16 +75,17 @@ def port_base(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iter
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_shell_line_of_a_howto_runs(
-    page: str, port_base: int, left_here: Path, tmp_path: Path
+    page: str, up: Up, left_here: Path, tmp_path: Path
 ) -> None:
     text = (ROOT / "docs" / "howto" / f"{page}.md").read_text("utf-8")
     script = "\n".join(SHELL.findall(text)).replace(LEFT_HERE, str(left_here))
     for offset in range(4):
-        script = script.replace(f":{8101 + offset}", f":{port_base + offset}")
+        script = script.replace(f":{8101 + offset}", f":{up.base + offset}")
 
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=tmp_path,
+        env={**os.environ, "HOMEROOM_OPERATOR_TOKEN": up.token},
         capture_output=True,
         text=True,
         timeout=60,
@@ -85,9 +96,9 @@ def test_every_shell_line_of_a_howto_runs(
     assert script.count("curl") >= 1
 
 
-def test_a_howto_with_a_wrong_line_would_fail(port_base: int, tmp_path: Path) -> None:
+def test_a_howto_with_a_wrong_line_would_fail(up: Up, tmp_path: Path) -> None:
     ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f"curl -fsS http://127.0.0.1:{port_base}/no-such-page"],
+        ["bash", "-euo", "pipefail", "-c", f"curl -fsS http://127.0.0.1:{up.base}/no-such-page"],
         cwd=tmp_path,
         capture_output=True,
         timeout=60,

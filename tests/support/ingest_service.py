@@ -22,7 +22,7 @@ SOURCES = [
     {"id": "sis", "district": "d1", "secrets": [SECRET, OTHER_SECRET]},
     {"id": "files", "district": "d1"},
     {"id": "files-1.1", "district": "d1", "profile": "1.1"},
-    {"id": "sis-2", "district": "d1", "secrets": [SECRET]},
+    {"id": "sis-2", "district": "d1", "secrets": [SECRET], "predecessors": ["sis"]},
     {"id": "elsewhere", "district": "d2", "secrets": [SECRET]},
     {"id": "hr", "district": "d1", "files": "staff_csv"},
     {"id": "forms", "district": "d1", "kind": "intake", "files": "intake", "secrets": [SECRET]},

@@ -24,6 +24,7 @@ from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedR
 from sis_ingest.ports import Source
 from sis_ingest.usecases.flip_authority import FlipAuthority, Flipped, NotFlipped
 from sis_ingest.usecases.keep_flip import KeepFlip
+from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.settle_flip import SettleFlip
 from sis_ingest.usecases.weigh_flip import WeighFlip
 from tests.support.truth import Truth
@@ -206,7 +207,11 @@ class ManySources:
 
     def _flips(self) -> tuple[FlipAuthority, SettleFlip]:
         truth = self.truth("a")
-        units, weigh, keep = truth.units, WeighFlip(units=truth.units), KeepFlip(clock=self.clock)
+        units, weigh = truth.units, WeighFlip(units=truth.units)
+        keep = KeepFlip(
+            clock=self.clock,
+            keep=KeepHold(clock=self.clock, ids=truth.ids),
+        )
         flip = FlipAuthority(
             units=units,
             clock=self.clock,
@@ -295,8 +300,10 @@ class ManySources:
             if kind[3] == "upserted":
                 known[kind[2], data["record"]["sourcedId"]] = words(data["record"])
             elif kind[3] == "tobedeleted":
-                # Nobody is told that something went of which they were never told.
-                del known[kind[2], data["sourcedId"]]
+                # Nobody is told that something went of which they were never told; of a merge they
+                # are told after its going, too.
+                gone = known.pop((kind[2], data["sourcedId"]), None)
+                assert gone is not None or data["reason"] == "merged"
         return known
 
     async def expected(

@@ -39,6 +39,7 @@ from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.suggest import Suggest
 
 NAMELESS = ""
 
@@ -174,7 +175,11 @@ class Truth:
             clock=self.clock,
             limits=SnapshotLimits(),
             stage=StageSnapshot(units=self.units),
-            link=LinkSnapshot(units=self.units, recognise=self._recognise()),
+            link=LinkSnapshot(
+                units=self.units,
+                recognise=self._recognise(),
+                suggest=Suggest(clock=self.clock, ids=self.ids),
+            ),
             apply=ApplySnapshot(
                 units=self.units,
                 guard=GuardSnapshot(units=self.units, clock=self.clock, keep=self._keep()),

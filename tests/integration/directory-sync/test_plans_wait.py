@@ -233,6 +233,23 @@ async def test_a_plan_that_nobody_decides_expires_and_is_asked_again_when_looked
     assert told[-2:] == ["k12.safety.breaker.expired.v1", "k12.safety.breaker.tripped.v1"]
 
 
+async def test_a_plan_that_lost_all_it_held_ends_by_itself(world, school, a_person, an_event):
+    program, people = school
+    await leave(world, a_person, an_event, people[:26])
+    plan = await eventually(lambda: _open_plan(world, program))
+    await world.tell(*(an_event(a_person(p, given_name=f"G{p}", revision=3)) for p in people[:26]))
+    await eventually(world.settled)
+    program.kill()
+
+    # Plans are looked over at the start of a process, and once a minute.
+    program = world.start()
+    ended = await eventually(lambda: _plan_in(world, program, "expired"))
+
+    assert (ended["planId"], ended["reason"]) == (plan["planId"], "nothing_held")
+    assert set(ended["counts"].values()) == {0}
+    assert await _enabled(world, 30)
+
+
 async def test_plans_are_for_approvers_of_the_district(world, school, a_person, an_event):
     program, people = school
     await leave(world, a_person, an_event, people[:26])

@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
 import pytest
 
+from homeroom.demo.archive import write_archive
 from homeroom.demo.chapter import LOG, ROSTER, Sight, chapter
+from homeroom.demo.district import District
+from homeroom.demo.mass_withdrawal import TITLE, lose_a_third
 from homeroom.demo.outside import Outside
 from homeroom.demo.outsiders.directory import Directory
 from homeroom.demo.outsiders.sender import Sender
@@ -96,6 +100,9 @@ def test_every_place_is_timed_and_the_chapter_stands_in_the_evidence(outside: Ou
     assert 0 < kept["ms"]["accepted"] < kept["ms"][LOG]
     assert (kept["correlationIds"], kept["deliveryIds"]) == (["c-1"], ["d-1"])
     assert kept["trace"] == [{"service": "sis-ingest", **STEP}]
+    assert [one["what"] for one in outside.found["leftOut"]] == [
+        f"A new student: the trace of {service.name}" for service in SERVICES[1:]
+    ]
     assert {step.name for step in outside.journal.done} == {
         "A new student: accepted",
         "A new student: in the roster API",
@@ -140,3 +147,17 @@ def test_timelines_have_a_row_per_chapter_and_a_column_per_place(
     rows = capsys.readouterr().out.splitlines()
     cells = [[cell.strip() for cell in row.strip("│┃").split("│")] for row in rows if "│" in row]
     assert cells == [["new student", "7", "20", "31"], ["class move", "8", "21", ""]]
+
+
+def test_a_district_too_small_for_a_mass_withdrawal_is_said_and_kept(
+    outside: Outside, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "small.zip"
+    write_archive(District(students=26, seed=1, school_year=2027), file)
+
+    lose_a_third(outside, file, shrunken=tmp_path / "shrunken.zip")
+
+    assert outside.found["leftOut"] == [
+        {"what": TITLE, "why": "26 students are too few to lose 26 of them"}
+    ]
+    assert f"left out: {TITLE}: 26 students" in capsys.readouterr().out

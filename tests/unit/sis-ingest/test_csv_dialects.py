@@ -179,6 +179,20 @@ def test_old_columns_in_a_package_that_says_1_1_are_taken(tmp_path: Path) -> Non
     assert warnings == [("read_as_1_0", None, None)]
 
 
+def test_old_columns_elsewhere_do_not_spare_users_the_switch_of_their_accounts(
+    tmp_path: Path,
+) -> None:
+    header = tuple(c for c in USERS if c != "enabledUser")
+    old = tuple("grade" if c == "grades" else c for c in CLASSES)
+    files = {
+        "manifest.csv": manifest("1.1", {"users": "bulk", "classes": "bulk"}),
+        "users.csv": csv(header),
+        "classes.csv": csv(old),
+    }
+
+    assert refusal(tmp_path, files) == [("missing_column", "users.csv", "enabledUser")]
+
+
 def test_an_old_name_beside_the_official_one_is_no_column_of_ours(tmp_path: Path) -> None:
     header, row = (*CLASSES, "grade"), ("class-1", "", "", "Art", "07", "course-1", "", "", "",
         "school-1", "term-1", "", "", "", "08")  # fmt: skip

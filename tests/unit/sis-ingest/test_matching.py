@@ -1,67 +1,186 @@
-"""Whom a new outside id means: the state's id, then the local number, else nobody for certain."""
+"""Which record a new outside id means: rule by rule, and nobody where it is not certain."""
+
+from typing import Any
 
 import pytest
 
-from sis_ingest.domain.matching import Holder, Match, MatchKeys, find_matches, match_keys
+from sis_ingest.domain.match_keys import MatchKeys, fold, match_keys
+from sis_ingest.domain.matching import Holder, Match, MatchRule, find_matches
+from sis_ingest.domain.suggestions import from_conflicts
 from tests.support.ingesting import user
 
 NEW = ("user", "new")
 
 
-def keys(state: str | None = None, local: str | None = None, kind: str = "student") -> MatchKeys:
-    return MatchKeys(state_id=state, local_id=local, kind=kind)  # type: ignore[arg-type]
+def keys(state: str | None = None, local: str | None = None, **more: Any) -> MatchKeys:
+    return MatchKeys(**{"state_id": state, "local_id": local, "kind": "student", **more})
 
 
-def holder(entity_id: str, *args: str | None, **more: str) -> Holder:
-    return Holder(entity_id=entity_id, keys=keys(*args, **more))  # type: ignore[arg-type]
+def holder(entity_id: str, *args: str | None, outside: tuple[str, ...] = (), **more: Any) -> Holder:
+    return Holder(entity_id=entity_id, keys=keys(*args, **more), outside=frozenset(outside))
+
+
+def match(rule: MatchRule) -> Match:
+    return Match(entity_id="p", rule=rule)
+
+
+STAFF = {"kind": "staff", "email": "a@n.example"}
+MAIL = keys(**STAFF)
 
 
 @pytest.mark.parametrize(
     ("stranger", "holders", "expected"),
     [
-        (keys("S1", "1"), [holder("p", "S1", "2")], Match(entity_id="p", rule="same_state_id")),
-        (keys(None, "1"), [holder("p", "S1", "1")], Match(entity_id="p", rule="same_local_id")),
-        (keys("S1", "1"), [holder("p", None, "1")], Match(entity_id="p", rule="same_local_id")),
-        (keys("S2", "1"), [holder("p", "S1", "1")], None),
+        (keys("S1", "1"), [holder("p", "S1", "2")], match("same_state_id")),
+        (keys(None, "1"), [holder("p", "S1", "1")], match("same_local_id")),
+        (keys("S1", "1"), [holder("p", None, "1")], match("same_local_id")),
         (keys("S1"), [holder("p", "S1", kind="staff")], None),
-        (keys("S1", "1"), [holder("p", "S1"), holder("q", None, "1")],
-         Match(entity_id="p", rule="same_state_id")),
+        (keys("S1", "1"), [holder("p", "S1"), holder("q", None, "1")], match("same_state_id")),
+        (keys(None, "1", legacy_ids=("o",)), [holder("p", None, "1"), holder("q", outside=("o",))],
+         match("same_local_id")),
         (keys("S1"), [holder("p", None, "S1")], None),
+        (keys(legacy_ids=("o",)), [holder("p", outside=("o",), kind="staff")],
+         match("same_legacy_id")),
+        (keys(legacy_ids=("o",)), [holder("p", outside=("x",))], None),
+        (MAIL, [holder("p", **STAFF)], match("same_email")),
+        (MAIL, [holder("p", **{**STAFF, "kind": "student"})], None),
     ],
-    ids=["state", "local", "one_has_no_state_id", "state_ids_contradict", "other_kind",
-         "state_before_local", "keys_of_different_kinds"],
+    ids=["state", "local", "one_has_no_state_id", "other_kind", "state_before_local",
+         "local_before_legacy", "keys_of_different_kinds", "legacy_of_any_kind", "other_legacy",
+         "email", "email_of_another_kind"],
 )  # fmt: skip
 def test_the_rules_in_their_order(stranger, holders, expected) -> None:
-    matched = find_matches({NEW: stranger}, holders, frozenset())
+    matched = find_matches({NEW: stranger}, holders, {})
 
     assert matched.matches.get(NEW) == expected
-    assert matched.conflicts == ()
+    assert matched.conflicts == {}
 
 
-def test_what_is_not_certain_is_a_conflict_and_no_match() -> None:
-    two = [holder("p", "S1"), holder("q", "S1")]
-    assert find_matches({NEW: keys("S1")}, two, frozenset()).conflicts == (NEW,)
+@pytest.mark.parametrize(
+    ("stranger", "holders", "near"),
+    [
+        (keys("S1"), [holder("p", "S1"), holder("q", "S1")],
+         {"p": "same_state_id", "q": "same_state_id"}),
+        (keys("S2", "1"), [holder("p", "S1", "1")], {"p": "same_local_id"}),
+        (keys("S2", legacy_ids=("o",)), [holder("p", "S1", outside=("o",))],
+         {"p": "same_legacy_id"}),
+        (keys(legacy_ids=("s1", "t1")), [holder("p", outside=("s1",)), holder("q", outside=("t1",))],
+         {"p": "same_legacy_id", "q": "same_legacy_id"}),
+        (MAIL, [holder("p", **STAFF), holder("q", **STAFF)], {"p": "same_email", "q": "same_email"}),
+        (keys(None, "1", **STAFF), [holder("p", None, "2", **STAFF)], {"p": "same_email"}),
+        (keys(None, "1", **STAFF), [holder("p", None, "2", **STAFF), holder("q", **STAFF)],
+         {"p": "same_email", "q": "same_email"}),
+    ],
+    ids=["several", "state_ids_contradict", "legacy_contradicts", "legacy_of_two", "shared_mailbox",
+         "numbers_contradict", "shared_although_one_contradicts"],
+)  # fmt: skip
+def test_what_is_not_certain_is_a_conflict_and_no_match(stranger, holders, near) -> None:
+    matched = find_matches({NEW: stranger}, holders, {})
 
-    busy = find_matches({NEW: keys("S1")}, [holder("p", "S1")], frozenset({"p"}))
-    assert (busy.matches, busy.conflicts) == ({}, (NEW,))
+    assert matched.matches == {}
+    assert matched.conflicts == {NEW: near}
 
+
+def test_whoever_lives_in_the_same_source_is_another_unless_it_was_this_one_before() -> None:
+    p = holder("p", "S1", outside=("old",))
+
+    busy = find_matches({NEW: keys("S1")}, [p], {"p": frozenset({"old"})})
+    assert (busy.matches, busy.conflicts) == ({}, {NEW: {"p": "same_state_id"}})
+
+    renamed = find_matches({NEW: keys("S1", legacy_ids=("old",))}, [p], {"p": frozenset({"old"})})
+    assert renamed.matches == {NEW: match("same_state_id")}
+
+
+def test_two_of_one_batch_who_meet_the_same_person_are_two() -> None:
     other = ("user", "other")
-    both = find_matches({NEW: keys("S1"), other: keys("S1")}, [holder("p", "S1")], frozenset())
-    assert (both.matches, both.conflicts) == ({}, (NEW, other))
+    both = find_matches({NEW: keys("S1"), other: keys("S1")}, [holder("p", "S1")], {})
+
+    assert (both.matches, set(both.conflicts)) == ({}, {NEW, other})
+
+
+def test_a_number_that_is_but_the_own_id_needs_the_name_too() -> None:
+    def school(record_id: str, number: str, name: str) -> MatchKeys:
+        record = {"sourcedId": record_id, "identifier": number, "name": name, "type": "school"}
+        return match_keys("org", record)
+
+    north = school("1", "1", "North High")
+    held = [Holder(entity_id="p", keys=north)]
+
+    assert find_matches({NEW: school("x", "1", "South")}, held, {}).matches == {}
+    assert find_matches({NEW: school("x", "1", "NORTH  HIGH")}, held, {}).matches
+    real = [Holder(entity_id="p", keys=school("a", "0101", "North High"))]
+    assert find_matches({NEW: school("b", "0101", "North High School")}, real, {}).matches
+
+
+def test_what_refers_to_others_is_told_by_our_ids() -> None:
+    course = {"sourcedId": "c", "courseCode": "ART", "title": "Art", "org": {"sourcedId": "s-x"}}
+    section = {
+        "sourcedId": "k", "classCode": "A5", "school": {"sourcedId": "s-x"},
+        "course": {"sourcedId": "c"}, "terms": [{"sourcedId": "t2"}, {"sourcedId": "t1"}],
+    }  # fmt: skip
+    ids = {
+        ("org", "s-x"): "school", ("course", "c"): "course",
+        ("academicSession", "t1"): "fall", ("academicSession", "t2"): "spring",
+    }  # fmt: skip
+    ours = {**course, "org": {"sourcedId": "school"}}
+
+    assert match_keys("course", course, ids).local_id == match_keys("course", ours).local_id
+    assert match_keys("course", course, {}).local_id is None
+    reordered = {**section, "terms": section["terms"][::-1]}
+    key = match_keys("class", section, ids).local_id
+    assert key == match_keys("class", reordered, ids).local_id is not None
+    del ids["academicSession", "t2"]
+    assert match_keys("class", section, ids).local_id is None
+    assert match_keys("class", {**section, "classCode": ""}, ids).local_id is None
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"ic.legacysourceId": " s1 "}, ("s1",)),
+        ({"ic": {"legacysourceId": "s1"}}, ("s1",)),
+        ({"legacySourcedIds": ["s1", "t1", "u1", 7]}, ("s1", "t1")),
+        ({"legacySource": "s1", "note": "x"}, ()),
+        (None, ()),
+    ],
+)
+def test_ids_from_before_are_read_from_the_metadata_of_any_entity(metadata, expected) -> None:
+    assert match_keys("user", {**user("u1"), "metadata": metadata}).legacy_ids == expected
+    school = {"sourcedId": "u1", "identifier": "n", "type": "school", "metadata": metadata}
+    assert match_keys("org", school).legacy_ids == expected
 
 
 def test_keys_are_trimmed_and_what_cannot_be_a_number_is_none() -> None:
     record = {**user("u1"), "userMasterIdentifier": " S1 ", "identifier": "x" * 256}
 
-    assert match_keys(record) == keys("S1", None)
-    assert not match_keys({**user("u1"), "identifier": "  "})
+    assert match_keys("user", record) == keys("S1", name="byron ada")
+    assert not match_keys("user", {**user("u1"), "identifier": "  "})
 
 
-def test_the_kind_is_that_of_the_primary_role() -> None:
+def test_the_kind_is_that_of_the_primary_role_and_only_staff_have_an_email_key() -> None:
     def roles(*names: str):
         kinds = [("secondary", n) for n in names[:-1]] + [("primary", names[-1])]
-        return {"roles": [{"roleType": t, "role": n} for t, n in kinds]}
+        found = [{"roleType": t, "role": n} for t, n in kinds]
+        return match_keys("user", {"roles": found, "email": " Ada@North.Example "})
 
-    assert match_keys(roles("parent", "teacher")).kind == "staff"
-    assert match_keys(roles("relative")).kind == "guardian"
-    assert match_keys(roles("student")).kind == "student"
+    assert (roles("parent", "teacher").kind, roles("teacher").email) == (
+        "staff",
+        "ada@north.example",
+    )
+    assert (roles("relative").kind, roles("relative").email) == ("guardian", None)
+    assert (roles("student").kind, roles("student").email) == ("student", None)
+
+
+def test_names_are_alike_without_case_accents_and_signs() -> None:
+    assert fold("O'Brien-Nuñez", "JO") == fold("obrien nunez", "Jo") == "obrien nunez jo"
+    assert fold("Byron", "") is None
+    assert fold("Byron", None) is None
+
+
+def test_a_key_that_many_share_suggests_nothing() -> None:
+    few = {f"p{n}": "same_local_id" for n in range(5)}
+    many = {f"p{n}": "same_local_id" for n in range(6)}
+
+    assert len(list(from_conflicts("user", [("x", few)]))) == 5
+    assert list(from_conflicts("user", [("x", many)])) == []
+    assert list(from_conflicts("course", [("x", few)])) == []

@@ -8,6 +8,7 @@ import typer
 
 from homeroom.commands import (
     authority,
+    crosswalk,
     demo,
     doctor,
     holds,
@@ -16,6 +17,7 @@ from homeroom.commands import (
     pull,
     replay,
     republish,
+    runs,
     snapshot,
     status,
     token,
@@ -39,8 +41,14 @@ app.command()(trace.trace)
 app.add_typer(holds.app, name="holds")
 app.add_typer(plans.app, name="plans")
 app.add_typer(authority.app, name="authority")
+app.command()(crosswalk.crosswalk)
+app.add_typer(crosswalk.app, name="suggestions")
+app.command()(crosswalk.merge)
+app.command()(crosswalk.split)
+app.command()(crosswalk.undo)
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.add_typer(runs.app, name="runs")
 app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)

@@ -159,7 +159,8 @@ class SourceSettings(BaseModel):
     by upload, and from `folder` or `sftp`.
     Two `secrets` may be valid at once while one is being changed; without any it takes no
     webhooks, because an empty secret is one that everybody has. `limits` replaces limits of ADR
-    0012 by the name of their guard, as `user.remove`.
+    0012 by the name of their guard, as `user.remove`. `predecessors` are
+    sources of the district whose ids its records may say that they had before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -174,6 +175,7 @@ class SourceSettings(BaseModel):
     sftp: SftpSettings | None = None
     pull: PullSettings | None = None
     limits: Mapping[str, LimitSettings] = Field(default_factory=dict)
+    predecessors: tuple[str, ...] = ()
     expect_every_seconds: int | None = Field(default=None, ge=1, alias="expectEverySeconds")
 
     @field_validator("limits")
@@ -284,6 +286,11 @@ class Settings(ServiceSettings):
         for key in keys:
             read_key(key.get_secret_value())
         return keys
+
+    @property
+    def predecessors(self) -> Mapping[str, tuple[str, ...]]:
+        """By source, the sources before it."""
+        return {source.id: source.predecessors for source in self.sources}
 
     @field_validator("sources")
     @classmethod

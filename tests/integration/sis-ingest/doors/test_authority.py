@@ -249,6 +249,36 @@ async def test_what_came_since_the_approval_waits_again(ingest: Ingest) -> None:
     assert (new["count"], new["approvals"]) == (60, [])
 
 
+async def test_a_source_that_moves_everybody_to_a_school_not_its_own_silences_few(
+    ingest: Ingest,
+) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    annex = {"sourcedId": "annex", "name": "Annex", "type": "school", "identifier": "2"}
+    await ingest.send("orgs.upserted", annex)
+    for number in range(40):
+        who = {**user(f"a{number}", org="annex"), STATE: f"S{number}"}
+        await ingest.send("users.upserted", who)
+    await ingest.settled()
+    await flipped(ingest, "sis")
+    await flipped(ingest, "sis-2", school="school-1")
+    for number in range(40):
+        await ingest.send("users.upserted", {**user(f"a{number}"), STATE: f"S{number}"}, at=5)
+    await ingest.settled()
+
+    assert len(await ingest.people()) == 15
+    hold = await only_hold(ingest)
+    assert (hold["entity"], hold["operation"], hold["count"]) == ("user", "remove", 15)
+    for who in ("ada", "bea"):
+        await decide(ingest, hold, "approve", who=who, itemsHash=hold["itemsHash"])
+
+    async def silent() -> bool:
+        return not await ingest.people()
+
+    await eventually(silent, within_s=20, what="what was approved is silent")
+    await settled(ingest)
+    assert (await look(ingest))["flip"] is None
+
+
 async def test_when_schools_become_one_everybody_in_them_is_asked_again(ingest: Ingest) -> None:
     await one_school(ingest, "sis", "sis-2")
     await flipped(ingest, "sis")

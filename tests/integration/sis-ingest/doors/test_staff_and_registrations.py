@@ -62,6 +62,19 @@ async def test_staff_come_go_and_stay_as_the_whole_file_says(ingest: Ingest) -> 
     assert sites == 1
 
 
+async def test_a_shrunken_file_removes_nobody_before_a_person_says_so(ingest: Ingest) -> None:
+    many = [str(number) for number in range(60)]
+    await ingest.load(staff(*many), source="hr")
+
+    report = await ingest.load(staff(*many[:10]), source="hr")
+
+    assert report["counts"]["user"]["missing"] == 50
+    assert len(await ingest.people()) == 60
+    page = await ingest.http.get("/holds", headers=token("viewer"))
+    (hold,) = page.json()["holds"]
+    assert (hold["entity"], hold["operation"], hold["count"]) == ("user", "remove", 50)
+
+
 async def test_a_bad_row_is_named_and_its_person_is_not_missed(ingest: Ingest) -> None:
     many = [person(str(number)) for number in range(30)]
     await ingest.load(written(many), source="hr")
@@ -118,6 +131,28 @@ async def test_the_sis_speaks_for_whom_it_has_also_when_it_comes_later(ingest: I
     await ingest.send("users.deleted", {"sourcedId": "sis-1"}, at=9)
     await ingest.settled()
     assert await ingest.people() == {"staff-1": "Ada"}
+
+
+SCHOOL = {"sourcedId": "sis-oak", "name": "Oak", "type": "school", "identifier": "12"}
+
+
+async def test_a_site_is_the_school_of_the_sis_with_the_same_number(ingest: Ingest) -> None:
+    await ingest.send("orgs.upserted", SCHOOL)
+    await ingest.settled()
+
+    await ingest.load(staff("1"), source="hr")
+    await register(ingest, "registrations.submitted", form(), 1)
+
+    orgs = await ingest.pool.fetch(
+        "SELECT entity_id, data->>'name' AS name FROM sis_ingest.resolved_record"
+        " WHERE entity = 'org' AND NOT deleted"
+    )
+    assert [tuple(row) for row in orgs] == [("sis-oak", "Oak")]
+    places = await ingest.pool.fetch(
+        "SELECT DISTINCT data->'roles'->0->'org'->>'sourcedId' AS org"
+        " FROM sis_ingest.resolved_record WHERE entity = 'user'"
+    )
+    assert [row["org"] for row in places] == ["sis-oak"]
 
 
 async def test_an_employees_number_takes_no_students_id(ingest: Ingest) -> None:
@@ -182,6 +217,25 @@ async def test_a_student_of_the_sis_is_known_by_the_state_id_and_the_sis_speaks(
     await ingest.post(closed, source="forms", webhook_id="f2")
     await ingest.settled()
     assert await ingest.people() == {"registration-r1": "Augusta"}
+
+
+async def test_who_only_has_the_same_name_and_birth_date_is_suggested_to_a_person(
+    ingest: Ingest,
+) -> None:
+    await register(ingest, "registrations.submitted", form(guardians=[]), 1)
+
+    await ingest.send("users.upserted", user("sis-9"))
+    await ingest.send(
+        "demographics.upserted", {"sourcedId": "sis-9", "birthDate": "2020-12-10"}, at=1
+    )
+    await ingest.settled()
+
+    assert sorted(await ingest.people()) == ["registration-r1", "sis-9"]
+    page = await ingest.http.get(
+        "/crosswalk/suggestions", params={"district": "d1"}, headers=token("viewer")
+    )
+    (found,) = page.json()["suggestions"]
+    assert {found["id"], found["otherId"]} == {"registration-r1", "sis-9"}
 
 
 async def test_a_file_of_registrations_adds_and_removes_nobody_it_does_not_name(

@@ -67,6 +67,8 @@ async def test_every_copy_of_a_person_says_where_and_since_which_delivery(ingest
     await ingest.settled()
     other = {**user("x1"), "identifier": "7"}
     second = (await ingest.send("users.upserted", other, source="sis-2")).json()
+    born = {"sourcedId": "u1", "status": "active", "birthDate": "2015-03-04"}
+    third = (await ingest.send("demographics.upserted", born)).json()
     await ingest.settled()
 
     page = (await ingest.http.get("/trace/people/u1", headers=token("viewer"))).json()
@@ -76,9 +78,12 @@ async def test_every_copy_of_a_person_says_where_and_since_which_delivery(ingest
         for c in page["copies"]
     ] == [
         ("source_record", "sis", "u1", "active", ids["correlationId"], "first_outside_id"),
+        ("source_demographics", "sis", "u1", "active", third["correlationId"], "first_outside_id"),
         ("source_record", "sis-2", "x1", "active", second["correlationId"], "same_local_id"),
         ("resolved_record", "resolved", "u1", "active", ids["correlationId"], None),
+        ("resolved_demographics", "resolved", "u1", "active", third["correlationId"], None),
     ]
+    assert "2015" not in str(page)
     assert "Ada" not in str(page)
     elsewhere = await ingest.http.get("/trace/people/u1", headers=token("viewer", ["d2"]))
     assert elsewhere.json()["copies"] == []

@@ -213,9 +213,10 @@ async def test_a_broken_address_does_not_hold_up_another(clock):
 
     async with _client(outside, clock, breaker_failures=1) as http:
         await http.request("GET", "https://a.example/", name="t")
-        answer = await http.request("GET", "https://b.example/", name="t")
+        answer = await http.request("GET", "https://b.example/", name="u")
 
-    assert answer.status_code == 200
+        assert answer.status_code == 200
+        assert (http.is_open("t"), http.is_open("u")) == (True, False)
 
 
 async def test_throttling_does_not_open_the_breaker(clock):

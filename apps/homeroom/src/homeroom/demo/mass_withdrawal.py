@@ -37,6 +37,7 @@ def lose_a_third(outside: Outside, file: Path, *, shrunken: Path) -> None:
     students = student_ids(file)
     count = max(FEWEST, len(students) // 3)
     if count >= len(students):
+        outside.leave_out(TITLE, f"{len(students)} students are too few to lose {count} of them")
         return
     # From the end: those at the beginning were in the chapters, and newer webhooks protect them.
     lacking(file, shrunken, set(students[-count:]))
@@ -59,7 +60,7 @@ def withdraw_a_third(outside: Outside, office: Office) -> None:
     students = len(office.enrolled())
     share = max(FEWEST + 1, students // 3) / students
     if share >= 1:
-        outside.journal.display.say(f"\n  left out: {CLERK_TITLE}: too few students")
+        outside.leave_out(CLERK_TITLE, f"{students} students are too few")
         return
     if office.emulated.hints:
         # One by one they would be let through up to the limit; read together they all wait.

@@ -70,6 +70,11 @@ class Outside:
             self.known_pages[key] = self.operator.offers(service, path)
         return self.known_pages[key]
 
+    def leave_out(self, what: str, why: str) -> None:
+        """Say, and keep for the evidence, that a part of the story is not told, and why."""
+        self.found.setdefault("leftOut", []).append({"what": what, "why": why})
+        self.journal.display.say(f"             left out: {what}: {why}")
+
     def close(self) -> None:
         """Give all connections back."""
         for vendor in (self.vendor, self.one_school):

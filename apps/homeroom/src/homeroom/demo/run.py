@@ -111,7 +111,9 @@ def _summary(display: Display, found: Mapping[str, Any], options: DemoOptions) -
     display.say()
     timelines(display, found.get("chapters", {}))
     display.say(f"evidence: {options.layout.evidence}")
-    display.good("OK: every step ended as it should")
+    left_out = len(found.get("leftOut", ()))
+    but = f"; {left_out} left out, as said above" if left_out else ""
+    display.good(f"OK: every step ended as it should{but}")
 
 
 def timelines(display: Display, chapters: Mapping[str, Any]) -> None:

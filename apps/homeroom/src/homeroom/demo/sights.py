@@ -56,6 +56,8 @@ def one_school_sees(outside: Outside, cast: Cast, person_id: str, *, status: str
     Who leaves its school, or the district, leaves its view as a tombstone.
     """
     if cast.home != outside.one_school_org:
+        why = f"no student of {outside.one_school_org} plays"
+        outside.leave_out(f"{ONE_SCHOOL}: {person_id}", why)
         return []
     return [
         Sight(
@@ -73,6 +75,7 @@ def group_has(
     """The person's account is a member of the class's group, and no longer of the one `lost`."""
     outside = told.outside
     if class_id not in cast.in_force:
+        outside.leave_out(f"{GROUPS}: {person_id}", f"class {class_id} is not held today")
         return []
     account_id = ""
 
@@ -108,6 +111,7 @@ def device_collected(told: Chapter, person_id: str) -> list[Sight]:
     """A ticket to collect the leaver's device, and the device's own history says it too."""
     outside = told.outside
     if person_id not in outside.holders:
+        outside.leave_out(f"{HELP_DESK}: {person_id}", "this person holds no device")
         return []
 
     def seen() -> bool:

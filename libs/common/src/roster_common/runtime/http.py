@@ -146,6 +146,10 @@ class HttpClient:
         """Call the system of this name by a policy of its own; before its first call."""
         self._policies[name] = policy
 
+    def is_open(self, name: str) -> bool:
+        """Say whether the breaker of any address called by this name holds calls back."""
+        return any(key[0] == name and one.breaker.is_open for key, one in self._addresses.items())
+
     async def close(self) -> None:
         """Give all connections back, within five seconds."""
         async with asyncio.timeout(5.0):

@@ -155,8 +155,12 @@ METRICS: tuple[MetricSpec, ...] = (
         name="identity_matches_total",
         kind="counter",
         unit="records",
-        meaning="Outside ids not seen before whose record met a person we know, by rule",
-        labels={"outcome": frozenset({"same_state_id", "same_local_id", "conflict"})},
+        meaning="Outside ids not seen before whose record met one we know, by rule",
+        labels={
+            "outcome": frozenset(
+                {"same_state_id", "same_local_id", "same_legacy_id", "same_email", "conflict"}
+            )
+        },
     ),
     MetricSpec(
         name="deliveries_total",
@@ -207,7 +211,14 @@ METRICS: tuple[MetricSpec, ...] = (
         kind="counter",
         unit="deliveries",
         meaning="Raw bodies and files forgotten when their time was over, and files without a run",
-        labels={"kind": frozenset({"body", "file", "stray"})},
+        labels={"kind": frozenset({"body", "file", "pull", "stray"})},
+    ),
+    MetricSpec(
+        name="source_last_success_seconds",
+        kind="gauge",
+        unit="Unix time",
+        meaning="When a source was last heard of with success: a delivery that was applied",
+        labels={"source": _BY_CODE},
     ),
     MetricSpec(
         name="sync_actions_total",

@@ -45,7 +45,10 @@ class DesiredAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActualAccount:
-    """How the account stands in the target; `attributes` holds owned ones only."""
+    """How the account stands in the target; `attributes` holds owned ones only.
+
+    Every account that was read has a username among them.
+    """
 
     account_id: str
     external_id: str | None
@@ -53,6 +56,11 @@ class ActualAccount:
     email: str | None
     enabled: bool
     attributes: Attributes
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether its id is all that is known, so that it is read before it is compared."""
+        return not self.attributes
 
     @property
     def state(self) -> str:

@@ -83,9 +83,9 @@ def drift(known: Known, seen: ActualAccount | None) -> Drifted | None:
     if seen is None:
         gone = Difference(field=ACCOUNT, expected_hash=_hash(before.account_id), actual_hash=None)
         return Drifted(known=known, seen=None, differences=(gone,))
+    names = set[str]() if before.is_bare else before.attributes.keys() | seen.attributes.keys()
     pairs = [
-        (name, before.attributes.get(name), seen.attributes.get(name))
-        for name in sorted(before.attributes.keys() | seen.attributes.keys())
+        (name, before.attributes.get(name), seen.attributes.get(name)) for name in sorted(names)
     ]
     pairs.append((ACTIVE, str(before.enabled), str(seen.enabled)))
     differences = [

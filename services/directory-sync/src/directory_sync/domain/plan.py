@@ -51,9 +51,13 @@ class Enable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Find out whether a create whose answer we never saw was carried out; changes nothing."""
+    """Find out whether a create whose answer we never saw was carried out; changes nothing.
+
+    With `account_id`: how that account stands, of which no more is known.
+    """
 
     username: str
+    account_id: str | None = None
 
 
 Action: TypeAlias = Create | Update | Disable | Enable

@@ -1,7 +1,7 @@
 """What goes to and comes from the store when accounts are brought right. Pure data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from directory_sync.domain.account import AccountRecord, ActualAccount, Asked, Names
@@ -61,7 +61,7 @@ class AccountWrite:
     """The new state of our record; `error_code` None clears the last error.
 
     `unheeded` None leaves what the target did not take as it is. `named`: this commit tells the
-    roster the names.
+    roster the names. `erased`: what names the person leaves our records with it.
     """
 
     person_id: PersonId
@@ -72,6 +72,20 @@ class AccountWrite:
     cause: Cause
     unheeded: Asked | None = None
     named: bool = False
+    erased: bool = False
+
+
+def least(write: AccountWrite, person: Person | None) -> AccountWrite:
+    """The write without what names an erased person, once nothing is to be done any more.
+
+    Id and state of the account stay, so that it is known and kept off. Source: blueprint
+    invariant 11.
+    """
+    actual = write.actual
+    if person is not None or write.asked_at is not None or (actual and actual.enabled):
+        return write
+    bare = None if actual is None else replace(actual, username="", email=None, attributes={})
+    return replace(write, names=None, actual=bare, unheeded={}, erased=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

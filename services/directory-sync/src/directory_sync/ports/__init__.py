@@ -164,7 +164,7 @@ class Accounts(Protocol):
         *,
         now: datetime,
     ) -> None:
-        """Store records as given."""
+        """Store records as given; erased ones leave the ledger of names."""
         ...
 
     async def taken(
@@ -221,6 +221,10 @@ class Accounts(Protocol):
         self, district_id: DistrictId, target_id: TargetId, *, before: datetime
     ) -> None:
         """Forget accounts, and names that are no person's, which were last seen before then."""
+        ...
+
+    async def bare_found(self, district_id: DistrictId) -> None:
+        """Keep keys alone of accounts found in targets that work nothing off any more."""
         ...
 
     async def drop_found(

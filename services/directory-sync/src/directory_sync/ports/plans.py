@@ -75,6 +75,10 @@ class Plans(Protocol):
         """Open plans whose time is over."""
         ...
 
+    async def emptied(self, district_id: DistrictId) -> Sequence[Plan]:
+        """Open plans, but for first connections, in which nothing waits any more."""
+        ...
+
     async def save(self, plan: Plan) -> None:
         """Store a plan as given, without its items."""
         ...

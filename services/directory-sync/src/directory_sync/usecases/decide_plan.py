@@ -16,6 +16,8 @@ from directory_sync.usecases.connect_target import release_connection
 from roster_common.holds import Decision, Refused, approve, expire, reject
 from roster_common.ports import Clock
 
+# As sis-ingest says it of a hold.
+EMPTIED: Final = "nothing_held"
 _KEPT: Final = timedelta(days=30)
 # As long as the log (ADR 0013).
 _STEPS_KEPT: Final = timedelta(days=7)
@@ -72,19 +74,36 @@ class DecidePlan:
             )
 
     async def tidy(self, policies: Sequence[Policy]) -> None:
-        """End plans whose time is over, and forget what nobody asks for. Commits; may run twice."""
+        """End plans whose time is over or in which nothing waits any more; forget what nobody asks
+        for. Commits; may run twice.
+        """
         now = self.clock.now()
         for district_id in sorted({p.district_id for p in policies}):
             async with self.units.begin() as unit:
                 overdue = await unit.plans.overdue(district_id, now=now)
+                emptied = await unit.plans.emptied(district_id)
                 await unit.plans.forget(
                     district_id,
                     spent_before=now - WINDOW,
                     steps_before=now - _STEPS_KEPT,
                     ended_before=now - _KEPT,
                 )
+                await unit.accounts.bare_found(district_id)
             for plan in overdue:
                 await self._expire(plan)
+            for plan in emptied:
+                await self._close(plan)
+
+    async def _close(self, plan: Plan) -> None:
+        """End a plan that lost all it held; it may have been filled or decided meanwhile."""
+        async with self.units.begin() as unit:
+            current = await _locked(unit, plan)
+            if current.decision.state != "open" or await unit.plans.waiting(current):
+                return
+            decision = replace(current.decision, state="expired")
+            current = replace(current, reason=EMPTIED)
+            now = self.clock.now()
+            await end_plan(unit, current, decision, PlanStep.EXPIRED, origin="schedule", now=now)
 
     async def _expire(self, plan: Plan) -> None:
         async with self.units.begin() as unit:

@@ -24,7 +24,8 @@ from directory_sync.domain.plans import (
 )
 from directory_sync.domain.policy import Policy
 from directory_sync.ports import Unit
-from directory_sync.usecases.planning import Planner, Result
+from directory_sync.usecases.planning import Planner
+from directory_sync.usecases.results import Result
 from roster_common.holds import Limit
 from roster_common.ports import IdSource
 

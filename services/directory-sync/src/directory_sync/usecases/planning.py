@@ -3,66 +3,37 @@ nothing, so a round, a guard's backlog, a first connection and a dry run are one
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Final, TypeAlias
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from directory_sync.domain.account import AccountRecord, ActualAccount, Names, NameSource
-from directory_sync.domain.fact import AccountNamed, Cause
+from directory_sync.domain.fact import Cause
 from directory_sync.domain.guard import Wish
 from directory_sync.domain.ids import PersonId
 from directory_sync.domain.matching import MatchRefused, match_found
 from directory_sync.domain.names import NameRefused, Taken, choose, key_of, stems_of
 from directory_sync.domain.person import Person, Role, current_role, why
-from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update, plan
+from directory_sync.domain.plan import Action, Look, plan
 from directory_sync.domain.plans import DISABLE
-from directory_sync.domain.work import AccountWrite, Claimed
+from directory_sync.domain.work import AccountWrite, Claimed, least
 from directory_sync.ports import Unit, Wiring
+from directory_sync.usecases.results import (
+    Prepared,
+    Refused,
+    Result,
+    Settled,
+    action_of,
+    attributes_of,
+    is_idle,
+    links,
+    named_fact,
+    names_of,
+)
 
 # Planning a page takes some 20 ms, in which nothing else of this process runs.
 _PAGE: Final = 250
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """One person with an action to carry out. `names` are those the account will have."""
-
-    claimed: Claimed
-    names: Names | None
-    known: ActualAccount | None
-    action: Action | Look
-
-    @property
-    def links(self) -> bool:
-        """Whether the account stood there and becomes this person's now."""
-        return _links(self.claimed, self.known)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """Nothing to ask the target for; `write` when our record changes all the same.
-
-    `linked`: an account that stood there is this person's from now on.
-    """
-
-    claimed: Claimed
-    write: AccountWrite | None
-    named: AccountNamed | None
-    linked: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """No action can be given until facts or policy change; `code` says why."""
-
-    claimed: Claimed
-    names: Names | None
-    actual: ActualAccount | None
-    code: str
-
-
-Result: TypeAlias = Prepared | Settled | Refused
 
 
 class Planner:
@@ -113,7 +84,7 @@ class Planner:
         """Everybody about whom a round would do or say something, and what that goes back to."""
         found: dict[PersonId, Cause] = {}
         async for results in self._all(unit):
-            found |= {r.claimed.person_id: r.claimed.cause for r in results if not _idle(r)}
+            found |= {r.claimed.person_id: r.claimed.cause for r in results if not is_idle(r)}
         return found
 
     async def leaving(self, unit: Unit, *, passed_since: datetime) -> Sequence[Wish]:
@@ -152,7 +123,7 @@ class Planner:
             person_id=one.person_id,
             action=action,
             reason=reason,
-            attributes=_attributes(result),
+            attributes=attributes_of(result),
             cause=one.cause,
         )
 
@@ -194,6 +165,9 @@ class Planner:
             if isinstance(found, MatchRefused):
                 return Refused(claimed=one, names=_held(record), actual=None, code=found.code)
             actual = found
+        if actual is not None and actual.is_bare:
+            look = Look(username=actual.username, account_id=actual.account_id)
+            return Prepared(claimed=one, names=_held(record), known=actual, action=look)
         names = choose(
             person,
             held=_held(record) or _names_found(actual),
@@ -241,70 +215,15 @@ class Planner:
             cause=one.cause,
         )
         named = None if actual is None else named_fact(self.wiring, one, names)
-        write = replace(write, named=named is not None)
-        return Settled(claimed=one, write=write, named=named, linked=_links(one, actual))
-
-
-def _idle(result: Result) -> bool:
-    return isinstance(result, Settled) and not result.linked and result.named is None
-
-
-def _links(one: Claimed, actual: ActualAccount | None) -> bool:
-    return actual is not None and (one.record is None or one.record.actual is None)
+        write = least(replace(write, named=named is not None), one.person)
+        return Settled(claimed=one, write=write, named=named, linked=links(one, actual))
 
 
 def _surely(one: Claimed, actual: ActualAccount | None) -> ActualAccount | None:
     """The account of a person who is refused a name: ours already, or one that carries our id."""
-    if actual is None or not _links(one, actual) or actual.external_id == one.person_id:
+    if actual is None or not links(one, actual) or actual.external_id == one.person_id:
         return actual
     return None
-
-
-def action_of(result: Result) -> str | None:
-    """The word for what a result wants; None for nothing, a refusal, or a mere look."""
-    match result:
-        case Prepared(action=Create()):
-            return "create"
-        case Prepared(action=Update()):
-            return "update"
-        case Prepared(action=Disable()):
-            return DISABLE
-        case Prepared(action=Enable()):
-            return "enable"
-        case Settled(linked=True):
-            return "link"
-        case _:
-            return None
-
-
-def _attributes(result: Result) -> tuple[str, ...]:
-    match result:
-        case Prepared(action=Create(desired=desired)):
-            return tuple(sorted(desired.attributes))
-        case Prepared(action=Update(changes=changes) | Enable(changes=changes)):
-            return tuple(change.name for change in changes)
-        case _:
-            return ()
-
-
-def named_fact(wiring: Wiring, one: Claimed, names: Names | None) -> AccountNamed | None:
-    """What goes back to the roster when the directory decided a name that the roster lacks.
-
-    None when it was told before.
-    """
-    person = one.person
-    if names is None or person is None or (person.username and (person.email or not names.email)):
-        return None
-    if one.record is not None and one.record.named:
-        return None
-    return AccountNamed(
-        district_id=wiring.policy.district_id,
-        target_id=wiring.policy.target_id,
-        person_id=one.person_id,
-        username=names.username,
-        email=names.email,
-        cause=one.cause,
-    )
 
 
 def _held(record: AccountRecord | None) -> Names | None:
@@ -312,7 +231,7 @@ def _held(record: AccountRecord | None) -> Names | None:
 
 
 def _names_found(actual: ActualAccount | None) -> Names | None:
-    if actual is None:
+    if actual is None or actual.is_bare:
         return None
     return Names(username=actual.username, email=actual.email, source=NameSource.FOUND)
 
@@ -326,14 +245,3 @@ def _owning(taken: Taken, actual: ActualAccount | None, person_id: PersonId) -> 
         key_of(actual.username): person_id,
     }
     return replace(taken, usernames=usernames)
-
-
-def names_of(result: Result) -> Names | None:
-    """The names that a result gives this person; None when it gives none."""
-    match result:
-        case Prepared(names=names):
-            return names
-        case Settled(write=AccountWrite(names=names)):
-            return names
-        case _:
-            return None

@@ -18,8 +18,8 @@ from directory_sync.domain.work import AccountWrite, Claimed, Retry
 from directory_sync.ports import Unit, Units, Wiring
 from directory_sync.usecases.guarding import Guard, Ruling
 from directory_sync.usecases.mark_groups import mark_groups_of_accounts
-from directory_sync.usecases.planning import (
-    Planner,
+from directory_sync.usecases.planning import Planner
+from directory_sync.usecases.results import (
     Prepared,
     Refused,
     Result,

@@ -24,11 +24,11 @@ from directory_sync.domain.outcome import (
     is_refusal,
 )
 from directory_sync.domain.plan import Action, Create, Disable, Enable, Look, Update, not_taken
-from directory_sync.domain.work import AccountWrite, Retry
+from directory_sync.domain.work import AccountWrite, Retry, least
 from directory_sync.ports import Units, Wiring
 from directory_sync.usecases.mark_groups import mark_groups_of_accounts
-from directory_sync.usecases.planning import Prepared, named_fact
 from directory_sync.usecases.prepare_actions import Work, failed_fact
+from directory_sync.usecases.results import Prepared, named_fact
 from roster_common.ports import Clock
 
 
@@ -120,6 +120,8 @@ class RecordOutcomes:
         self, recorded: _Recorded, item: Prepared, actual: ActualAccount, *, linked: bool
     ) -> str:
         creating = isinstance(item.action, Create)
+        # A create met an account, or a look at one that we knew: nothing came to be.
+        met = linked and (creating or item.known is not None)
         switched = actual.enabled is not isinstance(item.action, Disable)
         if not (linked or switched or creating):
             return self._note_not_switched(recorded, item, actual)
@@ -127,7 +129,7 @@ class RecordOutcomes:
         unheeded = None if linked else _unheeded(item, actual)
         write = _write(item, item.names, actual, unheeded=unheeded)
         recorded.writes.append(replace(write, named=named is not None))
-        if not (linked and creating):
+        if not met:
             recorded.facts.append(self._applied_fact(item, actual))
         recorded.facts.extend(() if named is None else (named,))
         if linked:
@@ -253,7 +255,7 @@ def _write(
     error_code: str | None = None,
     unheeded: Asked | None = None,
 ) -> AccountWrite:
-    return AccountWrite(
+    write = AccountWrite(
         person_id=item.claimed.person_id,
         names=names,
         actual=actual,
@@ -262,6 +264,7 @@ def _write(
         cause=item.claimed.cause,
         unheeded=unheeded,
     )
+    return least(write, item.claimed.person)
 
 
 def _unheeded(item: Prepared, actual: ActualAccount) -> Asked | None:

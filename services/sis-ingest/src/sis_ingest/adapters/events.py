@@ -5,9 +5,12 @@ from typing import Any, assert_never
 
 from roster_common.contracts.envelope import Event, EventData
 from roster_common.contracts.identity_crosswalk_v1 import (
+    CrosswalkConfirmed,
+    CrosswalkDecision,
     CrosswalkLinked,
     CrosswalkMerged,
     CrosswalkSplit,
+    CrosswalkSuggested,
 )
 from roster_common.contracts.record_tobedeleted_v1 import TOBEDELETED
 from roster_common.contracts.record_upserted_v1 import UPSERTED
@@ -40,6 +43,7 @@ from sis_ingest.domain.events import (
     RecordToBeDeleted,
     RecordUpserted,
     SnapshotMoved,
+    SuggestionMoved,
     UserKeyChanged,
 )
 from sis_ingest.domain.identity import on_the_log
@@ -106,12 +110,10 @@ def to_data(event: DomainEvent) -> EventData:
             return _received(event)
         case SnapshotMoved():
             return _snapshot(event)
-        case OutsideIdLinked():
-            return CrosswalkLinked(**_meaning(event))
-        case OutsideIdMerged():
-            return CrosswalkMerged(**_meaning(event), merged_id=event.merged_id)
-        case OutsideIdSplit():
-            return CrosswalkSplit(**_meaning(event), split_from_id=event.split_from_id)
+        case OutsideIdLinked() | OutsideIdMerged() | OutsideIdSplit():
+            return _moved(event)
+        case SuggestionMoved():
+            return _suggestion(event)
         case UserKeyChanged():
             return UserKeyChangedV1(
                 person_id=event.person_id,
@@ -125,8 +127,8 @@ def to_data(event: DomainEvent) -> EventData:
             assert_never(event)
 
 
-def _meaning(event: OutsideIdLinked | OutsideIdMerged | OutsideIdSplit) -> dict[str, Any]:
-    return {
+def _moved(event: OutsideIdLinked | OutsideIdMerged | OutsideIdSplit) -> CrosswalkDecision:
+    fact: dict[str, Any] = {
         "entity": event.entity,
         "id": event.entity_id,
         "system": event.source_id,
@@ -134,6 +136,30 @@ def _meaning(event: OutsideIdLinked | OutsideIdMerged | OutsideIdSplit) -> dict[
         "match_rule": event.match_rule,
         "decided_by": event.decided_by,
     }
+    match event:
+        case OutsideIdLinked():
+            return CrosswalkLinked(**fact)
+        case OutsideIdMerged():
+            return CrosswalkMerged(**fact, merged_id=event.merged_id)
+        case OutsideIdSplit():
+            return CrosswalkSplit(**fact, split_from_id=event.split_from_id)
+        case _:
+            assert_never(event)
+
+
+def _suggestion(event: SuggestionMoved) -> CrosswalkSuggested | CrosswalkConfirmed:
+    one = event.suggestion
+    fact = {
+        "suggestion_id": one.suggestion_id,
+        "entity": one.entity,
+        "id": one.one_id,
+        "other_id": one.other_id,
+        "match_rule": one.rule,
+        "score": one.score,
+    }
+    if event.moment == "suggested":
+        return CrosswalkSuggested(**fact)
+    return CrosswalkConfirmed(**fact, decided_by=one.decided_by or "")
 
 
 def _keys(outside_ids: Sequence[str]) -> tuple[str, ...]:

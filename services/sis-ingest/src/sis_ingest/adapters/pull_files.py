@@ -7,6 +7,7 @@ one item of the source in each line, as the source worded it.
 import asyncio
 import hashlib
 import os
+import re
 import shutil
 import zipfile
 import zlib
@@ -27,6 +28,7 @@ from sis_ingest.ports import OpenSnapshot, SnapshotLimits, SnapshotRefused
 from sis_ingest.ports.pulls import Access, Item, Piece, PullSpec
 
 _MANIFEST: Final = "manifest.json"
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PIECE_BYTES: Final = 1024 * 1024
 _HASH_BYTES: Final = 16
 _REFERRING: Final = "enrollment"
@@ -55,6 +57,15 @@ class DiskPullFiles:
     async def drop(self, pull_id: str) -> None:
         """See the port."""
         await asyncio.to_thread(shutil.rmtree, self._folder / pull_id, ignore_errors=True)
+
+    async def kept(self) -> Sequence[str]:
+        """See the port. Names that are none of ours are left alone."""
+        return await asyncio.to_thread(self._kept)
+
+    def _kept(self) -> Sequence[str]:
+        if not self._folder.is_dir():
+            return ()
+        return [one.name for one in self._folder.iterdir() if _ID.fullmatch(one.name)]
 
     def _append(self, pull_id: str, section: str, items: Sequence[Item], at: int) -> int:
         folder = self._folder / pull_id

@@ -21,26 +21,32 @@ from sis_ingest.adapters.postgres.inbox import GroupedInbox
 from sis_ingest.adapters.postgres.pulls import PostgresPullDesk
 from sis_ingest.adapters.postgres.replays import PostgresReplayDesk
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
+from sis_ingest.adapters.postgres.suggestions import PostgresSuggestionDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.pull_files import DiskPullFiles
 from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.bootstrap.sources import ConfiguredSources, drop_of
+from sis_ingest.domain.deliveries import Place
 from sis_ingest.entrypoints.http.authority import authority_routes
 from sis_ingest.entrypoints.http.crosswalk import crosswalk_routes
 from sis_ingest.entrypoints.http.holds import hold_routes
 from sis_ingest.entrypoints.http.operations import operation_routes
 from sis_ingest.entrypoints.http.pulls import examination_routes, pull_routes
 from sis_ingest.entrypoints.http.replays import replay_routes
-from sis_ingest.entrypoints.http.snapshots import snapshot_routes
+from sis_ingest.entrypoints.http.snapshots import run_routes, snapshot_routes
+from sis_ingest.entrypoints.http.suggestions import suggestion_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
 from sis_ingest.entrypoints.jobs.drops import DropWatcher, drops_check
 from sis_ingest.entrypoints.jobs.flips import LOOP as SETTLE_FLIPS
 from sis_ingest.entrypoints.jobs.flips import FlipSettler
+from sis_ingest.entrypoints.jobs.freshness import EVERY_S as AGES_EVERY_S
+from sis_ingest.entrypoints.jobs.freshness import LOOP as AGES_LOOP
+from sis_ingest.entrypoints.jobs.freshness import Freshness
 from sis_ingest.entrypoints.jobs.holds import LOOP, HoldKeeper
-from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller
+from sis_ingest.entrypoints.jobs.pullers import HintFollower, SourcePuller, pulls_check
 from sis_ingest.entrypoints.jobs.purge import EVERY_S as PURGE_EVERY_S
 from sis_ingest.entrypoints.jobs.purge import LOOP as PURGE_LOOP
 from sis_ingest.entrypoints.jobs.purge import TIMEOUT_S as PURGE_TIMEOUT_S
@@ -60,6 +66,7 @@ from sis_ingest.usecases.ask_replay import AskReplay
 from sis_ingest.usecases.collect_drop import CollectDrop
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.decide_ids import DecideIds
+from sis_ingest.usecases.decide_suggestion import DecideSuggestion
 from sis_ingest.usecases.flip_authority import FlipAuthority
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
@@ -71,6 +78,7 @@ from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.merge import Merge
 from sis_ingest.usecases.move_ids import MoveIds
 from sis_ingest.usecases.pull_source import PullSource
+from sis_ingest.usecases.purge_pulls import PurgePulls
 from sis_ingest.usecases.purge_raw import PurgeRaw
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
@@ -81,6 +89,7 @@ from sis_ingest.usecases.reread import Reread
 from sis_ingest.usecases.settle_flip import SettleFlip
 from sis_ingest.usecases.split import Split
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from sis_ingest.usecases.suggest import Suggest
 from sis_ingest.usecases.undo import Undo
 from sis_ingest.usecases.weigh_flip import WeighFlip
 
@@ -102,18 +111,20 @@ def build(settings: Settings) -> FastAPI:
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock, ids=runtime.ids)
-        recognise = Recognise(clock=runtime.clock, move=move, keep=keep, met=_count_met)
-        record = RecordChanges(
+        recognise = Recognise(
             clock=runtime.clock,
-            guard=GuardChanges(clock=runtime.clock, keep=keep, recognise=recognise),
-            identify=Identify(clock=runtime.clock, ids=runtime.ids, recognise=recognise),
+            move=move,
+            keep=keep,
+            met=_count_met,
+            predecessors=settings.predecessors,
         )
+        record = _recording(runtime, keep, recognise)
         accepted = Bell()
         _add_webhooks(settings, app, runtime, units, sources, runs, record, accepted)
         importer = _add_snapshots(settings, app, runtime, units, sources, runs, record, recognise)
         flips = Bell()
         _add_holds(app, runtime, units, record, flips)
-        _add_authority(app, runtime, units, sources, flips)
+        _add_authority(app, runtime, units, sources, keep, flips)
         _add_pulls(settings, app, runtime, units, sources, record, accepted)
         _add_replays(app, runtime, units, sources, record, importer)
         app.include_router(
@@ -141,8 +152,21 @@ def build(settings: Settings) -> FastAPI:
             )
 
         runtime.health.add("inbox", inbox, critical=False)
+        freshness = Freshness(sources, runs, runtime.clock)
+        runtime.every(AGES_LOOP, AGES_EVERY_S, freshness)
+        runtime.health.add("sources", freshness.check, critical=False)
 
     return create_app(settings, wire)
+
+
+def _recording(runtime: Runtime, keep: KeepHold, recognise: Recognise) -> RecordChanges:
+    clock, ids = runtime.clock, runtime.ids
+    suggest = Suggest(clock=clock, ids=ids)
+    return RecordChanges(
+        clock=clock,
+        guard=GuardChanges(clock=clock, keep=keep, recognise=recognise),
+        identify=Identify(clock=clock, ids=ids, recognise=recognise, suggest=suggest),
+    )
 
 
 def _add_webhooks(
@@ -192,6 +216,7 @@ def _add_snapshots(
             viewer=runtime.operators.require("viewer"),
         )
     )
+    app.include_router(run_routes(runs, viewer=runtime.operators.require("viewer")))
     importer = ImportSnapshot(
         units=units,
         files=files,
@@ -207,7 +232,13 @@ def _add_snapshots(
     )
     keep = timedelta(days=settings.raw_retention_days)
     purge = PurgeRaw(units=units, files=files, clock=runtime.clock, keep=keep)
-    runtime.every(PURGE_LOOP, PURGE_EVERY_S, Purger(purge), timeout_s=PURGE_TIMEOUT_S)
+    pulls = PurgePulls(
+        units=units,
+        pages=DiskPullFiles(settings.data_dir / "pulls"),
+        clock=runtime.clock,
+        keep=keep,
+    )
+    runtime.every(PURGE_LOOP, PURGE_EVERY_S, Purger(purge, pulls), timeout_s=PURGE_TIMEOUT_S)
     loops = SnapshotImporter(importer, sources, runs)
     for number in range(1, _IMPORT_LOOPS + 1):
         runtime.loop(f"import-snapshots-{number}", loops.loop(bell.ear()))
@@ -280,16 +311,12 @@ def _add_drops(
 
 
 def _add_crosswalk(app: FastAPI, runtime: Runtime, decide: DecideIds) -> None:
-    app.include_router(
-        crosswalk_routes(
-            Merge(decide=decide),
-            Split(decide=decide, ids=runtime.ids),
-            Undo(decide=decide),
-            PostgresCrosswalkDesk(runtime.database),
-            approver=runtime.operators.require("approver"),
-            viewer=runtime.operators.require("viewer"),
-        )
-    )
+    gates = {role: runtime.operators.require(role) for role in ("viewer", "approver")}
+    desk = PostgresCrosswalkDesk(runtime.database)
+    suggestions = PostgresSuggestionDesk(runtime.database)
+    app.include_router(suggestion_routes(DecideSuggestion(decide=decide), suggestions, **gates))
+    merge, split, undo = Merge(decide=decide), Split(decide=decide), Undo(decide=decide)
+    app.include_router(crosswalk_routes(merge, split, undo, desk, **gates))
 
 
 def _count_met(outcome: str, times: int) -> None:
@@ -301,10 +328,11 @@ def _add_authority(
     runtime: Runtime,
     units: PostgresUnits,
     sources: ConfiguredSources,
+    holds: KeepHold,
     bell: Bell,
 ) -> None:
     desk = PostgresAuthorityDesk(runtime.database)
-    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock)
+    weigh, keep = WeighFlip(units=units), KeepFlip(clock=runtime.clock, keep=holds)
     flip = FlipAuthority(
         units=units,
         clock=runtime.clock,
@@ -388,14 +416,25 @@ def _add_pulls(
         )
     )
     app.include_router(examination_routes(sources, operator=runtime.operators.require("operator")))
+    places: list[Place] = []
     for source in sources.all():
         name, pulling = source.place.source_id, source.pulling
         if pulling is None:
             continue
-        puller = SourcePuller(source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear())
+        places.append(source.place)
+        puller = SourcePuller(
+            source, pulling, ask=ask, pull=pull, desk=desk, ear=bell.ear(), clock=runtime.clock
+        )
         runtime.loop(f"pull:{name}", puller.run)
         if source.hints is not None:
             follower = HintFollower(
                 source, source.hints, pulling, reread=reread, ear=accepted.ear()
             )
             runtime.loop(f"hints:{name}", follower.run)
+
+    async def pulls() -> Check:
+        found = await desk.standings(places)
+        return pulls_check(found, runtime.clock.now(), runtime.http.is_open)
+
+    if places:
+        runtime.health.add("pulls", pulls, critical=False)

@@ -12,6 +12,7 @@ from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.records import Record
 from sis_ingest.domain.runs import Run
+from sis_ingest.domain.suggestions import Suggestion
 
 KeyChange: TypeAlias = Literal["sis_migration", "merge", "split"]
 
@@ -108,6 +109,20 @@ class OutsideIdSplit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuggestionMoved:
+    """Two of our ids may be one, or a person said that they are."""
+
+    moment: Literal["suggested", "confirmed"]
+    suggestion: Suggestion
+    cause: Cause
+
+    @property
+    def district_id(self) -> str:
+        """The suggestion's."""
+        return self.suggestion.district_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserKeyChanged:
     """The outside ids a person is known by have changed; our id stays."""
 
@@ -136,6 +151,7 @@ DomainEvent: TypeAlias = (
     | OutsideIdLinked
     | OutsideIdMerged
     | OutsideIdSplit
+    | SuggestionMoved
     | UserKeyChanged
     | HoldMoved
 )

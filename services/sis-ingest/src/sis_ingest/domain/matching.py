@@ -1,50 +1,43 @@
-"""Link instead of create: an outside id not seen before may mean a person we know. Pure.
+"""Link instead of create: an outside id not seen before may mean a record we know. Pure.
 
-Rules in order: the state's id (`userMasterIdentifier`), then the local number (`identifier`),
-within the district and between people of one kind. What is not certain is no match: two people
-taken for one is worse than one taken for two, which an operator can merge.
+Rules in order, within a district and between records of one kind: the state's id, the local
+number, an id that the record had before, a staff member's e-mail. What is not certain is no match:
+two taken for one is worse than one taken for two, which an operator can merge.
 Source: blueprint invariants 4 and 8, ADR 0014.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from sis_ingest.domain.records import Record
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.match_keys import MatchKeys
 from sis_ingest.domain.references import IdKey
 
-MatchRule: TypeAlias = Literal["same_state_id", "same_local_id"]
-Kind: TypeAlias = Literal["student", "guardian", "staff"]
+MatchRule: TypeAlias = Literal["same_state_id", "same_local_id", "same_legacy_id", "same_email"]
+# Our ids that a record may mean, but not certainly, and the rule that met each.
+Near: TypeAlias = Mapping[str, MatchRule]
 
-_GUARDIANS: Final = frozenset({"guardian", "parent", "relative"})
-# A longer one is no number of a person, and would not fit the index.
-_LONGEST: Final = 255
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchKeys:
-    """What a user's record says that may name the same person in another record."""
-
-    state_id: str | None
-    local_id: str | None
-    kind: Kind
-
-    def __bool__(self) -> bool:
-        return self.state_id is not None or self.local_id is not None
+# In the order of import, so that what a key refers to has an id of ours before it.
+MATCHED: Final[tuple[Entity, ...]] = ("org", "academicSession", "course", "class", "user")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """A person of the district, active or gone, who carries these keys."""
+    """A record of the district, active or gone, that carries some of these keys.
+
+    `outside` are ids by which the strangers' source, or one before it, knows the record.
+    """
 
     entity_id: str
     keys: MatchKeys
+    outside: Set[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Whom a new outside id means, and by which rule."""
+    """Which record a new outside id means, and by which rule."""
 
     entity_id: str
     rule: MatchRule
@@ -55,75 +48,97 @@ class Matched:
     """`conflicts` met somebody, but not certainly: they get an id of their own."""
 
     matches: Mapping[IdKey, Match]
-    conflicts: tuple[IdKey, ...]
-
-
-def match_keys(record: Record) -> MatchKeys:
-    """The keys of a user's record, trimmed; the kind is that of its primary role."""
-    return MatchKeys(
-        state_id=_key(record.get("userMasterIdentifier")),
-        local_id=_key(record.get("identifier")),
-        kind=_kind(record),
-    )
+    conflicts: Mapping[IdKey, Near]
 
 
 def find_matches(
-    strangers: Mapping[IdKey, MatchKeys], holders: Sequence[Holder], busy: Set[str]
+    strangers: Mapping[IdKey, MatchKeys],
+    holders: Sequence[Holder],
+    busy: Mapping[str, Set[str]],
 ) -> Matched:
-    """Which strangers are people we know.
+    """Which strangers are records we know.
 
-    `busy` holds our ids that another record of the strangers' source speaks for today: whoever
-    has one is somebody else there. Two strangers of one batch that meet the same person are two
-    people; neither is matched.
+    `busy` holds, by our id, the outside ids of the strangers' source that live there today: whoever
+    has one is another record there, unless the stranger says that it was this one before. Two
+    strangers of one batch that meet the same record are two; neither is matched.
     """
     met = {key: _meet(keys, holders) for key, keys in strangers.items()}
     claims = Counter(match.entity_id for match in met.values() if isinstance(match, Match))
     matches: dict[IdKey, Match] = {}
-    conflicts: list[IdKey] = []
+    conflicts: dict[IdKey, Near] = {}
     for key, match in met.items():
-        if (
-            isinstance(match, Match)
-            and match.entity_id not in busy
-            and claims[match.entity_id] == 1
+        if not isinstance(match, Match):
+            if match:
+                conflicts[key] = match
+        elif claims[match.entity_id] > 1 or (
+            busy.get(match.entity_id, frozenset()) - set(strangers[key].legacy_ids)
         ):
+            conflicts[key] = {match.entity_id: match.rule}
+        else:
             matches[key] = match
-        elif match is not None:
-            conflicts.append(key)
-    return Matched(matches=matches, conflicts=tuple(conflicts))
+    return Matched(matches=matches, conflicts=conflicts)
 
 
-def _meet(keys: MatchKeys, holders: Sequence[Holder]) -> Match | Literal["several"] | None:
-    kin = [holder for holder in holders if holder.keys.kind == keys.kind]
-    if keys.state_id is not None:
-        found = {h.entity_id for h in kin if h.keys.state_id == keys.state_id}
-        if found:
-            return _only(found, "same_state_id")
-    if keys.local_id is None:
-        return None
-    found = {
-        h.entity_id
-        for h in kin
-        if h.keys.local_id == keys.local_id and not _contradict(h.keys.state_id, keys.state_id)
-    }
-    return _only(found, "same_local_id") if found else None
+def _meet(keys: MatchKeys, holders: Sequence[Holder]) -> Match | Near:
+    """The one record meant by the first rule that is certain; else all that were near."""
+    near: dict[str, MatchRule] = {}
+    for rule, same in _RULES:
+        found = [holder for holder in holders if same(keys, holder)]
+        ids = {h.entity_id for h in found}
+        certain = {h.entity_id for h in found if not _contradict(rule, keys, h.keys)}
+        if rule == "same_email" and len(ids) > 1:
+            certain = ids
+        if len(certain) == 1:
+            return Match(entity_id=next(iter(certain)), rule=rule)
+        near |= dict.fromkeys(ids - near.keys(), rule)
+        if certain:
+            break
+    return near
 
 
-def _only(found: Set[str], rule: MatchRule) -> Match | Literal["several"]:
-    return Match(entity_id=next(iter(found)), rule=rule) if len(found) == 1 else "several"
+def _same_state_id(keys: MatchKeys, holder: Holder) -> bool:
+    return _kin(keys, holder) and _equal(keys.state_id, holder.keys.state_id)
 
 
-def _contradict(one: str | None, other: str | None) -> bool:
+def _same_local_id(keys: MatchKeys, holder: Holder) -> bool:
+    """Where a number is but the record's own id over again, it is certain with the name alone."""
+    borrowed = keys.borrowed or holder.keys.borrowed
+    return (
+        _kin(keys, holder)
+        and _equal(keys.local_id, holder.keys.local_id)
+        and (not borrowed or _equal(keys.name, holder.keys.name))
+    )
+
+
+def _same_legacy_id(keys: MatchKeys, holder: Holder) -> bool:
+    """Whatever the kind: the source itself says that it is the same record."""
+    return not holder.outside.isdisjoint(keys.legacy_ids)
+
+
+def _same_email(keys: MatchKeys, holder: Holder) -> bool:
+    return _kin(keys, holder) and _equal(keys.email, holder.keys.email)
+
+
+_RULES: Final[tuple[tuple[MatchRule, Callable[[MatchKeys, Holder], bool]], ...]] = (
+    ("same_state_id", _same_state_id),
+    ("same_local_id", _same_local_id),
+    ("same_legacy_id", _same_legacy_id),
+    ("same_email", _same_email),
+)
+
+
+def _contradict(rule: MatchRule, one: MatchKeys, other: MatchKeys) -> bool:
+    states = _differ(one.state_id, other.state_id)
+    return states or (rule == "same_email" and _differ(one.local_id, other.local_id))
+
+
+def _kin(keys: MatchKeys, holder: Holder) -> bool:
+    return keys.kind == holder.keys.kind
+
+
+def _equal(one: str | None, other: str | None) -> bool:
+    return one is not None and one == other
+
+
+def _differ(one: str | None, other: str | None) -> bool:
     return one is not None and other is not None and one != other
-
-
-def _key(value: object) -> str | None:
-    trimmed = value.strip() if isinstance(value, str) else ""
-    return trimmed if 0 < len(trimmed) <= _LONGEST else None
-
-
-def _kind(record: Record) -> Kind:
-    roles = record.get("roles") or [{}]
-    role = next((r for r in roles if r.get("roleType") == "primary"), roles[0]).get("role")
-    if role == "student":
-        return "student"
-    return "guardian" if role in _GUARDIANS else "staff"

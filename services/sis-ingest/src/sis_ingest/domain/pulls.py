@@ -88,6 +88,21 @@ class Pull:
         return sum(section.items for section in self.sections.values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a source stands: when its last good pull ended, and how its newest one is doing."""
+
+    good_at: datetime | None = None
+    state: PullState | None = None
+    failures: int = 0
+    reason: str | None = None
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing is in the way of its pulls as far as we know."""
+        return self.state != "failed" and self.failures == 0
+
+
 class RevisionMoved(Exception):
     """The source changed under the pull: what was read belongs to two states."""
 

@@ -1,10 +1,14 @@
 """A snapshot while it is read: its collections, and its rows in chunks. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.runs import REPEATED, Problem, Report, RowRefusal
+
+NOTHING_READ: Final = "nothing_read"
+NOTHING_CHANGED: Final = "nothing_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,18 @@ def is_whole(collection: Collection, report: Report) -> bool:
         for refused in report.refusals
     )
     return collection.mode == "bulk" and counts.read > counts.refused and not doubtful
+
+
+def idleness(collections: Sequence[Collection], report: Report) -> tuple[Problem, ...]:
+    """A warning where a run has nothing to work with: zero work is no success (blueprint 12).
+
+    A file that says what it said before is work, and so is a delta of nothing.
+    """
+    total = report.total()
+    if total.read:
+        return (Problem(code=NOTHING_CHANGED),) if total.refused == total.read else ()
+    whole = not collections or any(one.mode == "bulk" for one in collections)
+    return (Problem(code=NOTHING_READ),) if whole else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,10 @@ from sis_ingest.domain.replays import Replay
 from sis_ingest.domain.runs import Problem, Run
 from sis_ingest.domain.snapshots import Chunk, RawRow, Rows
 from sis_ingest.domain.snapshots import Collection as StatedCollection
+from sis_ingest.domain.suggestions import Suggestion
 from sis_ingest.ports.authority import AuthorityTable
 from sis_ingest.ports.drops import TakenFiles
-from sis_ingest.ports.identities import Crosswalk, Voices
+from sis_ingest.ports.identities import Crosswalk, Suggestions, Voices
 from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
     Deliveries,
@@ -316,6 +317,11 @@ class Unit(Protocol):
         ...
 
     @property
+    def suggestions(self) -> Suggestions:
+        """Pairs of ids that may be one."""
+        ...
+
+    @property
     def voices(self) -> Voices:
         """What stands behind resolved records."""
         ...
@@ -403,6 +409,20 @@ class CrosswalkDesk(Protocol):
         ...
 
 
+class SuggestionDesk(Protocol):
+    """Reads of suggestions outside any transaction of ours."""
+
+    async def page(
+        self, districts: Collection[str] | None, state: str | None, *, limit: int, offset: int
+    ) -> tuple[int, Sequence[Suggestion]]:
+        """(how many there are, one page, newest first); None means all of them."""
+        ...
+
+    async def get(self, suggestion_id: str) -> Suggestion | None:
+        """The suggestion, or None. `suggestion_id` may be any text."""
+        ...
+
+
 class RunDesk(Protocol):
     """Reads of runs and of the inbox outside any transaction of ours."""
 
@@ -412,6 +432,22 @@ class RunDesk(Protocol):
 
     async def open(self, source_ids: Sequence[str]) -> Sequence[Run]:
         """The oldest run of each of these sources that waits or was left running, oldest first."""
+        ...
+
+    async def page(
+        self,
+        districts: Collection[str] | None,
+        source_id: str | None,
+        state: str | None,
+        *,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, Sequence[Run]]:
+        """(how many there are, one page, newest first); None means all of them."""
+        ...
+
+    async def successes(self) -> Mapping[str, datetime]:
+        """When each source was last heard of with success; who never was is left out."""
         ...
 
     async def sources_waiting(self) -> Sequence[str]:

@@ -10,11 +10,13 @@ from typing import Protocol
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.identity import Decision, Meaning, Moved
-from sis_ingest.domain.matching import Holder, MatchKeys
+from sis_ingest.domain.match_keys import MatchKeys
+from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
+from sis_ingest.domain.suggestions import Alike, Suggestion, SuggestionState
 
 
 class Crosswalk(Protocol):
@@ -75,31 +77,46 @@ class Voices(Protocol):
         """All source records behind these resolved records, live or gone."""
         ...
 
-    async def holders(self, district_id: str, keys: Sequence[MatchKeys]) -> Sequence[Holder]:
-        """The people, active or gone, who carry any of these keys."""
-        ...
+    async def holders(
+        self, district_id: str, space: Entity, keys: Sequence[MatchKeys]
+    ) -> Sequence[Holder]:
+        """The records, active or gone, that carry any of these keys; legacy ids do not count here.
 
-    async def live_users(
-        self, place: Place, entity_ids: Sequence[str]
-    ) -> Mapping[str, Sequence[str]]:
-        """The outside ids of live users of this source behind our ids; absent where none is."""
-        ...
-
-    async def retire_users(
-        self, place: Place, external_ids: Sequence[str], *, at: datetime, delivery_id: str
-    ) -> None:
-        """Marks users of the source as gone whose outside id was replaced by another."""
-        ...
-
-    async def staged_strangers(self, run: Run, *, after: str, limit: int) -> Sequence[StagedRow]:
-        """The next staged users, by outside id, that the source never sent before.
-
-        Empty at once while the district has nobody whom they could be.
+        What carried them under an id that ended in a merge counts for the id that stands for it.
         """
         ...
 
-    async def staged_absent(self, run: Run, external_ids: Sequence[str]) -> frozenset[str]:
-        """Which of these users the run's list leaves out, or says are gone, as of its moment.
+    async def live(
+        self, place: Place, space: Entity, entity_ids: Sequence[str]
+    ) -> Mapping[str, frozenset[str]]:
+        """The outside ids of live records of this source behind our ids; absent where none is."""
+        ...
+
+    async def retire(
+        self,
+        place: Place,
+        space: Entity,
+        external_ids: Sequence[str],
+        *,
+        at: datetime,
+        delivery_id: str,
+    ) -> None:
+        """Marks records of the source as gone whose outside id was replaced by another."""
+        ...
+
+    async def staged_strangers(
+        self, run: Run, space: Entity, *, after: str, limit: int
+    ) -> Sequence[StagedRow]:
+        """The next staged rows, by outside id, that the source never told us of before.
+
+        Empty at once while the district has nothing that they could be.
+        """
+        ...
+
+    async def staged_absent(
+        self, run: Run, space: Entity, external_ids: Sequence[str]
+    ) -> frozenset[str]:
+        """Which of these records the run's list leaves out, or says are gone, as of its moment.
 
         The list says nothing of records that changed since, nor when a newer one was applied.
         """
@@ -109,4 +126,35 @@ class Voices(Protocol):
         self, district_id: str, space: Entity, entity_ids: Sequence[str]
     ) -> Sequence[Resolved]:
         """The live resolved records that refer to any of these ids, by key. Reads many rows."""
+        ...
+
+
+class Suggestions(Protocol):
+    """Pairs of our ids that may be one."""
+
+    async def add(self, suggestions: Sequence[Suggestion]) -> Sequence[Suggestion]:
+        """Keeps those whose pair was never suggested before: these."""
+        ...
+
+    async def same_name_and_birth_date(
+        self, district_id: str, person_ids: Sequence[str]
+    ) -> Sequence[Alike]:
+        """Others of one kind who are called as these people and were born on the same day.
+
+        Active or gone, but for ids that ended, and for those whose state ids say otherwise.
+        """
+        ...
+
+    async def get(self, district_id: str, suggestion_id: str) -> Suggestion | None:
+        """A suggestion, whatever its state."""
+        ...
+
+    async def decide(
+        self, suggestion: Suggestion, state: SuggestionState, *, decided_by: str, now: datetime
+    ) -> Suggestion:
+        """The suggestion as it was decided; kept so also if its pair was never suggested."""
+        ...
+
+    async def open_of(self, district_id: str, pair: Alike) -> Suggestion | None:
+        """The pair's open suggestion, by whatever rule."""
         ...

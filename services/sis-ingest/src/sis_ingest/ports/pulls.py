@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from roster_common.errors import Invalid, Retriable
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.pulls import Page, Pull
+from sis_ingest.domain.pulls import Page, Pull, Standing
 from sis_ingest.domain.records import Record
 from sis_ingest.domain.schedule import PullMode, Schedule
 
@@ -215,6 +215,10 @@ class PullFiles(Protocol):
         """Forgets the pages. May run twice."""
         ...
 
+    async def kept(self) -> Sequence[str]:
+        """Ids of pulls that have pages here."""
+        ...
+
 
 class Pulls(Protocol):
     """Pulls within a transaction."""
@@ -227,6 +231,17 @@ class Pulls(Protocol):
         """Overwrites what may change of a pull."""
         ...
 
+    async def open_of(self, pull_ids: Sequence[str]) -> frozenset[str]:
+        """Which of these wait or are at work."""
+        ...
+
+    async def forget(self, *, before: datetime) -> int:
+        """Deletes what ended `before`, of every district; how many.
+
+        The newest of each source, mode and end stays: where the next one begins depends on it.
+        """
+        ...
+
 
 class PullDesk(Protocol):
     """Reads of pulls outside any transaction of ours."""
@@ -237,6 +252,10 @@ class PullDesk(Protocol):
 
     async def last(self, place: Place, mode: PullMode | None) -> Pull | None:
         """The last good pull of the source, of one mode or of any."""
+        ...
+
+    async def standings(self, places: Sequence[Place]) -> Mapping[str, Standing]:
+        """How these sources stand, by source; one that was never pulled stands at nothing."""
         ...
 
     async def get(self, pull_id: str) -> Pull | None:

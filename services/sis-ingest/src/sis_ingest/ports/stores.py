@@ -285,8 +285,10 @@ class Holds(Protocol):
         """Which of these records of the source wait to be removed."""
         ...
 
-    async def let_go(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
-        """Takes these users out of the open hold of removals; ids of the holds that changed."""
+    async def let_go(
+        self, place: Place, entity: Entity, external_ids: Sequence[str]
+    ) -> frozenset[str]:
+        """Takes these records out of the open hold of removals; ids of the holds that changed."""
         ...
 
     async def names(self, hold: Hold) -> Sequence[str]:

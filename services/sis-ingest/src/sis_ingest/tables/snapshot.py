@@ -15,7 +15,7 @@ from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import Record, content_hash, to_bytes
 from sis_ingest.domain.runs import ROWS, Problem, RowRefusal
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
-from sis_ingest.ports import SnapshotLimits
+from sis_ingest.ports import OpenSnapshot, SnapshotLimits
 from sis_ingest.tables.columns import Column
 from sis_ingest.tables.table import BadTable, Line, Row, Table
 
@@ -59,6 +59,17 @@ class Layout:
     id_column: str
     meaning: int
     wordings: tuple[Wording, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TableReader:
+    """`ports.SnapshotReader` of one kind of table."""
+
+    layout: Layout
+
+    def open(self, path: Path, *, limits: SnapshotLimits) -> OpenSnapshot:
+        """The checked file. Raises `SnapshotRefused` with everything that is wrong with it."""
+        return TableSnapshot(path, self.layout, limits=limits)
 
 
 class TableSnapshot:

@@ -98,12 +98,10 @@ class DecideIds:
         plan: Callable[[Unit], Awaitable[Plan | No]],
         *,
         order: Order,
-        then: Callable[[Unit, str], Awaitable[None]] | None = None,
     ) -> Decided | No | HashDiffers:
         """What was decided, or the plan's refusal. Commits; may run twice as far as `plan` may.
 
         A dry run does all of it and takes it back, so it shows what would be, and nothing else.
-        `then` runs with the decision in the same transaction.
         """
         cause = Cause(
             correlation_id=order.correlation_id, delivery_id=self.ids.new_id(), origin="operator"
@@ -125,8 +123,6 @@ class DecideIds:
                         reason=planned.reason,
                     )
                     decided = _decided(decision.decision_id, planned, published)
-                if then is not None:
-                    await then(unit, decided.decision_id or "")
                 if order.dry_run or order.items_hash not in (None, decided.items_hash):
                     raise _OnlyLooking
         except _OnlyLooking:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sis_ingest.domain.changes import Change, ChangeKey, Known, Settled, Write
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.entities import id_space
+from sis_ingest.domain.entities import Entity, id_space
 from sis_ingest.domain.guards import WINDOW, GuardKey, guarded, room
-from sis_ingest.domain.matching import match_keys
+from sis_ingest.domain.match_keys import match_keys
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.recognise import Recognise, Stranger
@@ -37,21 +37,27 @@ class GuardChanges:
             # A first load may add as it likes, also by webhooks.
             if key[1] == "add" and not await unit.runs.completed_before(place):
                 continue
-            counted = await self._new(unit, place, changes) if key[1] == "add" else changes
+            counted = changes
+            if key[1] == "add":
+                counted = await self._new(unit, place, key[0], changes)
             waiting = await self._wait(unit, place, key, counted) if counted else ()
             held.update((change.key, change.deleted) for change in waiting)
         return frozenset(held)
 
-    async def _new(self, unit: Unit, place: Place, changes: Sequence[Change]) -> Sequence[Change]:
+    async def _new(
+        self, unit: Unit, place: Place, entity: Entity, changes: Sequence[Change]
+    ) -> Sequence[Change]:
         """Those that mean nobody we know: a link is no addition."""
         strangers = {
             (id_space(change.entity), change.external_id): Stranger(
-                keys=match_keys(change.record or {}), cause=change.cause, at=change.occurred_at
+                keys=match_keys(entity, change.record or {}),
+                cause=change.cause,
+                at=change.occurred_at,
             )
             for change in changes
         }
         found = await unit.crosswalk.find(place, list(strangers))
-        known = await self.recognise.known(unit, place, strangers, found)
+        known = await self.recognise.known(unit, place, entity, strangers, found)
         return [c for c in changes if (id_space(c.entity), c.external_id) not in known]
 
     async def overtaken(self, unit: Unit, place: Place, writes: Sequence[Write]) -> None:

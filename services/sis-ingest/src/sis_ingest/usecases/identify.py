@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 from sis_ingest.domain.changes import ChangeKey, Write
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.entities import id_space
+from sis_ingest.domain.entities import Entity, id_space
 from sis_ingest.domain.identity import allot, candidate_id
-from sis_ingest.domain.matching import match_keys
+from sis_ingest.domain.match_keys import match_keys
+from sis_ingest.domain.matching import MATCHED
 from sis_ingest.domain.references import IdKey, ids_in
+from sis_ingest.domain.suggestions import from_conflicts
 from sis_ingest.ports import Clock, Ids, Unit
-from sis_ingest.usecases.recognise import Moves, Recognise, Stranger
+from sis_ingest.usecases.recognise import Recognise, Recognised, Stranger
+from sis_ingest.usecases.suggest import Suggest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class Identify:
     clock: Clock
     ids: Ids
     recognise: Recognise
+    suggest: Suggest
 
     async def __call__(
         self, unit: Unit, place: Place, writes: Sequence[Write], *, new: Set[ChangeKey]
@@ -45,14 +49,48 @@ class Identify:
             (id_space(w.change.entity), w.change.external_id) for w in writes if w.change.deleted
         }
         found = await unit.crosswalk.find(place, list({*wanted, *deleted}))
-        recognised: Mapping[IdKey, str] = {}
-        moves = Moves(pairs={})
-        if strangers := _strangers(writes, new):
-            recognised, moves = await self.recognise.link(unit, place, strangers, found)
-        unseen = [key for key in wanted if key not in found and key not in recognised]
+        recognised = await self._recognise(unit, place, writes, found, new)
+        known = {**found, **{key: ours for one in recognised for key, ours in one.ids.items()}}
+        unseen = [key for key in wanted if key not in known]
         given = await self._mint(unit, place, unseen) if unseen else {}
-        await self.recognise.end(unit, place, moves)
-        return Identified(ids={**found, **recognised, **given}, fresh=given.keys())
+        ids = {**known, **given}
+        for one in recognised:
+            await self.recognise.end(unit, place, one)
+            await self._suggest(unit, place, one, ids, writes)
+        return Identified(ids=ids, fresh=given.keys())
+
+    async def _recognise(
+        self,
+        unit: Unit,
+        place: Place,
+        writes: Sequence[Write],
+        found: Mapping[IdKey, str],
+        new: Set[ChangeKey],
+    ) -> Sequence[Recognised]:
+        """Entity by entity, so that what a key refers to is known before it."""
+        known = dict(found)
+        recognised: list[Recognised] = []
+        for space in MATCHED:
+            strangers = _strangers(space, writes, new, known)
+            if strangers:
+                one = await self.recognise.link(unit, place, space, strangers, found)
+                known.update(one.ids)
+                recognised.append(one)
+        return recognised
+
+    async def _suggest(
+        self,
+        unit: Unit,
+        place: Place,
+        recognised: Recognised,
+        ids: Mapping[IdKey, str],
+        writes: Sequence[Write],
+    ) -> None:
+        near = [(ids[key], found) for key, found in recognised.near.items()]
+        pairs = list(from_conflicts(recognised.space, near))
+        if pairs:
+            cause = writes[0].change.cause
+            await self.suggest(unit, place.district_id, pairs, cause=cause)
 
     async def _mint(self, unit: Unit, place: Place, unseen: Sequence[IdKey]) -> Mapping[IdKey, str]:
         candidates = [
@@ -73,15 +111,17 @@ def _outside_ids(writes: Iterable[Write]) -> Iterable[IdKey]:
             yield from ids_in(change.entity, change.record)
 
 
-def _strangers(writes: Iterable[Write], new: Set[ChangeKey]) -> Mapping[IdKey, Stranger]:
+def _strangers(
+    space: Entity, writes: Iterable[Write], new: Set[ChangeKey], ids: Mapping[IdKey, str]
+) -> Mapping[IdKey, Stranger]:
     found: dict[IdKey, Stranger] = {}
     for write in writes:
         change = write.change
-        if change.entity != "user" or change.key not in new or change.deleted:
+        if change.entity != space or change.key not in new or change.deleted:
             continue
-        keys = match_keys(change.record or {})
+        keys = match_keys(space, change.record or {}, ids)
         if keys:
-            found["user", change.external_id] = Stranger(
+            found[space, change.external_id] = Stranger(
                 keys=keys, cause=change.cause, at=change.occurred_at
             )
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.events import SnapshotMoved
 from sis_ingest.domain.runs import MAX_ATTEMPTS, Problem, Run, RunState, too_many_bad
-from sis_ingest.domain.snapshots import is_whole
+from sis_ingest.domain.snapshots import NOTHING_READ, idleness, is_whole
 from sis_ingest.ports import (
     Clock,
     OpenSnapshot,
@@ -69,6 +69,8 @@ class ImportSnapshot:
     async def _import(self, run: Run, snapshot: OpenSnapshot) -> Run:
         run = replace(run, report=replace(run.report, warnings=tuple(snapshot.warnings)))
         run = await self.stage(run, snapshot)
+        idle = idleness(snapshot.collections, run.report)
+        run = replace(run, report=replace(run.report, warnings=(*run.report.warnings, *idle)))
         problems = run.report.problems + _broken_files(run, snapshot)
         if problems:
             return await self._end(run, "refused", problems)
@@ -128,6 +130,8 @@ def _why_nothing(run: Run) -> str | None:
     total = run.report.total()
     if total.changed or total.removed:
         return None
+    if any(warning.code == NOTHING_READ for warning in run.report.warnings):
+        return NOTHING_READ
     return "held" if total.held else "nothing_changed"
 
 

@@ -8,6 +8,7 @@ from sis_ingest.domain.events import HoldMoved
 from sis_ingest.domain.flips import Differences, Flip, budget_of, place_of
 from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey, Hold
 from sis_ingest.ports import Clock, Unit
+from sis_ingest.usecases.keep_hold import KeepHold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,7 @@ class KeepFlip:
     """The unit must hold the district's lock. A flip and its hold have one id."""
 
     clock: Clock
+    keep: KeepHold
 
     async def stopped(
         self, unit: Unit, district_id: str, differences: Differences
@@ -47,11 +49,13 @@ class KeepFlip:
 
     async def hold(self, unit: Unit, flip: Flip, differences: Differences, key: GuardKey) -> Hold:
         """Its hold, with all that guards count of it; `key` is the guard that it names."""
-        now = self.clock.now()
+        now, place = self.clock.now(), place_of(flip.order)
         entity, operation = key
+        if (other := await unit.holds.open(place, key)) is not None:
+            await self.keep.end(unit, other, reason="replaced")
         hold = Hold(
             hold_id=flip.flip_id,
-            place=place_of(flip.order),
+            place=place,
             entity=entity,
             operation=operation,
             count=differences.count(*key),

@@ -1,10 +1,10 @@
-"""Link a staged snapshot: users under new outside ids are recognised before anything is applied.
+"""Link a staged snapshot: what has a new outside id is recognised before anything is applied.
 
 A source that re-keys its records sends a file in which every old id is absent and every new one a
 stranger. Linked first, no old id's absence is a removal and no new one an addition.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -12,8 +12,11 @@ from typing import Final
 import orjson
 
 from sis_ingest.domain.changes import Cause
-from sis_ingest.domain.matching import match_keys
-from sis_ingest.domain.references import IdKey
+from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.match_keys import match_keys
+from sis_ingest.domain.matching import MATCHED
+from sis_ingest.domain.records import Record
+from sis_ingest.domain.references import IdKey, ids_in
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import Collection, StagedRow, is_whole
 from sis_ingest.ports import Unit, Units
@@ -24,50 +27,61 @@ BATCH_ROWS: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSnapshot:
-    """Recognises the new users of a run."""
+    """Recognises what is new in a run."""
 
     units: Units
     recognise: Recognise
 
     async def __call__(self, run: Run, collections: Sequence[Collection]) -> int:
-        """How many were recognised. Commits per batch; a second time finds nobody new.
+        """How many were recognised. Commits per batch; a second time finds nothing new.
 
         To be called after staging and before anything compares, guards or applies. A first load
         into an empty district costs one look. Absence counts only in a whole, newer collection.
         """
-        collection = next((c for c in collections if c.entity == "user"), None)
-        if collection is None:
-            return 0
-        whole = is_whole(collection, run.report)
+        recognised = 0
+        for space in MATCHED:
+            for collection in collections:
+                if collection.entity == space:
+                    whole = is_whole(collection, run.report)
+                    recognised += await self._all_of(run, space, whole=whole)
+        return recognised
+
+    async def _all_of(self, run: Run, space: Entity, *, whole: bool) -> int:
         recognised = 0
         after = ""
         while True:
             async with self.units.begin("stage") as unit:
                 await unit.lock_district(run.place.district_id)
-                rows = await unit.voices.staged_strangers(run, after=after, limit=BATCH_ROWS)
+                rows = await unit.voices.staged_strangers(run, space, after=after, limit=BATCH_ROWS)
                 if not rows:
                     return recognised
-                recognised += await self._link(unit, run, rows, whole=whole)
+                recognised += await self._link(unit, run, space, rows, whole=whole)
             after = rows[-1].external_id
 
-    async def _link(self, unit: Unit, run: Run, rows: Sequence[StagedRow], *, whole: bool) -> int:
-        strangers: dict[IdKey, Stranger] = {}
+    async def _link(
+        self, unit: Unit, run: Run, space: Entity, rows: Sequence[StagedRow], *, whole: bool
+    ) -> int:
         cause = Cause(
             correlation_id=run.correlation_id,
             delivery_id=run.delivery_id,
             origin=run.origin or "snapshot",
         )
-        for row in rows:
-            keys = match_keys(orjson.loads(row.body or b"{}"))
-            if keys:
-                strangers["user", row.external_id] = Stranger(keys=keys, cause=cause, at=run.as_of)
-        found = await unit.crosswalk.find(run.place, list(strangers))
-        ids, moves = await self.recognise.link(
-            unit, run.place, strangers, found, partial(_absent, unit, run, whole)
+        records: Mapping[IdKey, Record] = {
+            (space, row.external_id): orjson.loads(row.body or b"{}") for row in rows
+        }
+        wanted = {key for record in records.values() for key in ids_in(space, record)}
+        found = await unit.crosswalk.find(run.place, list(wanted))
+        strangers = {
+            key: Stranger(keys=keys, cause=cause, at=run.as_of)
+            for key, record in records.items()
+            if (keys := match_keys(space, record, found))
+        }
+        recognised = await self.recognise.link(
+            unit, run.place, space, strangers, found, partial(_absent, unit, run, space, whole)
         )
-        await self.recognise.end(unit, run.place, moves)
-        return len(ids)
+        await self.recognise.end(unit, run.place, recognised)
+        return len(recognised.ids)
 
 
-async def _absent(unit: Unit, run: Run, whole: bool, ids: Sequence[str]) -> Set[str]:
-    return await unit.voices.staged_absent(run, ids) if whole and ids else frozenset()
+async def _absent(unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]) -> Set[str]:
+    return await unit.voices.staged_absent(run, space, ids) if whole and ids else frozenset()

@@ -10,10 +10,17 @@ from dataclasses import dataclass, replace
 from sis_ingest.domain.authority import DISTRICT, to_said
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity, id_space
-from sis_ingest.domain.events import KeyChange, OutsideIdMerged, OutsideIdSplit, UserKeyChanged
+from sis_ingest.domain.events import (
+    KeyChange,
+    OutsideIdMerged,
+    OutsideIdSplit,
+    SuggestionMoved,
+    UserKeyChanged,
+)
 from sis_ingest.domain.flips import Flip, Order
 from sis_ingest.domain.identity import Decision, DecisionKind, Meaning, Moved, current
 from sis_ingest.domain.publish import Published, ResolvedKey, Said, publish
+from sis_ingest.domain.suggestions import alike
 from sis_ingest.ports import Clock, Ids, Unit
 from sis_ingest.usecases.speaking import spoken
 
@@ -86,6 +93,7 @@ class MoveIds:
             unit.emit(event)
         for move in moves:
             unit.emit(_told(decision, move, cause, ended=move.was in ended))
+        await _answer(unit, decision, moves, set(ended), cause)
         if space == "org":
             await self._respeak(unit, decision)
         if space == "user":
@@ -173,6 +181,27 @@ def _told(
         match_rule=decision.match_rule,
         decided_by=decision.decided_by,
     )
+
+
+async def _answer(
+    unit: Unit, decision: Decision, moves: Sequence[Moved], ended: Set[str], cause: Cause
+) -> None:
+    """A merge answers what was suggested of the two; who was parted is not suggested again."""
+    for was, now in dict.fromkeys((move.was, move.entity_id) for move in moves):
+        pair = alike(decision.entity, was, now, "operator")
+        asked = await unit.suggestions.open_of(decision.district_id, pair)
+        if was not in ended:
+            parted = asked or pair.suggested(
+                decision.district_id, decision.decision_id, at=decision.decided_at
+            )
+            await unit.suggestions.decide(
+                parted, "dismissed", decided_by=decision.decided_by, now=decision.decided_at
+            )
+        elif asked is not None:
+            confirmed = await unit.suggestions.decide(
+                asked, "confirmed", decided_by=decision.decided_by, now=decision.decided_at
+            )
+            unit.emit(SuggestionMoved(moment="confirmed", suggestion=confirmed, cause=cause))
 
 
 def _key_changes(

@@ -1,11 +1,11 @@
-"""Recognise: a user not seen before is looked up by its match keys, a link instead of a create.
+"""Recognise: a record not seen before is looked up by its match keys, a link instead of a create.
 
 Runs inside the caller's unit, which must hold the district's lock.
 """
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -13,9 +13,11 @@ import structlog
 
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import OutsideIdLinked, UserKeyChanged
 from sis_ingest.domain.identity import candidate_id
-from sis_ingest.domain.matching import Match, Matched, MatchKeys, find_matches
+from sis_ingest.domain.match_keys import MatchKeys, match_keys
+from sis_ingest.domain.matching import Holder, Match, Matched, Near, find_matches
 from sis_ingest.domain.publish import ResolvedKey
 from sis_ingest.domain.references import IdKey
 from sis_ingest.ports import Clock, Unit
@@ -25,8 +27,11 @@ from sis_ingest.usecases.move_ids import MoveIds, Reason
 logger = structlog.get_logger(__name__)
 
 _NAMED: Final = 20
+# Of these a person should hear; of a second course with one code nobody needs to.
+_TOLD: Final = frozenset({"user", "org"})
+_NOBODY: Final = Matched(matches={}, conflicts={})
 
-# Which of these users of the source its complete list at hand does not name.
+# Which of these records of the source its complete list at hand does not name.
 Absent = Callable[[Sequence[str]], Awaitable[Set[str]]]
 
 
@@ -37,7 +42,7 @@ async def nobody_absent(_external_ids: Sequence[str]) -> Set[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stranger:
-    """A user of the source with an outside id that no record came under before."""
+    """A record of the source with an outside id that no record came under before."""
 
     keys: MatchKeys
     cause: Cause
@@ -45,40 +50,55 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moves:
-    """Ids of ours that end because they were given to mere references, by cause and rule."""
+class Recognised:
+    """Our ids of those recognised, and whom the others may mean, but not certainly.
 
-    pairs: Mapping[tuple[Cause, str], Mapping[str, str]]
+    `ending` are ids of ours that were given to mere references, by cause and rule.
+    """
+
+    space: Entity
+    ids: Mapping[IdKey, str]
+    near: Mapping[IdKey, Near]
+    ending: Mapping[tuple[Cause, str], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recognise:
-    """Matches strangers and links them. `met` counts matches by rule, and conflicts."""
+    """Matches strangers of one entity and links them. `met` counts matches by rule, and conflicts.
+
+    `predecessors` names, by source, the sources whose ids its records may have had before.
+    """
 
     clock: Clock
     move: MoveIds
     keep: KeepHold
     met: Callable[[str, int], None]
+    predecessors: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     async def link(
         self,
         unit: Unit,
         place: Place,
+        space: Entity,
         strangers: Mapping[IdKey, Stranger],
         found: Mapping[IdKey, str],
         absent: Absent = nobody_absent,
-    ) -> tuple[Mapping[IdKey, str], Moves]:
-        """Our ids of those recognised. `found` are the meanings that ids have already.
+    ) -> Recognised:
+        """Who of them is known. `found` are the meanings that ids have already.
 
         Ids in `found` were given when something referred to them; they end by `end`, which the
         caller runs once every id of the batch has a meaning. Never commits; running it again finds
         no strangers. Source: blueprint invariants 4 and 8, ADR 0014.
         """
         unknown = await self._unknown(unit, place, strangers, found)
-        matched, live = await self._meet(unit, place, unknown, absent)
-        matches = matched.matches
-        await self._retire(unit, place, strangers, matched, live)
-        self._note(place, matched)
+        matched, live = await self._meet(unit, place, space, unknown, absent)
+        matches = {
+            key: match
+            for key, match in matched.matches.items()
+            if found.get(key) != match.entity_id
+        }
+        await self._retire(unit, place, space, strangers, matches, live)
+        self._note(place, space, matched)
         links = {key: match for key, match in matches.items() if key not in found}
         if links:
             await unit.crosswalk.link(
@@ -87,33 +107,40 @@ class Recognise:
                 rules={key: match.rule for key, match in links.items()},
                 now=self.clock.now(),
             )
-            await _tell(unit, place, strangers, links)
-        moves: dict[tuple[Cause, str], dict[str, str]] = {}
+            await _tell(unit, place, space, strangers, links)
+        ending: dict[tuple[Cause, str], dict[str, str]] = {}
         for key, match in matches.items():
             if key in found:
                 told = (strangers[key].cause, match.rule)
-                moves.setdefault(told, {})[found[key]] = match.entity_id
-        return {key: m.entity_id for key, m in matches.items()}, Moves(pairs=moves)
+                ending.setdefault(told, {})[found[key]] = match.entity_id
+        return Recognised(
+            space=space,
+            ids={key: match.entity_id for key, match in matches.items()},
+            near=matched.conflicts,
+            ending=ending,
+        )
 
-    async def end(self, unit: Unit, place: Place, moves: Moves) -> None:
+    async def end(self, unit: Unit, place: Place, recognised: Recognised) -> None:
         """Ends the ids that only references gave; what carries them is told again."""
-        for (cause, rule), pairs in moves.pairs.items():
+        district_id, space = place.district_id, recognised.space
+        for (cause, rule), pairs in recognised.ending.items():
             reason = Reason(
                 kind="merge", match_rule=rule, decided_by="rule", key_change="sis_migration"
             )
-            joining = await self.move.joining(unit, place.district_id, "user", pairs)
-            await self.move(unit, place.district_id, "user", joining, cause=cause, reason=reason)
+            joining = await self.move.joining(unit, district_id, space, pairs)
+            await self.move(unit, district_id, space, joining, cause=cause, reason=reason)
 
     async def known(
         self,
         unit: Unit,
         place: Place,
+        space: Entity,
         strangers: Mapping[IdKey, Stranger],
         found: Mapping[IdKey, str],
     ) -> Set[IdKey]:
-        """Which of them are people we know, by their id or by their match keys. Writes nothing."""
+        """Which of them are records we know, by their id or their match keys. Writes nothing."""
         unknown = await self._unknown(unit, place, strangers, found)
-        matched, _ = await self._meet(unit, place, unknown, nobody_absent)
+        matched, _ = await self._meet(unit, place, space, unknown, nobody_absent)
         return (strangers.keys() - unknown.keys()) | matched.matches.keys()
 
     async def _unknown(
@@ -124,57 +151,93 @@ class Recognise:
         found: Mapping[IdKey, str],
     ) -> Mapping[IdKey, MatchKeys]:
         """An id that only references gave so far has no record; whose id has one is known."""
-        given: list[ResolvedKey] = [("user", found[key]) for key in strangers if key in found]
+        given: list[ResolvedKey] = [(key[0], found[key]) for key in strangers if key in found]
         known = await unit.records.resolved(place.district_id, given) if given else {}
         return {
             key: stranger.keys
             for key, stranger in strangers.items()
-            if ("user", found.get(key, "")) not in known
+            if (key[0], found.get(key, "")) not in known
         }
 
     async def _meet(
-        self, unit: Unit, place: Place, unknown: Mapping[IdKey, MatchKeys], absent: Absent
-    ) -> tuple[Matched, Mapping[str, Sequence[str]]]:
+        self,
+        unit: Unit,
+        place: Place,
+        space: Entity,
+        unknown: Mapping[IdKey, MatchKeys],
+        absent: Absent,
+    ) -> tuple[Matched, Mapping[str, Set[str]]]:
         """Whom they mean, and the outside ids that live of those who carry their keys.
 
         Whose removal waits in a hold has left the id, as far as the source is concerned.
         """
         keys = [one for one in unknown.values() if one]
-        holders = await unit.voices.holders(place.district_id, keys) if keys else ()
+        if not keys:
+            return _NOBODY, {}
+        holders = [
+            *await unit.voices.holders(place.district_id, space, keys),
+            *await self._bearers(unit, place, space, keys),
+        ]
         if not holders:
-            return Matched(matches={}, conflicts=()), {}
-        live = await unit.voices.live_users(place, [h.entity_id for h in holders])
+            return _NOBODY, {}
+        live = await unit.voices.live(place, space, [h.entity_id for h in holders])
         outside = [one for ids in live.values() for one in ids]
-        left = await absent(outside) | await unit.holds.leaving(place, "user", outside)
-        busy = {ours for ours, outside in live.items() if not set(outside) <= left}
+        left = await absent(outside) | await unit.holds.leaving(place, space, outside)
+        busy = {ours: ids - left for ours, ids in live.items()}
         return find_matches(unknown, holders, busy), live
+
+    async def _bearers(
+        self, unit: Unit, place: Place, space: Entity, keys: Sequence[MatchKeys]
+    ) -> Sequence[Holder]:
+        """The records that their legacy ids mean, in the source or in one before it."""
+        legacy: list[IdKey] = [(space, one) for k in keys for one in k.legacy_ids]
+        if not legacy:
+            return ()
+        outside: dict[str, set[str]] = {}
+        for source_id in (place.source_id, *self.predecessors.get(place.source_id, ())):
+            there = Place(district_id=place.district_id, source_id=source_id)
+            for (_, one), ours in (await unit.crosswalk.find(there, legacy)).items():
+                outside.setdefault(ours, set()).add(one)
+        wanted: list[ResolvedKey] = [(space, ours) for ours in outside]
+        records = await unit.records.resolved(place.district_id, wanted)
+        return [
+            Holder(
+                entity_id=ours,
+                keys=match_keys(space, records[space, ours].record)
+                if (space, ours) in records
+                else MatchKeys(kind=""),
+                outside=frozenset(ids),
+            )
+            for ours, ids in outside.items()
+        ]
 
     async def _retire(
         self,
         unit: Unit,
         place: Place,
+        space: Entity,
         strangers: Mapping[IdKey, Stranger],
-        matched: Matched,
-        live: Mapping[str, Sequence[str]],
+        matches: Mapping[IdKey, Match],
+        live: Mapping[str, Set[str]],
     ) -> None:
-        """Outside ids that were replaced: the person is spoken of under the new one from now on.
+        """Outside ids that were replaced: the record is spoken of under the new one from now on.
 
         So the old one's absence from a list is no removal, whatever a guard thinks of removals.
         """
         replaced: dict[tuple[str, datetime], list[str]] = {}
-        for key, match in matched.matches.items():
+        for key, match in matches.items():
             told = (strangers[key].cause.delivery_id, strangers[key].at)
             replaced.setdefault(told, []).extend(live.get(match.entity_id, ()))
         for (delivery_id, at), outside in replaced.items():
             if outside:
-                await unit.voices.retire_users(place, outside, at=at, delivery_id=delivery_id)
-                shrunk = await unit.holds.let_go(place, outside)
+                await unit.voices.retire(place, space, outside, at=at, delivery_id=delivery_id)
+                shrunk = await unit.holds.let_go(place, space, outside)
                 await self.keep.shrunk(unit, place.district_id, shrunk)
 
-    def _note(self, place: Place, matched: Matched) -> None:
+    def _note(self, place: Place, space: Entity, matched: Matched) -> None:
         for rule, times in Counter(match.rule for match in matched.matches.values()).items():
             self.met(rule, times)
-        if matched.conflicts:
+        if matched.conflicts and space in _TOLD:
             self.met("conflict", len(matched.conflicts))
             logger.warning(
                 "identity_conflicts",
@@ -183,7 +246,7 @@ class Recognise:
                 conflicts=len(matched.conflicts),
                 first_ids=[
                     outside
-                    for _, outside in matched.conflicts[:_NAMED]
+                    for _, outside in list(matched.conflicts)[:_NAMED]
                     if candidate_id(outside) is not None
                 ],
             )
@@ -192,12 +255,13 @@ class Recognise:
 async def _tell(
     unit: Unit,
     place: Place,
+    space: Entity,
     strangers: Mapping[IdKey, Stranger],
     links: Mapping[IdKey, Match],
 ) -> None:
     """A link, and where the source had another id for the person, its change of keys."""
     meanings = await unit.crosswalk.history(
-        place.district_id, "user", [match.entity_id for match in links.values()]
+        place.district_id, space, [match.entity_id for match in links.values()]
     )
     known: dict[str, set[str]] = {}
     for meaning in meanings:
@@ -209,7 +273,7 @@ async def _tell(
             OutsideIdLinked(
                 district_id=place.district_id,
                 cause=strangers[key].cause,
-                entity="user",
+                entity=space,
                 entity_id=match.entity_id,
                 source_id=place.source_id,
                 external_id=outside,
@@ -217,7 +281,7 @@ async def _tell(
                 decided_by="rule",
             )
         )
-        if old := known[match.entity_id] - {outside}:
+        if space == "user" and (old := known[match.entity_id] - {outside}):
             unit.emit(
                 UserKeyChanged(
                     district_id=place.district_id,

@@ -15,8 +15,10 @@ from sis_ingest.domain.publish import ResolvedKey, Said, publish
 from sis_ingest.domain.references import IdKey, with_ids
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.guard_changes import GuardChanges
+from sis_ingest.usecases.guard_silence import without_too_much_silence
 from sis_ingest.usecases.identify import Identified, Identify
 from sis_ingest.usecases.speaking import spoken
+from sis_ingest.usecases.suggest import new_people
 
 # Who let removals and additions pass: nobody yet, the budget of a whole run, or a person.
 Clearance: TypeAlias = Literal["nobody", "budget", "approval"]
@@ -65,7 +67,9 @@ class RecordChanges:
             content = [w for w in (*settled.writes, *followers) if w.content]
             # What a source only ever said was gone, it never told us of.
             new = {key for key in keys if key not in known or not known[key].content_hash}
-            linked = await self._publish(unit, place, content, new=new)
+            linked = await self._publish(
+                unit, place, content, new=new, guarded=cleared_by != "approval"
+            )
             return _without_news(changes, settled.verdicts, linked)
         return settled.verdicts
 
@@ -81,11 +85,16 @@ class RecordChanges:
         writes: Sequence[Write],
         *,
         new: Set[ChangeKey],
+        guarded: bool,
     ) -> Set[ChangeKey]:
         """Records that are new in this source alone: under its id we knew somebody already."""
         identified = await self.identify(unit, place, writes, new=new)
         said = await _said(unit, place, writes, identified)
         before = await unit.records.resolved(place.district_id, [one.key for one in said])
+        if guarded:
+            said = await without_too_much_silence(
+                unit, place, said, before, clock=self.clock, keep=self.guard.keep
+            )
         published = publish(place.district_id, said, before)
         if published.records:
             await unit.records.write_resolved(
@@ -93,6 +102,10 @@ class RecordChanges:
             )
         for event in published.events:
             unit.emit(event)
+        people = new_people(published.records, before)
+        if people:
+            cause = writes[0].change.cause
+            await self.identify.suggest.same_people(unit, place.district_id, people, cause=cause)
         return {
             w.change.key
             for w in writes

@@ -14,7 +14,7 @@ from sis_ingest.domain.identity import (
     current,
     id_before,
 )
-from sis_ingest.ports import Ids, Unit
+from sis_ingest.ports import Unit
 from sis_ingest.usecases.decide_ids import Decided, DecideIds, HashDiffers, Order, Plan
 
 NotSplit: TypeAlias = Literal["unknown_id", "means_another", "nothing_left"]
@@ -35,7 +35,6 @@ class Split:
     """Gives outside ids an id of their own."""
 
     decide: DecideIds
-    ids: Ids
 
     async def __call__(self, parting: Parting, *, order: Order) -> Decided | NotSplit | HashDiffers:
         """What was touched, or why not. One transaction under the district's lock; commits.
@@ -85,7 +84,7 @@ class Split:
         candidate = candidate_id(key[1])
         wanted = [] if candidate is None else [(parting.entity, candidate)]
         taken = await unit.crosswalk.taken(parting.district_id, wanted)
-        target = allot([key], taken, self.ids.new_id)[key]
+        target = allot([key], taken, self.decide.ids.new_id)[key]
         return target, None if target == candidate else target
 
 

@@ -96,6 +96,20 @@ _FORGET_NAMES = """
     DELETE FROM directory_sync.name
     WHERE district_id = $1 AND target_id = $2 AND person_id IS NULL AND held_since < $3
 """
+# Rows: accounts of the first reading in live targets that work nothing off any more.
+_BARE_FOUND = """
+    UPDATE directory_sync.found_account f SET observed = NULL
+    FROM directory_sync.target t
+    WHERE t.district_id = $1 AND t.live_at IS NOT NULL AND f.district_id = $1
+      AND f.target_id = t.target_id AND f.observed IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM directory_sync.dirty d WHERE d.district_id = $1
+        AND d.target_id = t.target_id AND d.last_error_code IS NULL)
+"""
+# Rows: all names of erased persons, index name_person.
+_FORGET_PEOPLE = """
+    DELETE FROM directory_sync.name
+    WHERE district_id = $1 AND target_id = $2 AND person_id = ANY($3::text[])
+"""
 _DROP_FOUND = """
     DELETE FROM directory_sync.found_account
     WHERE district_id = $1 AND target_id = $2 AND account_id = ANY($3::text[])
@@ -116,7 +130,7 @@ class PostgresAccounts:
         *,
         now: datetime,
     ) -> None:
-        """Store records as given; one write per person."""
+        """Store records as given, one per person; erased ones leave the ledger of names."""
         observed = [None if w.actual is None else dump(w.actual) for w in writes]
         await self._driver.execute(
             _WRITE,
@@ -138,6 +152,9 @@ class PostgresAccounts:
             [w.person_id for w in writes if w.unheeded is not None],
             [w.named for w in writes],
         )
+        erased = [w.person_id for w in writes if w.erased]
+        if erased:
+            await self._driver.execute(_FORGET_PEOPLE, district_id, target_id, erased)
 
     async def taken(
         self,
@@ -235,6 +252,10 @@ class PostgresAccounts:
         """Forget accounts, and names that are no person's, which were last seen before then."""
         await self._driver.execute(_FORGET_FOUND, district_id, target_id, before)
         await self._driver.execute(_FORGET_NAMES, district_id, target_id, before)
+
+    async def bare_found(self, district_id: DistrictId) -> None:
+        """Keep keys alone of accounts found in targets that work nothing off any more."""
+        await self._driver.execute(_BARE_FOUND, district_id)
 
     async def drop_found(
         self, district_id: DistrictId, target_id: TargetId, account_ids: Sequence[str]

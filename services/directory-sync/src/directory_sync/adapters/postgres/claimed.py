@@ -31,9 +31,9 @@ _FACTS = """
 """
 # Rows: accounts of the first read that carry the id or the username; two index look-ups each.
 _CANDIDATES = """
-    SELECT w.person_id, f.observed::text AS observed
+    SELECT w.person_id, f.account_id, f.external_id, f.username_key, f.observed::text AS observed
     FROM unnest($3::text[], $4::text[]) AS w(person_id, username_key)
-    CROSS JOIN LATERAL (SELECT observed FROM directory_sync.found_account
+    CROSS JOIN LATERAL (SELECT * FROM directory_sync.found_account
         WHERE district_id = $1 AND target_id = $2
           AND (external_id = w.person_id OR username_key = w.username_key) OFFSET 0) AS f
 """
@@ -92,8 +92,21 @@ async def _candidates(
     rows = await driver.fetch(_CANDIDATES, district_id, target_id, unlinked, keys)
     found: dict[str, list[ActualAccount]] = {}
     for row in rows:
-        found.setdefault(row["person_id"], []).append(load_actual(row["observed"]))
+        found.setdefault(row["person_id"], []).append(_found(row))
     return found
+
+
+def _found(row: asyncpg.Record) -> ActualAccount:
+    if row["observed"] is not None:
+        return load_actual(row["observed"])
+    return ActualAccount(
+        account_id=row["account_id"],
+        external_id=row["external_id"],
+        username=row["username_key"],
+        email=None,
+        enabled=True,
+        attributes={},
+    )
 
 
 def record_of(row: asyncpg.Record) -> AccountRecord | None:

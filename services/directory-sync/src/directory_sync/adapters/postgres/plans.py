@@ -72,6 +72,13 @@ _OVERDUE = f"""
     SELECT {PLAN_COLUMNS} FROM directory_sync.plan
     WHERE district_id = $1 AND state = 'open' AND expires_at <= $2
 """
+# Rows: few. A first connection that wants nothing goes live by itself.
+_EMPTIED = f"""
+    SELECT {PLAN_COLUMNS} FROM directory_sync.plan
+    WHERE district_id = $1 AND state = 'open' AND kind <> 'first_connection'
+      AND plan_id <> ALL (ARRAY(SELECT i.plan_id FROM directory_sync.plan_item i
+          WHERE i.district_id = $1 AND i.state = 'waiting'))
+"""
 _SAVE = """
     INSERT INTO directory_sync.plan
         (district_id, target_id, plan_id, kind, state, items_hash, counts, population, limit_count,
@@ -218,6 +225,10 @@ class PostgresPlans:
     async def overdue(self, district_id: DistrictId, *, now: datetime) -> Sequence[Plan]:
         """Open plans whose time is over."""
         return [plan_of(row) for row in await self._driver.fetch(_OVERDUE, district_id, now)]
+
+    async def emptied(self, district_id: DistrictId) -> Sequence[Plan]:
+        """Open plans in which nothing waits any more."""
+        return [plan_of(row) for row in await self._driver.fetch(_EMPTIED, district_id)]
 
     async def save(self, plan: Plan) -> None:
         """Store a plan as given, without its items."""

@@ -36,7 +36,7 @@ _COPIES: Final = f"""
 """
 # Rows: groups of one person, index membership_person.
 _GROUPS: Final = """
-    SELECT m.district_id, m.target_id, g.group_id, m.since, g.correlation_id
+    SELECT m.district_id, m.target_id, g.group_key, g.group_id, m.since, g.correlation_id
     FROM directory_sync.account a
     JOIN directory_sync.membership m ON m.district_id = a.district_id
         AND m.target_id = a.target_id AND m.person_id = a.person_id
@@ -102,4 +102,5 @@ def _membership(row: asyncpg.Record) -> Copy:
         state="member",
         at=row["since"],
         correlation_id=row["correlation_id"],
+        detail=row["group_key"],
     )

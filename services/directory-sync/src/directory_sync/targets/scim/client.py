@@ -6,6 +6,7 @@ Creates are at-least-once: a name in use is read, and if it is ours it was our o
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from directory_sync.domain.account import ActualAccount
@@ -97,6 +98,8 @@ class ScimTarget:
     async def _single(self, order: Order) -> Outcome:
         try:
             match order.action:
+                case Look(account_id=str(account_id)):
+                    return await self._read(account_id)
                 case Look(username=username):
                     return await self._look(order.person_id, username)
                 case Create():
@@ -124,27 +127,32 @@ class ScimTarget:
         return await self._refusal(order, answer.status, object_or_nothing(answer))
 
     async def _patch(self, action: Update | Disable | Enable) -> Outcome:
-        path = wire.user_path(action.actual.account_id)
+        account_id = action.actual.account_id
+        path = wire.user_path(account_id)
         answer = await self._change_there("PATCH", path, body=wire.patch(action))
         if isinstance(answer, Unavailable):
             return answer
         if answer.status in OK:
-            return await self._confirmed(path, answer)
+            return await self._confirmed(account_id, answer)
         if answer.status == _CONFLICT:
             return NameTaken()
         return plain_refusal(answer.status, object_or_nothing(answer))
 
-    async def _confirmed(self, path: str, answer: Answer) -> Outcome:
+    async def _confirmed(self, account_id: str, answer: Answer) -> Outcome:
         """The account as the target shows it after a change; many answer 204 without it."""
         if not answer.body:
-            query = {"attributes": wire.READ_ATTRIBUTES}
-            read = await self._scim.ask("GET", path, query=query)
-            if isinstance(read, Unavailable):
-                return read
-            if read.status not in OK:
-                return plain_refusal(read.status, object_or_nothing(read))
-            answer = read
+            read = await self._read(account_id)
+            return replace(read, linked=False) if isinstance(read, Applied) else read
         return Applied(actual=wire.read_user(wire.read_object(answer.body)), linked=False)
+
+    async def _read(self, account_id: str) -> Outcome:
+        query = {"attributes": wire.READ_ATTRIBUTES}
+        answer = await self._scim.ask("GET", wire.user_path(account_id), query=query)
+        if isinstance(answer, Unavailable):
+            return answer
+        if answer.status not in OK:
+            return plain_refusal(answer.status, object_or_nothing(answer))
+        return Applied(actual=wire.read_user(wire.read_object(answer.body)), linked=True)
 
     async def _look(self, person_id: PersonId, username: str) -> Outcome:
         """Whether an earlier create of ours was carried out: it carries our id."""

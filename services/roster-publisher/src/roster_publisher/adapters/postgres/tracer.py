@@ -30,16 +30,16 @@ _STEPS: Final = """
 """
 
 # A person's district first: ids are only unique within one. Primary keys; a row per district.
-_USER: Final = """
-    SELECT d.district_id, o.status, o.shown, o.stamp, o.correlation_id,
+_RECORDS: Final = """
+    SELECT d.district_id, o.entity, o.status, o.shown, o.stamp, o.correlation_id,
            (SELECT count(*) FROM roster_publisher.object e
             WHERE e.district_id = d.district_id AND e.user_id = $1 AND e.entity = 'enrollment'
               AND e.shown AND e.status = 'active') AS enrolments
     FROM roster_publisher.district_revision d
     JOIN roster_publisher.object o ON o.district_id = d.district_id
-     AND o.entity = 'user' AND o.sourced_id = $1
+     AND o.entity IN ('user', 'demographics') AND o.sourced_id = $1
     WHERE $2::text[] IS NULL OR d.district_id = ANY($2::text[])
-    ORDER BY d.district_id
+    ORDER BY d.district_id, o.entity DESC
 """
 
 _STATE: Final = """
@@ -74,9 +74,11 @@ class PostgresTracer:
         return [_step(row) for row in rows]
 
     async def copies(self, person_id: str, *, districts: Sequence[str] | None) -> Sequence[Copy]:
-        """The published user, what was concluded of the person, and a line per target's names."""
+        """The published user and demographics, what was concluded of the person, and names by
+        target.
+        """
         return [
-            *[_user(row, person_id) for row in await self._fetch(_USER, person_id, districts)],
+            *[_record(row, person_id) for row in await self._fetch(_RECORDS, person_id, districts)],
             *[_state(row, person_id) for row in await self._fetch(_STATE, person_id, districts)],
             *[_names(row, person_id) for row in await self._fetch(_NAMES, person_id, districts)],
         ]
@@ -101,16 +103,16 @@ def _step(row: asyncpg.Record) -> Step:
     )
 
 
-def _user(row: asyncpg.Record, person_id: str) -> Copy:
+def _record(row: asyncpg.Record, person_id: str) -> Copy:
     return Copy(
-        kind="user",
+        kind=row["entity"],
         where="roster",
         district=row["district_id"],
         id=person_id,
         state=row["status"] if row["shown"] else "hidden",
         at=row["stamp"],
         correlation_id=row["correlation_id"],
-        detail=f"enrollments_active={row['enrolments']}",
+        detail=f"enrollments_active={row['enrolments']}" if row["entity"] == "user" else None,
     )
 
 

@@ -19,12 +19,13 @@ SELECT school_id, source_id, since, decided_by FROM sis_ingest.authority
 WHERE district_id = $1 ORDER BY school_id
 """
 
-# Purpose: give a place to a source. Rows: 1. Index: primary key.
+# Purpose: give a place to a source, unless it has it. Rows: 0 or 1. Index: primary key.
 _LAY_DOWN: Final = """
-INSERT INTO sis_ingest.authority (district_id, school_id, source_id, since, decided_by)
+INSERT INTO sis_ingest.authority AS a (district_id, school_id, source_id, since, decided_by)
 VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (district_id, school_id) DO UPDATE SET
     source_id = excluded.source_id, since = excluded.since, decided_by = excluded.decided_by
+WHERE a.source_id <> excluded.source_id
 """
 
 # Purpose: leave a place to the district's source, or to nobody. Rows: 1. Index: primary key.

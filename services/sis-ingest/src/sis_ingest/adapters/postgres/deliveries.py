@@ -55,12 +55,20 @@ WHERE district_id = $1 AND source_id = $2 AND state = 'waiting' AND kind = 'webh
 ORDER BY seq LIMIT $3
 """
 
-# Purpose: mark deliveries as done with. Rows: one per delivery. Index: primary key.
+# Purpose: mark deliveries as done with, and when their source last had a success: one delivery that
+# was applied, and not only tried out. Rows: one per delivery. Index: primary keys.
 _FINISH: Final = """
-UPDATE sis_ingest.delivery d
-SET state = e.state, reason = e.reason, applied_at = $5
-FROM unnest($2::uuid[], $3::text[], $4::text[]) AS e(delivery_id, state, reason)
-WHERE d.district_id = $1 AND d.delivery_id = e.delivery_id AND d.state = 'waiting'
+WITH done AS (
+    UPDATE sis_ingest.delivery d
+    SET state = e.state, reason = e.reason, applied_at = $5
+    FROM unnest($2::uuid[], $3::text[], $4::text[]) AS e(delivery_id, state, reason)
+    WHERE d.district_id = $1 AND d.delivery_id = e.delivery_id AND d.state = 'waiting'
+    RETURNING e.state, e.reason
+)
+INSERT INTO sis_ingest.source_success AS s (district_id, source_id, at)
+SELECT $1, $6, $5 WHERE EXISTS (
+    SELECT FROM done WHERE state = 'applied' AND reason IS DISTINCT FROM 'dry_run')
+ON CONFLICT (district_id, source_id) DO UPDATE SET at = greatest(s.at, excluded.at)
 """
 
 
@@ -151,4 +159,5 @@ class PostgresDeliveries:
             [end.state for end in ends],
             [end.outcome for end in ends],
             now,
+            place.source_id,
         )

@@ -115,10 +115,10 @@ WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = $4 AND h.operation 
   AND h.done_at IS NULL AND i.external_id = ANY($3::text[])
 """
 
-# Purpose: forget removals of users who are known by another id now. Rows, indexes: as _LEAVING.
+# Purpose: forget removals of what is known by another id now. Rows, indexes: as _LEAVING.
 _LET_GO: Final = """
 DELETE FROM sis_ingest.hold_item i USING sis_ingest.hold h
-WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = 'user' AND h.operation = 'remove'
+WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = $4 AND h.operation = 'remove'
   AND h.done_at IS NULL AND i.district_id = $1 AND i.hold_id = h.hold_id
   AND i.external_id = ANY($3::text[])
 RETURNING h.hold_id
@@ -267,10 +267,12 @@ class PostgresHolds:
         )
         return frozenset(row["external_id"] for row in rows)
 
-    async def let_go(self, place: Place, external_ids: Sequence[str]) -> frozenset[str]:
+    async def let_go(
+        self, place: Place, entity: Entity, external_ids: Sequence[str]
+    ) -> frozenset[str]:
         """See the port."""
         rows = await self._driver.fetch(
-            _LET_GO, place.district_id, place.source_id, list(external_ids)
+            _LET_GO, place.district_id, place.source_id, list(external_ids), entity
         )
         return frozenset(str(row["hold_id"]) for row in rows)
 

@@ -1,8 +1,9 @@
 """Pulls in PostgreSQL: writes in the caller's transaction, reads on their own."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -10,7 +11,7 @@ import orjson
 
 from roster_common.runtime.database import Database
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.pulls import Pull, Section
+from sis_ingest.domain.pulls import Pull, Section, Standing
 from sis_ingest.domain.schedule import PullMode
 
 # Purpose: keep a new pull, one open at a time. Rows: 0 or 1. Index: pull_open.
@@ -41,6 +42,45 @@ SELECT * FROM sis_ingest.pull
 WHERE district_id = $1 AND source_id = $2 AND state = 'completed' AND NOT dry_run
   AND ($3::text IS NULL OR mode = $3)
 ORDER BY asked_at DESC LIMIT 1
+"""
+
+# Purpose: how sources stand, for readiness. Rows: one per source. Index: pull_newest.
+_STANDINGS: Final = """
+SELECT p.source_id, good.finished_at AS good_at, newest.state,
+       coalesce(newest.failures, 0) AS failures, newest.reason
+FROM unnest($1::text[], $2::text[]) AS p(district_id, source_id)
+LEFT JOIN LATERAL (
+    SELECT finished_at FROM sis_ingest.pull
+    WHERE district_id = p.district_id AND source_id = p.source_id AND state = 'completed'
+      AND NOT dry_run ORDER BY asked_at DESC LIMIT 1) AS good ON true
+LEFT JOIN LATERAL (
+    SELECT state, failures, reason FROM sis_ingest.pull
+    WHERE district_id = p.district_id AND source_id = p.source_id
+    ORDER BY asked_at DESC LIMIT 1) AS newest ON true
+"""
+
+# Purpose: which pulls are not over. Rows: few. Index: pull_id.
+# house: no-district — a pull id is unique over all districts; its folder names no district
+_OPEN_OF: Final = """
+SELECT pull_id::text FROM sis_ingest.pull
+WHERE pull_id = ANY($1::uuid[]) AND state IN ('waiting', 'running')
+"""
+
+# Purpose: forget old pulls, but not the newest of each kind. Rows: few. Small table.
+# house: no-district — time is over for every district alike
+_FORGET: Final = """
+WITH ended AS (
+    SELECT district_id, pull_id, finished_at, row_number() OVER (
+        PARTITION BY district_id, source_id, mode, state, dry_run
+        ORDER BY asked_at DESC) AS place
+    FROM sis_ingest.pull WHERE state IN ('completed', 'failed')
+), gone AS (
+    DELETE FROM sis_ingest.pull p USING ended e
+    WHERE p.district_id = e.district_id AND p.pull_id = e.pull_id
+      AND e.place > 1 AND e.finished_at < $1
+    RETURNING true
+)
+SELECT count(*) FROM gone
 """
 
 # Purpose: one pull by its id. Rows: 0 or 1. Index: pull_id.
@@ -100,6 +140,15 @@ class PostgresPulls:
             orjson.dumps({name: asdict(one) for name, one in pull.sections.items()}).decode(),
         )
 
+    async def open_of(self, pull_ids: Sequence[str]) -> frozenset[str]:
+        """See the port."""
+        rows = await self._driver.fetch(_OPEN_OF, list(pull_ids))
+        return frozenset(row["pull_id"] for row in rows)
+
+    async def forget(self, *, before: datetime) -> int:
+        """See the port."""
+        return int(await self._driver.fetchval(_FORGET, before))
+
 
 class PostgresPullDesk:
     """`ports.pulls.PullDesk`, on the raw read pool."""
@@ -114,6 +163,21 @@ class PostgresPullDesk:
     async def last(self, place: Place, mode: PullMode | None) -> Pull | None:
         """See the port."""
         return await self._one(_LAST, place.district_id, place.source_id, mode)
+
+    async def standings(self, places: Sequence[Place]) -> Mapping[str, Standing]:
+        """See the port."""
+        rows = await (await self._database.pool()).fetch(
+            _STANDINGS, [one.district_id for one in places], [one.source_id for one in places]
+        )
+        return {
+            row["source_id"]: Standing(
+                good_at=row["good_at"],
+                state=row["state"],
+                failures=row["failures"],
+                reason=row["reason"],
+            )
+            for row in rows
+        }
 
     async def get(self, pull_id: str) -> Pull | None:
         """See the port."""

@@ -13,7 +13,7 @@ import asyncpg
 from sis_ingest.domain.changes import ChangeKey, Known, Write
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import ENTITIES, Entity
-from sis_ingest.domain.matching import match_keys
+from sis_ingest.domain.match_keys import match_keys
 from sis_ingest.domain.publish import Resolved, ResolvedKey
 from sis_ingest.domain.records import to_bytes
 
@@ -63,16 +63,18 @@ CROSS JOIN LATERAL (
 _WRITE_RESOLVED: Final = """
 INSERT INTO sis_ingest.resolved_record AS r
     (district_id, entity, entity_id, data, content_hash, deleted, correlation_id, state_id,
-     local_id, told, changed_at, revision)
-SELECT $1, w.*, $11, 1
+     local_id, email, name_key, told, changed_at, revision)
+SELECT $1, w.*, $13, 1
 FROM unnest($2::text[], $3::text[], $4::jsonb[], $5::bytea[], $6::boolean[], $7::text[],
-    $8::text[], $9::text[], $10::boolean[])
-    AS w(entity, entity_id, data, content_hash, deleted, correlation_id, state_id, local_id, told)
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::boolean[])
+    AS w(entity, entity_id, data, content_hash, deleted, correlation_id, state_id, local_id, email,
+         name_key, told)
 ON CONFLICT (district_id, entity, entity_id) DO UPDATE SET
     data = excluded.data, content_hash = excluded.content_hash,
     deleted = excluded.deleted, revision = r.revision + 1,
     correlation_id = excluded.correlation_id, changed_at = excluded.changed_at,
-    state_id = excluded.state_id, local_id = excluded.local_id, told = excluded.told
+    state_id = excluded.state_id, local_id = excluded.local_id, email = excluded.email,
+    name_key = excluded.name_key, told = excluded.told
 """
 
 # Purpose: remember what a delivery changed. Rows: one per correlation and entity.
@@ -159,7 +161,7 @@ class PostgresRecords:
         self, district_id: str, records: Sequence[Resolved], *, now: datetime
     ) -> None:
         """See the port."""
-        keys = [match_keys(r.record) if r.entity == "user" else None for r in records]
+        keys = [match_keys(r.entity, r.record) for r in records]
         await self._driver.execute(
             _WRITE_RESOLVED,
             district_id,
@@ -169,8 +171,10 @@ class PostgresRecords:
             [r.content_hash for r in records],
             [r.deleted for r in records],
             [r.correlation_id for r in records],
-            [None if k is None else k.state_id for k in keys],
-            [None if k is None else k.local_id for k in keys],
+            [k.state_id for k in keys],
+            [k.local_id for k in keys],
+            [k.email for k in keys],
+            [k.name if r.entity == "user" else None for k, r in zip(keys, records, strict=True)],
             [r.told for r in records],
             now,
         )

@@ -1,7 +1,8 @@
 """Snapshot runs in PostgreSQL: writes in the caller's transaction, reads on their own."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -52,6 +53,25 @@ SELECT DISTINCT ON (source_id) * FROM sis_ingest.run
 WHERE state IN ('waiting', 'running') AND source_id = ANY($1::text[]) AND replay_id IS NULL
 ORDER BY source_id, received_at
 """
+
+# Purpose: a page of runs, newest first. Rows: one page. Index: run_received.
+_PAGE: Final = """
+SELECT *, count(*) OVER () AS total FROM sis_ingest.run
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)
+  AND ($3::text IS NULL OR state = $3)
+ORDER BY received_at DESC, run_id DESC LIMIT $4 OFFSET $5
+"""
+
+# Purpose: how many runs there are beyond the last page. Rows: 1. Index: run_received.
+_TOTAL: Final = """
+SELECT count(*) FROM sis_ingest.run
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)
+  AND ($3::text IS NULL OR state = $3)
+"""
+
+# Purpose: when each source was last heard of with success. Rows: one per source. Small table.
+# house: no-district — readiness is of the whole process; a source binds one district
+_SUCCESSES: Final = "SELECT source_id, at FROM sis_ingest.source_success"
 
 # Purpose: which sources have webhooks waiting. Rows: few. Index: delivery_waiting.
 # house: no-district — one worker serves every district; what it reads next names its own
@@ -148,6 +168,27 @@ class PostgresRunDesk:
         """See the port."""
         rows = await (await self._database.pool()).fetch(_OPEN, list(source_ids))
         return sorted((to_run(row) for row in rows), key=lambda run: run.received_at)
+
+    async def page(
+        self,
+        districts: Collection[str] | None,
+        source_id: str | None,
+        state: str | None,
+        *,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, Sequence[Run]]:
+        """See the port."""
+        wanted = (None if districts is None else list(districts), source_id, state)
+        pool = await self._database.pool()
+        rows = await pool.fetch(_PAGE, *wanted, limit, offset)
+        total = rows[0]["total"] if rows else await pool.fetchval(_TOTAL, *wanted)
+        return total, [to_run(row) for row in rows]
+
+    async def successes(self) -> Mapping[str, datetime]:
+        """See the port."""
+        rows = await (await self._database.pool()).fetch(_SUCCESSES)
+        return {row["source_id"]: row["at"] for row in rows}
 
     async def sources_waiting(self) -> Sequence[str]:
         """See the port."""

@@ -79,32 +79,42 @@ UNION ALL SELECT 4, p.* FROM ({_CHANGES}) p) steps
 ORDER BY at, part, what LIMIT $3
 """
 
-# Purpose: what the sources say of a person. Rows: few. Index: crosswalk_ours is by district; a
-# token of every district looks through all of them.
+# Purpose: what the sources say of a person, demographics beside it where there are any. Rows: few.
+# Index: crosswalk_ours is by district; a token of every district looks through all of them.
 # house: no-district — as above
 _SOURCE_COPIES: Final = """
 SELECT c.district_id, c.source_id, c.external_id, c.match_rule, c.valid_from, r.deleted,
-       d.received_at, d.correlation_id
+       d.received_at, d.correlation_id, e.entity
 FROM sis_ingest.crosswalk c
+CROSS JOIN (VALUES ('user', 1), ('demographics', 2)) AS e (entity, place)
 LEFT JOIN sis_ingest.source_record r
-  ON r.district_id = c.district_id AND r.source_id = c.source_id AND r.entity = 'user'
+  ON r.district_id = c.district_id AND r.source_id = c.source_id AND r.entity = e.entity
  AND r.external_id = c.external_id
 LEFT JOIN sis_ingest.delivery d
   ON d.district_id = r.district_id AND d.delivery_id = r.delivery_id
 WHERE ($2::text[] IS NULL OR c.district_id = ANY($2)) AND c.entity = 'user' AND c.entity_id = $1
-  AND c.valid_to IS NULL
-ORDER BY c.district_id, c.valid_from, c.source_id, c.external_id
+  AND c.valid_to IS NULL AND (e.entity = 'user' OR r.entity IS NOT NULL)
+ORDER BY c.district_id, c.valid_from, c.source_id, c.external_id, e.place
 """
 
-# Purpose: the resolved record of a person. Rows: one per district. Index: primary key.
+# Purpose: the resolved records of a person. Rows: up to two per district. Index: primary key.
 # house: no-district — as above
 _RESOLVED_COPIES: Final = """
 SELECT district_id, entity_id, CASE WHEN told THEN deleted END AS deleted, changed_at,
-       correlation_id
+       correlation_id, entity
 FROM sis_ingest.resolved_record
-WHERE ($2::text[] IS NULL OR district_id = ANY($2)) AND entity = 'user' AND entity_id = $1
-ORDER BY district_id
+WHERE ($2::text[] IS NULL OR district_id = ANY($2)) AND entity IN ('user', 'demographics')
+  AND entity_id = $1
+ORDER BY district_id, entity DESC
 """
+
+
+_KINDS: Final = {
+    ("source_record", "user"): "source_record",
+    ("source_record", "demographics"): "source_demographics",
+    ("resolved_record", "user"): "resolved_record",
+    ("resolved_record", "demographics"): "resolved_demographics",
+}
 
 
 class PostgresTracer:
@@ -135,7 +145,7 @@ class PostgresTracer:
         ]
 
     async def copies(self, person_id: str, *, districts: Sequence[str] | None) -> Sequence[Copy]:
-        """See the protocol: one copy per source record behind the person, and the resolved one.
+        """See the protocol: the source records behind the person, and the resolved ones.
 
         The state of an outside id that was only referred to so far is `referred`.
         """
@@ -146,7 +156,7 @@ class PostgresTracer:
         return [
             *(
                 Copy(
-                    kind="source_record",
+                    kind=_KINDS["source_record", row["entity"]],
                     where=row["source_id"],
                     district=row["district_id"],
                     # One that could not be ours may be an address; `GET /crosswalk` tells it.
@@ -160,7 +170,7 @@ class PostgresTracer:
             ),
             *(
                 Copy(
-                    kind="resolved_record",
+                    kind=_KINDS["resolved_record", row["entity"]],
                     where="resolved",
                     district=row["district_id"],
                     id=row["entity_id"],

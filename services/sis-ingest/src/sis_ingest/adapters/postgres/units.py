@@ -25,6 +25,7 @@ from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.replays import PostgresReplays
 from sis_ingest.adapters.postgres.runs import PostgresRuns
 from sis_ingest.adapters.postgres.staging import PostgresStaging
+from sis_ingest.adapters.postgres.suggestions import PostgresSuggestions
 from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.adapters.sealing import BodySeal
@@ -100,6 +101,7 @@ class PostgresUnit:
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
+        self.suggestions = PostgresSuggestions(driver)
         self.authority = PostgresAuthority(driver, supplements=supplements)
         self.holds = PostgresHolds(driver)
         self.raw = PostgresRaw(driver)

@@ -12,7 +12,8 @@ import asyncpg
 from sis_ingest.adapters.postgres.records import read_resolved
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import ENTITIES, REFERENCES, Entity, id_space
-from sis_ingest.domain.matching import Holder, MatchKeys, match_keys
+from sis_ingest.domain.match_keys import MatchKeys, match_keys
+from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
@@ -37,21 +38,33 @@ CROSS JOIN LATERAL (
       AND external_id = c.external_id OFFSET 0) AS r
 """
 
-# Purpose: who carries one of these keys. Rows: few. Index: resolved_record_state_id, _local_id.
+# Purpose: who carries one of these keys, by the id that stands for them today. Rows: few.
+# Index: resolved_record_state_id, _local_id, _email; crosswalk_ours.
 _HOLDERS: Final = """
-SELECT entity_id, data FROM sis_ingest.resolved_record
-WHERE district_id = $1 AND entity = 'user'
-  AND (state_id = ANY($2::text[]) OR local_id = ANY($3::text[]))
+SELECT m.entity_id, r.data FROM sis_ingest.resolved_record r
+CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM sis_ingest.crosswalk WHERE district_id = $1 AND entity = $2
+        AND entity_id = r.entity_id AND valid_to IS NULL) AS today) AS has
+CROSS JOIN LATERAL (
+    SELECT r.entity_id WHERE has.today
+    UNION
+    SELECT c.entity_id FROM sis_ingest.crosswalk o
+    JOIN sis_ingest.crosswalk c ON c.district_id = $1 AND c.source_id = o.source_id
+      AND c.entity = $2 AND c.external_id = o.external_id AND c.valid_to IS NULL
+    WHERE NOT has.today AND o.district_id = $1 AND o.entity = $2 AND o.entity_id = r.entity_id
+) AS m
+WHERE r.district_id = $1 AND r.entity = $2
+  AND (r.state_id = ANY($3::text[]) OR r.local_id = ANY($4::text[]) OR r.email = ANY($5::text[]))
 """
 
-# Purpose: which users of a source live behind some of our ids. Rows: few. Index: as _VOICES.
+# Purpose: which records of a source live behind some of our ids. Rows: few. Index: as _VOICES.
 _LIVE: Final = """
 SELECT c.entity_id, r.external_id
 FROM sis_ingest.crosswalk c
 JOIN sis_ingest.source_record r
-  ON r.district_id = $1 AND r.source_id = c.source_id AND r.entity = 'user'
+  ON r.district_id = $1 AND r.source_id = c.source_id AND r.entity = $4
  AND r.external_id = c.external_id AND NOT r.deleted
-WHERE c.district_id = $1 AND c.entity = 'user' AND c.entity_id = ANY($3::text[])
+WHERE c.district_id = $1 AND c.entity = $4 AND c.entity_id = ANY($3::text[])
   AND c.source_id = $2 AND c.valid_to IS NULL
 """
 
@@ -59,36 +72,36 @@ WHERE c.district_id = $1 AND c.entity = 'user' AND c.entity_id = ANY($3::text[])
 _RETIRE: Final = """
 UPDATE sis_ingest.source_record
 SET deleted = true, occurred_at = greatest(occurred_at, $4), delivery_id = $5
-WHERE district_id = $1 AND source_id = $2 AND entity IN ('user', 'demographics')
+WHERE district_id = $1 AND source_id = $2 AND entity = ANY($6::text[])
   AND external_id = ANY($3::text[])
 """
 
-# Purpose: staged users never sent before. Rows: one page. Index: snapshot_row_user; the first
+# Purpose: staged rows never told of before. Rows: one page. Index: snapshot_row_matched; the first
 # condition ends a first load at once.
 _STRANGERS: Final = """
 SELECT s.row_number, s.external_id, s.sort_key, s.content_hash, s.deleted, s.data
 FROM sis_ingest.snapshot_row s
-WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND entity = 'user')
-  AND s.district_id = $1 AND s.run_id = $2 AND s.entity = 'user' AND NOT s.deleted
+WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND entity = $6)
+  AND s.district_id = $1 AND s.run_id = $2 AND s.entity = $6 AND NOT s.deleted
   AND s.differs AND s.external_id > $4
   AND NOT EXISTS (
     SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
-    AND r.entity = 'user' AND r.external_id = s.external_id AND r.data IS NOT NULL)
+    AND r.entity = $6 AND r.external_id = s.external_id AND r.data IS NOT NULL)
 ORDER BY s.external_id LIMIT $5
 """
 
-# Purpose: which users of a source a run leaves out. Rows: up to one per id. Index: primary key of
-# source_record, snapshot_row_user.
+# Purpose: which records of a source a run leaves out. Rows: up to one per id. Index: primary key
+# of source_record, snapshot_row_matched.
 _ABSENT: Final = """
 SELECT r.external_id FROM sis_ingest.source_record r
-WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = 'user'
+WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $6
   AND r.external_id = ANY($4::text[]) AND r.occurred_at < $5
   AND NOT EXISTS (
     SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
-    AND s.entity = 'user' AND s.external_id = r.external_id AND NOT s.deleted)
+    AND s.entity = $6 AND s.external_id = r.external_id AND NOT s.deleted)
   AND NOT EXISTS (
     SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1 AND t.source_id = $3
-    AND t.entity = 'user' AND t.as_of >= $5)
+    AND t.entity = $6 AND t.as_of >= $5)
 """
 
 # Purpose: the live records that refer to some of our ids. Rows: all that do. No index: a merge is
@@ -133,39 +146,61 @@ class PostgresVoices:
             for row in rows
         ]
 
-    async def holders(self, district_id: str, keys: Sequence[MatchKeys]) -> Sequence[Holder]:
+    async def holders(
+        self, district_id: str, space: Entity, keys: Sequence[MatchKeys]
+    ) -> Sequence[Holder]:
         """See the port."""
         rows = await self._driver.fetch(
             _HOLDERS,
             district_id,
+            space,
             [k.state_id for k in keys if k.state_id is not None],
             [k.local_id for k in keys if k.local_id is not None],
+            [k.email for k in keys if k.email is not None],
         )
-        return [Holder(entity_id=row["entity_id"], keys=match_keys(row["data"])) for row in rows]
+        return [
+            Holder(entity_id=row["entity_id"], keys=match_keys(space, row["data"])) for row in rows
+        ]
 
-    async def live_users(
-        self, place: Place, entity_ids: Sequence[str]
-    ) -> Mapping[str, Sequence[str]]:
+    async def live(
+        self, place: Place, space: Entity, entity_ids: Sequence[str]
+    ) -> Mapping[str, frozenset[str]]:
         """See the port."""
-        rows = await self._driver.fetch(_LIVE, place.district_id, place.source_id, list(entity_ids))
-        found: dict[str, list[str]] = {}
+        rows = await self._driver.fetch(
+            _LIVE, place.district_id, place.source_id, list(entity_ids), space
+        )
+        found: dict[str, set[str]] = {}
         for row in rows:
-            found.setdefault(row["entity_id"], []).append(row["external_id"])
-        return found
+            found.setdefault(row["entity_id"], set()).add(row["external_id"])
+        return {ours: frozenset(outside) for ours, outside in found.items()}
 
-    async def retire_users(
-        self, place: Place, external_ids: Sequence[str], *, at: datetime, delivery_id: str
+    async def retire(
+        self,
+        place: Place,
+        space: Entity,
+        external_ids: Sequence[str],
+        *,
+        at: datetime,
+        delivery_id: str,
     ) -> None:
         """See the port."""
         await self._driver.execute(
-            _RETIRE, place.district_id, place.source_id, list(external_ids), at, delivery_id
+            _RETIRE,
+            place.district_id,
+            place.source_id,
+            list(external_ids),
+            at,
+            delivery_id,
+            [entity for entity in ENTITIES.values() if id_space(entity) == space],
         )
 
-    async def staged_strangers(self, run: Run, *, after: str, limit: int) -> Sequence[StagedRow]:
+    async def staged_strangers(
+        self, run: Run, space: Entity, *, after: str, limit: int
+    ) -> Sequence[StagedRow]:
         """See the port."""
         place = run.place
         rows = await self._driver.fetch(
-            _STRANGERS, place.district_id, run.run_id, place.source_id, after, limit
+            _STRANGERS, place.district_id, run.run_id, place.source_id, after, limit, space
         )
         return [
             StagedRow(
@@ -179,7 +214,9 @@ class PostgresVoices:
             for row in rows
         ]
 
-    async def staged_absent(self, run: Run, external_ids: Sequence[str]) -> frozenset[str]:
+    async def staged_absent(
+        self, run: Run, space: Entity, external_ids: Sequence[str]
+    ) -> frozenset[str]:
         """See the port."""
         place = run.place
         rows = await self._driver.fetch(
@@ -189,6 +226,7 @@ class PostgresVoices:
             place.source_id,
             list(external_ids),
             run.as_of,
+            space,
         )
         return frozenset(row["external_id"] for row in rows)
 

@@ -1,21 +1,24 @@
 """`POST /snapshots/{source}` and `GET /snapshots/{id}`: files in, reports out."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime
 
+from roster_common.contracts.values import Text
 from roster_common.errors import Invalid
 from roster_common.runtime.correlation import current_correlation_id
 from roster_common.runtime.problems import FieldError, Problem
 from roster_common.runtime.tokens import Operator
-from sis_ingest.domain.runs import Counts, Run
+from sis_ingest.domain.runs import Counts, Run, RunState
 from sis_ingest.domain.runs import Problem as RunProblem
 from sis_ingest.entrypoints.http.bodies import body_pieces, too_large
 from sis_ingest.ports import RunDesk, Source, Sources, TooLarge
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
+
+MAX_PAGE: Final = 200
 
 Gate = Callable[[Request], Awaitable[Operator]]
 
@@ -77,6 +80,34 @@ def snapshot_routes(
     return router
 
 
+def run_routes(runs: RunDesk, *, viewer: Gate) -> APIRouter:
+    """The list of runs."""
+    router = APIRouter(tags=["snapshots"])
+
+    @router.get("/runs", summary="Runs of files and pulls, newest first")
+    async def page(
+        who: Annotated[Operator, Depends(viewer)],
+        district: Annotated[Text | None, Query(min_length=1)] = None,
+        source: Annotated[Text | None, Query(min_length=1)] = None,
+        state: RunState | None = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+        offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    ) -> JSONResponse:
+        """A page of reports, and how many match in all; 404 outside the token."""
+        if district is not None:
+            who.ensure(district)
+        total, found = await runs.page(
+            who.districts if district is None else [district],
+            source,
+            state,
+            limit=limit,
+            offset=offset,
+        )
+        return JSONResponse({"total": total, "runs": [run_page(run) for run in found]})
+
+    return router
+
+
 def _source(sources: Sources, source_id: str, who: Operator) -> Source:
     found = sources.get(source_id)
     if found is None or found.snapshot is None or not who.may_see(found.place.district_id):
@@ -96,6 +127,7 @@ def run_page(run: Run) -> Mapping[str, Any]:
         "state": run.state,
         "origin": run.origin,
         "dryRun": run.dry_run,
+        "replayId": run.replay_id,
         "percent": run.percent,
         "reason": run.reason,
         "asOf": run.as_of.isoformat(),

@@ -3,14 +3,21 @@
 Each source has loops of its own, so that one that is away or slow delays only itself.
 """
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 import structlog
+from pydantic import JsonValue
 
+from roster_common.errors import Retriable
+from roster_common.ports import Clock
 from roster_common.runtime.bell import Ear
-from roster_common.runtime.lifecycle import Stopping
+from roster_common.runtime.health import Check
+from roster_common.runtime.lifecycle import Stopping, go_on_without
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.pacing import CallPolicy, backoff_s
+from sis_ingest.domain.pulls import Pull, Standing
 from sis_ingest.ports import HintReader, Source
 from sis_ingest.ports.pulls import PullDesk, Pulling, SourceAway
 from sis_ingest.usecases.ask_pull import AskPull
@@ -38,9 +45,11 @@ class SourcePuller:
         pull: PullSource,
         desk: PullDesk,
         ear: Ear,
+        clock: Clock,
     ) -> None:
         self._source = source
         self._pulling = pulling
+        self._clock = clock
         self._ask = ask
         self._pull = pull
         self._desk = desk
@@ -48,9 +57,11 @@ class SourcePuller:
 
     async def run(self, stopping: Stopping) -> None:
         """Pull until stopped; a pull cut off is taken up again at the next start."""
+        # The schedule finds a failed pull still due: not again at once, unless somebody asks.
+        rests_until_s = self._clock.monotonic()
         while not stopping.is_set():
             pull = await self._desk.open(self._source.place)
-            if pull is None:
+            if pull is None and self._clock.monotonic() >= rests_until_s:
                 pull = await self._ask.scheduled(self._source, self._pulling)
             if pull is None:
                 await self._ear.wait(_LOOK_EVERY_S)
@@ -59,19 +70,18 @@ class SourcePuller:
                 ended = await self._pull(self._pulling, pull)
             except SourceAway as away:
                 await _rest(stopping, self._source, away, failures=pull.failures + 1)
-                continue
-            metric("pulls_total").labels(
-                source=self._source.place.source_id, mode=ended.mode, outcome=ended.state
-            ).inc()
-            if ended.state == "failed":
-                logger.warning(
-                    "pull_failed",
-                    source=self._source.place.source_id,
-                    pull=ended.pull_id,
-                    reason=ended.reason,
-                )
-                # The schedule finds the pull still due: not again at once.
-                await stopping.wait(_REST.backoff_max_s)
+            except Exception as error:  # noqa: BLE001 - counted and logged; others go on
+                await _rest_after(stopping, self._source, error)
+            else:
+                self._note(ended)
+                if ended.state == "failed":
+                    rests_until_s = self._clock.monotonic() + _REST.backoff_max_s
+
+    def _note(self, ended: Pull) -> None:
+        source = self._source.place.source_id
+        metric("pulls_total").labels(source=source, mode=ended.mode, outcome=ended.state).inc()
+        if ended.state == "failed":
+            logger.warning("pull_failed", source=source, pull=ended.pull_id, reason=ended.reason)
 
 
 class HintFollower:
@@ -96,6 +106,9 @@ class HintFollower:
                 failures += 1
                 await _rest(stopping, self._source, away, failures=failures)
                 continue
+            except Exception as error:  # noqa: BLE001 - counted and logged; others go on
+                await _rest_after(stopping, self._source, error)
+                continue
             failures = 0
             if not batch.more:
                 await self._ear.wait(_HINTS_EVERY_S)
@@ -107,3 +120,38 @@ async def _rest(stopping: Stopping, source: Source, away: SourceAway, *, failure
     wait_s = min(away.retry_after_s or 0.0, _LONGEST_WAIT_S)
     # The middle of the range: one process rests here, so nobody needs to be kept apart.
     await stopping.wait(max(wait_s, backoff_s(_REST, failures=failures, chance=0.5)))
+
+
+async def _rest_after(stopping: Stopping, source: Source, error: Exception) -> None:
+    """What nobody foresaw in one source stops no other. A store that is away is the road's."""
+    if isinstance(error, Retriable | OSError):
+        raise error
+    go_on_without("pulls", error, source=source.place.source_id)
+    await stopping.wait(_REST.backoff_max_s)
+
+
+def pulls_check(
+    standings: Mapping[str, Standing], now: datetime, breaker_open: Callable[[str], bool]
+) -> Check:
+    """All pulled sources, for readiness: moments, counts and codes."""
+    return Check(
+        ok=all(one.well for one in standings.values()),
+        detail={
+            "sources": {
+                source: _page(one, now, breaker_open=breaker_open(source))
+                for source, one in standings.items()
+            }
+        },
+    )
+
+
+def _page(standing: Standing, now: datetime, *, breaker_open: bool) -> dict[str, JsonValue]:
+    good_at = standing.good_at
+    return {
+        "lastGood": None if good_at is None else good_at.isoformat(),
+        "lastGoodSecondsAgo": None if good_at is None else round((now - good_at).total_seconds()),
+        "state": standing.state,
+        "failures": standing.failures,
+        "reason": standing.reason,
+        "breakerOpen": breaker_open,
+    }

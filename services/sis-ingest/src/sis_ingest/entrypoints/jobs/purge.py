@@ -5,6 +5,7 @@ from typing import Final
 import structlog
 
 from roster_common.runtime.metrics import metric
+from sis_ingest.usecases.purge_pulls import PurgePulls
 from sis_ingest.usecases.purge_raw import PurgeRaw
 
 logger = structlog.get_logger(__name__)
@@ -17,13 +18,20 @@ TIMEOUT_S: Final = 1_800.0
 class Purger:
     """The loop's work: one round, counted and logged."""
 
-    def __init__(self, purge: PurgeRaw) -> None:
+    def __init__(self, purge: PurgeRaw, pulls: PurgePulls) -> None:
         self._purge = purge
+        self._pulls = pulls
 
     async def __call__(self) -> None:
         """One round."""
         done = await self._purge()
-        counts = {"body": done.bodies, "file": done.files, "stray": done.strays}
+        pulls, pages = await self._pulls()
+        counts = {
+            "body": done.bodies,
+            "file": done.files,
+            "pull": pulls,
+            "stray": done.strays + pages,
+        }
         for kind, times in counts.items():
             metric("raw_purged_total").labels(kind=kind).inc(times)
         if any(counts.values()):

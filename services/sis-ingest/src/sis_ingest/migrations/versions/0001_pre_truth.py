@@ -21,6 +21,8 @@ def upgrade() -> None:
     """Create every table; the district stands first in each key."""
     _inbox()
     _records()
+    _crosswalk()
+    _suggestions()
     _resolved()
     _authority()
     _runs()
@@ -57,6 +59,13 @@ def _inbox() -> None:
         WHERE state = 'waiting' AND kind = 'webhook'
     """)
     op.execute("CREATE INDEX delivery_correlation ON sis_ingest.delivery (correlation_id)")
+    # A line per source: asked by whoever asks whether this process is ready.
+    op.execute("""
+        CREATE TABLE sis_ingest.source_success (
+            district_id text NOT NULL, source_id text NOT NULL, at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, source_id)
+        )
+    """)
     # Whose raw bytes are still here, oldest first: written when a delivery is done with, not at
     # the door.
     op.execute("""
@@ -85,6 +94,9 @@ def _records() -> None:
             PRIMARY KEY (district_id, source_id, entity)
         )
     """)
+
+
+def _crosswalk() -> None:
     op.execute(f"""
         CREATE TABLE sis_ingest.crosswalk (
             district_id text NOT NULL, source_id text NOT NULL,
@@ -125,6 +137,25 @@ def _records() -> None:
     """)
 
 
+def _suggestions() -> None:
+    op.execute(f"""
+        CREATE TABLE sis_ingest.suggestion (
+            district_id text NOT NULL, suggestion_id uuid NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}),
+            one_id text NOT NULL, other_id text NOT NULL, rule text NOT NULL,
+            state text NOT NULL CHECK (state IN ('open', 'confirmed', 'dismissed')),
+            suggested_at timestamptz NOT NULL, decided_by text, decided_at timestamptz,
+            PRIMARY KEY (district_id, suggestion_id), UNIQUE (suggestion_id),
+            CONSTRAINT suggestion_once UNIQUE (district_id, entity, one_id, other_id),
+            CHECK ((state = 'open') = (decided_at IS NULL))
+        )
+    """)
+    op.execute("""
+        CREATE INDEX suggestion_page
+        ON sis_ingest.suggestion (district_id, state, suggested_at, suggestion_id)
+    """)
+
+
 def _resolved() -> None:
     op.execute(f"""
         CREATE TABLE sis_ingest.resolved_record (
@@ -132,12 +163,13 @@ def _resolved() -> None:
             entity_id text NOT NULL, data jsonb NOT NULL, content_hash bytea NOT NULL,
             deleted boolean NOT NULL, revision bigint NOT NULL CHECK (revision > 0),
             correlation_id text NOT NULL, changed_at timestamptz NOT NULL,
-            state_id text, local_id text, told boolean NOT NULL DEFAULT true,
+            state_id text, local_id text, email text, name_key text,
+            told boolean NOT NULL DEFAULT true,
             PRIMARY KEY (district_id, entity, entity_id), CHECK (told OR deleted)
         )
     """)
-    # Match keys of people: columns of their own, so that updates of `data` touch no index.
-    for key in ("state_id", "local_id"):
+    # Match keys: columns of their own, so that updates of `data` touch no index.
+    for key in ("state_id", "local_id", "email", "name_key"):
         op.execute(f"""
             CREATE INDEX resolved_record_{key} ON sis_ingest.resolved_record (district_id, {key})
             WHERE {key} IS NOT NULL
@@ -228,8 +260,9 @@ def _runs() -> None:
         WHERE differs
     """)
     op.execute("""
-        CREATE INDEX snapshot_row_user
-        ON sis_ingest.snapshot_row (district_id, run_id, external_id) WHERE entity = 'user'
+        CREATE INDEX snapshot_row_matched
+        ON sis_ingest.snapshot_row (district_id, run_id, entity, external_id)
+        WHERE entity <> 'enrollment' AND entity <> 'demographics'
     """)
 
 

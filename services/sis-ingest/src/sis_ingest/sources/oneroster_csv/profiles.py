@@ -58,9 +58,11 @@ _MISSPELT: Final[Mapping[str, str]] = {
 def spoken(headers: Headers, *, version: str | None) -> Profile | None:
     """The dialect of these headers, by file; None where neither they nor the manifest tell.
 
-    Files that say they are 1.1 often have the columns of 1.0.
+    Packages that say they are 1.1 often have the columns of 1.0. Where there are users, theirs
+    decide: 1.0 has no switch of an account, and a 1.1 file that lost it must not switch all on.
     """
-    if version != "1.2" and any(_is_of_1_0(name, header) for name, header in headers.items()):
+    telling = {"users": headers["users"]} if "users" in headers else headers
+    if version != "1.2" and any(_is_of_1_0(name, header) for name, header in telling.items()):
         return _OF_1_0
     return None if version is None else PROFILES[version]
 

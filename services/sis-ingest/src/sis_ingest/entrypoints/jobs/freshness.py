@@ -1,0 +1,56 @@
+"""How long ago each source was heard of with success: a metric, and a part of readiness."""
+
+from typing import Any, Final
+
+from roster_common.ports import Clock
+from roster_common.runtime.health import Check
+from roster_common.runtime.metrics import metric
+from sis_ingest.ports import RunDesk, Source, Sources
+
+LOOP: Final = "source-ages"
+EVERY_S: Final = 15.0
+
+
+class Freshness:
+    """Looks at the last success of every configured source."""
+
+    def __init__(self, sources: Sources, runs: RunDesk, clock: Clock) -> None:
+        self._sources = sources
+        self._runs = runs
+        self._clock = clock
+
+    async def __call__(self) -> None:
+        """Set the metric of each source that ever had a success."""
+        for name, at in (await self._runs.successes()).items():
+            if self._sources.get(name) is not None:
+                metric("source_last_success_seconds").labels(source=name).set(at.timestamp())
+
+    async def check(self) -> Check:
+        """Not ok when a source is silent for longer than its setting expects."""
+        ages = await self._ages()
+        late = sorted(
+            source.place.source_id
+            for source in self._sources.all()
+            if _is_late(source, ages.get(source.place.source_id))
+        )
+        page: dict[str, Any] = {
+            source.place.source_id: {
+                "lastSuccessSecondsAgo": ages.get(source.place.source_id),
+                "expectEverySeconds": source.expect_every_s,
+            }
+            for source in self._sources.all()
+        }
+        return Check(ok=not late, detail={"late": list(late), "sources": page})
+
+    async def _ages(self) -> dict[str, float]:
+        now = self._clock.now()
+        return {
+            name: round(max((now - at).total_seconds(), 0.0), 1)
+            for name, at in (await self._runs.successes()).items()
+        }
+
+
+def _is_late(source: Source, age_s: float | None) -> bool:
+    if source.expect_every_s is None:
+        return False
+    return age_s is None or age_s > source.expect_every_s
