@@ -51,7 +51,7 @@ async def test_one_id_with_two_contents_stays_twice(tmp_path: Path) -> None:
     [
         ({"course_name": "no id"}, "unreadable_item", "sourcedId"),
         ({"id": [1]}, "unreadable_item", "sourcedId"),
-        ({"id": 2, "course_name": {"a": 1}}, "invalid_type", "title"),
+        ({"id": 2, "course_name": {"a": 1}}, "string_type", "title"),
     ],
 )
 async def test_an_odd_item_is_refused_and_its_neighbours_are_read(
