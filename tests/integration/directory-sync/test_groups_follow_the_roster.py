@@ -62,6 +62,10 @@ async def test_a_class_move_is_one_removal_and_one_addition_and_says_so(
 
     await eventually(grouped.settled)
     assert await grouped.members() == {C1: {"p2"}, C2: {"p1"}}
+    copies = (await grouped.page(program, "/trace/people/p1")).json()["copies"]
+    keys = {copy["detail"] for copy in copies if copy["kind"] == "membership"}
+    assert C2 in keys
+    assert C1 not in keys
     ids = {group["externalId"]: group["id"] for group in await grouped.groups()}
     account = (await grouped.user("p1"))["id"]
     told = [(name, body) for name, body in await grouped.events() if "membership" in name][2:]

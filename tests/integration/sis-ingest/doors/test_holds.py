@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from tests.support.holding import (
     decide,
@@ -15,7 +14,7 @@ from tests.support.holding import (
     released,
     roster,
 )
-from tests.support.ingest_service import Ingest, running_ingest, token
+from tests.support.ingest_service import Ingest, token
 from tests.support.ingesting import (
     ORGS,
     csv,
@@ -359,6 +358,8 @@ async def test_a_re_keyed_district_is_neither_removed_nor_added(ingest: Ingest) 
         "missing": 0, "applied": 0, "held": 0, "skipped": 0,
     }  # fmt: skip
     assert report["additions"]["byEntity"]["user"] == {"applied": 0, "held": 0}
+    assert report["keyChanges"] == 150
+    assert "many_key_changes" in {warning["code"] for warning in report["warnings"]}
     assert (await holds(ingest, "?state=all"))["total"] == 0
     assert await ingest.value("SELECT count(*) FROM sis_ingest.spent") == 0
 
@@ -453,21 +454,6 @@ async def test_a_first_load_may_add_as_it_likes(ingest: Ingest) -> None:
 
     assert report["additions"]["applied"] >= 300
     assert (await holds(ingest))["total"] == 0
-
-
-async def test_a_source_has_limits_of_its_own_and_its_holds_show_them(
-    ingest_url: str, tmp_path: Path
-) -> None:
-    limits = {"user.remove": {"count": 1, "share": 0.1}}
-    sources = [{"id": "files", "district": "d1", "limits": limits}, {"id": "sis", "district": "d2"}]
-    async with running_ingest(ingest_url, tmp_path, sources=sources) as ingest:
-        for source in ("files", "sis"):
-            await ingest.load(roster(*range(20)), source=source)
-            await ingest.load(roster(*range(15)), source=source)
-        (hold,) = (await holds(ingest))["holds"]
-
-    assert (hold["source"], hold["count"]) == ("files", 5)
-    assert (hold["limit"], hold["limitPercent"]) == (2, 10.0)
 
 
 async def test_the_door_is_for_approvers_of_the_district(ingest: Ingest) -> None:

@@ -99,11 +99,12 @@ async def test_what_waits_or_stands_behind_an_open_hold_is_kept_however_old_it_i
         await ingest.load(roster(*range(60)))
         report = await ingest.load(roster(*range(20)))
         assert len(report["holds"]) == 1
-        await ingest.send("users.upserted", user("u100"), source="elsewhere")
+        for name in ("u100", "u101"):
+            await ingest.send("users.upserted", user(name), source="elsewhere")
         await ingest.settled()
         await ingest.pool.execute(
             "UPDATE sis_ingest.delivery SET state = 'waiting', applied_at = NULL,"
-            " source_id = 'not-configured' WHERE kind = 'webhook'"
+            " source_id = 'not-configured' WHERE external_id = 'm1'"
         )
         await aged(ingest, days=400)
     async with running_ingest(ingest_url, tmp_path) as ingest:
@@ -113,7 +114,11 @@ async def test_what_waits_or_stands_behind_an_open_hold_is_kept_however_old_it_i
             "SELECT file_name FROM sis_ingest.run WHERE run_id = $1::uuid", report["runId"]
         )
 
-    assert found == {"m1": ("waiting", True, False), "file": ("applied", False, False)}
+    assert found == {
+        "m1": ("waiting", True, False),
+        "m2": ("applied", False, True),
+        "file": ("applied", False, False),
+    }
     assert [file.stem for file in files(tmp_path)] == [held]
 
 

@@ -34,6 +34,9 @@ LIMITS: Final[Mapping[GuardKey, Limit]] = {
     ("user", "add"): Limit(count=100, share=0.2),
 }
 
+# People whom one run may find under other ids before its report warns; nothing of them waits.
+KEY_CHANGES: Final = Limit(count=5, share=0.01)
+
 # A source's own limits; a guard that it says nothing of has its limit from above.
 LimitsOf: TypeAlias = Callable[[Place], Mapping[GuardKey, Limit]]
 

@@ -62,7 +62,8 @@ class Counts:
 
     `missing` records stood before and are not in the file; each is `removed`, held or `skipped`.
     `deleted` are changed rows that tell of a deletion, `added` those about records never heard of.
-    `held_removals` counts both kinds of removals.
+    `held_removals` counts both kinds of removals. `rekeyed` people came under another id than
+    before.
     """
 
     read: int = 0
@@ -76,6 +77,7 @@ class Counts:
     skipped: int = 0
     added: int = 0
     held_additions: int = 0
+    rekeyed: int = 0
 
     @property
     def held(self) -> int:

@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from roster_common.holds import trips
 from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.events import SnapshotMoved
+from sis_ingest.domain.guards import KEY_CHANGES
 from sis_ingest.domain.runs import MAX_ATTEMPTS, Problem, Run, RunState, too_many_bad
-from sis_ingest.domain.snapshots import NOTHING_READ, idleness, is_whole
+from sis_ingest.domain.snapshots import NOTHING_READ, Collection, idleness, is_whole
 from sis_ingest.ports import (
     Clock,
     OpenSnapshot,
@@ -75,7 +77,7 @@ class ImportSnapshot:
         if problems:
             return await self._end(run, "refused", problems)
         if not run.dry_run:
-            await self.link(run, snapshot.collections)
+            run = await self._linked(run, snapshot.collections)
         run = await self.apply(run, snapshot.collections)
         if run.dry_run:
             return await self._end(run, "completed", ())
@@ -83,6 +85,26 @@ class ImportSnapshot:
         async with self.units.begin("run") as unit:
             await unit.runs.stated(run, whole)
         return await self._end(run, "completed", ())
+
+    async def _linked(self, run: Run, collections: Sequence[Collection]) -> Run:
+        """The run after its people were recognised, with a warning where very many were re-keyed.
+
+        Their ids with us stay, so nothing waits: held back, the same people would be removals and
+        additions. Source: ADR 0012.
+        """
+        rekeyed = await self.link(run, collections)
+        if not rekeyed:
+            return run
+        async with self.units.begin("run") as unit:
+            population = await unit.holds.active(run.place, "user") + rekeyed
+        counts = run.report.counts("user")
+        counts = replace(counts, rekeyed=counts.rekeyed + rekeyed)
+        report = run.report.with_counts("user", counts)
+        if trips(KEY_CHANGES, wanted=counts.rekeyed, spent=0, population=population):
+            file = next(one.file for one in collections if one.entity == "user")
+            warning = Problem(code="many_key_changes", file=file)
+            report = replace(report, warnings=(*report.warnings, warning))
+        return replace(run, report=report)
 
     async def _start(self, run: Run) -> Run:
         async with self.units.begin("run") as unit:

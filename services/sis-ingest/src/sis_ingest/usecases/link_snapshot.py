@@ -33,29 +33,32 @@ class LinkSnapshot:
     recognise: Recognise
 
     async def __call__(self, run: Run, collections: Sequence[Collection]) -> int:
-        """How many were recognised. Commits per batch; a second time finds nothing new.
+        """How many people the source knows by another id from now on.
+
+        Commits per batch; a second time finds nothing new.
 
         To be called after staging and before anything compares, guards or applies. A first load
         into an empty district costs one look. Absence counts only in a whole, newer collection.
         """
-        recognised = 0
+        rekeyed = 0
         for space in MATCHED:
             for collection in collections:
                 if collection.entity == space:
                     whole = is_whole(collection, run.report)
-                    recognised += await self._all_of(run, space, whole=whole)
-        return recognised
+                    found = await self._all_of(run, space, whole=whole)
+                    rekeyed += found if space == "user" else 0
+        return rekeyed
 
     async def _all_of(self, run: Run, space: Entity, *, whole: bool) -> int:
-        recognised = 0
+        rekeyed = 0
         after = ""
         while True:
             async with self.units.begin("stage") as unit:
                 await unit.lock_district(run.place.district_id)
                 rows = await unit.voices.staged_strangers(run, space, after=after, limit=BATCH_ROWS)
                 if not rows:
-                    return recognised
-                recognised += await self._link(unit, run, space, rows, whole=whole)
+                    return rekeyed
+                rekeyed += await self._link(unit, run, space, rows, whole=whole)
             after = rows[-1].external_id
 
     async def _link(
@@ -80,8 +83,25 @@ class LinkSnapshot:
             unit, run.place, space, strangers, found, partial(_absent, unit, run, space, whole)
         )
         await self.recognise.end(unit, run.place, recognised)
-        return len(recognised.ids)
+        return await _rekeyed(unit, run, space, recognised.ids)
 
 
 async def _absent(unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]) -> Set[str]:
     return await unit.voices.staged_absent(run, space, ids) if whole and ids else frozenset()
+
+
+async def _rekeyed(unit: Unit, run: Run, space: Entity, ids: Mapping[IdKey, str]) -> int:
+    """Of those recognised, the ones for whom the source had an id before."""
+    if not ids:
+        return 0
+    fresh = {outside for _, outside in ids}
+    meanings = await unit.crosswalk.history(run.place.district_id, space, sorted({*ids.values()}))
+    return len(
+        {
+            meaning.entity_id
+            for meaning in meanings
+            if meaning.source_id == run.place.source_id
+            and meaning.valid_to is None
+            and meaning.external_id not in fresh
+        }
+    )

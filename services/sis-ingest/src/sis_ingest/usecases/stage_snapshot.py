@@ -67,6 +67,7 @@ def _done(counts: Counts) -> Counts:
         removed=counts.removed,
         deleted=counts.deleted,
         added=counts.added,
+        rekeyed=counts.rekeyed,
     )
 
 
