@@ -76,6 +76,7 @@ def outside() -> Iterator[Outside]:
                 ids=Uuid7Ids(),
                 check=lambda: None,
                 directory_writes=lambda: 0,
+                one_school_org="school-001",
             )
         ) as found:
             for service in SERVICES:
