@@ -15,7 +15,7 @@ from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import StagedRow
+from sis_ingest.domain.snapshots import Repeated, StagedRow
 from sis_ingest.domain.suggestions import Alike, Suggestion, SuggestionState
 
 
@@ -125,6 +125,13 @@ class Voices(Protocol):
         """Which of these outside ids the run's list leaves out, or says are gone, as of its moment.
 
         The list says nothing of records that changed since, nor when a newer one was applied.
+        """
+        ...
+
+    async def repeated_enrollments(self, run: Run, *, limit: int) -> Sequence[Repeated]:
+        """Enrollments of one person in one class and role that a whole list has under a new id.
+
+        As of the run's moment, in our ids, and only where one replaces one.
         """
         ...
 

@@ -13,7 +13,7 @@ import orjson
 
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.match_keys import match_keys
+from sis_ingest.domain.match_keys import MatchKeys, match_keys
 from sis_ingest.domain.matching import MATCHED
 from sis_ingest.domain.records import Record
 from sis_ingest.domain.references import IdKey, ids_in
@@ -23,6 +23,8 @@ from sis_ingest.ports import Unit, Units
 from sis_ingest.usecases.recognise import Recognise, Stranger
 
 BATCH_ROWS: Final = 1_000
+# Each batch compares all enrollments of the source once more.
+ENROLLMENTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,9 @@ class LinkSnapshot:
                 if collection.entity == space:
                     whole = is_whole(collection, run.report)
                     linked |= await self._all_of(run, space, whole=whole)
+        for collection in collections:
+            if collection.entity == "enrollment" and is_whole(collection, run.report):
+                await self._enrollments(run)
         if not linked:
             return 0
         async with self.units.begin("stage") as unit:
@@ -67,11 +72,7 @@ class LinkSnapshot:
     async def _link(
         self, unit: Unit, run: Run, space: Entity, rows: Sequence[StagedRow], *, whole: bool
     ) -> bool:
-        cause = Cause(
-            correlation_id=run.correlation_id,
-            delivery_id=run.delivery_id,
-            origin=run.origin or "snapshot",
-        )
+        cause = _cause(run)
         records: Mapping[IdKey, Record] = {
             (space, row.external_id): orjson.loads(row.body or b"{}") for row in rows
         }
@@ -87,6 +88,31 @@ class LinkSnapshot:
         )
         await self.recognise.end(unit, run.place, recognised)
         return bool(recognised.ids)
+
+    async def _enrollments(self, run: Run) -> None:
+        """They have no key of their own: who is still in the class is so under another id."""
+        more = True
+        while more:
+            async with self.units.begin("link") as unit:
+                await unit.lock_district(run.place.district_id)
+                repeated = await unit.voices.repeated_enrollments(run, limit=ENROLLMENTS)
+                strangers: Mapping[IdKey, Stranger] = {
+                    ("enrollment", one.new_id): Stranger(
+                        keys=MatchKeys(kind="enrollment"), cause=_cause(run), at=run.as_of
+                    )
+                    for one in repeated
+                }
+                if repeated:
+                    await self.recognise.replace(unit, run.place, "enrollment", strangers, repeated)
+            more = len(repeated) == ENROLLMENTS
+
+
+def _cause(run: Run) -> Cause:
+    return Cause(
+        correlation_id=run.correlation_id,
+        delivery_id=run.delivery_id,
+        origin=run.origin or "snapshot",
+    )
 
 
 async def _absent(

@@ -20,6 +20,7 @@ from sis_ingest.domain.match_keys import MatchKeys, match_keys
 from sis_ingest.domain.matching import Holder, Match, Matched, Near, find_matches
 from sis_ingest.domain.publish import ResolvedKey
 from sis_ingest.domain.references import IdKey
+from sis_ingest.domain.snapshots import Repeated
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.move_ids import MoveIds, Reason
@@ -105,13 +106,7 @@ class Recognise:
         self._note(place, space, matched)
         links = {key: match for key, match in matches.items() if key not in found}
         if links:
-            await unit.crosswalk.link(
-                place,
-                {key: match.entity_id for key, match in links.items()},
-                rules={key: match.rule for key, match in links.items()},
-                now=self.clock.now(),
-            )
-            await _tell(unit, place, space, strangers, links)
+            await self._link(unit, place, space, strangers, links)
         ending: dict[tuple[Cause, str], dict[str, str]] = {}
         for key, match in matches.items():
             if key in found:
@@ -123,6 +118,40 @@ class Recognise:
             near=matched.conflicts,
             ending=ending,
         )
+
+    async def replace(
+        self,
+        unit: Unit,
+        place: Place,
+        space: Entity,
+        strangers: Mapping[IdKey, Stranger],
+        repeated: Sequence[Repeated],
+    ) -> None:
+        """Links ids that the list at hand has in place of others. Never commits."""
+        links: dict[IdKey, Match] = {
+            (space, one.new_id): Match(entity_id=one.entity_id, rule="same_local_id")
+            for one in repeated
+        }
+        old = {one.entity_id: frozenset({one.old_id}) for one in repeated}
+        await self._rekey(unit, place, space, strangers, links, old)
+        self._note(place, space, Matched(matches=links, conflicts={}))
+        await self._link(unit, place, space, strangers, links)
+
+    async def _link(
+        self,
+        unit: Unit,
+        place: Place,
+        space: Entity,
+        strangers: Mapping[IdKey, Stranger],
+        links: Mapping[IdKey, Match],
+    ) -> None:
+        await unit.crosswalk.link(
+            place,
+            {key: match.entity_id for key, match in links.items()},
+            rules={key: match.rule for key, match in links.items()},
+            now=self.clock.now(),
+        )
+        await _tell(unit, place, space, strangers, links)
 
     async def end(self, unit: Unit, place: Place, recognised: Recognised) -> None:
         """Ends the ids that only references gave; what carries them is told again."""

@@ -16,7 +16,7 @@ from sis_ingest.domain.match_keys import MatchKeys, match_keys
 from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import StagedRow
+from sis_ingest.domain.snapshots import Repeated, StagedRow
 
 # Purpose: the source records behind resolved ones. Rows: a few per key. Index: crosswalk_ours,
 # then the primary keys of crosswalk and source_record. Who comes back to an id has had it since
@@ -109,6 +109,53 @@ WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND 
     SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
     AND r.entity = $6 AND r.external_id = s.external_id AND r.data IS NOT NULL)
 ORDER BY s.external_id LIMIT $5
+"""
+
+# Purpose: staged enrollments under new outside ids that say again, in our ids, what one that the
+# whole list lacks said; none where several do. Rows: one page. Hash joins over the source's
+# enrollments, and only where there are new ones.
+_ENROLLED: Final = """
+SELECT x.external_id, c.entity_id AS class_id, u.entity_id AS user_id, x.role,
+       count(*) OVER (PARTITION BY c.entity_id, u.entity_id, x.role) AS alike
+FROM {} AS x
+JOIN sis_ingest.crosswalk c ON c.district_id = $1 AND c.source_id = $3 AND c.entity = 'class'
+  AND c.external_id = x.class AND c.valid_to IS NULL
+JOIN sis_ingest.crosswalk u ON u.district_id = $1 AND u.source_id = $3 AND u.entity = 'user'
+  AND u.external_id = x.user AND u.valid_to IS NULL
+"""
+_SAID_OF_IT: Final = """d.data -> 'class' ->> 'sourcedId' AS class,
+       d.data -> 'user' ->> 'sourcedId' AS user, d.data ->> 'role' AS role"""
+_STAGED_ENROLLMENTS: Final = f"""(
+    SELECT s.external_id, {_SAID_OF_IT} FROM sis_ingest.snapshot_row s
+    CROSS JOIN LATERAL (SELECT s.data::jsonb AS data OFFSET 0) AS d
+    WHERE EXISTS (SELECT FROM sis_ingest.resolved_record
+                  WHERE district_id = $1 AND entity = 'enrollment')
+      AND s.district_id = $1 AND s.run_id = $2 AND s.entity = 'enrollment' AND s.differs
+      AND NOT s.deleted AND NOT EXISTS (
+        SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
+        AND r.entity = 'enrollment' AND r.external_id = s.external_id)
+      AND NOT EXISTS (
+        SELECT FROM sis_ingest.crosswalk k WHERE k.district_id = $1 AND k.source_id = $3
+        AND k.entity = 'enrollment' AND k.external_id = s.external_id AND k.valid_to IS NULL))"""
+_ABSENT_ENROLLMENTS: Final = f"""(
+    SELECT d.external_id, {_SAID_OF_IT} FROM sis_ingest.source_record d
+    WHERE EXISTS (SELECT FROM fresh)
+      AND d.district_id = $1 AND d.source_id = $3 AND d.entity = 'enrollment' AND NOT d.deleted
+      AND d.occurred_at < $4 AND NOT EXISTS (
+        SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+        AND s.entity = 'enrollment' AND s.external_id = d.external_id AND NOT s.deleted)
+      AND NOT EXISTS (
+        SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1 AND t.source_id = $3
+        AND t.entity = 'enrollment' AND t.as_of >= $4))"""
+_REPEATED_ENROLLMENTS: Final = f"""
+WITH fresh AS MATERIALIZED ({_ENROLLED.format(_STAGED_ENROLLMENTS)}),
+absent AS MATERIALIZED ({_ENROLLED.format(_ABSENT_ENROLLMENTS)})
+SELECT fresh.external_id AS new_id, absent.external_id AS old_id, k.entity_id
+FROM fresh JOIN absent USING (class_id, user_id, role)
+JOIN sis_ingest.crosswalk k ON k.district_id = $1 AND k.source_id = $3 AND k.entity = 'enrollment'
+  AND k.external_id = absent.external_id AND k.valid_to IS NULL
+WHERE fresh.alike = 1 AND absent.alike = 1
+LIMIT $5
 """
 
 # Purpose: how many people a run named by another id. Rows: 1. The run's people are read once, only
@@ -262,6 +309,14 @@ class PostgresVoices:
             space,
         )
         return frozenset(row["external_id"] for row in rows)
+
+    async def repeated_enrollments(self, run: Run, *, limit: int) -> Sequence[Repeated]:
+        """See the port."""
+        place = run.place
+        rows = await self._driver.fetch(
+            _REPEATED_ENROLLMENTS, place.district_id, run.run_id, place.source_id, run.as_of, limit
+        )
+        return [Repeated(*row) for row in rows]
 
     async def rekeyed(self, run: Run) -> int:
         """See the port."""
