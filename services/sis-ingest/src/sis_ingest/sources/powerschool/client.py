@@ -74,7 +74,7 @@ class PowerSchoolClient:
         return Begun(mark=version, sections={name: None for name, ids in changed.items() if ids})
 
     async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
-        """See the port. Cursors: `school:page`, a section's DCID, or the last DCID that was read."""
+        """See the port. Cursors: `school:page`, a section's DCID, or the last DCID read."""
         if since is not None:
             return await self._delta_page(section, cursor, since)
         if section == "district":
