@@ -7,7 +7,7 @@ Source: systems.md §8 (PSD AI Studio), ADR 0015.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
 
 from sis_ingest.domain.deliveries import Place
@@ -19,6 +19,8 @@ PullState: TypeAlias = Literal["waiting", "running", "completed", "failed"]
 MAX_RESTARTS: Final = 3
 # Failures in a row, without a page between them, after which a pull ends.
 MAX_FAILURES: Final = 8
+# Before a pull whose run was not taken is followed by another one, which may well say the same.
+_REST_AFTER_REFUSAL: Final = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +92,24 @@ class Pull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a source stands: when its last good pull ended, and how its newest one is doing."""
+    """How a source stands: when its last good pull ended, and how its newest one is doing.
+
+    A pull is good once its run has completed. While the newest one's is under way it is
+    `importing`; a run that was refused, or gave up, at `refused_at` makes it a failed one.
+    """
 
     good_at: datetime | None = None
     state: PullState | None = None
     failures: int = 0
     reason: str | None = None
+    importing: bool = False
+    refused_at: datetime | None = None
+
+    def may_be_followed(self, now: datetime) -> bool:
+        """Whether the schedule may begin the next: where it begins depends on the run's end."""
+        if self.importing:
+            return False
+        return self.refused_at is None or now - self.refused_at >= _REST_AFTER_REFUSAL
 
     @property
     def well(self) -> bool:
