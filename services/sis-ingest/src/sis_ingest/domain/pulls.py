@@ -5,10 +5,13 @@ whole of it only if nothing moved meanwhile and nothing is missing; else it remo
 Source: systems.md §8 (PSD AI Studio), ADR 0015.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
+
+import orjson
 
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.schedule import PullMode
@@ -17,6 +20,9 @@ PullState: TypeAlias = Literal["waiting", "running", "completed", "failed"]
 
 # Changes of revision under a pull that are answered by reading everything again.
 MAX_RESTARTS: Final = 3
+# More than any section has: a source that never ends one is not read for ever.
+MAX_PAGES: Final = 200_000
+_DIGEST_BYTES: Final = 8
 # Failures in a row, without a page between them, after which a pull ends.
 MAX_FAILURES: Final = 8
 # Before a pull whose run was not taken is followed by another one, which may well say the same.
@@ -38,7 +44,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """How far one section has come. `size` is the bytes of its raw file that count."""
+    """How far one section has come. `size` is the bytes of its raw file that count.
+
+    `digest` tells the last page from the next one.
+    """
 
     cursor: str | None
     done: bool = False
@@ -48,6 +57,7 @@ class Section:
     total: int | None = None
     revision: str | None = None
     fault: str | None = None
+    digest: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -122,9 +132,16 @@ class RevisionMoved(Exception):
 
 
 def after_page(section: Section, page: Page, *, size: int) -> Section:
-    """The section once a page of it is on disk. Raises `RevisionMoved`."""
+    """The section once a page of it is on disk. Raises `RevisionMoved`.
+
+    A page that says what the one before said is none: a source that heeds no cursor would say it
+    for ever. It ends the section and counts nothing.
+    """
     if section.pages and page.revision != section.revision:
         raise RevisionMoved
+    digest = _digest(page)
+    if page.items and digest == section.digest:
+        return replace(section, cursor=None, done=True, fault="repeated_page")
     read = replace(
         section,
         cursor=page.next_cursor,
@@ -134,8 +151,16 @@ def after_page(section: Section, page: Page, *, size: int) -> Section:
         items=section.items + len(page.items),
         total=page.total,
         revision=page.revision,
+        digest=digest,
     )
+    if read.pages >= MAX_PAGES and not read.done:
+        return replace(read, cursor=None, done=True, fault="too_many_pages")
     return replace(read, fault=_fault(section, read))
+
+
+def _digest(page: Page) -> str:
+    said = orjson.dumps(page.items)
+    return hashlib.blake2b(said, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _fault(before: Section, read: Section) -> str | None:
@@ -152,11 +177,16 @@ def whole(pull: Pull, name: str) -> bool:
 
 
 def faults(pull: Pull) -> Mapping[str, str]:
-    """Why sections of a full pull are not whole."""
+    """Why sections are not whole; one in which nothing changed is no fault of a delta."""
     if pull.mode != "full":
-        return {}
+        return {name: one.fault for name, one in pull.sections.items() if one.fault is not None}
     return {
         name: section.fault or "empty_section"
         for name, section in pull.sections.items()
         if not section.whole
     }
+
+
+def next_mark(pull: Pull) -> str | None:
+    """Where the next delta begins. What a delta missed, it would never hear of: not behind it."""
+    return pull.since if pull.mode == "delta" and faults(pull) else pull.mark
