@@ -27,6 +27,7 @@ _DIGEST_BYTES: Final = 8
 MAX_FAILURES: Final = 8
 # Before a pull whose run was not taken is followed by another one, which may well say the same.
 _REST_AFTER_REFUSAL: Final = timedelta(minutes=30)
+COUNT_DISAGREES: Final = "count_disagrees"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,14 @@ class Page:
     """One answer of a source: items as it words them. `next_cursor` None ends the section.
 
     `total` is how many items the source says the section has, `revision` the state it shows.
+    `fault` says why the page cannot be all that it should be.
     """
 
     items: tuple[Mapping[str, Any], ...]
     next_cursor: str | None
     total: int | None = None
     revision: str | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +158,7 @@ def after_page(section: Section, page: Page, *, size: int) -> Section:
     )
     if read.pages >= MAX_PAGES and not read.done:
         return replace(read, cursor=None, done=True, fault="too_many_pages")
-    return replace(read, fault=_fault(section, read))
+    return replace(read, fault=_fault(section, read) or page.fault)
 
 
 def _digest(page: Page) -> str:
@@ -167,7 +170,7 @@ def _fault(before: Section, read: Section) -> str | None:
     if before.pages and before.total != read.total:
         return "total_moved"
     if read.done and read.total is not None and read.items != read.total:
-        return "count_disagrees"
+        return COUNT_DISAGREES
     return before.fault
 
 
