@@ -158,8 +158,10 @@ class _Reading:
             for one in asyncio.as_completed(reading):
                 await one
         finally:
-            for one in reading:
-                one.cancel()
+            # Not in the middle of a save: it would hold the pull's row, or write over the next try.
+            async with self._saving:
+                for one in reading:
+                    one.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
 
     async def _section(self, name: str) -> None:
@@ -168,9 +170,9 @@ class _Reading:
             page = await self.pulling.client.page(name, section.cursor, self.pull.since)
             moved = after_page(section, page, size=section.size)
             items = page.items if moved.pages > section.pages else ()
-            size = await self._pages.append(self.pull.pull_id, name, items, at=section.size)
-            section = replace(moved, size=size)
             async with self._saving:
+                size = await self._pages.append(self.pull.pull_id, name, items, at=section.size)
+                section = replace(moved, size=size)
                 self.pull = self.pull.with_section(name, section)
                 async with self._units.begin("pull_page") as unit:
                     await unit.pulls.save(self.pull)
