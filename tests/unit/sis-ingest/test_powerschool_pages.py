@@ -1,14 +1,17 @@
 """PowerSchool's pages as the client reads them: the same place read again says the same."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import pytest
 
-from sis_ingest.ports.pulls import Access, Answer
+from sis_ingest.ports.pulls import Access, Answer, SourceAway
 from sis_ingest.sources.powerschool.client import PowerSchoolClient
 
 ACCESS = Access(base_url="https://ps.example", client_id="c", page_size=40)
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 class Told:
@@ -79,3 +82,32 @@ async def test_a_section_whose_seats_do_not_show_leaves_the_seats_not_whole() ->
     page = await PowerSchoolClient(ACCESS, Told(short)).page("section_enrollments", None, None)
 
     assert page.fault == "count_disagrees"
+
+
+def changed(*numbers: int) -> dict[str, Any]:
+    courses = {f"course/{number}": {"course": {"id": number}} for number in numbers}
+    version = {"$dataversion": 8, "tables": {"COURSES": [{"id": n} for n in numbers]}}
+    return {"/ws/dataversion/homeroom/7": version, **district(**courses)}
+
+
+async def test_a_delta_goes_on_after_a_restart_where_it_was() -> None:
+    told = Told(changed(*range(1, 121)))
+    client = PowerSchoolClient(ACCESS, told)
+    begun = await client.begin("7", NOW)
+    first = await client.page("courses", begun.sections["courses"], "7")
+
+    restarted = PowerSchoolClient(ACCESS, told)
+    second = await restarted.page("courses", first.next_cursor, "7")
+    third = await restarted.page("courses", second.next_cursor, "7")
+
+    read = [item["id"] for page in (first, second, third) for item in page.items]
+    assert read == list(range(1, 121))
+    assert third.next_cursor is None
+    assert first.next_cursor == "50"
+
+
+async def test_a_delta_whose_changes_do_not_show_any_more_is_not_at_its_end() -> None:
+    client = PowerSchoolClient(ACCESS, Told(changed(1)))
+
+    with pytest.raises(SourceAway):
+        await client.page("courses", "50", "7")

@@ -1,6 +1,7 @@
 """Reads PowerSchool: everything school by school, or what a data version says has changed."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -56,6 +57,7 @@ class PowerSchoolClient:
         self._subscription = Subscription(self._rest, access)
         self._totals: dict[str, int] = {}
         self._sections: Mapping[str, Any] | None = None
+        self._changes: Mapping[str, Sequence[str]] | None = None
 
     async def begin(self, since: str | None, now: datetime) -> Begun:
         """See the port. The mark is PowerSchool's own data version."""
@@ -68,14 +70,13 @@ class PowerSchoolClient:
         if since is None:
             sections: dict[str, str | None] = {"district": None, **dict.fromkeys(RESOURCES)}
             return Begun(mark=version, sections=sections)
-        return Begun(
-            mark=version, sections={name: ",".join(ids) for name, ids in changed.items() if ids}
-        )
+        self._changes = changed
+        return Begun(mark=version, sections={name: None for name, ids in changed.items() if ids})
 
     async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
-        """See the port. Cursors: `school:page`, a section's DCID, or the DCIDs still to read."""
+        """See the port. Cursors: `school:page`, a section's DCID, or the last DCID read."""
         if since is not None:
-            return await self._delta_page(section, cursor or "")
+            return await self._delta_page(section, cursor, since)
         if section == "district":
             found = (await self._rest.get(f"{BASE}/district")).get("district")
             return Page(items=(found,) if isinstance(found, dict) else (), next_cursor=None)
@@ -124,16 +125,28 @@ class PowerSchoolClient:
             if version == "0":
                 return None, {}
             raise
-        found: dict[str, list[str]] = {name: [] for name in RESOURCES}
+        found: dict[str, set[str]] = {name: set() for name in RESOURCES}
         for table, number in _rows(body.get("tables")):
             section = _TABLES.get(table.upper())
-            if section is not None and number not in found[section]:
-                found[section].append(number)
-        return str(body.get("$dataversion")), found
+            if section is None:
+                continue
+            if not number.isascii() or not number.isdigit():
+                raise SourceAway("unreadable_answer")
+            found[section].add(number)
+        return str(body.get("$dataversion")), {k: sorted(v, key=int) for k, v in found.items()}
 
-    async def _delta_page(self, section: str, cursor: str) -> Page:
-        ids = cursor.split(",") if cursor else []
-        now, later = ids[:_DELTA_ITEMS], ids[_DELTA_ITEMS:]
+    async def _delta_page(self, section: str, cursor: str | None, since: str) -> Page:
+        """Items after the cursor's. After a restart the source is asked again what has changed.
+
+        That is more rather than less, and a section that is not at its end has something left.
+        """
+        if self._changes is None:
+            _, self._changes = await self._changed(since)
+        ids = self._changes[section]
+        place = bisect_right(ids, int(cursor), key=int) if cursor else 0
+        now, more = ids[place : place + _DELTA_ITEMS], len(ids) > place + _DELTA_ITEMS
+        if not now:
+            raise SourceAway("unreadable_answer")
         # Side by side, as many at once as the source may be asked.
         found = await asyncio.gather(*(self.one(section, number) for number in now))
         items: dict[object, Item] = {}
@@ -141,7 +154,7 @@ class PowerSchoolClient:
             item = there or gone(section, number)
             # A person with posts at several schools comes once for each.
             items[item.get("users_dcid") or (number, GONE in item)] = item
-        return Page(items=tuple(items.values()), next_cursor=",".join(later) or None)
+        return Page(items=tuple(items.values()), next_cursor=now[-1] if more else None)
 
     async def _school_page(self, section: str, cursor: str | None) -> Page:
         schools = [str(school["id"]) for school in await self._lookups.schools()]
