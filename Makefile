@@ -30,7 +30,7 @@ export UV_COMPILE_BYTECODE ?= 1
 
 setup: $(VENV)/.stamp-dev ## make the environment with all tools (others do it by themselves)
 
-demo: $(VENV)/.stamp ## a made-up district through every service (KAFKA=1, DISTRICT=15000)
+demo: $(VENV)/.stamp ## a made-up district through every service (KAFKA=1, DISTRICT=15000, SOURCE=powerschool)
 	$(BIN)/homeroom demo
 
 up: $(VENV)/.stamp ## start everything on this machine and stay until Ctrl-C

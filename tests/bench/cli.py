@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
@@ -32,6 +33,7 @@ from tests.bench.report import machine, show, write_json
 from tests.bench.results import read_marks, results
 from tests.bench.servers import Servers, durability, running
 from tests.bench.serving import serving
+from tests.bench.snapshots import snapshots
 from tests.bench.whole import whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,8 @@ WITH_KAFKA = {"consume", "relay", "latency", "whole"}
 QUIET_LOAD_PER_CORE = 0.5
 FILE_WIDTH = 132
 SMALL = "quick: a district of 500, so the distances of its rows (first load … memory) say nothing"
+# A large snapshot adds to the time of a run what a slow machine needs for its students.
+S_PER_STUDENT = 0.015
 OUT_OF_TIME = "not all of it, the time of this run was over"
 COULD_NOT_MEASURE = 1
 NO_PARTS = 3
@@ -55,6 +59,7 @@ SECTIONS: Mapping[str, Section] = {
     "relay": relaying,
     "latency": latency,
     "whole": whole,
+    "snapshot": snapshots,
 }
 
 
@@ -68,6 +73,9 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="A minute, one round: a look.")] = False,
     only: Annotated[
         list[str] | None, typer.Option(help=f"One section; may repeat: {', '.join(SECTIONS)}.")
+    ] = None,
+    students: Annotated[
+        int | None, typer.Option(min=1, help="Of the large snapshot; 100,000, or 2,000 if quick.")
     ] = None,
     json: Annotated[Path, typer.Option(help="Where to write the figures.")] = DEFAULT_JSON,
 ) -> None:
@@ -86,7 +94,7 @@ def bench(
             console.print(str(servers), style="red")
             raise typer.Exit(NO_PARTS)
         _say_what_runs(console, servers)
-        plan = QUICK if quick else FULL
+        plan = _plan(QUICK if quick else FULL, wanted, students)
         run = _Run(plan=plan, servers=servers, console=console, ends_at=began + plan.total_s)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run.measure(wanted))
@@ -108,6 +116,13 @@ def bench(
     console.print(f"{seconds:.0f} s")
     if run.failed:
         raise typer.Exit(COULD_NOT_MEASURE)
+
+
+def _plan(plan: Plan, wanted: Sequence[str], students: int | None) -> Plan:
+    plan = replace(plan, students=students or plan.students)
+    if "snapshot" not in wanted:
+        return plan
+    return replace(plan, total_s=plan.total_s + S_PER_STUDENT * plan.students)
 
 
 def _say_what_runs(console: Console, servers: Servers) -> None:

@@ -22,7 +22,7 @@ Sample = Callable[[], Awaitable[Figures]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """How long to measure. `section_s` ends a section's rounds early; what has not begun or ended
-    `total_s` after the start of the run is left out."""
+    `total_s` after the start of the run is left out. `students` are those of a large snapshot."""
 
     quick: bool
     rounds: int
@@ -31,13 +31,28 @@ class Plan:
     latency_s: float
     section_s: float
     total_s: float
+    students: int
 
 
 FULL = Plan(
-    quick=False, rounds=5, writing_s=0.8, backlog=20_000, latency_s=10.0, section_s=40, total_s=900
+    quick=False,
+    rounds=5,
+    writing_s=0.8,
+    backlog=20_000,
+    latency_s=10.0,
+    section_s=40,
+    total_s=900,
+    students=100_000,
 )
 QUICK = Plan(
-    quick=True, rounds=1, writing_s=0.25, backlog=4_000, latency_s=3.0, section_s=10, total_s=120
+    quick=True,
+    rounds=1,
+    writing_s=0.25,
+    backlog=4_000,
+    latency_s=3.0,
+    section_s=10,
+    total_s=120,
+    students=2_000,
 )
 
 
@@ -48,6 +63,11 @@ class Bench:
     plan: Plan
     server_url: str
     bootstrap: str | None
+
+    @property
+    def students(self) -> int:
+        """How many a large snapshot has."""
+        return self.plan.students
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -118,6 +118,24 @@ def _whole() -> list[Row]:
     return [Row(key=key, title=title, unit=unit) for key, title, unit in titles]
 
 
+def _snapshot() -> list[Row]:
+    """100,000 students in a package, 15,000 in a pull; `--students` and `--quick` say other sizes."""
+    roads = (("snapshot", "package"), ("pull", "pull"))
+    loads = (("first", "first load"), ("again", "unchanged"))
+    figures = (
+        ("rate", "rows", "rows/s"),
+        ("read", "until all is read", "s"),
+        ("apply", "from there to the end", "s"),
+        ("memory", "memory of sis-ingest", "MB"),
+    )
+    return [
+        Row(key=f"{road}.{load}.{figure}", title=f"{words}, {of}: {what}", unit=unit)
+        for road, words in roads
+        for load, of in loads
+        for figure, what, unit in figures
+    ]
+
+
 def _publish() -> list[Row]:
     """60 schools, one process; the field policies of vendors cost a write nothing."""
     return [
@@ -179,4 +197,5 @@ ROWS = (
     Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),
     Row(key="http.yardstick.8", title="bare ASGI yardstick, 8 connections", unit="requests/s"),
     *_whole(),
+    *_snapshot(),
 )

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from homeroom.layout import SCIM_OFFSET
+from homeroom.layout import EMULATOR_OFFSET, SCIM_OFFSET
 
 PROCESSES = 5
 # Ports of one installation, and how many installations one worker's range holds.
@@ -17,7 +17,7 @@ TAIL = 3_000
 
 
 def free_port_base() -> int:
-    """A first port whose followers, and the directory's, are free at the moment.
+    """A first port whose followers, and those of directory and emulator, are free at the moment.
 
     Tests that run beside each other look in ranges of their own, and whole runs begin to look
     at different places: what is free now may be taken by another one a second later.
@@ -26,7 +26,7 @@ def free_port_base() -> int:
     first = 21_001 + SPAN * TURNS * (worker % 8)
     for turn in range(TURNS):
         base = first + (os.getpid() + turn) % TURNS * SPAN
-        wanted = [*range(base, base + PROCESSES), base + SCIM_OFFSET]
+        wanted = [*range(base, base + PROCESSES), base + SCIM_OFFSET, base + EMULATOR_OFFSET]
         if all(map(_is_free, wanted)):
             return base
     raise AssertionError("no free range of ports")

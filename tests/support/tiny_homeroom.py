@@ -120,7 +120,7 @@ def _serving(tiny: TinyHomeroom, service: Service) -> Iterator[None]:
 
     address = ("127.0.0.1", tiny.base + service.offset)
     with ThreadingHTTPServer(address, Handler) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
             yield

@@ -60,7 +60,7 @@ class Ingest(BaseHTTPRequestHandler):
 def outside() -> Iterator[Outside]:
     Ingest.looks = 0
     with ThreadingHTTPServer(("127.0.0.1", 0), Ingest) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
         with closing(
@@ -76,6 +76,7 @@ def outside() -> Iterator[Outside]:
                 ids=Uuid7Ids(),
                 check=lambda: None,
                 directory_writes=lambda: 0,
+                one_school_org="school-001",
             )
         ) as found:
             for service in SERVICES:

@@ -79,7 +79,7 @@ def url() -> Iterator[str]:
     Counterpart.asked, Counterpart.bodies = [], []
     Counterpart.tokens, Counterpart.refuse_first_token = 0, False
     with ThreadingHTTPServer(("127.0.0.1", 0), Counterpart) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -50,7 +50,7 @@ class Away(BaseHTTPRequestHandler):
 def port() -> Iterator[int]:
     Away.headers_seen, Away.bodies = [], []
     with ThreadingHTTPServer(("127.0.0.1", 0), Away) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield server.server_port
         server.shutdown()

@@ -2,6 +2,7 @@
 
 import io
 import stat
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -187,6 +188,41 @@ def test_roles_of_1_2_come_from_their_own_file(tmp_path: Path) -> None:
         ("primary", "teacher"),
         ("secondary", "aide"),
     ]
+
+
+def test_roles_of_a_state_wait_on_disk_in_any_order(tmp_path: Path) -> None:
+    count = 8_000
+    of_role = ("sourcedId", "userSourcedId", "roleType", "role", "orgSourcedId")
+    roles = (
+        (f"r{n}-{role}", f"u{n}", kind, role, "school-1")
+        for role, kind in (("student", "primary"), ("aide", "secondary"))
+        for n in reversed(range(count))
+    )
+    columns = ("sourcedId", "enabledUser", "username", "givenName", "familyName")
+    users = ((f"u{n}", "true", f"name-{n}", "Ada", "Byron") for n in range(count))
+    stated = dict.fromkeys(("orgs", "users", "roles"), "bulk")
+    body = package(
+        {
+            "manifest.csv": manifest("1.2", stated),
+            "orgs.csv": csv(ORGS, org_row("school-1")),
+            "users.csv": csv(columns, *users),
+            "roles.csv": csv(of_role, *roles),
+        }
+    )
+    path = tmp_path / "package.zip"
+    path.write_bytes(body)
+    tracemalloc.start()
+    snapshot = READER.open(path, limits=LIMITS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    people = next(c for c in snapshot.collections if c.entity == "user")
+    chunk = next(snapshot.chunks(people, rows=3))
+    (first, *_) = snapshot.read(people, chunk.rows).good
+    snapshot.close()
+    assert [role["role"] for role in record(first)["roles"]] == ["student", "aide"]
+    # A role alone takes some hundred bytes, 16,000 of them several megabytes.
+    assert peak < 1_500_000
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,8 @@ def test_who_is_not_enrolled_is_gone(status: str) -> None:
             {"school_enrollment": {"enroll_status": "A", "grade_level": "ten"}},
             "school_enrollment.grade_level",
         ),
+        ({"school_enrollment": None}, "school_enrollment.enroll_status"),
+        ({"school_enrollment": {"grade_level": "5"}}, "school_enrollment.enroll_status"),
     ],
 )
 def test_a_record_that_cannot_be_read_names_the_field_and_no_value(

@@ -36,6 +36,12 @@ def test_a_count_that_disagrees_is_not_whole(total: int) -> None:
     assert section.fault == "count_disagrees"
 
 
+def test_a_page_that_cannot_be_all_it_should_be_is_not_whole() -> None:
+    section = read(page(2, more=True, fault="count_disagrees"), page(1))
+
+    assert section.fault == "count_disagrees"
+
+
 def test_a_total_that_moves_is_not_whole() -> None:
     section = read(page(2, more=True, total=4), page(1, total=3))
 

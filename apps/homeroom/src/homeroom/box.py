@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from homeroom import given_database, keys, migrate, ownership
+from homeroom.demo.outsiders.office import first_school
+from homeroom.emulated import Emulated, Face
 from homeroom.errors import CommandFailed
 from homeroom.given import Given
-from homeroom.installation import DISTRICT, Installation
+from homeroom.installation import DISTRICT, ONE_SCHOOL_ORG, Installation
 from homeroom.journal import Journal
 from homeroom.layout import Layout, Ports
+from homeroom.parts.emulator import RunningEmulator, start_emulator
 from homeroom.parts.kafka import RunningKafka, start_kafka
 from homeroom.parts.missing import Missing
 from homeroom.parts.postgres import RunningPostgres, start_postgres
@@ -35,9 +38,12 @@ class Box:
     ports: Ports
     journal: Journal
     given: Given = field(default_factory=Given)
+    face: Face | None = None
+    students: int = 0
     supervisor: Supervisor = field(init=False)
     postgres: RunningPostgres | None = None
     scim: RunningScim | None = None
+    emulator: RunningEmulator | None = None
     kafka: RunningKafka | None = None
     installation: Installation | None = None
     operator_token: str = ""
@@ -61,16 +67,18 @@ class Box:
     def stop(self) -> None:
         """Stop what was started, in reverse; every wait is bounded. May run twice."""
         self.supervisor.stop()
-        for part in (self.scim, self.kafka, self.postgres):
+        for part in (self.emulator, self.scim, self.kafka, self.postgres):
             if part is not None:
                 part.stop()
-        self.scim = self.kafka = self.postgres = None
+        self.emulator = self.scim = self.kafka = self.postgres = None
 
     def check(self) -> None:
         """Raise where waiting is in vain: a process that cannot start, a part that has ended."""
         self.supervisor.ensure_hope()
         if self.scim is not None and not self.scim.child.alive():
             raise CommandFailed("the SCIM directory has ended, and with it all accounts")
+        if self.emulator is not None and not self.emulator.child.alive():
+            raise CommandFailed("the emulated SIS has ended, and with it its district")
 
     def started(self) -> Installation:
         """Return what the processes were told; raises CommandFailed before `start`."""
@@ -91,6 +99,7 @@ class Box:
         with self.journal.step("SCIM directory", owner="scim") as step:
             self.scim = _there(start_scim(self.layout.logs, port=self.ports.scim, token=token))
             step.detail = str(self.scim)
+        emulated = self._start_emulator()
         self.installation = Installation(
             layout=self.layout,
             ports=self.ports,
@@ -103,8 +112,26 @@ class Box:
             kafka_bootstrap=self.kafka.bootstrap if self.kafka else None,
             # A given broker may hold another installation's topics, or an earlier run's.
             kafka_prefix=f"demo-{secrets.token_hex(4)}." if self.kafka else "",
+            emulated=emulated,
+            one_school_org=ONE_SCHOOL_ORG if emulated is None else first_school(emulated),
             given=self.given,
         )
+
+    def _start_emulator(self) -> Emulated | None:
+        if self.face is None:
+            return None
+        with self.journal.step("emulated SIS", owner="sis-emulator") as step:
+            self.emulator = _there(
+                start_emulator(
+                    self.face,
+                    folder=self.layout.data,
+                    log=self.layout.log_of("sis-emulator"),
+                    port=self.ports.emulator,
+                    students=self.students,
+                )
+            )
+            step.detail = str(self.emulator)
+        return Emulated(face=self.face, told=self.emulator.told)
 
     def _migrate(self) -> None:
         with self.journal.step("migrations") as step:
@@ -140,11 +167,15 @@ def running_box(
     journal: Journal,
     with_kafka: bool,
     given: Given = NOTHING_GIVEN,
+    face: Face | None = None,
+    students: int = 0,
 ) -> Iterator[Box]:
     """Start an installation, give it, and stop it whatever happens inside."""
     with journal.step("folder and ports are free"):
         ownership.claim(layout, ports)
-    box = Box(layout=layout, ports=ports, journal=journal, given=given)
+    box = Box(
+        layout=layout, ports=ports, journal=journal, given=given, face=face, students=students
+    )
     try:
         box.start(with_kafka=with_kafka)
         yield box

@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from homeroom.emulated import Emulated
 from homeroom.given import LISTS, Given
 from homeroom.layout import Layout, Ports, local_url
-from homeroom.services import Service
+from homeroom.services import SIS_INGEST, Service
 
 DISTRICT = "demo"
 SOURCE = "demo-sis"
@@ -38,6 +39,8 @@ DIRECTORY_ROLES = (
     "districtAdministrator",
     "systemAdministrator",
     "proctor",
+    # What an emulated PowerSchool calls staff who do not teach.
+    "ext:staff",
 )
 
 
@@ -55,6 +58,8 @@ class Installation:
     scim_token: str
     kafka_bootstrap: str | None = None
     kafka_prefix: str = ""
+    emulated: Emulated | None = None
+    one_school_org: str = ONE_SCHOOL_ORG
     given: Given = field(default_factory=Given)
 
     def variables(self) -> Mapping[str, str]:
@@ -75,9 +80,11 @@ class Installation:
             "HOMEROOM_DATABASE_EMBEDDED": "true" if self.database_embedded else "false",
             "HOMEROOM_OPERATOR_PUBLIC_KEY": self.operator_public_key,
             "HOMEROOM_BODY_KEYS": json.dumps([self.body_key]),
-            "HOMEROOM_SOURCES": self.given.joined("HOMEROOM_SOURCES", _sources()),
+            "HOMEROOM_SOURCES": self.given.joined("HOMEROOM_SOURCES", self._sources()),
             "HOMEROOM_DESKS": self.given.joined("HOMEROOM_DESKS", _desks()),
-            "HOMEROOM_CLIENTS": self.given.joined("HOMEROOM_CLIENTS", _clients()),
+            "HOMEROOM_CLIENTS": self.given.joined(
+                "HOMEROOM_CLIENTS", _clients(self.one_school_org)
+            ),
             "HOMEROOM_TARGETS": self.given.joined("HOMEROOM_TARGETS", targets),
             **self._kafka(),
         }
@@ -87,6 +94,12 @@ class Installation:
         used = self.variables()
         given = self.given.variables.items()
         return {name for name, value in given if name in LISTS or used[name] == value}
+
+    def _sources(self) -> list[dict[str, object]]:
+        if self.emulated is None:
+            return _sources()
+        port = self.ports.of(SIS_INGEST.offset)
+        return [self.emulated.source(SOURCE, DISTRICT, port=port)]
 
     def _kafka(self) -> Mapping[str, str]:
         if self.kafka_bootstrap is None:
@@ -126,7 +139,7 @@ def _desks() -> list[dict[str, object]]:
     ]
 
 
-def _clients() -> list[dict[str, object]]:
+def _clients(one_school_org: str) -> list[dict[str, object]]:
     return [
         {
             "id": VENDOR,
@@ -141,7 +154,7 @@ def _clients() -> list[dict[str, object]]:
             "secret": ONE_SCHOOL_SECRET,
             "district": DISTRICT,
             "scopes": [ALL_SCOPES[0]],
-            "schools": [ONE_SCHOOL_ORG],
+            "schools": [one_school_org],
             "fields": ["names", "identifiers"],
             "agreement": "demo-one-school",
             "expires": "2099-06-30T00:00:00Z",

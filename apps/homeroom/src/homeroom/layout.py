@@ -5,8 +5,10 @@ from pathlib import Path
 
 from homeroom.settings import DEFAULT_PORT_BASE, LOCAL
 
-# The fixed ports are 8101 to 8105 and 8190: the directory keeps its distance in every other base.
+# The fixed ports are 8101 to 8105, 8190 and 8191: the counterparts keep their distance in every
+# other base.
 SCIM_OFFSET = 8190 - DEFAULT_PORT_BASE
+EMULATOR_OFFSET = 8191 - DEFAULT_PORT_BASE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,10 @@ class Ports:
     @property
     def scim(self) -> int:
         return self.base + SCIM_OFFSET
+
+    @property
+    def emulator(self) -> int:
+        return self.base + EMULATOR_OFFSET
 
 
 def local_url(port: int) -> str:

@@ -286,6 +286,36 @@ async def test_hints_wait_while_the_source_is_away_and_are_followed_then(
         assert "student-1" in await people(puller)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+async def test_hints_wait_while_access_is_refused_and_are_followed_then(
+    school: Emulator, url: str, tmp_path: Path, status: int
+) -> None:
+    async with pulling(url, tmp_path, powerschool_source(school)) as puller:
+        school.fault("server_error", path="/ws/v1", amount=status, times=3)
+        there = f"/webhooks/ps/{path_token(SECRET)}"
+
+        assert (await puller.ingest.http.post(there, content=knock(STUDENT))).status_code == 202
+        await puller.ingest.settled()
+
+        assert "student-1" in await people(puller)
+
+
+async def test_an_empty_success_for_the_sections_of_a_school_removes_no_seat(
+    school: Emulator, url: str, tmp_path: Path
+) -> None:
+    async with pulling(url, tmp_path, powerschool_source(school)) as puller:
+        await puller.pull()
+        before = await seats(puller)
+        school.fault("empty_success", path="/section_enrollment", times=1)
+
+        report = await puller.pull()
+
+        assert await seats(puller) == before
+        assert {"code": "count_disagrees", "file": "section_enrollments"}.items() <= next(
+            one for one in report["warnings"] if one["file"] == "section_enrollments"
+        ).items()
+
+
 async def test_a_trial_is_taken_and_changes_nothing(
     school: Emulator, url: str, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """`homeroom demo`: the whole way of a district, start to evidence, and an honest exit code."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from homeroom.commands.options import FolderOption, PortOption, display, layout_of, ports_of
 from homeroom.demo.run import DemoOptions, run_demo
+from homeroom.emulated import FACES, MOST_STUDENTS, Face
+from homeroom.errors import CommandFailed
 
 DEFAULT_STUDENTS = 1_500
 StudentsOption = Annotated[
@@ -20,6 +23,32 @@ KafkaOption = Annotated[
 ]
 
 
+class Source(StrEnum):
+    """Where the district stands: files and webhooks of a generic SIS, or an emulated product."""
+
+    GENERIC = "generic"
+    POWERSCHOOL = "powerschool"
+    INFINITE_CAMPUS = "infinitecampus"
+
+
+SourceOption = Annotated[
+    Source,
+    typer.Option(
+        "--source", envvar="SOURCE", help="The SIS: generic, or an emulator of a product."
+    ),
+]
+
+
+def face_of(source: Source, *, students: int, file: Path | None) -> Face | None:
+    """Return the emulator to start, if any. Raises CommandFailed for what cannot be joined."""
+    face = next((one for one in FACES if one == source), None)
+    if face is not None and file is not None:
+        raise CommandFailed("an emulated SIS brings its own district: --zip cannot be joined")
+    if face is not None and students > MOST_STUDENTS:
+        raise CommandFailed(f"an emulated SIS has at most {MOST_STUDENTS:,} students")
+    return face
+
+
 def demo(
     students: StudentsOption = DEFAULT_STUDENTS,
     kafka: KafkaOption = False,
@@ -29,13 +58,16 @@ def demo(
         Path | None,
         typer.Option("--zip", exists=True, dir_okay=False, help="A OneRoster zip to load instead."),
     ] = None,
+    source: SourceOption = Source.GENERIC,
 ) -> None:
-    """Start everything, load a district, change it by webhook, check every copy from outside."""
+    """Start everything, load a district, change it in its SIS, check every copy from outside."""
+    face = face_of(source, students=students, file=file)
     options = DemoOptions(
         layout=layout_of(folder),
         ports=ports_of(port_base),
         students=students,
         with_kafka=kafka,
         file=file,
+        face=face,
     )
     raise typer.Exit(run_demo(options, display()))

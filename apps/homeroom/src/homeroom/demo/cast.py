@@ -10,7 +10,6 @@ from typing import Any, Final
 from homeroom.demo.memberships import classes_in_force
 from homeroom.demo.outside import Outside
 from homeroom.errors import CommandFailed
-from homeroom.installation import ONE_SCHOOL_ORG
 from homeroom.services import ROSTER_PUBLISHER
 
 CANDIDATES: Final = 1_000
@@ -64,7 +63,7 @@ def choose(outside: Outside) -> Cast:
     with outside.journal.step("choose who plays", owner=ROSTER_PUBLISHER.name) as step:
         classes, in_force = _classes(outside)
         actors = _students(outside)
-        home = _home(actors)
+        home = _home(actors, outside.one_school_org)
         other = next((one for one in map(_school, classes) if one != home), None)
         at_home = [one for one in actors if _primary(one) == home]
         if other is None or len(at_home) < len(ROLES):
@@ -108,11 +107,11 @@ def _students(outside: Outside) -> list[Actor]:
     return [actor for actor in actors.values() if actor.places]
 
 
-def _home(actors: list[Actor]) -> str:
+def _home(actors: list[Actor], one_school: str) -> str:
     """The one-school vendor's school where it exists, else that of most of these students."""
     schools = Counter(map(_primary, actors))
-    if ONE_SCHOOL_ORG in schools:
-        return ONE_SCHOOL_ORG
+    if one_school in schools:
+        return one_school
     return schools.most_common(1)[0][0] if schools else ""
 
 

@@ -48,6 +48,8 @@ class Evidence:
             about["supports"] = {name: says[name]["supported"] for name in FEATURES if name in says}
             about["requestsInItsLog"] = requests_by_method(box.scim.child.log)
             about["ofTheseReadsByTheDemo"] = outside.directory.requests
+        if outside.office is not None:
+            self.counterparts["sis"] = outside.office.evidence()
         if box.kafka is not None:
             prefix = box.started().kafka_prefix
             self.counterparts["kafka"]["endOffsets"] = dict(

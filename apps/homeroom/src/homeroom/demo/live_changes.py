@@ -40,13 +40,15 @@ def enrol_new_student(outside: Outside, cast: Cast) -> None:
             *sights.one_school_sees(outside, cast, person_id, status="active"),
             sights.directory(
                 "a new account, enabled",
-                lambda: outside.directory.total() > accounts and _enabled(outside, person_id),
+                lambda: outside.directory.total() > accounts and enabled(outside, person_id),
             ),
             *sights.group_has(told, cast, person_id, class_id),
-            sights.help_desk("one device request, open", lambda: _request(outside, person_id)),
+            sights.help_desk(
+                "one device request, open", lambda: request_is_open(outside, person_id)
+            ),
             sights.names(
                 "username and e-mail that the directory found",
-                lambda: all(_user(outside, person_id).get(name) for name in ("username", "email")),
+                lambda: all(user(outside, person_id).get(name) for name in ("username", "email")),
             ),
         )
         account = outside.account_of(person_id)
@@ -70,14 +72,14 @@ def change_a_name(outside: Outside, cast: Cast) -> None:
         told.say([("users.upserted", changes.renamed(student.user, family_name=name))])
         told.watch(
             sights.roster(
-                "the new name", lambda: _user(outside, student.person_id)["familyName"] == name
+                "the new name", lambda: user(outside, student.person_id)["familyName"] == name
             ),
             sights.directory(
                 "the new name, same account",
                 lambda: outside.directory.account(account["id"])["name"]["familyName"] == name,
             ),
         )
-        _still(outside, told, student.person_id, account["id"])
+        still(outside, told, student.person_id, account["id"])
 
 
 def move_to_another_class(outside: Outside, cast: Cast) -> None:
@@ -111,7 +113,7 @@ def move_to_another_class(outside: Outside, cast: Cast) -> None:
             ),
             *sights.group_has(told, cast, student.person_id, class_id, lost=old.class_id),
         )
-        _still(outside, told, student.person_id, account["id"])
+        still(outside, told, student.person_id, account["id"])
 
 
 def move_to_another_school(outside: Outside, cast: Cast) -> None:
@@ -148,7 +150,7 @@ def move_to_another_school(outside: Outside, cast: Cast) -> None:
                 lost=student.places[0].class_id,
             ),
         )
-        _still(outside, told, student.person_id, account["id"])
+        still(outside, told, student.person_id, account["id"])
 
 
 def withdraw(outside: Outside, cast: Cast) -> None:
@@ -179,23 +181,26 @@ def withdraw(outside: Outside, cast: Cast) -> None:
             outside.expected.devices_to_collect.add(person_id)
 
 
-def _user(outside: Outside, person_id: str) -> dict[str, Any]:
+def user(outside: Outside, person_id: str) -> dict[str, Any]:
+    """Return the user as the whole-district vendor is served it now."""
     return dict(outside.vendor.one("users", "user", person_id) or {"familyName": None})
 
 
-def _enabled(outside: Outside, person_id: str) -> bool:
+def enabled(outside: Outside, person_id: str) -> bool:
+    """Whether an account of the person is there and may be used."""
     account = outside.directory.by_external_id(person_id)
     return account is not None and account["active"] is True
 
 
-def _request(outside: Outside, person_id: str) -> bool:
+def request_is_open(outside: Outside, person_id: str) -> bool:
+    """Whether a device is asked for, for the person."""
     requests = outside.operator.device_requests(person_id=person_id)
     return any(request["state"] == "open" for request in requests)
 
 
 def _moved(outside: Outside, cast: Cast, places: list[str]) -> bool:
     student: Actor = cast.school_mover
-    roles = _user(outside, student.person_id).get("roles") or ()
+    roles = user(outside, student.person_id).get("roles") or ()
     return (
         {role["org"]["sourcedId"] for role in roles} == {cast.other}
         and all(sights.is_active(outside, ("enrollments", "enrollment", one)) for one in places)
@@ -207,12 +212,12 @@ def _moved(outside: Outside, cast: Cast, places: list[str]) -> bool:
 
 
 def _same_names(outside: Outside, person_id: str) -> bool:
-    user, account = _user(outside, person_id), outside.account_of(person_id)
+    shown, account = user(outside, person_id), outside.account_of(person_id)
     emails = {email["value"] for email in account.get("emails") or ()}
-    return user["username"] == account["userName"] and user["email"] in emails
+    return shown["username"] == account["userName"] and shown["email"] in emails
 
 
-def _still(outside: Outside, told: Chapter, person_id: str, account_id: str) -> None:
+def still(outside: Outside, told: Chapter, person_id: str, account_id: str) -> None:
     """Nothing of a leaver: the same account is enabled, no second one, no work for devices."""
     account = outside.account_of(person_id)
     told.demand("the account is the same", account["id"] == account_id)

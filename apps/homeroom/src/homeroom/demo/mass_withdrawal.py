@@ -12,12 +12,14 @@ from homeroom.demo import first_load
 from homeroom.demo.archive import lacking, student_ids
 from homeroom.demo.chapter import ACCEPTED
 from homeroom.demo.outside import Outside
+from homeroom.demo.outsiders.office import Office
 from homeroom.demo.settling import settle
 from homeroom.errors import CommandFailed
 from homeroom.installation import DISTRICT, SOURCE
 from homeroom.journal import Step
 from homeroom.operator_client import Page
 from homeroom.services import SIS_INGEST
+from homeroom.waiting import wait_for
 
 # More than may go without asking (ADR 0012), and some stay.
 FEWEST = 26
@@ -26,6 +28,8 @@ HELD, STILL, REJECTED, STILL_AGAIN = (
 )  # fmt: skip
 ENTITY = "user"
 TITLE = "An export lacks a third of the students"
+CLERK_TITLE = "A third of the students is withdrawn by mistake"
+HELD_WITHIN_S = 120.0
 
 
 def lose_a_third(outside: Outside, file: Path, *, shrunken: Path) -> None:
@@ -47,13 +51,60 @@ def lose_a_third(outside: Outside, file: Path, *, shrunken: Path) -> None:
     told.end(ACCEPTED, f"{count:,} of {len(students):,} students are not in it")
     found["runId"], found["correlationId"] = run["runId"], run["correlationId"]
     report = first_load.follow_run(outside, str(run["runId"]))
-    holds = _open_holds(outside)
     found["removals"] = report["removals"]
+    _held_then_rejected(outside, told, found, before, count)
+
+
+def withdraw_a_third(outside: Outside, office: Office) -> None:
+    """The clerk withdraws a third of the students; what reaches us waits, and gets a no."""
+    students = len(office.enrolled())
+    share = max(FEWEST + 1, students // 3) / students
+    if share >= 1:
+        outside.leave_out(CLERK_TITLE, f"{students} students are too few")
+        return
+    if office.emulated.hints:
+        # One by one they would be let through up to the limit; read together they all wait.
+        office.lose_notifications()
+    found: dict[str, Any] = {"title": CLERK_TITLE, "ms": {}}
+    outside.found["chapters"]["massWithdrawal"] = found
+    outside.journal.display.say(f"\n  {len(outside.found['chapters'])}. {CLERK_TITLE}")
+    settle(outside)
+    before = _state(outside)
+    told = _Telling(outside, found)
+    count = len(office.ids(office.withdraw(share)))
+    found["lacking"] = count
+    told.end(ACCEPTED, f"{count:,} of {students:,} students, typed by the clerk")
+    if office.emulated.hints:
+        outside.operator.decide(SIS_INGEST, f"/pulls/{SOURCE}?mode=delta", {})
+    hold = wait_for(
+        "a hold of the students",
+        lambda: _of_students(_open_holds(outside), count),
+        within_s=HELD_WITHIN_S,
+        check=outside.check,
+    )
+    report = first_load.follow_run(outside, str(hold["runId"]))
+    found["runId"], found["removals"] = hold["runId"], report["removals"]
+    _held_then_rejected(outside, told, found, before, count)
+
+
+def _of_students(holds: list[Page], count: int) -> Page | None:
+    return next((h for h in holds if h["entity"] == ENTITY and h["count"] == count), None)
+
+
+def _held_then_rejected(
+    outside: Outside,
+    told: "_Telling",
+    found: dict[str, Any],
+    before: tuple[str, int],
+    count: int,
+) -> None:
+    """All of it waits in holds and nothing changed; nor does anything after an operator's no."""
+    holds = _open_holds(outside)
     found["holds"] = [
         {name: hold[name] for name in ("holdId", "entity", "operation", "count", "percent")}
         for hold in holds
     ]
-    if not any(h["entity"] == ENTITY and h["count"] == count for h in holds):
+    if _of_students(holds, count) is None:
         raise CommandFailed(f"no open hold names the {count} students")
     told.end(HELD, ", ".join(f"{h['count']:,} {h['entity']} ({h['percent']:g} %)" for h in holds))
     _unchanged(outside, before)

@@ -3,6 +3,7 @@
 from homeroom.box import Box
 from homeroom.demo.outside import Outside
 from homeroom.demo.outsiders.directory import Directory, writes
+from homeroom.demo.outsiders.office import Office
 from homeroom.demo.outsiders.sender import Sender
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
@@ -57,4 +58,6 @@ def outside_of(box: Box) -> Outside:
         ids=Uuid7Ids(),
         check=box.check,
         directory_writes=lambda: writes(log),
+        one_school_org=installation.one_school_org,
+        office=None if installation.emulated is None else Office(emulated=installation.emulated),
     )

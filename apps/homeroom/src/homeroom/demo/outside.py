@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from homeroom.demo.outsiders.directory import Account, Directory
+from homeroom.demo.outsiders.office import Office
 from homeroom.demo.outsiders.sender import Sender
 from homeroom.demo.outsiders.vendor import Vendor
 from homeroom.errors import CommandFailed
@@ -29,6 +30,7 @@ class Expected:
 class Outside:
     """The neighbours of one installation. `one_school` is a vendor that may see one school only.
 
+    `office` is the clerk of an emulated SIS, where there is one instead of `sis`.
     `check` raises when waiting is in vain. `found` gathers ids and counts for the evidence, never
     a name. `loaded_at` is the moment that the first file speaks of. `pages_born` says when each
     service's readiness page was made, at the earliest, and `known_pages` which pages it offers.
@@ -45,6 +47,8 @@ class Outside:
     ids: IdSource
     check: Callable[[], None]
     directory_writes: Callable[[], int]
+    one_school_org: str
+    office: Office | None = None
     found: dict[str, Any] = field(default_factory=dict)
     expected: Expected = field(default_factory=Expected)
     holders: set[str] = field(default_factory=set)
@@ -77,3 +81,5 @@ class Outside:
             vendor.close()
         for neighbour in (self.directory, self.sis, self.desk, self.operator):
             neighbour.close()
+        if self.office is not None:
+            self.office.close()

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from homeroom.box import Box, running_box
-from homeroom.demo.chapter import LOG, PLACES, SHORT
+from homeroom.demo.chapter import LOG, PLACES, ROSTER, SHORT
 from homeroom.demo.district import school_year_of
 from homeroom.demo.evidence import Evidence
 from homeroom.demo.neighbours import outside_of
-from homeroom.demo.scenario import make_district, tell
+from homeroom.demo.scenario import make_district, tell, tell_with_clerk
 from homeroom.display import Display
+from homeroom.emulated import Face
 from homeroom.failure import explain
 from homeroom.journal import Journal
 from homeroom.layout import Layout, Ports
@@ -25,17 +26,23 @@ from homeroom.signals import Stopped, stoppable
 from roster_common.runtime.clock import SystemClock
 
 INTERRUPTED = 130
+# A chapter that was followed from place to place has one of these.
+FOLLOWED = frozenset({LOG, ROSTER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOptions:
-    """One run. `file` replaces the made-up district by a OneRoster zip made by others."""
+    """One run. `file` replaces the made-up district by a OneRoster zip made by others.
+
+    With a `face` the district stands in an emulated SIS of that product.
+    """
 
     layout: Layout
     ports: Ports
     students: int
     with_kafka: bool
     file: Path | None = None
+    face: Face | None = None
 
 
 def run_demo(options: DemoOptions, display: Display) -> int:
@@ -50,6 +57,8 @@ def run_demo(options: DemoOptions, display: Display) -> int:
                 ports=options.ports,
                 journal=journal,
                 with_kafka=options.with_kafka,
+                face=options.face,
+                students=options.students,
             ) as box,
         ):
             _tell(box, options, evidence)
@@ -80,8 +89,11 @@ def _tell(box: Box, options: DemoOptions, evidence: Evidence) -> None:
     with closing(outside_of(box)) as outside:
         evidence.found = outside.found
         evidence.add_parts(box)
-        file = district_file(options, box.journal)
-        tell(outside, file=file, scratch=options.layout.data)
+        if outside.office is not None:
+            tell_with_clerk(outside, outside.office)
+        else:
+            file = district_file(options, box.journal)
+            tell(outside, file=file, scratch=options.layout.data)
         _everything_runs(box)
         evidence.add_counterparts(box, outside)
 
@@ -106,13 +118,13 @@ def _summary(display: Display, found: Mapping[str, Any], options: DemoOptions) -
 
 def timelines(display: Display, chapters: Mapping[str, Any]) -> None:
     """Print one row for each chapter that was followed from place to place."""
-    told = {key: one["ms"] for key, one in chapters.items() if LOG in one["ms"]}
+    told = {key: one["ms"] for key, one in chapters.items() if one["ms"].keys() & FOLLOWED}
     places = [place for place in PLACES if any(place in ms for ms in told.values())]
     rows = [
         (_words(key), *(f"{ms[place]:,.0f}" if place in ms else "" for place in places))
         for key, ms in told.items()
     ]
-    title = "Milliseconds from the webhook to what an outsider saw"
+    title = "Milliseconds from the change to what an outsider saw"
     columns = [SHORT[place] for place in places]
     display.table(title, ("change", *columns), rows, numbers=columns)
 

@@ -16,7 +16,7 @@ from homeroom.demo.chapter import (
 )
 from homeroom.demo.outside import Outside
 from homeroom.demo.outsiders.directory import Account
-from homeroom.installation import DISTRICT, ONE_SCHOOL_ORG
+from homeroom.installation import DISTRICT
 from homeroom.operator_client import Page
 from homeroom.services import DIRECTORY_SYNC, ROSTER_PUBLISHER, TICKET_EVENTS
 
@@ -55,8 +55,9 @@ def one_school_sees(outside: Outside, cast: Cast, person_id: str, *, status: str
 
     Who leaves its school, or the district, leaves its view as a tombstone.
     """
-    if cast.home != ONE_SCHOOL_ORG:
-        outside.leave_out(f"{ONE_SCHOOL}: {person_id}", f"no student of {ONE_SCHOOL_ORG} plays")
+    if cast.home != outside.one_school_org:
+        why = f"no student of {outside.one_school_org} plays"
+        outside.leave_out(f"{ONE_SCHOOL}: {person_id}", why)
         return []
     return [
         Sight(

@@ -32,6 +32,9 @@ _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PIECE_BYTES: Final = 1024 * 1024
 _HASH_BYTES: Final = 16
 _REFERRING: Final = "enrollment"
+# What an item of a shape nobody foresaw makes a wording raise: a refusal like any other.
+_ODD: Final = (TypeError, KeyError, AttributeError, ValueError, IndexError)
+_UNREADABLE: Final = "unreadable_item"
 
 
 class DiskPullFiles:
@@ -172,6 +175,10 @@ class PulledPackage:
                         file=collection.file, row=row.row, reason=error.reason, field=error.field
                     )
                 )
+            except _ODD:
+                refused.append(
+                    RowRefusal(file=collection.file, row=row.row, reason=_UNREADABLE, field=None)
+                )
         return Rows(good=tuple(good), refused=tuple(refused))
 
     def close(self) -> None:
@@ -194,16 +201,30 @@ class PulledPackage:
     def _rows(self, entity: Entity) -> Iterator[tuple[RawRow, int]]:
         number = 0
         for section in self._sections(entity):
+            told: set[tuple[str, bytes]] = set()
             for item, size in self._lines(section):
-                for place, piece in enumerate(self._wording.pieces(entity, section, item)):
+                for place, piece in enumerate(self._pieces(entity, section, item)):
                     number += 1
+                    raw_hash = b"" if piece is None else self._hash(section, piece)
+                    external_id = "" if piece is None else piece.external_id
+                    if section in self._spec.repeating:
+                        if (external_id, raw_hash) in told:
+                            continue
+                        told.add((external_id, raw_hash))
                     row = RawRow(
                         row=number,
-                        external_id=piece.external_id,
-                        raw_hash=self._hash(section, piece),
+                        external_id=external_id,
+                        raw_hash=raw_hash,
                         cells=(section, piece),
                     )
                     yield row, size if place == 0 else 0
+
+    def _pieces(self, entity: Entity, section: str, item: Item) -> Sequence[Piece | None]:
+        """None stands for what cannot be told to be of any record: then nobody counts as absent."""
+        try:
+            return list(self._wording.pieces(entity, section, item))
+        except (Invalid, *_ODD):
+            return [None]
 
     def _hash(self, section: str, piece: Piece) -> bytes:
         content = {k: v for k, v in piece.content.items() if k not in self._spec.volatile}
@@ -212,6 +233,8 @@ class PulledPackage:
 
     def _read(self, entity: Entity, raw: RawRow) -> StagedRow:
         section, piece = raw.cells
+        if piece is None:
+            raise Invalid(_UNREADABLE, field="sourcedId")
         if not raw.external_id:
             raise Invalid("missing", field="sourcedId")
         fact = self._wording.read(entity, section, piece)

@@ -19,6 +19,7 @@ PullState: TypeAlias = Literal["waiting", "running", "completed", "failed"]
 MAX_RESTARTS: Final = 3
 # Failures in a row, without a page between them, after which a pull ends.
 MAX_FAILURES: Final = 8
+COUNT_DISAGREES: Final = "count_disagrees"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,14 @@ class Page:
     """One answer of a source: items as it words them. `next_cursor` None ends the section.
 
     `total` is how many items the source says the section has, `revision` the state it shows.
+    `fault` says why the page cannot be all that it should be.
     """
 
     items: tuple[Mapping[str, Any], ...]
     next_cursor: str | None
     total: int | None = None
     revision: str | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +124,14 @@ def after_page(section: Section, page: Page, *, size: int) -> Section:
         total=page.total,
         revision=page.revision,
     )
-    return replace(read, fault=_fault(section, read))
+    return replace(read, fault=_fault(section, read) or page.fault)
 
 
 def _fault(before: Section, read: Section) -> str | None:
     if before.pages and before.total != read.total:
         return "total_moved"
     if read.done and read.total is not None and read.items != read.total:
-        return "count_disagrees"
+        return COUNT_DISAGREES
     return before.fault
 
 

@@ -166,10 +166,11 @@ class PullSpec:
 
     `wording` is given the items of any section, for what one item cannot know by itself; without
     sections at hand (a single record read anew) it is given empty ones. `meaning` is to be raised
-    whenever an item comes to mean another record. `volatile` names fields that say nothing. `gone`
-    is the item that stands for one that the source has no more. `token_query` is what the address
-    for tokens carries. `defaults` are settings of a pull as an operator would write them, in force
-    where none does; `most_at_once` bounds its concurrency. `options` are the words a room knows,
+    whenever an item comes to mean another record. `volatile` names fields that say nothing.
+    `repeating` are sections that list one item at many places, alike each time. `gone` is the item
+    that stands for one that the source has no more. `token_query` is what the address for tokens
+    carries. `defaults` are settings of a pull as an operator would write them, in force where none
+    does; `most_at_once` bounds its concurrency. `options` are the words a room knows,
     with all values of those that have few; None leaves them unchecked. `needs` may not be missing.
     """
 
@@ -178,6 +179,7 @@ class PullSpec:
     wording: Callable[[Sections, Access], Wording]
     meaning: int = 1
     volatile: frozenset[str] = frozenset()
+    repeating: frozenset[str] = frozenset()
     gone: Callable[[str, str], Item] = nothing_but_its_id
     token_url: Callable[[Access], str] | None = None
     scope: Callable[[Access], str] | None = None

@@ -16,11 +16,13 @@ from sis_ingest.domain.entities import IMPORT_ORDER, Entity
 from sis_ingest.domain.events import ChangeReceived
 from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.ports import Clock, HintReader, Source, Unit, Units
-from sis_ingest.ports.pulls import Item, Piece, Pulling, SourceRefused, Wording
+from sis_ingest.ports.pulls import Item, Piece, Pulling, SourceAway, SourceRefused, Wording
 from sis_ingest.usecases.apply_deliveries import SEALED, Applied, outcome_of
 from sis_ingest.usecases.record_changes import RecordChanges
 
 MAX_HINTS: Final = 100
+# Who we are there was refused, not what we asked for: once access is put right, all can be read.
+_ACCESS: Final = frozenset({"unauthorized", "forbidden", "token_refused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Reread:
         try:
             item = await pulling.client.one(hint.section, hint.item_id)
         except SourceRefused as refused:
+            if refused.reason in _ACCESS:
+                raise SourceAway(refused.reason) from refused
             return _Found(hint=hint, item=None, at=at, refusal=refused.reason)
         return _Found(hint=hint, item=item, at=at)
 

@@ -5,7 +5,7 @@ those of the night before.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -38,13 +38,13 @@ class RowHasher:
         header: Sequence[str],
         about: str,
         org_types: Mapping[str, str],
-        roles: Mapping[str, Sequence[Mapping[str, Any]]] | None,
+        roles_of: Callable[[str], Sequence[Mapping[str, Any]]] | None,
     ) -> None:
-        """`about` names dialect and file; `roles` by user, where they stand in a file of theirs."""
+        """`about` names dialect and file; `roles_of` gives those that stand in a file of theirs."""
         columns = [place for place, column in enumerate(header) if column not in _NOT_CONTENT]
         self._content = itemgetter(*columns)
         self._id = header.index("sourcedId")
-        self._roles = roles
+        self._roles_of = roles_of
         known = [about, [header[place] for place in columns], sorted(org_types.items())]
         self._seed = hashlib.blake2b(MEANING + orjson.dumps(known), digest_size=_HASH_BYTES)
 
@@ -53,9 +53,8 @@ class RowHasher:
         external_id = line.cells[self._id].strip()
         digest = self._seed.copy()
         digest.update(orjson.dumps(self._content(line.cells)))
-        if self._roles is not None:
-            roles = self._roles.get(external_id, ())
-            digest.update(b"".join(sorted(map(orjson.dumps, roles))))
+        if self._roles_of is not None:
+            digest.update(b"".join(sorted(map(orjson.dumps, self._roles_of(external_id)))))
         return RawRow(
             row=line.number,
             external_id=external_id,

@@ -41,7 +41,7 @@ class Context:
     """What a row cannot know by itself: types of orgs, and the roles of 1.2 by user."""
 
     org_types: Mapping[str, str]
-    roles: Mapping[str, Sequence[Mapping[str, Any]]] | None
+    roles_of: Callable[[str], Sequence[Mapping[str, Any]]] | None
 
 
 def is_deleted(row: Row) -> bool:
@@ -202,8 +202,8 @@ def _user(row: Row, context: Context) -> dict[str, Any]:
 
 def _roles(row: Row, context: Context) -> Sequence[Mapping[str, Any]]:
     """1.2: what roles.csv says; 1.1: the one role at each org, primary at every one of them."""
-    if context.roles is not None:
-        return context.roles.get(_text(row, "sourcedId"), ())
+    if context.roles_of is not None:
+        return context.roles_of(_text(row, "sourcedId"))
     role = _text(row, "role")
     return [
         {

@@ -4,10 +4,11 @@ Faults of the file (a problem) are told from faults of a row (a refusal). Blocki
 thread.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.entities import Entity
@@ -22,6 +23,7 @@ from sis_ingest.sources.oneroster_csv.lines import Line, RowHasher
 from sis_ingest.sources.oneroster_csv.manifest import Manifest, read_manifest
 from sis_ingest.sources.oneroster_csv.normalise import Context, Row, is_deleted, to_object, to_role
 from sis_ingest.sources.oneroster_csv.profiles import Profile
+from sis_ingest.sources.oneroster_csv.roles import Role, RolesByUser
 
 _REFERRING: Final[Entity] = "enrollment"
 
@@ -37,6 +39,7 @@ class OneRosterPackage:
         Without `profile` the manifest and the headers tell the dialect.
         """
         self._archive = Archive(path, limits=limits)
+        self._roles: RolesByUser | None = None
         try:
             manifest = read_manifest(self._archive, profile=profile)
             layout = read_layout(self._archive, manifest, profile=profile)
@@ -46,7 +49,7 @@ class OneRosterPackage:
             self._files = [file for file in layout.profile.files if manifest.states(file.name)]
             self._context = self._read_context(manifest)
         except BaseException:
-            self._archive.close()
+            self.close()
             raise
         self.collections = tuple(
             Collection(entity=file.entity, file=file.file, mode=manifest.modes[file.name])
@@ -101,16 +104,18 @@ class OneRosterPackage:
         return Rows(good=tuple(good), refused=tuple(refused))
 
     def close(self) -> None:
-        """Gives the file back. May run twice."""
+        """Gives the file back, and what was put aside of it. May run twice."""
         self._archive.close()
+        if self._roles is not None:
+            self._roles.close()
 
     def _file(self, collection: Collection) -> File:
         return next(f for f in self._files if f.entity == collection.entity)
 
     def _hasher(self, file: File) -> RowHasher:
-        roles = self._context.roles if file.entity == "user" else None
+        roles_of = self._context.roles_of if file.entity == "user" else None
         about = f"{self._profile.name}/{file.name}"
-        return RowHasher(self._headers[file.name], about, self._context.org_types, roles)
+        return RowHasher(self._headers[file.name], about, self._context.org_types, roles_of)
 
     def _row(self, file: File, header: Sequence[str], raw: RawRow) -> StagedRow:
         cells = dict(zip(header, raw.cells, strict=True))
@@ -142,7 +147,6 @@ class OneRosterPackage:
 
     def _read_context(self, manifest: Manifest) -> Context:
         types: dict[str, str] = {}
-        roles: dict[str, list[Mapping[str, Any]]] | None = None
         at = ""
         try:
             for file in self._files:
@@ -154,23 +158,19 @@ class OneRosterPackage:
                     }
             if self._profile.roles_apart:
                 at = ROLES.file
-                roles = self._read_roles() if manifest.states(ROLES.name) else {}
+                self._roles = RolesByUser(self._told_roles() if manifest.states(ROLES.name) else ())
         except BadCsv as error:
             raise SnapshotRefused([Problem(code=error.code, file=at, row=error.row)]) from None
-        return Context(org_types=types, roles=roles)
+        return Context(org_types=types, roles_of=None if self._roles is None else self._roles.of)
 
-    def _read_roles(self) -> dict[str, list[Mapping[str, Any]]]:
-        """All roles by user: the one join that needs memory, a few hundred bytes a role."""
-        found: dict[str, list[Mapping[str, Any]]] = {}
+    def _told_roles(self) -> Iterator[tuple[str, Role]]:
+        """Roles that stand, by user. One that cannot be read is left out: its user lacks a role
+        then, and is refused with that reason.
+        """
         for cells in self._named(ROLES):
-            try:
-                if is_deleted(cells):
-                    continue
-                user, role = to_role(cells)
-            except Invalid:
-                continue  # its user lacks a role then, and is refused with that reason
-            found.setdefault(user, []).append(role)
-        return found
+            with suppress(Invalid):
+                if not is_deleted(cells):
+                    yield to_role(cells)
 
 
 def _fitted(cells: list[str], width: int, *, row: int) -> list[str]:

@@ -1,10 +1,11 @@
 """Reads PowerSchool: everything school by school, or what a data version says has changed."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sis_ingest.domain.pulls import Page
+from sis_ingest.domain.pulls import COUNT_DISAGREES, Page
 from sis_ingest.ports.pulls import (
     Access,
     Begun,
@@ -54,7 +55,6 @@ class PowerSchoolClient:
         self._application = access.options.get("application", _DEFAULT_APPLICATION)
         self._subscription = Subscription(self._rest, access)
         self._totals: dict[str, int] = {}
-        self._courses: set[str] = set()
         self._sections: Mapping[str, Any] | None = None
 
     async def begin(self, since: str | None, now: datetime) -> Begun:
@@ -62,7 +62,6 @@ class PowerSchoolClient:
         del now
         self._lookups.forget()
         self._totals.clear()
-        self._courses.clear()
         self._sections = None
         await self._rest.metadata()
         version, changed = await self._changed(since or "0")
@@ -135,9 +134,11 @@ class PowerSchoolClient:
     async def _delta_page(self, section: str, cursor: str) -> Page:
         ids = cursor.split(",") if cursor else []
         now, later = ids[:_DELTA_ITEMS], ids[_DELTA_ITEMS:]
+        # Side by side, as many at once as the source may be asked.
+        found = await asyncio.gather(*(self.one(section, number) for number in now))
         items: dict[object, Item] = {}
-        for number in now:
-            item = await self.one(section, number) or gone(section, number)
+        for number, there in zip(now, found, strict=True):
+            item = there or gone(section, number)
             # A person with posts at several schools comes once for each.
             items[item.get("users_dcid") or (number, GONE in item)] = item
         return Page(items=tuple(items.values()), next_cursor=",".join(later) or None)
@@ -152,24 +153,12 @@ class PowerSchoolClient:
         full = len(found) >= await self._rest.page_size(resource)
         after = [one for one in schools if int(one) > int(school)]
         following = f"{school}:{number + 1}" if full else (f"{after[0]}:1" if after else None)
-        items = [
-            await self._lookups.complete(section, item, school=int(school))
-            for item in self._fresh(section, found)
-        ]
+        items = [await self._lookups.complete(section, item, school=int(school)) for item in found]
         return Page(
             items=tuple(items),
             next_cursor=following,
             total=None if section == "courses" else await self._total(section, schools),
         )
-
-    def _fresh(self, section: str, items: Sequence[Item]) -> Iterator[Item]:
-        """A course is taught, and listed, at many schools."""
-        for item in items:
-            if section == "courses":
-                if str(item.get("id")) in self._courses:
-                    continue
-                self._courses.add(str(item.get("id")))
-            yield item
 
     async def _total(self, section: str, schools: Sequence[str]) -> int:
         if section not in self._totals:
@@ -181,14 +170,22 @@ class PowerSchoolClient:
     async def _seats_page(self, cursor: str | None) -> Page:
         if self._sections is None:
             self._sections = await self._lookups.section_ids()
+        schools = [str(school["id"]) for school in await self._lookups.schools()]
+        agrees = len(self._sections) == await self._total("sections", schools)
         ids = sorted((one for one in self._sections if int(one) >= int(cursor or 0)), key=int)
         now, later = ids[:_SEAT_SECTIONS], ids[_SEAT_SECTIONS:]
         items: list[Item] = []
         for section in now:
             path = f"section/{section}/section_enrollment"
             school = {"$school": self._sections[section]}
-            items += [{**seat, **school} async for seat in self._rest.every(_SEAT, path)]
-        return Page(items=tuple(items), next_cursor=later[0] if later else None)
+            seats = [{**seat, **school} async for seat in self._rest.every(_SEAT, path)]
+            agrees = agrees and len(seats) == await self._rest.count(path)
+            items += seats
+        return Page(
+            items=tuple(items),
+            next_cursor=later[0] if later else None,
+            fault=None if agrees else COUNT_DISAGREES,
+        )
 
 
 def _place(cursor: str | None) -> tuple[str, int] | None:

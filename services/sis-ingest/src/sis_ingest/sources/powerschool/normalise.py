@@ -94,7 +94,11 @@ def _person(item: Item) -> str | None:
 
 def _is_over(section: str, item: Item) -> bool:
     if section == "students":
-        return _inner(item, "school_enrollment").get("enroll_status") != _ACTIVE
+        status = _text(_inner(item, "school_enrollment"), "enroll_status")
+        if not status:
+            # Silence is no leaving: an answer without the expansion would remove every student.
+            raise Invalid("missing", field="school_enrollment.enroll_status")
+        return status != _ACTIVE
     if section == "staff":
         posts = _posts(item)
         return bool(posts) and not any(_works(post) for post in posts)

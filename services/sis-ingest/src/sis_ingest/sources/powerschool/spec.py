@@ -65,6 +65,7 @@ SPEC: Final = SourceSpec(
         entities=ENTITIES,
         wording=_wording,
         gone=gone,
+        repeating=frozenset({"courses"}),
         token_url=_token_url,
     ),
 )

@@ -1,0 +1,81 @@
+"""PowerSchool's pages as the client reads them: the same place read again says the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from sis_ingest.ports.pulls import Access, Answer
+from sis_ingest.sources.powerschool.client import PowerSchoolClient
+
+ACCESS = Access(base_url="https://ps.example", client_id="c", page_size=40)
+
+
+class Told:
+    """A source that answers by path, always alike; 404 for anything else."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self._answers = answers
+        self.asked: list[str] = []
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        del method, query, headers, body
+        self.asked.append(path)
+        found = self._answers.get(path.removeprefix("/ws/v1/"))
+        status = 404 if found is None else 200
+        return Answer(status=status, headers={}, body=orjson.dumps(found))
+
+
+def district(**more: Any) -> dict[str, Any]:
+    """One school with one section and one seat in it; `more` by path."""
+    return {
+        "metadata": {"metadata": {"district_timezone": "UTC"}},
+        "district/school": {"schools": {"school": {"id": 3}}},
+        "school/3/course": {"courses": {"course": [{"id": 1}, {"id": 2}]}},
+        "school/3/section": {"sections": {"section": {"id": 7}}},
+        "school/3/section/count": {"resource": {"count": 1}},
+        "section/7/section_enrollment": {"section_enrollments": {"section_enrollment": {"id": 9}}},
+        "section/7/section_enrollment/count": {"resource": {"count": 1}},
+        **more,
+    }
+
+
+async def test_courses_read_again_after_a_page_was_lost_are_there_again() -> None:
+    client = PowerSchoolClient(ACCESS, Told(district()))
+
+    first = await client.page("courses", None, None)
+    again = await client.page("courses", None, None)
+
+    assert len(first.items) == 2
+    assert again == first
+
+
+async def test_seats_that_agree_with_the_counts_have_no_fault() -> None:
+    page = await PowerSchoolClient(ACCESS, Told(district())).page("section_enrollments", None, None)
+
+    assert [seat["id"] for seat in page.items] == [9]
+    assert page.fault is None
+
+
+async def test_a_school_whose_sections_do_not_show_leaves_the_seats_not_whole() -> None:
+    short = district(**{"school/3/section": {"sections": {}}})
+
+    page = await PowerSchoolClient(ACCESS, Told(short)).page("section_enrollments", None, None)
+
+    assert page.fault == "count_disagrees"
+
+
+async def test_a_section_whose_seats_do_not_show_leaves_the_seats_not_whole() -> None:
+    short = district(**{"section/7/section_enrollment": {"section_enrollments": {}}})
+
+    page = await PowerSchoolClient(ACCESS, Told(short)).page("section_enrollments", None, None)
+
+    assert page.fault == "count_disagrees"
