@@ -1,14 +1,30 @@
 """When what was pulled of a section is all there is of it: only then does absence count."""
 
+from datetime import UTC, datetime
+from itertools import count
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sis_ingest.domain.pulls import Page, RevisionMoved, Section, after_page
+from sis_ingest.domain import pulls
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.pulls import (
+    Page,
+    Pull,
+    RevisionMoved,
+    Section,
+    after_page,
+    faults,
+    next_mark,
+)
+
+NUMBERS = count()
 
 
 def page(items: int, *, more: bool = False, **said) -> Page:
-    found = tuple({"sourcedId": str(n)} for n in range(items))
+    # No two pages are alike.
+    found = tuple({"sourcedId": str(next(NUMBERS))} for _ in range(items))
     return Page(items=found, next_cursor="next" if more else None, **said)
 
 
@@ -61,3 +77,41 @@ def test_a_section_with_a_total_is_whole_exactly_when_as_many_came(
     pages = [page(n, more=i + 1 < len(sizes), total=total) for i, n in enumerate(sizes)]
 
     assert read(*pages).whole is (off == 0)
+
+
+def test_a_page_that_says_what_the_one_before_said_ends_the_section() -> None:
+    once = page(2, more=True)
+
+    section = read(once, once)
+
+    assert (section.done, section.items, section.fault) == (True, 2, "repeated_page")
+
+
+def test_a_section_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulls, "MAX_PAGES", 3)
+
+    section = read(*(page(1, more=True) for _ in range(3)))
+
+    assert (section.done, section.fault) == (True, "too_many_pages")
+
+
+def delta(**sections: Section) -> Pull:
+    return Pull(
+        pull_id="p", correlation_id="c", place=Place(district_id="d1", source_id="s"),
+        mode="delta", state="running", asked_at=datetime(2026, 9, 1, tzinfo=UTC),
+        since="before", mark="now", sections=sections,
+    )  # fmt: skip
+
+
+def test_a_delta_that_missed_something_moves_no_mark_and_says_so() -> None:
+    lost = read(page(2, more=True, total=500), page(0, total=500))
+
+    assert faults(delta(users=lost)) == {"users": "count_disagrees"}
+    assert next_mark(delta(users=lost)) == "before"
+
+
+def test_a_delta_in_which_nothing_changed_moves_the_mark() -> None:
+    nothing = read(page(0))
+
+    assert faults(delta(users=nothing)) == {}
+    assert next_mark(delta(users=nothing)) == "now"

@@ -5,10 +5,13 @@ whole of it only if nothing moved meanwhile and nothing is missing; else it remo
 Source: systems.md §8 (PSD AI Studio), ADR 0015.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeAlias
+
+import orjson
 
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.schedule import PullMode
@@ -17,8 +20,13 @@ PullState: TypeAlias = Literal["waiting", "running", "completed", "failed"]
 
 # Changes of revision under a pull that are answered by reading everything again.
 MAX_RESTARTS: Final = 3
+# More than any section has: a source that never ends one is not read for ever.
+MAX_PAGES: Final = 200_000
+_DIGEST_BYTES: Final = 8
 # Failures in a row, without a page between them, after which a pull ends.
 MAX_FAILURES: Final = 8
+# Before a pull whose run was not taken is followed by another one, which may well say the same.
+_REST_AFTER_REFUSAL: Final = timedelta(minutes=30)
 COUNT_DISAGREES: Final = "count_disagrees"
 
 
@@ -39,7 +47,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """How far one section has come. `size` is the bytes of its raw file that count."""
+    """How far one section has come. `size` is the bytes of its raw file that count.
+
+    `digest` tells the last page from the next one.
+    """
 
     cursor: str | None
     done: bool = False
@@ -49,6 +60,7 @@ class Section:
     total: int | None = None
     revision: str | None = None
     fault: str | None = None
+    digest: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -93,12 +105,24 @@ class Pull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a source stands: when its last good pull ended, and how its newest one is doing."""
+    """How a source stands: when its last good pull ended, and how its newest one is doing.
+
+    A pull is good once its run has completed. While the newest one's is under way it is
+    `importing`; a run that was refused, or gave up, at `refused_at` makes it a failed one.
+    """
 
     good_at: datetime | None = None
     state: PullState | None = None
     failures: int = 0
     reason: str | None = None
+    importing: bool = False
+    refused_at: datetime | None = None
+
+    def may_be_followed(self, now: datetime) -> bool:
+        """Whether the schedule may begin the next: where it begins depends on the run's end."""
+        if self.importing:
+            return False
+        return self.refused_at is None or now - self.refused_at >= _REST_AFTER_REFUSAL
 
     @property
     def well(self) -> bool:
@@ -111,9 +135,16 @@ class RevisionMoved(Exception):
 
 
 def after_page(section: Section, page: Page, *, size: int) -> Section:
-    """The section once a page of it is on disk. Raises `RevisionMoved`."""
+    """The section once a page of it is on disk. Raises `RevisionMoved`.
+
+    A page that says what the one before said is none: a source that heeds no cursor would say it
+    for ever. It ends the section and counts nothing.
+    """
     if section.pages and page.revision != section.revision:
         raise RevisionMoved
+    digest = _digest(page)
+    if page.items and digest == section.digest:
+        return replace(section, cursor=None, done=True, fault="repeated_page")
     read = replace(
         section,
         cursor=page.next_cursor,
@@ -123,8 +154,16 @@ def after_page(section: Section, page: Page, *, size: int) -> Section:
         items=section.items + len(page.items),
         total=page.total,
         revision=page.revision,
+        digest=digest,
     )
+    if read.pages >= MAX_PAGES and not read.done:
+        return replace(read, cursor=None, done=True, fault="too_many_pages")
     return replace(read, fault=_fault(section, read) or page.fault)
+
+
+def _digest(page: Page) -> str:
+    said = orjson.dumps(page.items)
+    return hashlib.blake2b(said, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _fault(before: Section, read: Section) -> str | None:
@@ -141,11 +180,16 @@ def whole(pull: Pull, name: str) -> bool:
 
 
 def faults(pull: Pull) -> Mapping[str, str]:
-    """Why sections of a full pull are not whole."""
+    """Why sections are not whole; one in which nothing changed is no fault of a delta."""
     if pull.mode != "full":
-        return {}
+        return {name: one.fault for name, one in pull.sections.items() if one.fault is not None}
     return {
         name: section.fault or "empty_section"
         for name, section in pull.sections.items()
         if not section.whole
     }
+
+
+def next_mark(pull: Pull) -> str | None:
+    """Where the next delta begins. What a delta missed, it would never hear of: not behind it."""
+    return pull.since if pull.mode == "delta" and faults(pull) else pull.mark

@@ -1,7 +1,8 @@
 """Reads a OneRoster 1.1 or 1.2 provider page by page. I/O only through `Calls`.
 
 Pages by limit and offset; `x-total-count` (or the count in ClassLink's `x-count`) and
-`x-perm-rev` are honoured where a provider sends them. Source: oneroster.md §1, systems.md §1.3.
+`x-perm-rev` are honoured where a provider sends them. Without a total only an empty page is the
+end: a provider may cap its pages below what we ask for. Source: oneroster.md §1, systems.md §1.3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,8 +68,7 @@ class OneRosterClient:
     async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
         """See the port. The cursor is the offset."""
         offset = int(cursor or "0")
-        limit = self._provider.page_size
-        query = {"limit": str(limit), "offset": str(offset)}
+        query = {"limit": str(self._provider.page_size), "offset": str(offset)}
         if since is not None and section not in self._provider.always_whole:
             query["filter"] = f"dateLastModified>'{since}'"
         answer = await self._get(section, query)
@@ -78,7 +78,7 @@ class OneRosterClient:
         if stated is not None and stated != len(items):
             raise SourceAway("page_count_disagrees")
         read = offset + len(items)
-        more = bool(items) and (read < total if total is not None else len(items) >= limit)
+        more = bool(items) and (total is None or read < total)
         return Page(
             items=items,
             next_cursor=str(read) if more else None,
@@ -130,10 +130,15 @@ class OneRosterClient:
 
 
 def _mark(answer: Answer, now: datetime) -> str:
+    """A little before now by the clock that is behind: too early costs a reading, late a change."""
     try:
-        moment = parsedate_to_datetime(answer.headers["date"]) - _OVERLAP
+        theirs = parsedate_to_datetime(answer.headers["date"])
     except (KeyError, ValueError):
         moment = now - _BLIND_OVERLAP
+    else:
+        # "-0000" is UTC too, but comes without a zone.
+        theirs = theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC)
+        moment = min(theirs, now) - _OVERLAP
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 

@@ -247,7 +247,7 @@ class Pulls(Protocol):
     async def forget(self, *, before: datetime) -> int:
         """Deletes what ended `before`, of every district; how many.
 
-        The newest of each source, mode and end stays: where the next one begins depends on it.
+        The newest of each source, mode and end (its run's too) stays: the next one begins there.
         """
         ...
 
@@ -260,7 +260,7 @@ class PullDesk(Protocol):
         ...
 
     async def last(self, place: Place, mode: PullMode | None) -> Pull | None:
-        """The last good pull of the source, of one mode or of any."""
+        """The last good pull of the source, of one mode or of any: one whose run has completed."""
         ...
 
     async def standings(self, places: Sequence[Place]) -> Mapping[str, Standing]:

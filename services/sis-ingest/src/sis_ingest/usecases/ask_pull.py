@@ -46,12 +46,16 @@ class AskPull:
         return pull if added else None
 
     async def scheduled(self, source: Source, pulling: Pulling) -> Pull | None:
-        """The pull that is due now, kept; None when none is, or one is open already."""
+        """The pull that is due now, kept; None when none is, or the last one is not over."""
+        now = self.clock.now()
+        standing = (await self.desk.standings([source.place])).get(source.place.source_id)
+        if standing is not None and not standing.may_be_followed(now):
+            return None
         full = await self.desk.last(source.place, "full")
         latest = await self.desk.last(source.place, None)
         mode = due(
             pulling.schedule,
-            self.clock.now(),
+            now,
             last_full=None if full is None else full.started_at,
             last_any=None if latest is None else latest.started_at,
         )

@@ -16,6 +16,7 @@ from sis_ingest.domain.pulls import (
     Section,
     after_page,
     faults,
+    next_mark,
     whole,
 )
 from sis_ingest.domain.runs import Run
@@ -113,7 +114,13 @@ class PullSource:
             pulled=True,
         )
         ended = replace(
-            pull, state="completed", finished_at=now, run_id=run_id, reason=None, failures=0
+            pull,
+            state="completed",
+            mark=next_mark(pull),
+            finished_at=now,
+            run_id=run_id,
+            reason=None,
+            failures=0,
         )
         async with self.units.begin("hand_over") as unit:
             await unit.deliveries.put_file(run)
@@ -151,8 +158,10 @@ class _Reading:
             for one in asyncio.as_completed(reading):
                 await one
         finally:
-            for one in reading:
-                one.cancel()
+            # Not in the middle of a save: it would hold the pull's row, or write over the next try.
+            async with self._saving:
+                for one in reading:
+                    one.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
 
     async def _section(self, name: str) -> None:
@@ -160,9 +169,10 @@ class _Reading:
         while not section.done:
             page = await self.pulling.client.page(name, section.cursor, self.pull.since)
             moved = after_page(section, page, size=section.size)
-            size = await self._pages.append(self.pull.pull_id, name, page.items, at=section.size)
-            section = replace(moved, size=size)
+            items = page.items if moved.pages > section.pages else ()
             async with self._saving:
+                size = await self._pages.append(self.pull.pull_id, name, items, at=section.size)
+                section = replace(moved, size=size)
                 self.pull = self.pull.with_section(name, section)
                 async with self._units.begin("pull_page") as unit:
                     await unit.pulls.save(self.pull)

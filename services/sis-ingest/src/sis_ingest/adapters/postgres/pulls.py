@@ -36,27 +36,37 @@ SELECT * FROM sis_ingest.pull
 WHERE district_id = $1 AND source_id = $2 AND state IN ('waiting', 'running')
 """
 
-# Purpose: the last good pull. Rows: 0 or 1. Index: pull_newest.
+# Purpose: the last pull that came into the truth. Rows: 0 or 1. Index: pull_newest, run's key.
 _LAST: Final = """
-SELECT * FROM sis_ingest.pull
-WHERE district_id = $1 AND source_id = $2 AND state = 'completed' AND NOT dry_run
-  AND ($3::text IS NULL OR mode = $3)
-ORDER BY asked_at DESC LIMIT 1
+SELECT p.* FROM sis_ingest.pull p
+JOIN sis_ingest.run r ON r.district_id = p.district_id AND r.run_id = p.run_id
+WHERE p.district_id = $1 AND p.source_id = $2 AND p.state = 'completed' AND NOT p.dry_run
+  AND ($3::text IS NULL OR p.mode = $3) AND r.state = 'completed'
+ORDER BY p.asked_at DESC LIMIT 1
 """
 
-# Purpose: how sources stand, for readiness. Rows: one per source. Index: pull_newest.
+# Purpose: how sources stand; a pull whose run did not end well is none. Rows: one per source.
+# Index: pull_newest, the key of run.
 _STANDINGS: Final = """
-SELECT p.source_id, good.finished_at AS good_at, newest.state,
+SELECT p.source_id, good.finished_at AS good_at, newest.state, newest.refused_at,
+       coalesce(newest.importing, false) AS importing,
        coalesce(newest.failures, 0) AS failures, newest.reason
 FROM unnest($1::text[], $2::text[]) AS p(district_id, source_id)
 LEFT JOIN LATERAL (
-    SELECT finished_at FROM sis_ingest.pull
-    WHERE district_id = p.district_id AND source_id = p.source_id AND state = 'completed'
-      AND NOT dry_run ORDER BY asked_at DESC LIMIT 1) AS good ON true
+    SELECT pull.finished_at FROM sis_ingest.pull
+    JOIN sis_ingest.run r ON r.district_id = pull.district_id AND r.run_id = pull.run_id
+    WHERE pull.district_id = p.district_id AND pull.source_id = p.source_id
+      AND pull.state = 'completed' AND NOT pull.dry_run AND r.state = 'completed'
+    ORDER BY pull.asked_at DESC LIMIT 1) AS good ON true
 LEFT JOIN LATERAL (
-    SELECT state, failures, reason FROM sis_ingest.pull
-    WHERE district_id = p.district_id AND source_id = p.source_id
-    ORDER BY asked_at DESC LIMIT 1) AS newest ON true
+    SELECT CASE WHEN r.state IN ('refused', 'failed') THEN 'failed' ELSE pull.state END AS state,
+           CASE WHEN r.state IN ('refused', 'failed') THEN r.reason ELSE pull.reason END AS reason,
+           r.state IN ('waiting', 'running') AS importing, pull.failures,
+           CASE WHEN r.state IN ('refused', 'failed') THEN r.finished_at END AS refused_at
+    FROM sis_ingest.pull
+    LEFT JOIN sis_ingest.run r ON r.district_id = pull.district_id AND r.run_id = pull.run_id
+    WHERE pull.district_id = p.district_id AND pull.source_id = p.source_id
+    ORDER BY pull.asked_at DESC LIMIT 1) AS newest ON true
 """
 
 # Purpose: which pulls are not over. Rows: few. Index: pull_id.
@@ -66,14 +76,16 @@ SELECT pull_id::text FROM sis_ingest.pull
 WHERE pull_id = ANY($1::uuid[]) AND state IN ('waiting', 'running')
 """
 
-# Purpose: forget old pulls, but not the newest of each kind. Rows: few. Small table.
+# Purpose: forget old pulls, but not the newest of each kind and end. Rows: few. Small table.
 # house: no-district — time is over for every district alike
 _FORGET: Final = """
 WITH ended AS (
-    SELECT district_id, pull_id, finished_at, row_number() OVER (
-        PARTITION BY district_id, source_id, mode, state, dry_run
-        ORDER BY asked_at DESC) AS place
-    FROM sis_ingest.pull WHERE state IN ('completed', 'failed')
+    SELECT p.district_id, p.pull_id, p.finished_at, row_number() OVER (
+        PARTITION BY p.district_id, p.source_id, p.mode, p.state, p.dry_run, r.state
+        ORDER BY p.asked_at DESC) AS place
+    FROM sis_ingest.pull p
+    LEFT JOIN sis_ingest.run r ON r.district_id = p.district_id AND r.run_id = p.run_id
+    WHERE p.state IN ('completed', 'failed')
 ), gone AS (
     DELETE FROM sis_ingest.pull p USING ended e
     WHERE p.district_id = e.district_id AND p.pull_id = e.pull_id
@@ -175,6 +187,8 @@ class PostgresPullDesk:
                 state=row["state"],
                 failures=row["failures"],
                 reason=row["reason"],
+                importing=row["importing"],
+                refused_at=row["refused_at"],
             )
             for row in rows
         }

@@ -1,0 +1,59 @@
+"""Where the next pull begins: after what was read whole and came into the truth, nowhere else."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.pulling import NEVER_DUE, pulling
+from tests.support.shuffling_sis import Items, people, shuffling_sis
+
+
+def source(address: str) -> dict[str, Any]:
+    """A OneRoster source at this address, asked without signing in."""
+    pull = {
+        "baseUrl": address, "clientId": "c", "clientSecret": "not-a-secret", "auth": "none",
+        "pageSize": 20, **NEVER_DUE,
+    }  # fmt: skip
+    return {"id": "pulled", "district": "d1", "kind": "oneroster_rest", "pull": pull}
+
+
+def nameless() -> Items:
+    """Users that cannot be read: of a file with so many of them nothing is taken."""
+    return [{"sourcedId": f"u{number}", "status": "active"} for number in range(3)]
+
+
+async def test_a_delta_whose_run_was_refused_is_read_again_by_the_next_one(
+    url: str, tmp_path: Path
+) -> None:
+    said = {"users": people("u0", "u1", "u2")}
+    async with (
+        shuffling_sis(lambda section, _: said.get(section, ())) as address,
+        pulling(url, tmp_path, source(address)) as puller,
+    ):
+        await puller.pull()
+        said["users"] = nameless()
+        refused = await puller.pull("delta")
+        assert refused["state"] == "refused"
+
+        said["users"] = people("u0", "u3")
+        report = await puller.pull("delta")
+
+        assert report["pull"]["since"] == refused["pull"]["since"]
+
+
+async def test_a_full_pull_whose_run_was_refused_counts_for_nothing(
+    url: str, tmp_path: Path
+) -> None:
+    said = {"users": nameless()}
+    async with (
+        shuffling_sis(lambda section, _: said.get(section, ())) as address,
+        pulling(url, tmp_path, source(address)) as puller,
+    ):
+        refused = await puller.pull()
+        assert refused["state"] == "refused"
+
+        checks = (await puller.ingest.http.get("/readyz")).json()["checks"]
+        shown = checks["pulls"]["sources"]["pulled"]
+        assert (checks["pulls"]["ok"], shown["state"]) == (False, "failed")
+        assert (shown["lastGood"], shown["reason"]) == (None, "too_many_bad_rows")
+        report = await puller.pull("delta")
+        assert report["pull"]["mode"] == "full"

@@ -1,0 +1,67 @@
+"""Pages and marks of a OneRoster provider, as its answers word them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from sis_ingest.oneroster.client import OneRosterClient, Provider
+from sis_ingest.ports.pulls import Answer
+
+NOW = datetime(2026, 9, 1, 3, tzinfo=UTC)
+
+
+class Answers:
+    """A provider of five orgs that gives two a page, and says it with these headers."""
+
+    def __init__(self, **headers: str) -> None:
+        self._headers = headers
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        offset = int((query or {})["offset"])
+        orgs = [{"sourcedId": str(n)} for n in range(5)][offset : offset + 2]
+        return Answer(status=200, headers=self._headers, body=orjson.dumps({"orgs": orgs}))
+
+
+async def read(client: OneRosterClient) -> int:
+    """How many orgs come, page by page."""
+    count, cursor = 0, "0"
+    while True:
+        page = await client.page("orgs", cursor, None)
+        count += len(page.items)
+        if page.next_cursor is None:
+            return count
+        cursor = page.next_cursor
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-total-count": "5"}])
+async def test_a_page_shorter_than_asked_for_is_not_the_end(headers: dict[str, str]) -> None:
+    client = OneRosterClient(Provider(path="", page_size=1000), Answers(**headers))
+
+    assert await read(client) == 5
+
+
+@pytest.mark.parametrize(
+    ("date", "mark"),
+    [
+        ("Tue, 01 Sep 2026 02:00:00 GMT", "2026-09-01T01:58:00.000Z"),
+        ("Tue, 01 Sep 2026 02:00:00 -0000", "2026-09-01T01:58:00.000Z"),
+        ("Tue, 01 Sep 2026 05:00:00 GMT", "2026-09-01T02:58:00.000Z"),
+        ("yesterday", "2026-09-01T02:50:00.000Z"),
+    ],
+)
+async def test_the_mark_is_a_little_before_the_clock_that_is_behind(date: str, mark: str) -> None:
+    provider = Provider(path="", page_size=10, sections=("orgs",))
+
+    begun = await OneRosterClient(provider, Answers(date=date)).begin(None, NOW)
+
+    assert begun.mark == mark
