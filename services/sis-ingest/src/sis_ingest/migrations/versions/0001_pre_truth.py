@@ -216,6 +216,7 @@ def _authority() -> None:
             asked_at timestamptz NOT NULL, begun_at timestamptz, ended_at timestamptz,
             after_entity text CHECK ({_ENTITIES.replace("entity", "after_entity", 1)}),
             after_id text, upserted integer NOT NULL, deleted integer NOT NULL,
+            retells boolean NOT NULL,
             PRIMARY KEY (district_id, flip_id)
         )
     """)
