@@ -141,6 +141,13 @@ async def test_a_flip_over_the_limit_waits_for_two_people(ingest: Ingest) -> Non
     }  # fmt: skip
     assert (hold["population"], hold["approvalsNeeded"]) == (40, 2)
     assert hold["itemsHash"] == answer["itemsHash"]
+    url = f"/holds/{hold['holdId']}/items"
+    items = (await ingest.http.get(url, headers=token("viewer"))).json()
+    order = hold["flip"]
+    assert (order["school"], order["from"], order["to"]) == ("school-1", "sis", "sis-2")
+    assert order["counts"]["remove"]["user"] == 30
+    assert order["total"] == items["total"] == len(items["items"])
+    assert {"id": "a39", "action": "remove", "entity": "user"} in items["items"]
     assert (await look(ingest))["flip"]["holdId"] == hold["holdId"]
     assert (await flipped(ingest, "sis-2", school="school-1"))["holdId"] == hold["holdId"]
     assert (await put(ingest, "sis-2")).json()["code"] == "flip_waits"

@@ -73,13 +73,7 @@ def authority_routes(
             items_hash=body.itemsHash,
         )
         if not isinstance(done, Flipped):
-            status, field, title = _FAULTS[done]
-            raise Problem(
-                status,
-                done,
-                title,
-                errors=[FieldError(field=field, message=done, location="body")],
-            )
+            raise _problem(done)
         return JSONResponse(_flipped_page(body, done))
 
     @router.get("/authority", summary="Which source speaks for which school")
@@ -105,6 +99,13 @@ def authority_routes(
         )
 
     return router
+
+
+def _problem(why: NotFlipped) -> Problem:
+    status, field, title = _FAULTS[why]
+    return Problem(
+        status, why, title, errors=[FieldError(field=field, message=why, location="body")]
+    )
 
 
 def _ruling_page(own: Ruling | None, default: Ruling | None) -> dict[str, Any]:
