@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sis_ingest.ports.pulls import Access, Answer, SourceAway
+from sis_ingest.ports.pulls import Access, Answer, SourceAway, SourceRefused
 from sis_ingest.sources.powerschool.client import PowerSchoolClient
 
 ACCESS = Access(base_url="https://ps.example", client_id="c", page_size=40)
@@ -33,7 +33,9 @@ class Told:
         del method, query, headers, body
         self.asked.append(path)
         found = self._answers.get(path.removeprefix("/ws/v1/"))
-        status = 404 if found is None else 200
+        status = found if isinstance(found, int) else 404 if found is None else 200
+        if status >= 500:
+            raise SourceAway(f"status_{status}")
         return Answer(status=status, headers={}, body=orjson.dumps(found))
 
 
@@ -111,3 +113,50 @@ async def test_a_delta_whose_changes_do_not_show_any_more_is_not_at_its_end() ->
 
     with pytest.raises(SourceAway):
         await client.page("courses", "50", "7")
+
+
+async def test_a_record_that_is_refused_is_left_out_of_a_delta_and_said_aloud() -> None:
+    told = Told({**changed(1, 2, 3), "course/2": 400})
+    client = PowerSchoolClient(ACCESS, told)
+    await client.begin("7", NOW)
+
+    page = await client.page("courses", None, "7")
+
+    assert [item["id"] for item in page.items] == [1, 3]
+    assert page.fault == "unreadable_record"
+
+
+async def test_a_record_that_fails_again_and_again_is_left_out_of_a_delta() -> None:
+    client = PowerSchoolClient(ACCESS, Told({**changed(1, 2, 3), "course/2": 500}))
+    await client.begin("7", NOW)
+    for _ in range(4):
+        with pytest.raises(SourceAway):
+            await client.page("courses", None, "7")
+
+    page = await client.page("courses", None, "7")
+
+    assert [item["id"] for item in page.items] == [1, 3]
+    assert page.fault == "unreadable_record"
+
+
+async def test_a_source_that_is_away_loses_no_record() -> None:
+    gone_dark = {**changed(1), "course/1": 500, "metadata": 500}
+    client = PowerSchoolClient(ACCESS, Told(gone_dark))
+
+    for _ in range(10):
+        with pytest.raises(SourceAway):
+            await client.one("courses", "1")
+
+
+async def test_access_refused_in_a_delta_is_no_fault_of_a_record() -> None:
+    class Shut(Told):
+        async def send(self, method: str, path: str, **more: Any) -> Answer:
+            if "/course/" in path:
+                raise SourceRefused("forbidden")
+            return await super().send(method, path, **more)
+
+    client = PowerSchoolClient(ACCESS, Shut(changed(1)))
+    await client.begin("7", NOW)
+
+    with pytest.raises(SourceRefused):
+        await client.page("courses", None, "7")

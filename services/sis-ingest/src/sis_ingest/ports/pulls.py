@@ -15,7 +15,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid, Retriable
 from sis_ingest.domain.deliveries import Place
@@ -39,6 +39,10 @@ class SourceAway(Retriable):
 
 class SourceRefused(Invalid):
     """The source answered, and said no: asking again changes nothing until somebody acts."""
+
+
+# Who we are there was refused, not what we asked for: once access is put right all can be read.
+ACCESS_REFUSED: Final = frozenset({"unauthorized", "forbidden", "token_refused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,10 @@ class PullClient(Protocol):
         ...
 
     async def one(self, section: str, item_id: str) -> Item | None:
-        """One item as `page` would give it; None when the source has it no more."""
+        """One item as `page` would give it; None when the source has it no more.
+
+        Raises `SourceAway`, or `SourceRefused` when access or this one item is refused.
+        """
         ...
 
     async def examine(self) -> Sequence["Finding"]:
