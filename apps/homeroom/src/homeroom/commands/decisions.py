@@ -224,9 +224,8 @@ def _show_items(screen: Display, found: Page, *, offset: int) -> None:
     elif items:
         screen.say(cell(items))
     if "items" in found:
-        screen.say(
-            more("items", shown=len(items), total=found.get("total", found["count"]), offset=offset)
-        )
+        total = found["total"] if "total" in found else found["count"]
+        screen.say(more("items", shown=len(items), total=total, offset=offset))
     else:
         screen.say(f"a sample of {len(items):,} of {found['count']:,}")
 
