@@ -286,6 +286,7 @@ Work: TypeAlias = Literal[
     "collect",
     "store_snapshot",
     "stage",
+    "link",
     "snapshot_batch",
     "run",
     "merge",
