@@ -291,6 +291,7 @@ Work: TypeAlias = Literal[
     "collect",
     "store_snapshot",
     "stage",
+    "link",
     "snapshot_batch",
     "run",
     "merge",
