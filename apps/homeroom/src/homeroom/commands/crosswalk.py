@@ -213,6 +213,9 @@ def _show(plan: Page) -> None:
     shown = plan["touched"][:SHOWN]
     if shown:
         _table(shown, ("entity", "id", "action"))
+    for action, counts in sorted(plan.get("counts", {}).items()):
+        told = ", ".join(f"{count:,} {entity}" for entity, count in sorted(counts.items()))
+        screen.say(f"{'removed' if action == 'tobedeleted' else 'told again'}: {told}")
     screen.say(f"{len(shown):,} of {plan['count']:,} records that are told again")
 
 

@@ -16,6 +16,7 @@ from roster_common.holds import Limit
 from sis_ingest.domain.deliveries import Delivery, Hint, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
+from sis_ingest.domain.flips import Waiting
 from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Decision, Meaning
 from sis_ingest.domain.replays import Replay
@@ -261,6 +262,10 @@ class HoldDesk(Protocol):
 
     async def get(self, hold_id: str) -> Hold | None:
         """The hold, or None. `hold_id` may be any text."""
+        ...
+
+    async def flip(self, hold: Hold) -> Waiting | None:
+        """The flip that waits with a hold, if it is of one."""
         ...
 
     async def items(self, hold: Hold, *, limit: int, offset: int) -> Sequence[str | None]:
