@@ -208,3 +208,13 @@ async def test_a_page_says_how_many_there_are_and_shows_no_other_district(ingest
         assert answer.status_code == status
     nothing = {"suggestionId": "no-such-thing"}
     assert (await say(ingest, nothing, "dismiss")).status_code == 404
+
+
+async def test_a_name_and_day_that_many_share_suggest_no_more(ingest: Ingest) -> None:
+    for number in range(8):
+        await ingest.send("users.upserted", user(f"u{number}"))
+        await born(ingest, f"u{number}", "2015-03-01")
+    await ingest.settled()
+
+    # Six may meet one by one, each with up to five before; whoever comes then meets too many.
+    assert len(await page(ingest)) <= 15
