@@ -41,6 +41,10 @@ class SourceRefused(Invalid):
     """The source answered, and said no: asking again changes nothing until somebody acts."""
 
 
+class SinceRefused(SourceRefused):
+    """The source knows nothing of the mark from which a delta was to begin."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """Where a source is and who we are there. `options` are words of its kind, see its README.
@@ -95,7 +99,10 @@ class PullClient(Protocol):
     """Speaks one kind of source's own interface, through `Calls`."""
 
     async def begin(self, since: str | None, now: datetime) -> Begun:
-        """What to read: everything, or what changed after the mark `since`."""
+        """What to read: everything, or what changed after the mark `since`.
+
+        Raises `SinceRefused`, `SourceAway` or `SourceRefused`.
+        """
         ...
 
     async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
@@ -219,6 +226,10 @@ class PullFiles(Protocol):
 
     async def kept(self) -> Sequence[str]:
         """Ids of pulls that have pages here."""
+        ...
+
+    async def hold(self, pull_id: str, sizes: Mapping[str, int]) -> bool:
+        """Whether of each section at least so many bytes are here."""
         ...
 
 

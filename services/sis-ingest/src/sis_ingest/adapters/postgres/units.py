@@ -57,6 +57,7 @@ _AFTER_COMMIT: Final = {
     "store_snapshot": "ingest.snapshot.recorded",
     "snapshot_batch": "ingest.snapshot.after_batch",
     "pull_page": "ingest.pull.after_page",
+    "pull_again": "ingest.pull.restart_saved",
     "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
     "replay": "ingest.replay.after_batch",

@@ -12,6 +12,7 @@ from sis_ingest.ports.pulls import (
     Calls,
     Finding,
     Item,
+    SinceRefused,
     SourceAway,
     SourceRefused,
 )
@@ -120,16 +121,19 @@ class PowerSchoolClient:
         """(the version now, DCIDs by section); no version where the plugin has no subscription."""
         try:
             body = await self._rest.get(f"/ws/dataversion/{self._application}/{version}")
-        except SourceRefused:
+        except SourceRefused as error:
             if version == "0":
                 return None, {}
-            raise
+            raise SinceRefused(error.reason, field=error.field) from error
+        now = str(body.get("$dataversion"))
+        if not (now.isascii() and now.isdigit()):
+            raise SourceAway("unreadable_answer")
         found: dict[str, list[str]] = {name: [] for name in RESOURCES}
         for table, number in _rows(body.get("tables")):
             section = _TABLES.get(table.upper())
             if section is not None and number not in found[section]:
                 found[section].append(number)
-        return str(body.get("$dataversion")), found
+        return now, found
 
     async def _delta_page(self, section: str, cursor: str) -> Page:
         ids = cursor.split(",") if cursor else []
