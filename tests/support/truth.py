@@ -178,7 +178,6 @@ class Truth:
             link=LinkSnapshot(
                 units=self.units,
                 recognise=self._recognise(),
-                suggest=Suggest(clock=self.clock, ids=self.ids),
             ),
             apply=ApplySnapshot(
                 units=self.units,
@@ -319,7 +318,12 @@ class Truth:
     def _record(self) -> RecordChanges:
         return RecordChanges(
             clock=self.clock,
-            identify=Identify(clock=self.clock, ids=self.ids, recognise=self._recognise()),
+            identify=Identify(
+                clock=self.clock,
+                ids=self.ids,
+                recognise=self._recognise(),
+                suggest=Suggest(clock=self.clock, ids=self.ids),
+            ),
             guard=GuardChanges(clock=self.clock, keep=self._keep(), recognise=self._recognise()),
         )
 

@@ -66,6 +66,7 @@ class House:
         self.here: dict[str, bool] = {}
         self.leavings: Counter[str] = Counter()
         self.waiting: set[str] = set()
+        self.hardly_away: dict[str, bool] = {}
         self.asked: Counter[str] = Counter()
 
     def _event(self, data, **more):
@@ -86,12 +87,16 @@ class House:
             return
         cause = Cause(correlation_id=f"c{number}", origin="webhook", causation_id=f"e{number}")
         person = PersonId(first)
-        if kind == "left" and self.here.get(first, True):
+        known = self.here.get(first)
+        if kind == "left" and known is not False:
             self.leavings[first] += 1
+            # Who waited for a device when leaving waits for it again; nobody else asks for one.
+            self.hardly_away[first] = first in self.waiting
         self.here[first] = kind == "joined"
+        may_ask = known is None or (known is False and self.hardly_away[first])
         if kind == "left":
             self.waiting.discard(first)
-        elif first not in self.waiting | self._provided():
+        elif may_ask and first not in self.waiting | self._provided():
             self.waiting.add(first)
             self.asked[first] += 1
         told = (

@@ -65,6 +65,20 @@ async def test_who_leaves_before_getting_a_device_is_not_waited_for_and_may_ask_
     assert sorted(states) == ["cancelled", "open"]
 
 
+async def test_who_was_away_for_an_hour_by_mistake_asks_for_nothing(world, say):
+    program = world.start()
+
+    await world.tell(
+        *(say.joined(f"p{n}", origin="firstload") for n in range(5)),
+        *(say.left(f"p{n}") for n in range(5)),
+        *(say.joined(f"p{n}") for n in range(5)),
+        say.joined("last"),
+    )
+
+    await eventually(lambda: world.requests(program, "last"))
+    assert [body["personId"] for body in await world.events()] == ["last"]
+
+
 async def test_pages_need_a_token_show_no_other_district_and_go_page_by_page(world, say):
     program = world.start()
     await world.tell(*(say.joined(f"p{n}") for n in range(5)))

@@ -59,6 +59,43 @@ def test_a_body_made_to_explode_is_refused() -> None:
         parse(deep)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'.encode("utf-16"),
+        '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'.encode("utf-16-le"),
+        '<?xml version="1.0" encoding="gb2312"?><x>\u4e2d</x>'.encode("gb2312"),
+        b"<x>\0</x>",
+        b"<x>" + b"<a/>" * 80_000 + b"</x>",
+    ],
+    ids=["utf-16", "utf-16-le", "gb2312", "nul", "80,000 elements"],
+)
+def test_a_body_that_hides_or_swells_is_refused(body: bytes) -> None:
+    with pytest.raises(Invalid):
+        parse(body)
+
+
+@pytest.mark.parametrize("quote", [b'"', b""])
+def test_a_number_of_5000_digits_is_refused(quote: bytes) -> None:
+    number = quote + b"7" * 5_000 + quote
+
+    with pytest.raises(Invalid):
+        hints(b'{"event_type": "U", "entity": "student", "id": ' + number + b"}")
+
+
+def test_many_elements_are_refused_by_their_number() -> None:
+    with pytest.raises(Invalid) as refused:
+        parse(b"<x>" + b"<a/>" * 10_000 + b"</x>")
+
+    assert refused.value.reason == "too_many_elements"
+
+
+def test_many_siblings_are_read_in_a_moment() -> None:
+    element = b"<e><event_type>U</event_type><entity>student</entity><id>5</id></e>"
+
+    assert len(hints(b"<x>" + element * 1_000 + b"</x>")) == 1_000
+
+
 def student(**more: Any) -> dict[str, Any]:
     return {
         "id": 17,

@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from sis_ingest.ports.pulls import Access, Answer, SinceRefused, SourceAway
+from sis_ingest.ports.pulls import Access, Answer, SinceRefused, SourceAway, SourceRefused
 from sis_ingest.sources.powerschool.client import PowerSchoolClient
 
 ACCESS = Access(base_url="https://ps.example", client_id="c", page_size=40)
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 class Told:
@@ -32,7 +33,9 @@ class Told:
         del method, query, headers, body
         self.asked.append(path)
         found = self._answers.get(path.removeprefix("/ws/v1/"))
-        status = 404 if found is None else 200
+        status = found if isinstance(found, int) else 404 if found is None else 200
+        if status >= 500:
+            raise SourceAway(f"status_{status}")
         return Answer(status=status, headers={}, body=orjson.dumps(found))
 
 
@@ -83,9 +86,6 @@ async def test_a_section_whose_seats_do_not_show_leaves_the_seats_not_whole() ->
     assert page.fault == "count_disagrees"
 
 
-NOW = datetime(2026, 9, 1, tzinfo=UTC)
-
-
 @pytest.mark.parametrize("body", [{}, {"$dataversion": None}, {"$dataversion": "soon"}])
 async def test_an_answer_without_a_version_is_no_mark(body: dict[str, Any]) -> None:
     client = PowerSchoolClient(ACCESS, Told(district(**{"/ws/dataversion/homeroom/7": body})))
@@ -97,3 +97,79 @@ async def test_an_answer_without_a_version_is_no_mark(body: dict[str, Any]) -> N
 async def test_a_version_that_the_source_does_not_know_is_told_apart() -> None:
     with pytest.raises(SinceRefused):
         await PowerSchoolClient(ACCESS, Told(district())).begin("7", NOW)
+
+
+def changed(*numbers: int) -> dict[str, Any]:
+    courses = {f"course/{number}": {"course": {"id": number}} for number in numbers}
+    version = {"$dataversion": 8, "tables": {"COURSES": [{"id": n} for n in numbers]}}
+    return {"/ws/dataversion/homeroom/7": version, **district(**courses)}
+
+
+async def test_a_delta_goes_on_after_a_restart_where_it_was() -> None:
+    told = Told(changed(*range(1, 121)))
+    client = PowerSchoolClient(ACCESS, told)
+    begun = await client.begin("7", NOW)
+    first = await client.page("courses", begun.sections["courses"], "7")
+
+    restarted = PowerSchoolClient(ACCESS, told)
+    second = await restarted.page("courses", first.next_cursor, "7")
+    third = await restarted.page("courses", second.next_cursor, "7")
+
+    read = [item["id"] for page in (first, second, third) for item in page.items]
+    assert read == list(range(1, 121))
+    assert third.next_cursor is None
+    assert first.next_cursor == "50"
+
+
+async def test_a_delta_whose_changes_do_not_show_any_more_is_not_at_its_end() -> None:
+    client = PowerSchoolClient(ACCESS, Told(changed(1)))
+
+    with pytest.raises(SourceAway):
+        await client.page("courses", "50", "7")
+
+
+async def test_a_record_that_is_refused_is_left_out_of_a_delta_and_said_aloud() -> None:
+    told = Told({**changed(1, 2, 3), "course/2": 400})
+    client = PowerSchoolClient(ACCESS, told)
+    await client.begin("7", NOW)
+
+    page = await client.page("courses", None, "7")
+
+    assert [item["id"] for item in page.items] == [1, 3]
+    assert page.fault == "unreadable_record"
+
+
+async def test_a_record_that_fails_again_and_again_is_left_out_of_a_delta() -> None:
+    client = PowerSchoolClient(ACCESS, Told({**changed(1, 2, 3), "course/2": 500}))
+    await client.begin("7", NOW)
+    for _ in range(4):
+        with pytest.raises(SourceAway):
+            await client.page("courses", None, "7")
+
+    page = await client.page("courses", None, "7")
+
+    assert [item["id"] for item in page.items] == [1, 3]
+    assert page.fault == "unreadable_record"
+
+
+async def test_a_source_that_is_away_loses_no_record() -> None:
+    gone_dark = {**changed(1), "course/1": 500, "metadata": 500}
+    client = PowerSchoolClient(ACCESS, Told(gone_dark))
+
+    for _ in range(10):
+        with pytest.raises(SourceAway):
+            await client.one("courses", "1")
+
+
+async def test_access_refused_in_a_delta_is_no_fault_of_a_record() -> None:
+    class Shut(Told):
+        async def send(self, method: str, path: str, **more: Any) -> Answer:
+            if "/course/" in path:
+                raise SourceRefused("forbidden")
+            return await super().send(method, path, **more)
+
+    client = PowerSchoolClient(ACCESS, Shut(changed(1)))
+    await client.begin("7", NOW)
+
+    with pytest.raises(SourceRefused):
+        await client.page("courses", None, "7")

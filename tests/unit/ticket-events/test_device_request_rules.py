@@ -1,10 +1,13 @@
 """When a device is asked for, where it goes, and where a person belongs."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from ticket_events.domain.device_request import Cause, Joined, needs_device, school_for
 from ticket_events.domain.ids import DistrictId, PersonId
 from ticket_events.domain.person import HeldRole, main_role
+from ticket_events.domain.presence import Presence
 
 
 @pytest.mark.parametrize(
@@ -59,3 +62,15 @@ def test_a_person_belongs_where_their_primary_role_at_a_school_is():
 
 def test_a_person_without_roles_belongs_nowhere():
     assert main_role([]) is None
+
+
+def test_who_comes_back_within_a_day_was_hardly_away():
+    left = Presence(
+        person_id=PersonId("ada"),
+        leaving_id="e1",
+        cause=Cause(correlation_id="c", origin="webhook"),
+        since=datetime(2026, 9, 1, 8, tzinfo=UTC),
+    )
+
+    assert left.is_back_soon(datetime(2026, 9, 2, 8, tzinfo=UTC))
+    assert not left.is_back_soon(datetime(2026, 9, 2, 8, 1, tzinfo=UTC))

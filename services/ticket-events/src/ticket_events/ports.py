@@ -137,6 +137,12 @@ class Requests(Protocol):
         """Cancel open requests of people who left; returns how many."""
         ...
 
+    async def cancelled_by(
+        self, district_id: DistrictId, left: Sequence[Presence]
+    ) -> frozenset[PersonId]:
+        """Those whose own request ended with just this leaving."""
+        ...
+
     async def fulfil(
         self, district_id: DistrictId, person_ids: Sequence[PersonId], *, cause: Cause
     ) -> int:

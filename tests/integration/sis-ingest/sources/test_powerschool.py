@@ -300,6 +300,24 @@ async def test_hints_wait_while_access_is_refused_and_are_followed_then(
         assert "student-1" in await people(puller)
 
 
+@pytest.mark.parametrize(("status", "outcome"), [(400, "status_400"), (500, "unreadable_record")])
+async def test_one_record_that_cannot_be_read_blocks_no_other(
+    school: Emulator, url: str, tmp_path: Path, status: int, outcome: str
+) -> None:
+    async with pulling(url, tmp_path, powerschool_source(school)) as puller:
+        school.fault("server_error", path="/ws/v1/student/9", amount=status, times=None)
+        there = f"/webhooks/ps/{path_token(SECRET)}"
+        for number in (9, 2):
+            body = knock(f'"entity": "student", "id": {number}')
+            assert (await puller.ingest.http.post(there, content=body)).status_code == 202
+
+        await puller.ingest.settled()
+
+        assert "student-2" in await people(puller)
+        ends = await puller.ingest.pool.fetch("SELECT state, reason FROM sis_ingest.delivery")
+        assert ("refused", outcome) in {(row["state"], row["reason"]) for row in ends}
+
+
 async def test_an_empty_success_for_the_sections_of_a_school_removes_no_seat(
     school: Emulator, url: str, tmp_path: Path
 ) -> None:

@@ -1,7 +1,10 @@
 """The way out: tries again only what may be tried again, in bounded time, and spares the broken."""
 
 import asyncio
+import gzip
+import itertools
 from collections.abc import Callable
+from contextlib import suppress
 
 import httpx2
 import pytest
@@ -331,3 +334,60 @@ async def test_redirects_are_not_followed(clock):
 
     assert answer.status_code == 302
     assert len(outside.asked_at) == 1
+
+
+async def test_a_queue_that_was_too_long_does_not_stay_too_long(clock):
+    outside = Outside(clock, _say(200))
+    async with _client(outside, clock, rate_per_s=2, burst=1) as http:
+        await http.request("GET", URL, name="t")
+        for _ in range(1_000):
+            with suppress(OutsideUnavailable):
+                await http.request("GET", URL, name="t", timeout_s=0.2)
+        answer = await http.request("GET", URL, name="t", timeout_s=5)
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_answer_longer_than_the_limit_is_not_taken_in(clock, packed):
+    asked = 0
+
+    def outside(_request: httpx2.Request) -> httpx2.Response:
+        nonlocal asked
+        asked += 1
+        body = gzip.compress(bytes(200_000)) if packed else bytes(200_000)
+        return httpx2.Response(
+            200, headers={"content-encoding": "gzip"} if packed else {}, content=body
+        )
+
+    async with _client(outside, clock, max_answer_bytes=100_000) as http:
+        with pytest.raises(OutsideUnavailable) as caught:
+            await http.request("GET", URL, name="t")
+
+    assert caught.value.cause == "too_large"
+    assert asked == 1
+
+
+async def test_a_packed_answer_comes_back_unpacked(clock):
+    def outside(_request: httpx2.Request) -> httpx2.Response:
+        packed = gzip.compress(b'{"a": 1}')
+        return httpx2.Response(200, headers={"content-encoding": "gzip"}, content=packed)
+
+    async with _client(outside, clock) as http:
+        answer = await http.request("GET", URL, name="t")
+
+    assert answer.json() == {"a": 1}
+
+
+async def test_headers_that_count_once_are_made_for_each_attempt(clock):
+    nonces = itertools.count()
+    seen: list[str] = []
+
+    def outside(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.headers["x-nonce"])
+        return httpx2.Response(503 if len(seen) < 3 else 200)
+
+    async with _client(outside, clock) as http:
+        await http.request("GET", URL, name="t", renew=lambda: {"x-nonce": str(next(nonces))})
+
+    assert seen == ["0", "1", "2"]

@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from roster_common.runtime.pacing import Breaker, CallPolicy, TokenBucket, backoff_s, retry_after_s
+from roster_common.runtime.pacing import (
+    Breaker,
+    CallPolicy,
+    Pace,
+    TokenBucket,
+    backoff_s,
+    retry_after_s,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -90,8 +97,50 @@ def test_backoff_doubles_is_spread_and_bounded(failures, chance, expected):
         ("soon", None),
         ("-5", None),
         ("", None),
-        ("9" * 400, 999_999_999.0),
+        ("9" * 400, 3_600.0),
     ],
 )
 def test_retry_after_is_read_in_both_forms_and_nonsense_is_ignored(header, expected):
     assert retry_after_s(header, now=NOW) == expected
+
+
+def test_turns_that_nobody_waits_for_are_not_taken():
+    pace = Pace()
+    for moment in range(8):
+        pace.refused(100.0 * moment)
+    waits = [pace.reserve(800.0, within_s=60.0) for _ in range(1_000)]
+
+    assert max(waits) < 60.0 + Pace.WIDEST_S
+    assert pace.reserve(860.0, within_s=60.0) < 60.0
+
+
+def test_turns_of_a_bucket_that_nobody_waits_for_are_not_taken():
+    bucket = TokenBucket(rate_per_s=1, burst=1, now_s=0)
+    for _ in range(1_000):
+        bucket.reserve(0, within_s=5.0)
+
+    assert bucket.reserve(1, within_s=5.0) < 5.0
+
+
+def test_the_distance_eases_with_time_alone():
+    pace = Pace()
+    for moment in range(8):
+        pace.refused(100.0 * moment)
+    widest = pace.distance_s
+    pace.reserve(1_000.0)
+
+    assert widest > 5.0
+    assert pace.distance_s < widest / 8
+
+
+def test_calls_refused_together_widen_once():
+    pace = Pace()
+    for _ in range(50):
+        pace.refused(7.0)
+
+    assert pace.distance_s == Pace.FIRST_S
+
+
+@pytest.mark.parametrize("header", ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_nobody_may_silence_us_for_more_than_an_hour(header):
+    assert retry_after_s(header, now=NOW) == 3_600

@@ -51,8 +51,11 @@ def show(
         screen.say(f"silent in {source}: {told}")
     if (flip := found["flip"]) is not None:
         where = flip["school"] or "the district"
+        order = f"a flip of {where} to {flip['source'] or 'no source of its own'}"
+        if flip.get("retells"):
+            order = "telling every record again, by who speaks today,"
         what = "waits in hold " + flip["holdId"] if flip["holdId"] else "is under way"
-        screen.say(f"a flip of {where} to {flip['source'] or 'no source of its own'} {what}")
+        screen.say(f"{order} {what}")
 
 
 @app.command(name="set")

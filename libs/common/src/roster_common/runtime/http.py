@@ -30,6 +30,9 @@ from roster_common.runtime.pacing import (
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 RETRY_STATUSES = frozenset({429, 502, 503, 504})
 MAX_ADDRESSES = 2_048
+TOO_LARGE = "too_large"
+# What a body says of itself only while it is on its way.
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 Repeat = Literal["if_idempotent", "always", "never"]
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -97,6 +100,7 @@ class _Call:
     address: _Address
     may_repeat: bool
     deadline_s: float
+    renew: Callable[[], Mapping[str, str]] | None
     attempts: int = 0
     maybe_done: bool = field(default=False)
 
@@ -163,6 +167,7 @@ class HttpClient:
         name: str,
         repeat: Repeat = "if_idempotent",
         timeout_s: float | None = None,
+        renew: Callable[[], Mapping[str, str]] | None = None,
         **parts: Any,
     ) -> httpx2.Response:
         """Send a request and give the answer, whole, whatever its status but 429, 502, 503, 504.
@@ -170,9 +175,11 @@ class HttpClient:
         Those four, and a broken or slow connection, are tried again with backoff (Retry-After is
         obeyed) when the method is idempotent or `repeat` is "always" (a POST that the other side
         recognises by its key); a connection that never stood is always tried again. `timeout_s`
-        bounds everything together. Redirects are not followed.
+        bounds everything together. `renew` gives headers for each attempt anew, such as a
+        signature that may be used once. Redirects are not followed.
 
-        Raises OutsideUnavailable when attempts or time run out, BreakerOpen without calling.
+        Raises OutsideUnavailable when attempts or time run out or the answer is larger than the
+        policy takes in (`too_large`), BreakerOpen without calling.
         """
         request = self._client.build_request(method, url, **parts)
         address = self._address(name, request.url)
@@ -184,6 +191,7 @@ class HttpClient:
             may_repeat=repeat == "always"
             or (repeat == "if_idempotent" and request.method in IDEMPOTENT),
             deadline_s=self._clock.monotonic() + total_s,
+            renew=renew,
         )
         while True:
             await self._wait_for_turn(call)
@@ -195,10 +203,12 @@ class HttpClient:
     async def _wait_for_turn(self, call: _Call) -> None:
         """Wait out the rate limit and what Retry-After asked for."""
         now_s = self._clock.monotonic()
+        within_s = call.deadline_s - now_s
         wait_s = max(0.0, call.address.not_before_s - now_s)
-        if call.address.bucket is not None:
-            wait_s = max(wait_s, call.address.bucket.reserve(now_s))
-        wait_s = max(wait_s, call.address.pace.reserve(now_s))
+        if wait_s < within_s and call.address.bucket is not None:
+            wait_s = max(wait_s, call.address.bucket.reserve(now_s, within_s=within_s))
+        if wait_s < within_s:
+            wait_s = max(wait_s, call.address.pace.reserve(now_s, within_s=within_s))
         if wait_s <= 0:
             return
         if now_s + wait_s >= call.deadline_s:
@@ -247,18 +257,22 @@ class HttpClient:
             "read": min(policy.read_timeout_s, left_s),
             "write": min(policy.read_timeout_s, left_s),
         }
+        if call.renew is not None:
+            call.request.headers.update(call.renew())
         started = self._clock.monotonic()
         try:
-            response = await self._client.send(call.request)
+            response = await self._whole(call.request, policy.max_answer_bytes)
         except _NOT_SENT:
             return _Failure(outcome="unreachable", sent=False)
         except httpx2.TimeoutException:
             return _Failure(outcome="timeout", sent=True)
-        except httpx2.TransportError:
+        except (httpx2.TransportError, httpx2.DecodingError):
             return _Failure(outcome="unreachable", sent=True)
         finally:
             seconds = self._clock.monotonic() - started
             metric("outgoing_request_seconds").labels(host_name=call.name).observe(seconds)
+        if response is None:
+            return _Failure(outcome=TOO_LARGE, sent=True)
         if response.status_code not in RETRY_STATUSES:
             return response
         return _Failure(
@@ -267,6 +281,22 @@ class HttpClient:
             sent=response.status_code != 429,
             status=response.status_code,
             retry_after_s=retry_after_s(response.headers.get("retry-after"), now=self._clock.now()),
+        )
+
+    async def _whole(self, request: httpx2.Request, limit: int) -> httpx2.Response | None:
+        """The answer with its body, decompressed; None when it is longer than the limit."""
+        answer = await self._client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for piece in answer.aiter_bytes():
+                body += piece
+                if len(body) > limit:
+                    return None
+        finally:
+            await answer.aclose()
+        kept = [(k, v) for k, v in answer.headers.multi_items() if k.lower() not in _OF_THE_WIRE]
+        return httpx2.Response(
+            answer.status_code, headers=kept, content=bytes(body), request=request
         )
 
     def _judge(self, call: _Call, outcome: httpx2.Response | _Failure) -> None:
@@ -283,7 +313,7 @@ class HttpClient:
         else:
             address.breaker.succeeded()
         if address.policy.adaptive and result == "throttled":
-            address.pace.refused()
+            address.pace.refused(now_s)
         elif result == "ok":
             address.pace.answered()
         self._count(call.name, result)
@@ -299,7 +329,8 @@ class HttpClient:
         wait_s = failure.retry_after_s
         if wait_s is None:
             wait_s = backoff_s(policy, failures=call.attempts, chance=self._chance())
-        repeatable = call.may_repeat or (not failure.sent and failure.status is None)
+        asks_again = call.may_repeat and failure.outcome != TOO_LARGE
+        repeatable = asks_again or (not failure.sent and failure.status is None)
         enough = call.attempts >= policy.max_attempts or now_s + wait_s >= call.deadline_s
         if not repeatable or enough:
             raise self._unavailable(call, failure, failure.retry_after_s)

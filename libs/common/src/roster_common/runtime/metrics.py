@@ -132,6 +132,7 @@ METRICS: tuple[MetricSpec, ...] = (
                     "server_error",
                     "timeout",
                     "unreachable",
+                    "too_large",
                     "breaker_open",
                 }
             ),

@@ -6,6 +6,9 @@ Times are monotonic seconds handed in by the caller.
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Final
+
+LONGEST_RETRY_AFTER_S: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,39 +30,55 @@ class CallPolicy:
     breaker_open_s: float = 15.0
     # Whether to slow down for a while after each 429, for systems whose limit nobody knows.
     adaptive: bool = False
+    # The longest body that is taken in, after decompression.
+    max_answer_bytes: int = 16 * 1024 * 1024
 
 
 class Pace:
     """A distance between calls that finds a limit nobody states: wider at each refusal, and
-    narrower again with what is answered.
+    narrower again with what is answered and with time.
     """
 
     FIRST_S = 0.05
     WIDEST_S = 10.0
     _EASING = 0.98
+    # Without a refusal the distance is half of it after so long: a limit seldom stays for ever.
+    _HALVED_AFTER_S = 60.0
 
     def __init__(self) -> None:
         self._distance_s = 0.0
         self._next_s = float("-inf")
+        self._eased_at_s = float("-inf")
+        self._widened_at_s = float("-inf")
 
     @property
     def distance_s(self) -> float:
         """Seconds between two calls as things stand; 0 means no limit was met."""
         return self._distance_s
 
-    def reserve(self, now_s: float) -> float:
-        """Take one turn and give the seconds to wait for it."""
+    def reserve(self, now_s: float, *, within_s: float = float("inf")) -> float:
+        """Take one turn and give the seconds to wait for it; none is taken beyond `within_s`."""
+        if self._distance_s > 0.0:
+            self._ease(0.5 ** ((now_s - self._eased_at_s) / self._HALVED_AFTER_S))
+        self._eased_at_s = now_s
         turn_s = max(now_s, self._next_s)
-        self._next_s = turn_s + self._distance_s
+        if turn_s - now_s < within_s:
+            self._next_s = turn_s + self._distance_s
         return turn_s - now_s
 
-    def refused(self) -> None:
-        """Note that a call came too early."""
+    def refused(self, now_s: float) -> None:
+        """Note that a call came too early. Calls refused together tell of one distance."""
+        if now_s - self._widened_at_s < self._distance_s:
+            return
         self._distance_s = min(max(self._distance_s * 2, self.FIRST_S), self.WIDEST_S)
+        self._widened_at_s = self._eased_at_s = now_s
 
     def answered(self) -> None:
         """Note that a call was answered."""
-        eased = self._distance_s * self._EASING
+        self._ease(self._EASING)
+
+    def _ease(self, by: float) -> None:
+        eased = self._distance_s * by
         self._distance_s = eased if eased > self.FIRST_S / 10 else 0.0
 
 
@@ -72,12 +91,17 @@ class TokenBucket:
         self._tokens = float(burst)
         self._at = now_s
 
-    def reserve(self, now_s: float) -> float:
-        """Take one turn and give the seconds to wait for it: first come, first served."""
+    def reserve(self, now_s: float, *, within_s: float = float("inf")) -> float:
+        """Take one turn and give the seconds to wait for it: first come, first served.
+
+        A turn beyond `within_s` is not taken: nobody would wait for it.
+        """
         self._tokens = min(self._burst, self._tokens + (now_s - self._at) * self._rate)
         self._at = now_s
-        self._tokens -= 1.0
-        return max(0.0, -self._tokens / self._rate)
+        wait_s = max(0.0, (1.0 - self._tokens) / self._rate)
+        if wait_s < within_s:
+            self._tokens -= 1.0
+        return wait_s
 
 
 class Breaker:
@@ -139,16 +163,19 @@ def backoff_s(policy: CallPolicy, *, failures: int, chance: float) -> float:
 
 
 def retry_after_s(header: str | None, *, now: datetime) -> float | None:
-    """Read `Retry-After` (RFC 9110 section 10.2.3): seconds or a date. None for nonsense."""
+    """Read `Retry-After` (RFC 9110 section 10.2.3): seconds or a date. None for nonsense.
+
+    Never more than an hour: nobody on our side would notice a source that silenced itself for ever.
+    """
     if header is None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])
+        return min(float(text[:9]), LONGEST_RETRY_AFTER_S)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return min(max(0.0, (moment - now).total_seconds()), LONGEST_RETRY_AFTER_S)

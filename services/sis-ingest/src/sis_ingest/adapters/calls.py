@@ -98,13 +98,20 @@ class HttpCalls:
         sent = {"accept": "application/json", **(headers or {})}
         if token:
             sent["authorization"] = f"Bearer {token}"
-        elif self._who.auth in _SIGNATURES:
-            sent["authorization"] = self._signature(method, url)
-        return await self._request(method, url, sent, body)
+        return await self._request(method, url, sent, body, signed=self._who.auth in _SIGNATURES)
 
     async def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        signed: bool = False,
     ) -> Answer:
+        def signature() -> Mapping[str, str]:
+            return {"authorization": self._signature(method, url)}
+
         try:
             response = await self._http.request(
                 method,
@@ -113,6 +120,8 @@ class HttpCalls:
                 timeout_s=self._timeout_s,
                 headers=headers,
                 content=body,
+                # A nonce that was seen is refused: each repetition is signed by itself.
+                renew=signature if signed else None,
             )
         except BreakerOpen as error:
             raise SourceAway("breaker_open", retry_after_s=error.retry_after_s) from error

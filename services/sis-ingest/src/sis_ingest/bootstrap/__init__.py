@@ -80,6 +80,7 @@ from sis_ingest.usecases.move_ids import MoveIds
 from sis_ingest.usecases.pull_source import PullSource
 from sis_ingest.usecases.purge_pulls import PurgePulls
 from sis_ingest.usecases.purge_raw import PurgeRaw
+from sis_ingest.usecases.read_hints import ReadHints
 from sis_ingest.usecases.recognise import Recognise
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.release_hold import ReleaseHold
@@ -405,7 +406,12 @@ def _add_pulls(
         clock=runtime.clock,
         ids=runtime.ids,
     )
-    reread = Reread(units=units, clock=runtime.clock, record_changes=record)
+    reread = Reread(
+        units=units,
+        clock=runtime.clock,
+        record_changes=record,
+        read_hints=ReadHints(clock=runtime.clock),
+    )
     app.include_router(
         pull_routes(
             ask,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,9 @@ from sis_ingest.settings import (
     SourceSettings,
 )
 from sis_ingest.sources import KINDS
+
+# A page of 50,000 records is some 50 MiB; beyond this it is no page.
+_MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 
 
 class ConfiguredSources:
@@ -108,6 +112,7 @@ def _pulling(
             total_timeout_s=settings.timeout_seconds,
             max_concurrency=settings.concurrency,
             adaptive=True,
+            max_answer_bytes=_MAX_ANSWER_BYTES,
         ),
     )
     calls = HttpCalls(

@@ -10,33 +10,41 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from roster_common.holds import approvals_needed, hash_items, trips
-from sis_ingest.domain.authority import Authority, speaker, spoken_by, to_said
+from sis_ingest.domain.authority import DISTRICT, Authority, speaker, spoken_by, to_said
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.entities import ENTITIES, Entity
 from sis_ingest.domain.guards import LIMITS, SAMPLE, GuardKey
 from sis_ingest.domain.publish import Published, Resolved, ResolvedKey, Voice, publish
 
 Action: TypeAlias = Literal["add", "change", "remove"]
 ACTIONS: Final[tuple[Action, ...]] = ("add", "change", "remove")
 
+# What the hold of a retelling names: a district has one such hold, whatever falls silent in it.
+SILENCE: Final[GuardKey] = ("user", "remove")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """Who shall have authority over a place: `school_id` empty for the district, `source_id` None
     for nobody of its own.
+
+    One that `retells` gives nothing to anybody: every record is told again by what is laid down
+    when it begins.
     """
 
     district_id: str
     school_id: str
     source_id: str | None
+    retells: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flip:
     """An order and how far it has come; `after` is the last record that was told again.
 
-    It is laid down when it begins. Until then it waits with its hold, and ends with it.
+    It is laid down when it begins. Until then it waits with its hold, and ends with it; `hold_id`
+    is there while it is read as the one that waits.
     """
 
     flip_id: str
@@ -49,6 +57,7 @@ class Flip:
     after: ResolvedKey | None = None
     upserted: int = 0
     deleted: int = 0
+    hold_id: str | None = None
 
     @property
     def cause(self) -> Cause:
@@ -87,6 +96,11 @@ class Differences:
     def sample(self, entity: Entity, action: Action) -> tuple[str, ...]:
         """Some of their ids."""
         return tuple(self.ids.get((entity, action), ())[:SAMPLE])
+
+    @property
+    def silences(self) -> bool:
+        """Whether anything would be gone."""
+        return any(ids for (_, action), ids in self.ids.items() if action == "remove")
 
     def guarded(self) -> frozenset[str]:
         """Names of the differences that guards count."""
@@ -170,9 +184,16 @@ def passing(
 
 def place_of(order: Order) -> Place:
     """Where a hold of it stands: no source has such an id."""
+    if order.retells:
+        return Place(district_id=order.district_id, source_id="retelling:")
     return Place(
         district_id=order.district_id, source_id=f"authority:{order.school_id or 'district'}"
     )
+
+
+def retelling(district_id: str) -> Order:
+    """Tells everything in the district again."""
+    return Order(district_id=district_id, school_id=DISTRICT, source_id=None, retells=True)
 
 
 def budget_of(district_id: str) -> Place:
@@ -183,6 +204,11 @@ def budget_of(district_id: str) -> Place:
 def item_name(entity: Entity, action: str, entity_id: str) -> str:
     """Names one difference."""
     return f"{action}/{entity}/{entity_id}"
+
+
+def entity_of(name: str) -> Entity:
+    """What a difference with this name is of."""
+    return ENTITIES[name.split("/", 2)[1]]
 
 
 def _key(voice: Voice) -> tuple[str, str]:

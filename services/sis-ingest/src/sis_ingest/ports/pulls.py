@@ -15,7 +15,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from roster_common.errors import Invalid, Retriable
 from sis_ingest.domain.deliveries import Place
@@ -43,6 +43,10 @@ class SourceRefused(Invalid):
 
 class SinceRefused(SourceRefused):
     """The source knows nothing of the mark from which a delta was to begin."""
+
+
+# Who we are there was refused, not what we asked for: once access is put right all can be read.
+ACCESS_REFUSED: Final = frozenset({"unauthorized", "forbidden", "token_refused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +114,10 @@ class PullClient(Protocol):
         ...
 
     async def one(self, section: str, item_id: str) -> Item | None:
-        """One item as `page` would give it; None when the source has it no more."""
+        """One item as `page` would give it; None when the source has it no more.
+
+        Raises `SourceAway`, or `SourceRefused` when access or this one item is refused.
+        """
         ...
 
     async def examine(self) -> Sequence["Finding"]:

@@ -263,6 +263,10 @@ class Holds(Protocol):
         """The guard's open hold."""
         ...
 
+    async def newest(self, place: Place, key: GuardKey) -> Hold | None:
+        """The guard's hold that was opened last, whatever became of it."""
+        ...
+
     async def get(self, district_id: str, hold_id: str) -> Hold | None:
         """A hold, whatever its state."""
         ...
@@ -293,6 +297,10 @@ class Holds(Protocol):
 
     async def names(self, hold: Hold) -> Sequence[str]:
         """Outside ids of all items, in any order."""
+        ...
+
+    async def marks(self, hold: Hold) -> Mapping[str, bytes]:
+        """The same with the hash of what each item says."""
         ...
 
     async def sample(self, hold: Hold) -> tuple[str, ...]:

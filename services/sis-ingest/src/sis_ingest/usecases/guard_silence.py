@@ -4,13 +4,21 @@ Whom it puts there falls silent, unless the place's own source has them: a remov
 else, though the source removed nobody. Runs inside the caller's unit and never commits.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from sis_ingest.domain.authority import DISTRICT
+from roster_common.holds import approvals_needed
 from sis_ingest.domain.changes import Change
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.flips import Flip, Order, item_name, place_of
+from sis_ingest.domain.flips import (
+    SILENCE,
+    Flip,
+    entity_of,
+    item_name,
+    place_of,
+    retelling,
+)
 from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey, room
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Said
 from sis_ingest.ports import Clock, Unit
@@ -37,25 +45,27 @@ async def without_too_much_silence(
         known = old is not None and not old.deleted
         if known and one.silent and one.gone == "no_authority":
             falling.setdefault(one.entity, []).append(one)
-    stopped: Set[ResolvedKey] = frozenset()
-    for entity, ones in falling.items():
-        if (entity, "remove") in LIMITS:
-            stopped |= await _stopped(unit, place, (entity, "remove"), ones, clock, keep)
-    return [one for one in said if one.key not in stopped] if stopped else said
+    waiting = [
+        late
+        for entity, ones in falling.items()
+        if (entity, "remove") in LIMITS
+        for late in ones[await _spend(unit, place, (entity, "remove"), len(ones), clock, keep) :]
+    ]
+    if not waiting:
+        return said
+    await _hold(unit, place, waiting, clock, keep)
+    stopped = {one.key for one in waiting}
+    return [one for one in said if one.key not in stopped]
 
 
-async def _stopped(
-    unit: Unit,
-    place: Place,
-    key: GuardKey,
-    falling: Sequence[Said],
-    clock: Clock,
-    keep: KeepHold,
-) -> Set[ResolvedKey]:
-    now, limit = clock.now(), keep.limits(place)[key]
+async def _spend(
+    unit: Unit, place: Place, key: GuardKey, wanted: int, clock: Clock, keep: KeepHold
+) -> int:
+    """How many may go, paid for."""
+    now = clock.now()
     spent = (await unit.holds.spent(place, since=now - WINDOW)).get(key, 0)
     population = await unit.holds.active(place, key[0]) + spent
-    going = room(limit, wanted=len(falling), spent=spent, population=population)
+    going = room(keep.limits(place)[key], wanted=wanted, spent=spent, population=population)
     if going:
         await unit.holds.spend(
             place,
@@ -65,39 +75,28 @@ async def _stopped(
             now=now,
             window_begins=now - WINDOW,
         )
-    waiting = falling[going:]
-    if waiting:
-        await _hold(unit, place, key, waiting, population, clock, keep)
-    return {one.key for one in waiting}
+    return going
 
 
 async def _hold(
-    unit: Unit,
-    place: Place,
-    key: GuardKey,
-    waiting: Sequence[Said],
-    population: int,
-    clock: Clock,
-    keep: KeepHold,
+    unit: Unit, place: Place, waiting: Sequence[Said], clock: Clock, keep: KeepHold
 ) -> None:
-    """One hold of the district for all of it, whatever guard stopped it first."""
-    authority = await unit.authority.of(place.district_id)
-    order = Order(
-        district_id=place.district_id, school_id=DISTRICT, source_id=authority.of(DISTRICT)
-    )
-    flip = await unit.authority.unfinished(place.district_id)
-    if flip is not None and flip.begun_at is None and flip.order == order:
-        hold = await unit.holds.get(place.district_id, flip.flip_id)
-        key = key if hold is None else hold.key
+    """One hold of the district for all of it, whatever guard stopped it."""
+    order = retelling(place.district_id)
     items = [_item(one, clock) for one in waiting]
+
+    async def needed(names: Sequence[str]) -> int:
+        return await _approvals(unit, place, names)
+
     hold = await keep.fill(
         unit,
         place_of(order),
-        key,
-        population=population,
+        SILENCE,
+        population=await unit.holds.active(place, SILENCE[0]),
         cause=waiting[0].cause,
         run_id=None,
         fill=lambda hold: unit.holds.put(hold, items),
+        needed=needed,
     )
     await unit.authority.save(
         Flip(
@@ -107,6 +106,17 @@ async def _hold(
             correlation_id=waiting[0].cause.correlation_id,
             asked_at=hold.created_at,
         )
+    )
+
+
+async def _approvals(unit: Unit, place: Place, names: Sequence[str]) -> int:
+    """The most that any entity needs: much of a small one is not little of a large one."""
+    held = Counter(entity_of(name) for name in names)
+    return max(
+        [
+            approvals_needed(held=count, population=await unit.holds.active(place, entity))
+            for entity, count in held.items()
+        ]
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from roster_common.holds import APPROVAL_TIME, Decision
 from sis_ingest.domain.changes import Change
 from sis_ingest.domain.events import HoldMoved
-from sis_ingest.domain.flips import Differences, Flip, budget_of, place_of
+from sis_ingest.domain.flips import SILENCE, Differences, Flip, budget_of, place_of
 from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey, Hold
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.keep_hold import KeepHold
@@ -41,15 +41,17 @@ class KeepFlip:
         return await self.lay_down(unit, flip)
 
     async def lay_down(self, unit: Unit, flip: Flip) -> Flip:
-        """Lays it down."""
+        """Lays it down; a retelling lays nothing down and only begins."""
         begun = replace(flip, begun_at=self.clock.now())
-        await unit.authority.lay_down(begun)
+        if not flip.order.retells:
+            await unit.authority.lay_down(begun)
         await unit.authority.save(begun)
         return begun
 
     async def hold(self, unit: Unit, flip: Flip, differences: Differences, key: GuardKey) -> Hold:
         """Its hold, with all that guards count of it; `key` is the guard that it names."""
         now, place = self.clock.now(), place_of(flip.order)
+        key = SILENCE if flip.order.retells else key
         entity, operation = key
         if (other := await unit.holds.open(place, key)) is not None:
             await self.keep.end(unit, other, reason="replaced")

@@ -3,7 +3,7 @@
 Runs inside the caller's unit, under the district's lock, and never commits.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,7 +22,7 @@ class KeepHold:
     """One open hold per source, entity and operation; what it holds is named by its hash.
 
     Whenever its items change, so does the hash: approvals given before count no more, and its
-    24 hours begin again. Items that are held once more only renew the time.
+    24 hours begin again. The same items held once more change nothing: what nobody approves ends.
     """
 
     clock: Clock
@@ -39,8 +39,13 @@ class KeepHold:
         cause: Cause,
         run_id: str | None,
         fill: Callable[[Hold], Awaitable[int | None]],
+        needed: Callable[[Sequence[str]], Awaitable[int]] | None = None,
     ) -> Hold:
-        """The guard's open hold after `fill` put items into it, made if there was none."""
+        """The guard's open hold after `fill` put items into it, made if there was none.
+
+        `needed` says how many people must approve items of these names, where the hold is of more
+        than one entity; never fewer than before.
+        """
         hold = await self._open(unit, place, key)
         if hold is None:
             hold = self._new(place, key, population, cause, run_id)
@@ -48,7 +53,7 @@ class KeepHold:
         before = hold.decision.items_hash
         await fill(hold)
         hold = await self._restate(
-            unit, replace(hold, population=population, threshold=self.limits(place)[key])
+            unit, replace(hold, population=population, threshold=self.limits(place)[key]), needed
         )
         if hold.decision.items_hash != before:
             unit.emit(HoldMoved(moment="tripped", hold=hold))
@@ -96,10 +101,25 @@ class KeepHold:
             created_at=now,
         )
 
-    async def _restate(self, unit: Unit, hold: Hold) -> Hold:
-        names = await unit.holds.names(hold)
-        items_hash = hash_items((name, hold.operation) for name in names)
+    async def _restate(
+        self,
+        unit: Unit,
+        hold: Hold,
+        needed: Callable[[Sequence[str]], Awaitable[int]] | None = None,
+    ) -> Hold:
+        """A removal is the same whatever the record last said; an addition is of its content."""
+        marks = await unit.holds.marks(hold)
+        names = list(marks)
+        items_hash = hash_items(
+            (name, hold.operation if hold.operation == "remove" else f"add:{mark.hex()}")
+            for name, mark in marks.items()
+        )
         same = items_hash == hold.decision.items_hash
+        approvals = (
+            approvals_needed(held=len(names), population=hold.population)
+            if needed is None
+            else max(hold.decision.approvals_needed, await needed(names))
+        )
         restated = replace(
             hold,
             count=len(names),
@@ -107,9 +127,9 @@ class KeepHold:
             decision=replace(
                 hold.decision,
                 items_hash=items_hash,
-                expires_at=self.clock.now() + APPROVAL_TIME,
+                expires_at=hold.decision.expires_at if same else self.clock.now() + APPROVAL_TIME,
                 approvals=hold.decision.approvals if same else (),
-                approvals_needed=approvals_needed(held=len(names), population=hold.population),
+                approvals_needed=approvals,
             ),
         )
         await unit.holds.save(restated)

@@ -7,7 +7,7 @@ mere reference before its record was recognised. Runs inside the caller's unit.
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from sis_ingest.domain.authority import DISTRICT, to_said
+from sis_ingest.domain.authority import to_said
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity, id_space
 from sis_ingest.domain.events import (
@@ -17,7 +17,7 @@ from sis_ingest.domain.events import (
     SuggestionMoved,
     UserKeyChanged,
 )
-from sis_ingest.domain.flips import Flip, Order
+from sis_ingest.domain.flips import Flip, retelling
 from sis_ingest.domain.identity import Decision, DecisionKind, Meaning, Moved, current
 from sis_ingest.domain.publish import Published, ResolvedKey, Said, publish
 from sis_ingest.domain.suggestions import alike
@@ -102,21 +102,19 @@ class MoveIds:
         return decision, published
 
     async def _respeak(self, unit: Unit, decision: Decision) -> None:
-        """Who speaks depends on schools: with other ones, every record is asked in its turn."""
+        """Who speaks depends on schools: with other ones, every record is asked in its turn.
+
+        It is weighed before it begins: what others would lose by it may be too much.
+        """
         authority = await unit.authority.of(decision.district_id)
         if authority.sources:
             await unit.authority.save(
                 Flip(
                     flip_id=self.ids.new_id(),
-                    order=Order(
-                        district_id=decision.district_id,
-                        school_id=DISTRICT,
-                        source_id=authority.of(DISTRICT),
-                    ),
+                    order=retelling(decision.district_id),
                     decided_by=decision.decided_by,
                     correlation_id=decision.correlation_id,
                     asked_at=decision.decided_at,
-                    begun_at=decision.decided_at,
                 )
             )
 

@@ -3,10 +3,8 @@
 What is read anew is the truth; the hint is only its cause. Source: systems.md §1.1, ADR 0015.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from roster_common.errors import Invalid
@@ -16,13 +14,12 @@ from sis_ingest.domain.entities import IMPORT_ORDER, Entity
 from sis_ingest.domain.events import ChangeReceived
 from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.ports import Clock, HintReader, Source, Unit, Units
-from sis_ingest.ports.pulls import Item, Piece, Pulling, SourceAway, SourceRefused, Wording
+from sis_ingest.ports.pulls import Piece, Pulling, Wording
 from sis_ingest.usecases.apply_deliveries import SEALED, Applied, outcome_of
+from sis_ingest.usecases.read_hints import Found, ReadHints
 from sis_ingest.usecases.record_changes import RecordChanges
 
 MAX_HINTS: Final = 100
-# Who we are there was refused, not what we asked for: once access is put right, all can be read.
-_ACCESS: Final = frozenset({"unauthorized", "forbidden", "token_refused"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,55 +32,41 @@ class _Hinted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    """What a hint led to, read at `at`; `item` None: the source has it no more."""
-
-    hint: Hint
-    item: Item | None
-    at: datetime
-    refusal: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reread:
     """Empties the inbox of one source that only hints."""
 
     units: Units
     clock: Clock
     record_changes: RecordChanges
+    read_hints: ReadHints
 
     async def __call__(self, source: Source, reader: HintReader, pulling: Pulling) -> Applied:
-        """One batch; its ends are empty when none waited. Commits once, after all is read.
+        """One batch; its ends are empty when none waited. Commits once, after reading.
 
-        An item that several hints name is read once, at a moment after all of them. Raises
-        `SourceAway`: every hint still waits then. May run twice: reading again changes nothing.
+        An item that several hints name is read once, at a moment after all of them. A delivery of
+        which not all could be read waits. Raises `SourceAway` where the source was the cause, after
+        the others have ended. May run twice: reading again changes nothing.
         """
         async with self.units.begin("run") as unit:
             waiting = await unit.deliveries.waiting(source.place, limit=MAX_HINTS)
         if not waiting:
             return Applied(ends=(), more=False)
         hinted = [_hinted(reader, delivery) for delivery in waiting]
-        wanted = dict.fromkeys(hint for one in hinted for hint in one.hints)
-        found = {one.hint: one for one in await self._read(pulling, list(wanted))}
-        async with self.units.begin("apply") as unit:
-            await unit.lock_district(source.place.district_id)
-            ends = await self._record(unit, source, pulling, hinted, found)
-            await unit.deliveries.finish(source.place, ends, now=self.clock.now())
-        return Applied(ends=ends, more=len(waiting) == MAX_HINTS)
-
-    async def _read(self, pulling: Pulling, hints: Sequence[Hint]) -> Sequence[_Found]:
-        return await asyncio.gather(*(self._one(pulling, hint) for hint in hints))
-
-    async def _one(self, pulling: Pulling, hint: Hint) -> _Found:
-        # Before asking: what changes while the answer is made must count as later.
-        at = self.clock.now()
-        try:
-            item = await pulling.client.one(hint.section, hint.item_id)
-        except SourceRefused as refused:
-            if refused.reason in _ACCESS:
-                raise SourceAway(refused.reason) from refused
-            return _Found(hint=hint, item=None, at=at, refusal=refused.reason)
-        return _Found(hint=hint, item=item, at=at)
+        wanted = list(dict.fromkeys(hint for one in hinted for hint in one.hints))
+        # The oldest is read whole, or a slow source would never end it.
+        first = next((frozenset(one.hints) for one in hinted if one.hints), frozenset[Hint]())
+        read, away = await self.read_hints(pulling.client, wanted, at_least=first)
+        found = {one.hint: one for one in read}
+        ready = [one for one in hinted if all(hint in found for hint in one.hints)]
+        ends: Sequence[DeliveryEnd] = ()
+        if ready:
+            async with self.units.begin("apply") as unit:
+                await unit.lock_district(source.place.district_id)
+                ends = await self._record(unit, source, pulling, ready, found)
+                await unit.deliveries.finish(source.place, ends, now=self.clock.now())
+        if away is not None and len(ready) < len(hinted):
+            raise away
+        return Applied(ends=ends, more=len(waiting) == MAX_HINTS or len(ready) < len(hinted))
 
     async def _record(
         self,
@@ -91,7 +74,7 @@ class Reread:
         source: Source,
         pulling: Pulling,
         hinted: Sequence[_Hinted],
-        found: Mapping[Hint, _Found],
+        found: Mapping[Hint, Found],
     ) -> Sequence[DeliveryEnd]:
         wording = pulling.spec.wording(lambda _section: iter(()), pulling.access)
         told: dict[Hint, _Told] = {}
@@ -137,7 +120,7 @@ def _hinted(reader: HintReader, delivery: Delivery) -> _Hinted:
     return _Hinted(delivery=delivery, hints=hints, refusal=None)
 
 
-def _told(pulling: Pulling, wording: Wording, found: _Found, first: Delivery) -> _Told:
+def _told(pulling: Pulling, wording: Wording, found: Found, first: Delivery) -> _Told:
     """The changes that one item means. An item that is gone ends every record it was."""
     if found.refusal is not None:
         return _Told(changes=(), refusal=found.refusal)
@@ -161,7 +144,7 @@ def _entities(pulling: Pulling, section: str) -> Sequence[Entity]:
     return [entity for entity, sections in pulling.spec.entities.items() if section in sections]
 
 
-def _change(wording: Wording, found: _Found, entity: Entity, piece: Piece, cause: Cause) -> Change:
+def _change(wording: Wording, found: Found, entity: Entity, piece: Piece, cause: Cause) -> Change:
     if not piece.external_id:
         raise Invalid("missing", field="sourcedId")
     if found.item is None:

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from sis_ingest.domain.authority import Authority
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity
-from sis_ingest.domain.flips import Flip, retell
+from sis_ingest.domain.flips import SILENCE, Differences, Flip, place_of, retell
 from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.publish import Published, Resolved, ResolvedKey
 from sis_ingest.ports import Clock, Ids, Unit, Units
@@ -45,11 +46,14 @@ class SettleFlip:
         district_id = flip.order.district_id
         async with self.units.begin("run") as unit:
             before = await unit.authority.of(district_id)
-        after = before.with_place(flip.order.school_id, flip.order.source_id)
+        after = _after_all(flip, before)
         differences = await self.weigh(flip, before=before, after=after)
         async with self.units.begin("flip") as unit:
             await unit.lock_district(district_id)
             hold = await unit.holds.get(district_id, flip.flip_id)
+            if hold is None and flip.order.retells:
+                await self._first(unit, flip, differences)
+                return
             if hold is None or hold.done_at is not None:
                 return
             approved = frozenset(await unit.holds.names(hold))
@@ -67,6 +71,24 @@ class SettleFlip:
                 await self.keep.hold(unit, again, differences, stopped[0])
             else:
                 await self.keep.lay_down(unit, flip)
+
+    async def _first(self, unit: Unit, flip: Flip, differences: Differences) -> None:
+        """A retelling that nobody was asked about yet: it begins, or waits for a person.
+
+        It takes nothing away by the way after a person was asked and did not say yes.
+        """
+        district_id = flip.order.district_id
+        now = await unit.authority.flip(district_id, flip.flip_id)
+        if now is None or now.begun_at is not None or now.ended_at is not None:
+            return
+        last = await unit.holds.newest(place_of(flip.order), SILENCE)
+        unwanted = last is not None and last.decision.state != "approved"
+        if (unwanted and differences.silences) or await self.keep.stopped(
+            unit, district_id, differences
+        ):
+            await self.keep.hold(unit, flip, differences, SILENCE)
+        else:
+            await self.keep.begin(unit, flip, differences)
 
     async def _end(self, unit: Unit, hold: Hold) -> None:
         await unit.holds.drop(hold)
@@ -104,6 +126,12 @@ class SettleFlip:
         for event in published.events:
             unit.emit(event)
         return published
+
+
+def _after_all(flip: Flip, before: Authority) -> Authority:
+    """What is laid down once it has begun."""
+    order = flip.order
+    return before if order.retells else before.with_place(order.school_id, order.source_id)
 
 
 def _after(entity: Entity, page: Sequence[Resolved]) -> ResolvedKey | None:

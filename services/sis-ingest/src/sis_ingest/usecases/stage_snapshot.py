@@ -8,7 +8,7 @@ from sis_ingest.domain.runs import MAX_PROBLEMS, REPEATED, Counts, Report, RowRe
 from sis_ingest.domain.snapshots import Chunk, Collection, Rows, seen
 from sis_ingest.ports import OpenSnapshot, Unit, Units
 
-CHUNK_ROWS: Final = 4_000
+CHUNK_ROWS: Final = 2_000
 # Where the progress bar stands when everything is read.
 READ_PERCENT: Final = 40
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from roster_common.ports import Clock
 from ticket_events.domain.device_request import Joined, Left
 from ticket_events.domain.ids import DistrictId
-from ticket_events.domain.presence import follow
+from ticket_events.domain.presence import before_each, follow
 from ticket_events.ports import Unit
 from ticket_events.usecases.follow_merges import FollowMerges
 from ticket_events.usecases.request_devices import RequestDevices
@@ -32,10 +32,12 @@ class FollowPeople:
         await unit.lock_district(district_id)
         people = sorted({step.person_id for step in steps})
         known = await unit.people.presences(district_id, people)
-        changed = follow(known, steps, now=self.clock.now())
+        now = self.clock.now()
+        changed = follow(known, steps, now=now)
         if changed:
             await unit.people.put_presences(district_id, changed)
-        await self.request(unit, district_id, steps)
+        before = before_each(known, steps, now=now)
+        await self.request(unit, district_id, list(zip(steps, before, strict=True)))
         if not changed:
             return
         merged = [one for one in changed if one.merged_into is not None]

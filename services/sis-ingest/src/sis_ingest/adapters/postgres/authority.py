@@ -34,8 +34,9 @@ _TAKE_AWAY: Final = "DELETE FROM sis_ingest.authority WHERE district_id = $1 AND
 # Purpose: keep a flip as it stands. Rows: 1. Index: primary key.
 _SAVE: Final = """
 INSERT INTO sis_ingest.flip (district_id, flip_id, school_id, source_id, decided_by,
-    correlation_id, asked_at, begun_at, ended_at, after_entity, after_id, upserted, deleted)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    correlation_id, asked_at, begun_at, ended_at, after_entity, after_id, upserted, deleted,
+    retells)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (district_id, flip_id) DO UPDATE SET
     begun_at = excluded.begun_at, ended_at = excluded.ended_at,
     after_entity = excluded.after_entity, after_id = excluded.after_id,
@@ -43,24 +44,28 @@ ON CONFLICT (district_id, flip_id) DO UPDATE SET
 """
 
 # Purpose: one flip. Rows: 0 or 1. Index: primary key.
-_GET: Final = "SELECT * FROM sis_ingest.flip WHERE district_id = $1 AND flip_id = $2"
+_GET: Final = """
+SELECT *, NULL::uuid AS hold_id FROM sis_ingest.flip WHERE district_id = $1 AND flip_id = $2
+"""
 
 # Purpose: the flip of a district that waits or is under way. Rows: 0 or 1. Small tables.
 _UNFINISHED: Final = """
-SELECT f.* FROM sis_ingest.flip f
+SELECT f.*, h.hold_id FROM sis_ingest.flip f
 LEFT JOIN sis_ingest.hold h ON h.district_id = $1 AND h.hold_id = f.flip_id
 WHERE f.district_id = $1 AND f.ended_at IS NULL
-  AND (f.begun_at IS NOT NULL OR h.done_at IS NULL AND h.state IN ('open', 'approved'))
+  AND (f.begun_at IS NOT NULL OR h.done_at IS NULL AND h.state IN ('open', 'approved')
+       OR f.retells AND h.hold_id IS NULL)
 ORDER BY f.asked_at LIMIT 1
 """
 
 # Purpose: the flip to carry on with. Rows: 0 or 1. Small tables.
 # house: no-district — one worker serves every district
 _DUE: Final = """
-SELECT f.* FROM sis_ingest.flip f
+SELECT f.*, h.hold_id FROM sis_ingest.flip f
 LEFT JOIN sis_ingest.hold h ON h.district_id = f.district_id AND h.hold_id = f.flip_id
 WHERE f.ended_at IS NULL AND f.flip_id <> ALL($1::uuid[])
-  AND (f.begun_at IS NOT NULL OR h.done_at IS NULL AND h.state = 'approved')
+  AND (f.begun_at IS NOT NULL OR h.done_at IS NULL AND h.state = 'approved'
+       OR f.retells AND h.hold_id IS NULL)
 ORDER BY f.asked_at LIMIT 1
 """
 
@@ -140,6 +145,7 @@ class PostgresAuthority:
             after_id,
             flip.upserted,
             flip.deleted,
+            order.retells,
         )
 
 
@@ -184,6 +190,7 @@ def _flip(row: Any) -> Flip | None:
             district_id=row["district_id"],
             school_id=row["school_id"],
             source_id=row["source_id"],
+            retells=row["retells"],
         ),
         decided_by=row["decided_by"],
         correlation_id=row["correlation_id"],
@@ -195,4 +202,5 @@ def _flip(row: Any) -> Flip | None:
         else (ENTITIES[row["after_entity"]], row["after_id"]),
         upserted=row["upserted"],
         deleted=row["deleted"],
+        hold_id=None if row["hold_id"] is None else str(row["hold_id"]),
     )

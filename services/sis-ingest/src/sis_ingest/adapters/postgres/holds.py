@@ -52,6 +52,13 @@ SELECT * FROM sis_ingest.hold
 WHERE district_id = $1 AND source_id = $2 AND entity = $3 AND operation = $4 AND state = 'open'
 """
 
+# Purpose: the hold of a guard that was opened last. Rows: 0 or 1. Small table.
+_NEWEST: Final = """
+SELECT * FROM sis_ingest.hold
+WHERE district_id = $1 AND source_id = $2 AND entity = $3 AND operation = $4
+ORDER BY created_at DESC, hold_id DESC LIMIT 1
+"""
+
 # Purpose: one hold. Rows: 0 or 1. Index: primary key.
 _GET: Final = "SELECT * FROM sis_ingest.hold WHERE district_id = $1 AND hold_id = $2"
 
@@ -124,9 +131,9 @@ WHERE h.district_id = $1 AND h.source_id = $2 AND h.entity = $4 AND h.operation 
 RETURNING h.hold_id
 """
 
-# Purpose: names of what is held, for the hash. Rows: all items. Index: primary key.
-_NAMES: Final = """
-SELECT external_id FROM sis_ingest.hold_item WHERE district_id = $1 AND hold_id = $2
+# Purpose: names of what is held and its content, for the hash. Rows: all items. Primary key.
+_MARKS: Final = """
+SELECT external_id, content_hash FROM sis_ingest.hold_item WHERE district_id = $1 AND hold_id = $2
 """
 
 # Purpose: our ids of some items, the outside id where there is none yet. Rows: up to 20.
@@ -188,6 +195,11 @@ class PostgresHolds:
     async def open(self, place: Place, key: GuardKey) -> Hold | None:
         """See the port."""
         row = await self._driver.fetchrow(_OPEN, place.district_id, place.source_id, *key)
+        return None if row is None else to_hold(row)
+
+    async def newest(self, place: Place, key: GuardKey) -> Hold | None:
+        """See the port."""
+        row = await self._driver.fetchrow(_NEWEST, place.district_id, place.source_id, *key)
         return None if row is None else to_hold(row)
 
     async def get(self, district_id: str, hold_id: str) -> Hold | None:
@@ -278,8 +290,12 @@ class PostgresHolds:
 
     async def names(self, hold: Hold) -> Sequence[str]:
         """See the port."""
-        rows = await self._driver.fetch(_NAMES, hold.place.district_id, hold.hold_id)
-        return [row["external_id"] for row in rows]
+        return list(await self.marks(hold))
+
+    async def marks(self, hold: Hold) -> Mapping[str, bytes]:
+        """See the port."""
+        rows = await self._driver.fetch(_MARKS, hold.place.district_id, hold.hold_id)
+        return {row["external_id"]: row["content_hash"] for row in rows}
 
     async def sample(self, hold: Hold) -> tuple[str, ...]:
         """See the port."""

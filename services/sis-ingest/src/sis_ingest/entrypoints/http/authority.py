@@ -115,11 +115,12 @@ def _ruling_page(own: Ruling | None, default: Ruling | None) -> dict[str, Any]:
 
 
 def _flip_page(flip: Flip) -> Mapping[str, Any]:
-    begun = flip.begun_at is not None
+    hold_id = None if flip.begun_at else flip.hold_id
     return {
         "flipId": flip.flip_id,
-        "state": "under_way" if begun else "held",
-        "holdId": None if begun else flip.flip_id,
+        "state": "held" if hold_id else "under_way",
+        "holdId": hold_id,
+        "retells": flip.order.retells,
         "school": flip.order.school_id or None,
         "source": flip.order.source_id,
         "askedAt": flip.asked_at.isoformat(),

@@ -3,7 +3,7 @@
 Each source has loops of its own, so that one that is away or slow delays only itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from roster_common.runtime.health import Check
 from roster_common.runtime.lifecycle import Stopping, go_on_without
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.pacing import CallPolicy, backoff_s
+from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.pulls import Pull, Standing
 from sis_ingest.ports import HintReader, Source
 from sis_ingest.ports.pulls import PullDesk, Pulling, SourceAway
@@ -110,8 +111,16 @@ class HintFollower:
                 await _rest_after(stopping, self._source, error)
                 continue
             failures = 0
+            _note_refused(self._source, batch.ends)
             if not batch.more:
                 await self._ear.wait(_HINTS_EVERY_S)
+
+
+def _note_refused(source: Source, ends: Sequence[DeliveryEnd]) -> None:
+    """Says aloud what nobody will read any more: its change comes with the next full pull."""
+    for end in ends:
+        if end.state == "refused":
+            logger.error("hint_refused", source=source.place.source_id, reason=end.outcome)
 
 
 async def _rest(stopping: Stopping, source: Source, away: SourceAway, *, failures: int) -> None:

@@ -1,12 +1,15 @@
 """Reads PowerSchool: everything school by school, or what a data version says has changed."""
 
 import asyncio
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sis_ingest.domain.pulls import COUNT_DISAGREES, Page
 from sis_ingest.ports.pulls import (
+    ACCESS_REFUSED,
     Access,
     Begun,
     Calls,
@@ -45,6 +48,9 @@ _DELTA_ITEMS: Final = 50
 _SEAT: Final = "section_enrollment"
 _SEAT_SECTIONS: Final = 10
 _DEFAULT_APPLICATION: Final = "homeroom"
+# How often one record may fail before it is left out; pulls give up later (`domain.pulls`).
+_MAX_FAILURES: Final = 5
+UNREADABLE_RECORD: Final = "unreadable_record"
 
 
 class PowerSchoolClient:
@@ -56,7 +62,9 @@ class PowerSchoolClient:
         self._application = access.options.get("application", _DEFAULT_APPLICATION)
         self._subscription = Subscription(self._rest, access)
         self._totals: dict[str, int] = {}
+        self._failed: Counter[tuple[str, str]] = Counter()
         self._sections: Mapping[str, Any] | None = None
+        self._changes: Mapping[str, Sequence[str]] | None = None
 
     async def begin(self, since: str | None, now: datetime) -> Begun:
         """See the port. The mark is PowerSchool's own data version."""
@@ -69,14 +77,13 @@ class PowerSchoolClient:
         if since is None:
             sections: dict[str, str | None] = {"district": None, **dict.fromkeys(RESOURCES)}
             return Begun(mark=version, sections=sections)
-        return Begun(
-            mark=version, sections={name: ",".join(ids) for name, ids in changed.items() if ids}
-        )
+        self._changes = changed
+        return Begun(mark=version, sections={name: None for name, ids in changed.items() if ids})
 
     async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
-        """See the port. Cursors: `school:page`, a section's DCID, or the DCIDs still to read."""
+        """See the port. Cursors: `school:page`, a section's DCID, or the last DCID read."""
         if since is not None:
-            return await self._delta_page(section, cursor or "")
+            return await self._delta_page(section, cursor, since)
         if section == "district":
             found = (await self._rest.get(f"{BASE}/district")).get("district")
             return Page(items=(found,) if isinstance(found, dict) else (), next_cursor=None)
@@ -88,8 +95,27 @@ class PowerSchoolClient:
 
     async def one(self, section: str, item_id: str) -> Item | None:
         """See the port."""
-        item = await self._rest.one(RESOURCES[section], item_id)
+        item = await self._record(section, item_id)
         return None if item is None else await self._lookups.complete(section, item)
+
+    async def _record(self, section: str, item_id: str) -> Item | None:
+        """The record. One that fails again and again while the rest answers is refused, loudly."""
+        try:
+            item = await self._rest.one(RESOURCES[section], item_id)
+        except SourceAway as away:
+            if not _of_the_record(away):
+                raise
+            try:
+                await self._rest.metadata()
+            except SourceRefused:
+                raise away from None
+            self._failed[section, item_id] += 1
+            if self._failed[section, item_id] < _MAX_FAILURES:
+                raise
+            self._failed.pop((section, item_id), None)
+            raise SourceRefused(UNREADABLE_RECORD, field=section) from away
+        self._failed.pop((section, item_id), None)
+        return item
 
     async def examine(self) -> Sequence[Finding]:
         """See the port."""
@@ -128,24 +154,43 @@ class PowerSchoolClient:
         now = str(body.get("$dataversion"))
         if not (now.isascii() and now.isdigit()):
             raise SourceAway("unreadable_answer")
-        found: dict[str, list[str]] = {name: [] for name in RESOURCES}
+        found: dict[str, set[str]] = {name: set() for name in RESOURCES}
         for table, number in _rows(body.get("tables")):
             section = _TABLES.get(table.upper())
-            if section is not None and number not in found[section]:
-                found[section].append(number)
-        return now, found
+            if section is None:
+                continue
+            if not number.isascii() or not number.isdigit():
+                raise SourceAway("unreadable_answer")
+            found[section].add(number)
+        return now, {k: sorted(v, key=int) for k, v in found.items()}
 
-    async def _delta_page(self, section: str, cursor: str) -> Page:
-        ids = cursor.split(",") if cursor else []
-        now, later = ids[:_DELTA_ITEMS], ids[_DELTA_ITEMS:]
-        # Side by side, as many at once as the source may be asked.
-        found = await asyncio.gather(*(self.one(section, number) for number in now))
+    async def _delta_page(self, section: str, cursor: str | None, since: str) -> Page:
+        """Items after the cursor's. After a restart the source is asked again what has changed.
+
+        That is more rather than less, and a section that is not at its end has something left.
+        """
+        if self._changes is None:
+            _, self._changes = await self._changed(since)
+        ids = self._changes[section]
+        place = bisect_right(ids, int(cursor), key=int) if cursor else 0
+        now, more = ids[place : place + _DELTA_ITEMS], len(ids) > place + _DELTA_ITEMS
+        if not now:
+            raise SourceAway("unreadable_answer")
+        # Side by side, as many at once as the source may be asked; none is left running.
+        reading = (self.one(section, number) for number in now)
+        found = await asyncio.gather(*reading, return_exceptions=True)
         items: dict[object, Item] = {}
+        fault = None
         for number, there in zip(now, found, strict=True):
+            if isinstance(there, SourceRefused) and there.reason not in ACCESS_REFUSED:
+                fault = UNREADABLE_RECORD
+                continue
+            if isinstance(there, BaseException):
+                raise there
             item = there or gone(section, number)
             # A person with posts at several schools comes once for each.
             items[item.get("users_dcid") or (number, GONE in item)] = item
-        return Page(items=tuple(items.values()), next_cursor=",".join(later) or None)
+        return Page(items=tuple(items.values()), next_cursor=now[-1] if more else None, fault=fault)
 
     async def _school_page(self, section: str, cursor: str | None) -> Page:
         schools = [str(school["id"]) for school in await self._lookups.schools()]
@@ -190,6 +235,11 @@ class PowerSchoolClient:
             next_cursor=later[0] if later else None,
             fault=None if agrees else COUNT_DISAGREES,
         )
+
+
+def _of_the_record(away: SourceAway) -> bool:
+    """Whether the source did answer, and badly: no throttle, time-out or breaker of ours."""
+    return away.reason.startswith("status_") or away.reason in ("unreadable_answer", "too_large")
 
 
 def _place(cursor: str | None) -> tuple[str, int] | None:

@@ -73,10 +73,12 @@ class Rest:
         return number
 
     async def one(self, resource: str, number: str) -> Item | None:
-        """One record by DCID; None when there is none."""
+        """One record by DCID; None when there is none. Raises `SourceRefused` if it is refused."""
         answer = await self._send("GET", f"{BASE}/{resource}/{number}", self._expanded(resource))
         if answer.status == 404:
             return None
+        if answer.status in range(400, 500):
+            raise SourceRefused(f"status_{answer.status}", field=resource)
         found = _object(answer).get(resource)
         if answer.status != 200 or not isinstance(found, dict):
             raise SourceAway("unreadable_answer")

@@ -26,6 +26,8 @@ SECTIONS: Final[Mapping[str, str]] = {
 TRIAL: Final = "test_subscription"
 _MAX_DEPTH: Final = 20
 _MAX_EVENTS: Final = 1_000
+_MAX_ELEMENTS: Final = 10_000
+_MAX_DIGITS: Final = 18
 _EVENT: Final = "event_type"
 _REF_PARTS: Final = 2
 
@@ -36,7 +38,7 @@ def parse(body: bytes) -> Any:
         if body.lstrip()[:1] == b"<":
             return _lowered(_from_xml(body), _MAX_DEPTH)
         return _lowered(orjson.loads(body), _MAX_DEPTH)
-    except (orjson.JSONDecodeError, ET.ParseError, UnicodeError, LookupError):
+    except (ET.ParseError, ValueError, LookupError):
         raise Invalid("malformed_body") from None
 
 
@@ -62,7 +64,7 @@ def hints_of(tree: Any) -> Iterator[Hint]:
             continue
         if kind not in SECTIONS:
             raise Invalid("unknown_resource", field="entity")
-        if not number.isascii() or not number.isdigit():
+        if not number.isascii() or not number.isdigit() or len(number) > _MAX_DIGITS:
             raise Invalid("not_a_number", field="id")
         yield Hint(section=SECTIONS[kind], item_id=str(int(number)))
 
@@ -102,10 +104,16 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
 
 
 def _from_xml(body: bytes) -> Any:
-    if b"<!" in body.replace(b"<!--", b""):
+    # As text it is UTF-8 whatever it calls itself: nothing hides in another encoding.
+    text = body.decode("utf-8")
+    if "\0" in text:
+        raise Invalid("malformed_body")
+    if "<!" in text.replace("<!--", ""):
         # No notification needs declarations, and entities are how documents are made to explode.
         raise Invalid("declarations_not_allowed")
-    root = ET.fromstring(body)  # noqa: S314 - without declarations there are no entities
+    root = ET.fromstring(text)  # noqa: S314 - without declarations there are no entities
+    if sum(1 for _ in root.iter()) > _MAX_ELEMENTS:
+        raise Invalid("too_many_elements")
     return {root.tag: _element(root, _MAX_DEPTH)}
 
 
@@ -118,11 +126,11 @@ def _element(element: ET.Element, levels: int) -> Any:
     for child in element:
         name = child.tag.rpartition("}")[2]
         value = _element(child, levels - 1)
-        if name in found:
-            before = found[name]
-            found[name] = [*before, value] if isinstance(before, list) else [before, value]
+        before = found.get(name)
+        if isinstance(before, list):
+            before.append(value)
         else:
-            found[name] = value
+            found[name] = value if before is None else [before, value]
     return found
 
 

@@ -7,6 +7,7 @@ import asyncpg
 from ticket_events.domain.cause import Cause
 from ticket_events.domain.device_request import DeviceRequest, Left, RequestState
 from ticket_events.domain.ids import DistrictId, PersonId, RequestId
+from ticket_events.domain.presence import Presence
 
 # Rows: students who joined in one batch. Either unique index makes a replay find its row.
 _ADD = """
@@ -26,6 +27,13 @@ _CANCEL = """
     FROM unnest($1::text[], $2::text[], $3::text[]) AS r(district_id, person_id, correlation_id)
     WHERE q.district_id = r.district_id AND q.person_id = r.person_id AND q.state = 'open'
     RETURNING q.request_id
+"""
+# Rows: people of one batch who came back. Index: device_request_ended.
+_CANCELLED_BY = """
+    SELECT q.person_id
+    FROM unnest($2::text[], $3::text[]) AS r(person_id, correlation_id)
+    JOIN ticket_events.device_request q ON q.district_id = $1 AND q.person_id = r.person_id
+        AND q.ended_correlation_id = r.correlation_id AND q.state = 'cancelled'
 """
 # Rows: people who were given a device. Index: device_request_open.
 _FULFIL = """
@@ -78,6 +86,18 @@ class PostgresRequests:
             [step.cause.correlation_id for step in left],
         )
         return len(rows)
+
+    async def cancelled_by(
+        self, district_id: DistrictId, left: Sequence[Presence]
+    ) -> frozenset[PersonId]:
+        """See the port."""
+        rows = await self._driver.fetch(
+            _CANCELLED_BY,
+            district_id,
+            [one.person_id for one in left],
+            [one.cause.correlation_id for one in left],
+        )
+        return frozenset(PersonId(row["person_id"]) for row in rows)
 
     async def fulfil(
         self, district_id: DistrictId, person_ids: Sequence[PersonId], *, cause: Cause
