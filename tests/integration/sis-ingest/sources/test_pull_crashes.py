@@ -21,7 +21,7 @@ PEOPLE = ("students", "staff", "contacts")
 @pytest.fixture
 def sis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     folder = tmp_path_factory.mktemp("sis")
-    with emulator("oneroster", "--students", "40", folder=folder) as running:
+    with emulator("oneroster", "--revision-headers", "--students", "40", folder=folder) as running:
         yield running
 
 
