@@ -334,3 +334,34 @@ async def test_a_replay_cut_off_between_batches_goes_on_and_counts_each_delivery
     assert (report["total"], report["changed"]) == (250, 250)
     assert len(await place.resolved()) == 250
     assert len(await place.told()) == told + 250
+
+
+async def test_people_linked_and_not_yet_worded_anew_are_nobody_gone(
+    installation: Installation, place: Sis, marker: Path
+) -> None:
+    def people(prefix: str) -> bytes:
+        rows = [keyed_row(f"{prefix}{n:03}", f"no-{n}") for n in range(100)]
+        return district(rows, [enrollment_row(f"e{n:03}", f"{prefix}{n:03}") for n in range(100)])
+
+    program = installation.start()
+    await place.load(people("a"))
+    program.kill()
+
+    # Orgs, sessions, courses and classes have no strangers: a look each, then the people.
+    installation.start_doomed("ingest.snapshot.linked@5", marker)
+    run_id = (await place.upload(people("b"))).json()["runId"]
+    await crash(installation, marker)
+    (left,) = await place.rows(
+        "SELECT count(DISTINCT c.entity_id) AS living FROM sis_ingest.crosswalk c"
+        " JOIN sis_ingest.source_record r USING (district_id, source_id, entity, external_id)"
+        " WHERE c.district_id = $1 AND c.entity = 'user' AND c.valid_to IS NULL AND NOT r.deleted",
+        place.district,
+    )
+    assert left["living"] == 100
+
+    program = installation.start()
+    report = await place.ended(run_id)
+    program.kill()
+    assert [warning["code"] for warning in report["warnings"]] == ["many_key_changes"]
+    assert "user.tobedeleted" not in await place.told()
+    assert len(await place.resolved()) == 100

@@ -78,4 +78,5 @@ def test_it_is_done_only_after_it_was_shown_and_confirmed(
     run(tiny, "authority", "clear", "--district", "demo", "--school", "s-1")
 
     wanted = {"district": "demo", "school": "s-1", "source": None}
-    assert orders(tiny) == [(True, wanted), (False, wanted)][:times]
+    shown = {**wanted, "itemsHash": "ab" * 32}
+    assert orders(tiny) == [(True, wanted), (False, shown)][:times]

@@ -77,6 +77,20 @@ def test_what_was_done_before_is_said_and_not_sent(tiny: TinyHomeroom, run: Run)
     assert len(tiny.sent("POST")) == 1
 
 
+def test_a_pair_that_became_one_is_confirmed_and_not_listed_any_more(
+    tiny: TinyHomeroom, run: Run
+) -> None:
+    tiny.says(SIS_INGEST, f"POST {COMMANDS[3][1]}", plan(moves=[], touched=[], count=0))
+
+    ran = run(tiny, *CONFIRM, "--yes")
+
+    assert [one.path for one in tiny.sent("POST")] == [
+        f"{COMMANDS[3][1]}?dryRun=true",
+        COMMANDS[3][1],
+    ]
+    assert ran.out.splitlines()[-1] == "confirmed: the two are one already"
+
+
 def test_a_refusal_is_one_line(tiny: TinyHomeroom, run: Run) -> None:
     tiny.answers[SIS_INGEST.name, "POST /crosswalk/undo"] = problem(409, "touched_since")
 

@@ -49,7 +49,19 @@ def test_loose_files_are_one_package_by_the_name_in_the_pattern() -> None:
         "users.csv": "users-2026-09-02.csv",
         "orgs.csv": "orgs-2026-09-02.csv",
     }
-    assert (parcel.size_bytes, parcel.modified_at) == (20, AT + timedelta(minutes=2))
+    assert parcel.size_bytes == 20
+
+
+def test_a_package_speaks_of_its_oldest_new_file_and_waits_for_the_rest_of_the_night() -> None:
+    users, manifest = file("users.csv"), file("manifest.csv", minute=-9_999)
+    orgs = file("orgs.csv", minute=1_440)
+    (parcel,) = parcels([users, orgs, manifest], DropRules(pattern="{name}.csv"))
+    soon, later = (orgs.modified_at + timedelta(minutes=m) for m in (59, 60))
+    taken = {"users.csv": users, "manifest.csv": manifest}
+
+    assert (parcel.as_of({}), parcel.may_grow({}, now=soon)) == (users.modified_at, False)
+    assert parcel.as_of(taken) == orgs.modified_at
+    assert [parcel.may_grow(taken, now=at) for at in (soon, later)] == [True, False]
 
 
 @pytest.mark.parametrize("before", [[], [file("a.zip", size=9)], [file("a.zip", minute=-1)]])

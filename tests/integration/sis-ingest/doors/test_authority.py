@@ -141,6 +141,13 @@ async def test_a_flip_over_the_limit_waits_for_two_people(ingest: Ingest) -> Non
     }  # fmt: skip
     assert (hold["population"], hold["approvalsNeeded"]) == (40, 2)
     assert hold["itemsHash"] == answer["itemsHash"]
+    url = f"/holds/{hold['holdId']}/items"
+    items = (await ingest.http.get(url, headers=token("viewer"))).json()
+    order = hold["flip"]
+    assert (order["school"], order["from"], order["to"]) == ("school-1", "sis", "sis-2")
+    assert order["counts"]["remove"]["user"] == 30
+    assert order["total"] == items["total"] == len(items["items"])
+    assert {"id": "a39", "action": "remove", "entity": "user"} in items["items"]
     assert (await look(ingest))["flip"]["holdId"] == hold["holdId"]
     assert (await flipped(ingest, "sis-2", school="school-1"))["holdId"] == hold["holdId"]
     assert (await put(ingest, "sis-2")).json()["code"] == "flip_waits"
@@ -278,3 +285,20 @@ async def test_only_an_approver_of_the_district_may_flip(
     )
 
     assert answer.status_code == status
+
+
+async def test_a_flip_does_what_was_shown_or_nothing(ingest: Ingest) -> None:
+    await one_school(ingest, "sis", "sis-2")
+    await flipped(ingest, "sis")
+    await say(ingest, "sis", 1, "Ada")
+    await ingest.settled()
+    plan = (await put(ingest, "sis-2", school="school-1", dryRun=True)).json()
+    await say(ingest, "sis", 2, "Bea")
+    await ingest.settled()
+    body = {"district": "d1", "school": "school-1", "source": "sis-2"}
+    answer = await ingest.http.put(
+        "/authority", json={**body, "itemsHash": plan["itemsHash"]}, headers=token("approver")
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "hash_differs")
+    assert not (await look(ingest))["schools"][0]["own"]

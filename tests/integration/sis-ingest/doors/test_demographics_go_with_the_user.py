@@ -1,8 +1,8 @@
 """No birth date outlives its person: a deleted user takes the demographics of the same id along."""
 
 from tests.support.holding import decide, holds, only_hold, open_holds, people, released
-from tests.support.ingest_service import Ingest
-from tests.support.ingesting import csv, district, user
+from tests.support.ingest_service import Ingest, token
+from tests.support.ingesting import csv, district, enrollment_row, keyed_row, user
 
 DEMOGRAPHICS = ("sourcedId", "status", "dateLastModified", "birthDate", "sex")
 
@@ -111,3 +111,24 @@ async def test_a_file_without_demographics_takes_those_of_its_leavers_along(
     await ingest.load(district(people(*range(1, 100))))
 
     assert await live(ingest) == {f"u{n}" for n in range(1, 100)}
+
+
+async def test_who_is_re_keyed_keeps_the_birth_date_until_the_person_goes(ingest: Ingest) -> None:
+    def keyed(mark: str) -> bytes:
+        people = [keyed_row(f"{mark}-{n}", f"no-{n}") for n in range(60)]
+        return district(people, [enrollment_row(f"e{n}", f"{mark}-{n}") for n in range(60)])
+
+    await ingest.load(keyed("old"))
+    for number in range(60):
+        data = {"sourcedId": f"old-{number}", "birthDate": "2015-03-04"}
+        await ingest.send("demographics.upserted", data, at=1)
+    await ingest.settled()
+    authority = {"district": "d1", "source": "sis"}
+    await ingest.http.put("/authority", json=authority, headers=token("approver"))
+
+    await ingest.load(keyed("new"))
+    assert len(await live(ingest)) == 60
+
+    await ingest.send("users.deleted", {"sourcedId": "new-3"}, at=3700)
+    await ingest.settled()
+    assert "old-3" not in await live(ingest)

@@ -175,7 +175,7 @@ async def test_loose_files_become_one_package(
             "users.csv": b"u" * 900_000,
         }
     (run,) = await dropping.runs()
-    assert run["as_of"] == START - timedelta(minutes=9)
+    assert run["as_of"] == START - timedelta(minutes=10)
 
 
 async def test_one_changed_file_of_a_package_makes_the_whole_package_anew(

@@ -357,3 +357,26 @@ async def test_a_hold_of_people_known_by_addresses_names_none_of_them(ingest: In
     (hold,) = page.json()["holds"]
     assert (hold["operation"], hold["count"], hold["sample"]) == ("add", 101, [])
     assert "@" not in page.text
+
+
+async def test_re_keyed_enrollments_are_the_same_ones(ingest: Ingest) -> None:
+    def whole(mark: str, enrolled: str) -> bytes:
+        people = [keyed_row(f"{mark}-{n}", f"no-{n}") for n in range(60)]
+        twice = [enrollment_row(f"{enrolled}-twice", f"{mark}-0")]
+        once = [enrollment_row(f"{enrolled}-{n}", f"{mark}-{n}") for n in range(60)]
+        return district(people, twice + once)
+
+    await ingest.load(whole("old", "e"))
+    before = await ingest.events("k12.roster.enrollment.%")
+    await ingest.load(whole("new", "x"))
+
+    events = (await ingest.events("k12.roster.enrollment.%"))[len(before) :]
+    told = [event["type"] for event in events]
+    # Of two that say the same nobody knows which one is which.
+    assert sorted(told) == [
+        *["roster.enrollment.tobedeleted.v1"] * 2,
+        *["roster.enrollment.upserted.v1"] * 2,
+    ]
+    assert await ingest.value("SELECT count(*) FROM sis_ingest.hold") == 0
+    living = "SELECT count(*) FROM sis_ingest.resolved_record WHERE NOT deleted AND entity = $1"
+    assert await ingest.value(living, "enrollment") == 61

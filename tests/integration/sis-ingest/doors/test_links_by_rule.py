@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.ingest_service import Ingest, token
-from tests.support.ingesting import district, enrollment_row, keyed_row, user
+from tests.support.ingesting import USERS, csv, district, enrollment_row, keyed_row, user
 
 SCHOOL = {"name": "North High", "type": "school", "identifier": "0101"}
 COURSE = {"title": "Art", "courseCode": "ART-1"}
@@ -139,6 +139,68 @@ async def test_an_id_from_before_in_another_source_says_nothing(ingest: Ingest) 
     await ingest.settled()
 
     assert set(await ingest.people()) == {"s100", "77"}
+
+
+async def test_an_id_from_before_that_the_same_file_lists_is_somebody_else(
+    ingest: Ingest,
+) -> None:
+    old = [keyed_row(f"old-{n}", f"no-{n}") for n in range(10)]
+    await ingest.load(district(old))
+    new = (*keyed_row("new", "no-new", given="Eve"), "old-3")
+    head = (*USERS, "metadata.legacySourcedId")
+    both = csv(head, *[(*row, "") for row in old], new)
+
+    for _ in range(2):
+        await ingest.load(district(old, users=both))
+        assert (await meanings(ingest, "sis"))["new"] == "new"
+        names = await ingest.people()
+        assert (len(names), names["old-3"], names["new"]) == (11, "Ada", "Eve")
+
+
+async def test_two_of_one_file_with_one_number_are_two_however_far_apart(ingest: Ingest) -> None:
+    await ingest.send("users.upserted", {**user("a"), "identifier": "no-7"})
+    await ingest.settled()
+    between = [keyed_row(f"m{n:04}", f"x{n}") for n in range(1000)]
+    people = [keyed_row("a0", "no-7", given="Bea"), *between, keyed_row("z9", "no-7", given="Cy")]
+    await ingest.load(district(people, [enrollment_row("e1", "m0001")]), source="files")
+
+    found = await meanings(ingest, "files")
+    assert (found["a0"], found["z9"]) == ("a", "z9")
+
+
+@pytest.mark.parametrize(
+    ("outside", "number", "name", "same"),
+    [
+        ("17", "17", "Zoe Other", False),
+        ("17", "17", "Zoe Byron", False),
+        ("17", "17", "Ada Byron", True),
+        ("x", "17", "Zoe Other", False),
+        ("x", "A-17", "Zoe Other", False),
+        ("x", "A-17", "Ada Other", True),
+    ],
+)
+async def test_a_number_means_less_in_another_source(
+    ingest: Ingest, outside: str, number: str, name: str, same: bool
+) -> None:
+    await ingest.send("users.upserted", {**user("17"), "identifier": number})
+    await ingest.settled()
+    given, family = name.split()
+    other = {**user(outside, given=given), "familyName": family, "identifier": number}
+    await ingest.send("users.upserted", other, source="sis-2")
+    await ingest.settled()
+
+    assert len(await ingest.people()) == (1 if same else 2)
+
+
+async def test_a_number_that_was_the_id_finds_who_has_another_id_now(ingest: Ingest) -> None:
+    await ingest.send("users.upserted", {**user("17"), "identifier": "17"})
+    await ingest.settled()
+    await ingest.send("users.deleted", {"sourcedId": "17"}, at=1)
+    married = {**user("x"), "familyName": "Lovelace", "identifier": "17"}
+    await ingest.send("users.upserted", married, at=2)
+    await ingest.settled()
+
+    assert await ingest.people() == {"17": "Ada"}
 
 
 async def test_staff_of_another_system_are_found_by_their_address(ingest: Ingest) -> None:

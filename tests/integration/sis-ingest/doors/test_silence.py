@@ -126,3 +126,30 @@ async def test_much_of_a_small_entity_needs_two_people_beside_little_of_a_large_
     hold = await only_hold(ingest)
     assert hold["count"] > 35
     assert hold["approvalsNeeded"] == 2
+
+
+async def test_a_merge_of_schools_of_two_sources_is_refused(ingest: Ingest) -> None:
+    """The people of sch-B would be in a school where their source may not speak."""
+    await two_sources(ingest, 100)
+    for number in range(90):
+        who = {**user(f"p-{number}", org="sch-B"), "identifier": f"p{number}"}
+        await ingest.send("users.upserted", who, source="sis-2")
+    await ingest.settled()
+    before = await ingest.people()
+    answer = await merge(ingest, "sch-X", "sch-B")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "authority_differs")
+    assert await ingest.people() == before
+
+
+async def test_a_merge_that_would_silence_many_is_refused_with_their_number(
+    ingest: Ingest,
+) -> None:
+    await two_sources(ingest, 100)
+    await move(ingest, 90, "sch-X")
+    before = await ingest.people()
+    answer = await merge(ingest, "sch-B", "sch-X")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "would_silence")
+    assert "90 user" in answer.json()["detail"]
+    assert await ingest.people() == before

@@ -103,9 +103,11 @@ def _flip(client: OperatorClient, body: Page, *, dry_run: bool, yes: bool) -> No
         return
     if not yes:
         typer.confirm("Do it?", abort=True)
-    done = client.flip(body)
+    done = client.flip({**body, "itemsHash": plan["itemsHash"]})
     if done["state"] == "held":
         screen.say(f"waits for approval: homeroom holds show {done['holdId']}")
+    elif done["state"] != "under_way":
+        screen.say(f"nothing was done: it is {done['state'].replace('_', ' ')}")
     else:
         screen.good("laid down: the records that differ are told again now")
 

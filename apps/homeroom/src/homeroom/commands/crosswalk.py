@@ -170,7 +170,11 @@ def confirm(
     """Say that the two are one, and merge them; needs the role approver."""
     body = {} if keep is None else {"keep": keep}
     with operator(folder, port_base) as client:
-        _decide(client, _path(which, "confirm"), body, dry_run=dry_run, yes=yes)
+        moves = _decide(client, _path(which, "confirm"), body, dry_run=dry_run, yes=yes)
+        if not moves and not dry_run:
+            # They became one some other way; said so, the pair is not listed any more.
+            client.decide(SIS_INGEST, _path(which, "confirm"), body)
+            display().good("confirmed: the two are one already")
 
 
 @app.command()
@@ -187,16 +191,17 @@ def dismiss(
 
 def _decide(
     client: OperatorClient, path: str, body: dict[str, Any], *, dry_run: bool, yes: bool
-) -> None:
-    """Try it, show it, ask, and do exactly what was shown."""
+) -> bool:
+    """Try it, show it, ask, and do exactly what was shown; whether there was anything to do."""
     plan = client.decide(SIS_INGEST, f"{path}?dryRun=true", body)
     _show(plan)
     if dry_run or not plan["moves"]:
-        return
+        return bool(plan["moves"])
     if not yes:
         typer.confirm(f"Move {len(plan['moves']):,} outside ids?", abort=True)
     done = client.decide(SIS_INGEST, path, {**body, "itemsHash": plan["itemsHash"]})
     display().good(f"done, decision {done['decisionId']}")
+    return True
 
 
 def _show(plan: Page) -> None:
@@ -208,6 +213,9 @@ def _show(plan: Page) -> None:
     shown = plan["touched"][:SHOWN]
     if shown:
         _table(shown, ("entity", "id", "action"))
+    for action, counts in sorted(plan.get("counts", {}).items()):
+        told = ", ".join(f"{count:,} {entity}" for entity, count in sorted(counts.items()))
+        screen.say(f"{'removed' if action == 'tobedeleted' else 'told again'}: {told}")
     screen.say(f"{len(shown):,} of {plan['count']:,} records that are told again")
 
 

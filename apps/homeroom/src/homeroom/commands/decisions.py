@@ -178,7 +178,7 @@ def _read(client: OperatorClient, kind: Kind, which: str, **query: int) -> Page:
     path = kind.path_to(which, "items")
     page = ask(client, kind.service, path, door=kind.items, **query).page
     # A service of before has no such page, and shows a sample alone.
-    return found if page is None else {**found, "items": page["items"]}
+    return found if page is None else {**found, "items": page["items"], "total": page["total"]}
 
 
 def _shown(client: OperatorClient, kind: Kind, which: str) -> Page:
@@ -224,7 +224,8 @@ def _show_items(screen: Display, found: Page, *, offset: int) -> None:
     elif items:
         screen.say(cell(items))
     if "items" in found:
-        screen.say(more("items", shown=len(items), total=found["count"], offset=offset))
+        total = found["total"] if "total" in found else found["count"]
+        screen.say(more("items", shown=len(items), total=total, offset=offset))
     else:
         screen.say(f"a sample of {len(items):,} of {found['count']:,}")
 

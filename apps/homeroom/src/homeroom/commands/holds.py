@@ -6,7 +6,21 @@ from homeroom.services import SIS_INGEST
 
 
 def _would(hold: Page) -> str:
-    return f"{hold['operation']} {hold['count']:,} {hold['entity']} records"
+    flip = hold.get("flip")
+    if flip is None:
+        return f"{hold['operation']} {hold['count']:,} {hold['entity']} records"
+    where, source = flip["school"] or "the district", flip["to"] or "no source of its own"
+    order = (
+        "tell all records again"
+        if flip["retells"]
+        else f"give {where} to {source} instead of {flip['from'] or 'nobody'}"
+    )
+    # Removals first: what is lost is what a person must see.
+    counts = "; ".join(
+        f"{action} {', '.join(f'{count:,} {entity}' for entity, count in of_action.items())}"
+        for action, of_action in sorted(flip["counts"].items(), reverse=True)
+    )
+    return f"{order}: {counts}"
 
 
 HOLDS = Kind(

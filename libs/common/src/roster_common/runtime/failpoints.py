@@ -34,6 +34,7 @@ FAILPOINTS = frozenset(
         "ingest.apply.after_commit",
         "ingest.snapshot.file_synced",
         "ingest.snapshot.recorded",
+        "ingest.snapshot.linked",
         "ingest.snapshot.after_batch",
         "ingest.pull.page_synced",
         "ingest.pull.after_page",

@@ -7,11 +7,15 @@ its name alone: nobody tells when an upload ends.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 MARKER: Final = ".done"
+# Loose files of one night come minutes apart; after this the others are taken to stand unchanged.
+MIXED_WAIT: Final = timedelta(hours=1)
+ONE_NIGHT: Final = timedelta(hours=6)
 _NAME: Final = "{name}"
+_MANIFEST: Final = "manifest.csv"
 _WILD: Final = re.compile(r"(\*|\?|\{name\})")
 _MEANS: Final = {"*": ".*", "?": ".", _NAME: "(?P<name>[A-Za-z]+)"}
 _LONGEST_NAME: Final = 255
@@ -56,10 +60,29 @@ class Parcel:
         """Of all files."""
         return sum(file.size_bytes for file in self.files)
 
-    @property
-    def modified_at(self) -> datetime:
-        """When the last of them was written."""
-        return max(file.modified_at for file in self.files)
+    def new(self, known: Mapping[str, Listed]) -> Sequence[Listed]:
+        """Its files that do not stand as they were taken last."""
+        return [file for file in self.files if known.get(file.name) != file]
+
+    def as_of(self, known: Mapping[str, Listed]) -> datetime:
+        """What it speaks of: when the first of its new files was written, so that one of
+        yesterday beside one of today undoes nothing that was said between them. A manifest, which
+        may stand there for years, tells no time beside other files.
+        """
+        manifest = (self.packed or {}).get(_MANIFEST)
+        new = self.new(known) or self.files
+        return min(file.modified_at for file in [f for f in new if f is not manifest] or new)
+
+    def may_grow(self, known: Mapping[str, Listed], *, now: datetime) -> bool:
+        """Whether files beside the new ones are of the time before and may still be replaced."""
+        new = self.new(known)
+        if not new:
+            return False
+        newest = max(file.modified_at for file in new)
+        manifest = (self.packed or {}).get(_MANIFEST)
+        taken = [file for file in self.files if file not in new and file is not manifest]
+        earlier = any(newest - file.modified_at > ONE_NIGHT for file in taken)
+        return earlier and now - newest < MIXED_WAIT
 
 
 def parcels(listed: Iterable[Listed], rules: DropRules) -> Sequence[Parcel]:

@@ -159,6 +159,22 @@ class Differences:
         return self.count(*key) / max(self.population.get(key[0], 0), 1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What a person approves with the hold of a flip: the order, who speaks there today, and how
+    many differences by action and entity.
+    """
+
+    order: Order
+    speaks_today: str | None
+    counts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def total(self) -> int:
+        """All that the hold names."""
+        return sum(sum(counts.values()) for counts in self.counts.values())
+
+
 def retell(
     district_id: str,
     records: Mapping[ResolvedKey, Resolved],

@@ -14,6 +14,7 @@ from sis_ingest.domain.records import Record
 from sis_ingest.domain.references import IdKey
 
 _GUARDIANS: Final = frozenset({"guardian", "parent", "relative"})
+_PERSONS: Final = frozenset({"student", "guardian", "staff"})
 _LEGACY: Final = ("legacysourceid", "legacysourcedid", "legacysourcedids")
 # A longer one is no number of anything, and would not fit the index.
 _LONGEST: Final = 255
@@ -38,6 +39,11 @@ class MatchKeys:
     name: str | None = None
     borrowed: bool = False
 
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a person who carries them."""
+        return self.kind in _PERSONS
+
     def __bool__(self) -> bool:
         return bool(self.state_id or self.local_id or self.email or self.legacy_ids)
 
@@ -52,14 +58,15 @@ def match_keys(entity: Entity, record: Record, ids: Mapping[IdKey, str] | None =
     legacy = tuple(one for one in _legacy_ids(record.get("metadata")) if one != own)
     match entity:
         case "user":
-            kind = _kind(record)
+            kind, number = _kind(record), _key(record.get("identifier"))
             return MatchKeys(
                 kind=kind,
                 state_id=_key(record.get("userMasterIdentifier")),
-                local_id=_key(record.get("identifier")),
+                local_id=number,
                 email=fold_email(record.get("email")) if kind == "staff" else None,
                 legacy_ids=legacy,
                 name=fold(record.get("familyName"), record.get("givenName")),
+                borrowed=number is not None and number == own,
             )
         case "org":
             number = _key(record.get("identifier"))

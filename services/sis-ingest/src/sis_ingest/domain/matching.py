@@ -27,12 +27,14 @@ MATCHED: Final[tuple[Entity, ...]] = ("org", "academicSession", "course", "class
 class Holder:
     """A record of the district, active or gone, that carries some of these keys.
 
-    `outside` are ids by which the strangers' source, or one before it, knows the record.
+    `outside` are ids by which the strangers' source, or one before it, knows the record;
+    `at_home`: their own source knows it.
     """
 
     entity_id: str
     keys: MatchKeys
     outside: Set[str] = frozenset()
+    at_home: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +57,14 @@ def find_matches(
     strangers: Mapping[IdKey, MatchKeys],
     holders: Sequence[Holder],
     busy: Mapping[str, Set[str]],
+    listed: Set[str] = frozenset(),
 ) -> Matched:
     """Which strangers are records we know.
 
     `busy` holds, by our id, the outside ids of the strangers' source that live there today: whoever
-    has one is another record there, unless the stranger says that it was this one before. Two
-    strangers of one batch that meet the same record are two; neither is matched.
+    has one is another record there, unless the stranger says that it was this one before and the
+    complete list at hand, where there is one, does not name that one, too: `listed` are those it
+    names. Two strangers of one batch that meet the same record are two; neither is matched.
     """
     met = {key: _meet(keys, holders) for key, keys in strangers.items()}
     claims = Counter(match.entity_id for match in met.values() if isinstance(match, Match))
@@ -71,7 +75,7 @@ def find_matches(
             if match:
                 conflicts[key] = match
         elif claims[match.entity_id] > 1 or (
-            busy.get(match.entity_id, frozenset()) - set(strangers[key].legacy_ids)
+            busy.get(match.entity_id, frozenset()) - (set(strangers[key].legacy_ids) - listed)
         ):
             conflicts[key] = {match.entity_id: match.rule}
         else:
@@ -85,7 +89,7 @@ def _meet(keys: MatchKeys, holders: Sequence[Holder]) -> Match | Near:
     for rule, same in _RULES:
         found = [holder for holder in holders if same(keys, holder)]
         ids = {h.entity_id for h in found}
-        certain = {h.entity_id for h in found if not _contradict(rule, keys, h.keys)}
+        certain = {h.entity_id for h in found if not _contradict(rule, keys, h)}
         if rule == "same_email" and len(ids) > 1:
             certain = ids
         if len(certain) == 1:
@@ -101,8 +105,13 @@ def _same_state_id(keys: MatchKeys, holder: Holder) -> bool:
 
 
 def _same_local_id(keys: MatchKeys, holder: Holder) -> bool:
-    """Where a number is but the record's own id over again, it is certain with the name alone."""
+    """Where a number is but the record's own id over again, it is certain with the name alone.
+
+    But one source counts its people once, whatever it names them by.
+    """
     borrowed = keys.borrowed or holder.keys.borrowed
+    if keys.is_person and holder.at_home:
+        borrowed = False
     return (
         _kin(keys, holder)
         and _equal(keys.local_id, holder.keys.local_id)
@@ -127,9 +136,18 @@ _RULES: Final[tuple[tuple[MatchRule, Callable[[MatchKeys, Holder], bool]], ...]]
 )
 
 
-def _contradict(rule: MatchRule, one: MatchKeys, other: MatchKeys) -> bool:
-    states = _differ(one.state_id, other.state_id)
-    return states or (rule == "same_email" and _differ(one.local_id, other.local_id))
+def _contradict(rule: MatchRule, one: MatchKeys, holder: Holder) -> bool:
+    other = holder.keys
+    if _differ(one.state_id, other.state_id):
+        return True
+    if rule == "same_local_id":
+        return one.is_person and not holder.at_home and _unlike(one.name, other.name)
+    return rule == "same_email" and _differ(one.local_id, other.local_id)
+
+
+def _unlike(one: str | None, other: str | None) -> bool:
+    """Two names without a word in common: no other spelling, and no new family name."""
+    return _differ(one, other) and set((one or "").split()).isdisjoint((other or "").split())
 
 
 def _kin(keys: MatchKeys, holder: Holder) -> bool:

@@ -89,6 +89,15 @@ class StagedRow:
     absent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A record of a list that has `new_id` in place of `old_id`; `entity_id` is ours."""
+
+    new_id: str
+    old_id: str
+    entity_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
     """Some rows of one collection. `bytes_read` is unpacked, and of this chunk alone."""

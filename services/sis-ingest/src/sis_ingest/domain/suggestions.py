@@ -25,7 +25,7 @@ SCORES: Final[Mapping[SuggestionRule, int]] = {
     "operator": 0,
 }
 # A key that more records share is no key: a person could not say anything about it either.
-_MOST_NEAR: Final = 5
+MOST_NEAR: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def from_conflicts(entity: Entity, near: Iterable[tuple[str, Near]]) -> Iterator
     if entity not in ("user", "org"):
         return
     for ours, found in near:
-        if len(found) <= _MOST_NEAR:
+        if len(found) <= MOST_NEAR:
             for other, rule in found.items():
                 if other != ours:
                     yield alike(entity, ours, other, rule)

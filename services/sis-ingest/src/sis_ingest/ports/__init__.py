@@ -16,6 +16,7 @@ from roster_common.holds import Limit
 from sis_ingest.domain.deliveries import Delivery, Hint, Incoming, Knock, Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import DomainEvent
+from sis_ingest.domain.flips import Waiting
 from sis_ingest.domain.guards import LIMITS, GuardKey, Hold
 from sis_ingest.domain.identity import Decision, Meaning
 from sis_ingest.domain.replays import Replay
@@ -263,6 +264,10 @@ class HoldDesk(Protocol):
         """The hold, or None. `hold_id` may be any text."""
         ...
 
+    async def flip(self, hold: Hold) -> Waiting | None:
+        """The flip that waits with a hold, if it is of one."""
+        ...
+
     async def items(self, hold: Hold, *, limit: int, offset: int) -> Sequence[str | None]:
         """A page of our ids of what is held, the outside id where there is none yet.
 
@@ -286,6 +291,7 @@ Work: TypeAlias = Literal[
     "collect",
     "store_snapshot",
     "stage",
+    "link",
     "snapshot_batch",
     "run",
     "merge",

@@ -15,7 +15,7 @@ from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import StagedRow
+from sis_ingest.domain.snapshots import Repeated, StagedRow
 from sis_ingest.domain.suggestions import Alike, Suggestion, SuggestionState
 
 
@@ -89,19 +89,25 @@ class Voices(Protocol):
     async def live(
         self, place: Place, space: Entity, entity_ids: Sequence[str]
     ) -> Mapping[str, frozenset[str]]:
-        """The outside ids of live records of this source behind our ids; absent where none is."""
+        """The outside ids of live records of this source behind our ids; absent where none is.
+
+        One that was linked lives, also while its record is not written yet.
+        """
         ...
 
-    async def retire(
+    async def rekey(
         self,
         place: Place,
         space: Entity,
-        external_ids: Sequence[str],
+        replaced: Mapping[str, str],
         *,
         at: datetime,
         delivery_id: str,
     ) -> None:
-        """Marks records of the source as gone whose outside id was replaced by another."""
+        """The source's live records under each id stand under its new one, demographics with them.
+
+        So nobody is gone, and nothing told is lost, until the source words the record anew.
+        """
         ...
 
     async def staged_strangers(
@@ -116,10 +122,21 @@ class Voices(Protocol):
     async def staged_absent(
         self, run: Run, space: Entity, external_ids: Sequence[str]
     ) -> frozenset[str]:
-        """Which of these records the run's list leaves out, or says are gone, as of its moment.
+        """Which of these outside ids the run's list leaves out, or says are gone, as of its moment.
 
         The list says nothing of records that changed since, nor when a newer one was applied.
         """
+        ...
+
+    async def repeated_enrollments(self, run: Run, *, limit: int) -> Sequence[Repeated]:
+        """Enrollments of one person in one class and role that a whole list has under a new id.
+
+        As of the run's moment, in our ids, and only where one replaces one.
+        """
+        ...
+
+    async def rekeyed(self, run: Run) -> int:
+        """The people that a staged run names by another id, linked since it first started."""
         ...
 
     async def referring(
@@ -141,7 +158,8 @@ class Suggestions(Protocol):
     ) -> Sequence[Alike]:
         """Others of one kind who are called as these people and were born on the same day.
 
-        Active or gone, but for ids that ended, and for those whose state ids say otherwise.
+        Active or gone, but for ids that ended, and for those whose state ids say otherwise. Nobody
+        for a name and day that many share.
         """
         ...
 

@@ -141,6 +141,10 @@ class Records(Protocol):
         """The next resolved records by key that others were told of, of the whole district."""
         ...
 
+    async def living(self, district_id: str, entity: Entity) -> int:
+        """How many resolved records others know today. Reads them all."""
+        ...
+
     async def of_entity(
         self, district_id: str, entity: Entity, *, after: str, limit: int
     ) -> Sequence[Resolved]:

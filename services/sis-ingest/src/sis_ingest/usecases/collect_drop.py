@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sis_ingest.domain.drops import DropRules, Listed, Parcel, is_finished, parcels
 from sis_ingest.ports import Clock, Ids, Source, TooLarge, Units
@@ -46,10 +47,12 @@ class CollectDrop:
             look = Look(seen=here)
             for parcel in found:
                 try:
-                    if all(known.get(file.name) == file for file in parcel.files):
+                    if not parcel.new(known):
                         await _put_aside(folder, parcel)
-                    elif is_finished(parcel, here, before, rules):
-                        await self._take(source, folder, parcel)
+                    elif is_finished(parcel, here, before, rules) and not parcel.may_grow(
+                        known, now=self.clock.now()
+                    ):
+                        await self._take(source, folder, parcel, parcel.as_of(known))
                         look = replace(look, taken=look.taken + 1)
                         await _put_aside(folder, parcel)
                     else:
@@ -67,7 +70,9 @@ class CollectDrop:
         async with self.units.begin("collect") as unit:
             return await unit.taken.known(source.place, names)
 
-    async def _take(self, source: Source, folder: OpenDrop, parcel: Parcel) -> None:
+    async def _take(
+        self, source: Source, folder: OpenDrop, parcel: Parcel, as_of: datetime
+    ) -> None:
         """The file speaks of when it was written, whatever passed since."""
         if parcel.size_bytes > self.accept.limit_bytes:
             raise DropFailed("too_large")
@@ -78,7 +83,7 @@ class CollectDrop:
                     source,
                     pieces,
                     correlation_id=self.ids.new_id(),
-                    as_of=min(now, max(EARLIEST, parcel.modified_at)),
+                    as_of=min(now, max(EARLIEST, as_of)),
                     taken=parcel.files,
                 )
             except TooLarge:

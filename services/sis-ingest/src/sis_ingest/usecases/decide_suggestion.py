@@ -9,7 +9,7 @@ from sis_ingest.domain.events import SuggestionMoved
 from sis_ingest.domain.identity import Meaning, current
 from sis_ingest.domain.suggestions import Suggestion, SuggestionState
 from sis_ingest.ports import Unit
-from sis_ingest.usecases.decide_ids import Decided, DecideIds, HashDiffers, Order, Plan
+from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 NotConfirmed: TypeAlias = Literal["ended", "not_of_it", "merged_away"]
 
@@ -22,7 +22,7 @@ class DecideSuggestion:
 
     async def confirm(
         self, suggestion: Suggestion, *, keep: str | None, order: Order
-    ) -> Decided | NotConfirmed | HashDiffers:
+    ) -> Decided | NotConfirmed | NotDone:
         """What the merge touched, or why there is none. One transaction; commits.
 
         Merges what the two ids mean today. `keep` stays: by default the one known for longer.

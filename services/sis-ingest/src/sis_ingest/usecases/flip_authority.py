@@ -13,7 +13,12 @@ from sis_ingest.usecases.keep_flip import KeepFlip
 from sis_ingest.usecases.weigh_flip import WeighFlip
 
 NotFlipped: TypeAlias = Literal[
-    "unknown_source", "supplement_source", "unknown_school", "flip_waits", "changed_meanwhile"
+    "unknown_source",
+    "supplement_source",
+    "unknown_school",
+    "flip_waits",
+    "changed_meanwhile",
+    "hash_differs",
 ]
 State: TypeAlias = Literal["unchanged", "planned", "under_way", "held"]
 
@@ -43,9 +48,16 @@ class FlipAuthority:
     poke: Callable[[], None]
 
     async def __call__(
-        self, order: Order, *, subject: str, correlation_id: str, dry_run: bool = False
+        self,
+        order: Order,
+        *,
+        subject: str,
+        correlation_id: str,
+        dry_run: bool = False,
+        items_hash: str | None = None,
     ) -> Flipped | NotFlipped:
-        """What was done, or why not. Commits; a `dry_run` only weighs.
+        """What was done, or why not. Commits; a `dry_run` only weighs. `items_hash`, where given,
+        is of the dry run that was looked at.
 
         Below the limits of ADR 0012 it is laid down at once and the records are told again in the
         background. Above them it waits in a hold. May run twice: the second time changes nothing.
@@ -69,6 +81,8 @@ class FlipAuthority:
             return Flipped(state="unchanged", differences=Differences())
         after = before.with_place(order.school_id, order.source_id)
         differences = await self.weigh(flip, before=before, after=after)
+        if not dry_run and items_hash not in (None, differences.items_hash):
+            return "hash_differs"
         return await self._decide(flip, differences, before, dry_run=dry_run)
 
     async def _refused(self, unit: Unit, order: Order) -> NotFlipped | None:

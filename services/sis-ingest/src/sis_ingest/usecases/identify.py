@@ -5,8 +5,9 @@ Runs inside the caller's unit.
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Final
 
-from sis_ingest.domain.changes import ChangeKey, Write
+from sis_ingest.domain.changes import ChangeKey, Origin, Write
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity, id_space
 from sis_ingest.domain.identity import allot, candidate_id
@@ -15,8 +16,16 @@ from sis_ingest.domain.matching import MATCHED
 from sis_ingest.domain.references import IdKey, ids_in
 from sis_ingest.domain.suggestions import from_conflicts
 from sis_ingest.ports import Clock, Ids, Unit
-from sis_ingest.usecases.recognise import Recognise, Recognised, Stranger
+from sis_ingest.usecases.recognise import (
+    Recognise,
+    Recognised,
+    Stranger,
+    all_listed,
+    nobody_absent,
+)
 from sis_ingest.usecases.suggest import Suggest
+
+_FILES: Final[Set[Origin]] = frozenset({"snapshot", "firstload"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,9 @@ class Identify:
         for space in MATCHED:
             strangers = _strangers(space, writes, new, known)
             if strangers:
-                one = await self.recognise.link(unit, place, space, strangers, found)
+                told = {stranger.cause.origin for stranger in strangers.values()}
+                absent = all_listed if told <= _FILES else nobody_absent
+                one = await self.recognise.link(unit, place, space, strangers, found, absent)
                 known.update(one.ids)
                 recognised.append(one)
         return recognised

@@ -96,9 +96,9 @@ class ImportSnapshot:
         if not rekeyed:
             return run
         async with self.units.begin("run") as unit:
-            population = await unit.holds.active(run.place, "user") + rekeyed
+            population = await unit.holds.active(run.place, "user")
         counts = run.report.counts("user")
-        counts = replace(counts, rekeyed=counts.rekeyed + rekeyed)
+        counts = replace(counts, rekeyed=rekeyed)
         report = run.report.with_counts("user", counts)
         if trips(KEY_CHANGES, wanted=counts.rekeyed, spent=0, population=population):
             file = next(one.file for one in collections if one.entity == "user")

@@ -13,7 +13,7 @@ import orjson
 
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.entities import Entity
-from sis_ingest.domain.match_keys import match_keys
+from sis_ingest.domain.match_keys import MatchKeys, match_keys
 from sis_ingest.domain.matching import MATCHED
 from sis_ingest.domain.records import Record
 from sis_ingest.domain.references import IdKey, ids_in
@@ -23,6 +23,8 @@ from sis_ingest.ports import Unit, Units
 from sis_ingest.usecases.recognise import Recognise, Stranger
 
 BATCH_ROWS: Final = 1_000
+# Each batch compares all enrollments of the source once more.
+ENROLLMENTS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,40 +37,42 @@ class LinkSnapshot:
     async def __call__(self, run: Run, collections: Sequence[Collection]) -> int:
         """How many people the source knows by another id from now on.
 
-        Commits per batch; a second time finds nothing new.
+        Commits per batch; a second time links nothing new, and counts the same.
 
         To be called after staging and before anything compares, guards or applies. A first load
         into an empty district costs one look. Absence counts only in a whole, newer collection.
         """
-        rekeyed = 0
+        linked = run.attempts > 1
         for space in MATCHED:
             for collection in collections:
                 if collection.entity == space:
                     whole = is_whole(collection, run.report)
-                    found = await self._all_of(run, space, whole=whole)
-                    rekeyed += found if space == "user" else 0
-        return rekeyed
+                    linked |= await self._all_of(run, space, whole=whole)
+        for collection in collections:
+            if collection.entity == "enrollment" and is_whole(collection, run.report):
+                await self._enrollments(run)
+        if not linked:
+            return 0
+        async with self.units.begin("stage") as unit:
+            return await unit.voices.rekeyed(run)
 
-    async def _all_of(self, run: Run, space: Entity, *, whole: bool) -> int:
-        rekeyed = 0
+    async def _all_of(self, run: Run, space: Entity, *, whole: bool) -> bool:
+        """Whether it recognised anything."""
+        linked = False
         after = ""
         while True:
-            async with self.units.begin("stage") as unit:
+            async with self.units.begin("link") as unit:
                 await unit.lock_district(run.place.district_id)
                 rows = await unit.voices.staged_strangers(run, space, after=after, limit=BATCH_ROWS)
                 if not rows:
-                    return rekeyed
-                rekeyed += await self._link(unit, run, space, rows, whole=whole)
+                    return linked
+                linked |= await self._link(unit, run, space, rows, whole=whole)
             after = rows[-1].external_id
 
     async def _link(
         self, unit: Unit, run: Run, space: Entity, rows: Sequence[StagedRow], *, whole: bool
-    ) -> int:
-        cause = Cause(
-            correlation_id=run.correlation_id,
-            delivery_id=run.delivery_id,
-            origin=run.origin or "snapshot",
-        )
+    ) -> bool:
+        cause = _cause(run)
         records: Mapping[IdKey, Record] = {
             (space, row.external_id): orjson.loads(row.body or b"{}") for row in rows
         }
@@ -83,25 +87,37 @@ class LinkSnapshot:
             unit, run.place, space, strangers, found, partial(_absent, unit, run, space, whole)
         )
         await self.recognise.end(unit, run.place, recognised)
-        return await _rekeyed(unit, run, space, recognised.ids)
+        return bool(recognised.ids)
+
+    async def _enrollments(self, run: Run) -> None:
+        """They have no key of their own: who is still in the class is so under another id."""
+        more = True
+        while more:
+            async with self.units.begin("link") as unit:
+                await unit.lock_district(run.place.district_id)
+                repeated = await unit.voices.repeated_enrollments(run, limit=ENROLLMENTS)
+                strangers: Mapping[IdKey, Stranger] = {
+                    ("enrollment", one.new_id): Stranger(
+                        keys=MatchKeys(kind="enrollment"), cause=_cause(run), at=run.as_of
+                    )
+                    for one in repeated
+                }
+                if repeated:
+                    await self.recognise.replace(unit, run.place, "enrollment", strangers, repeated)
+            more = len(repeated) == ENROLLMENTS
 
 
-async def _absent(unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]) -> Set[str]:
-    return await unit.voices.staged_absent(run, space, ids) if whole and ids else frozenset()
-
-
-async def _rekeyed(unit: Unit, run: Run, space: Entity, ids: Mapping[IdKey, str]) -> int:
-    """Of those recognised, the ones for whom the source had an id before."""
-    if not ids:
-        return 0
-    fresh = {outside for _, outside in ids}
-    meanings = await unit.crosswalk.history(run.place.district_id, space, sorted({*ids.values()}))
-    return len(
-        {
-            meaning.entity_id
-            for meaning in meanings
-            if meaning.source_id == run.place.source_id
-            and meaning.valid_to is None
-            and meaning.external_id not in fresh
-        }
+def _cause(run: Run) -> Cause:
+    return Cause(
+        correlation_id=run.correlation_id,
+        delivery_id=run.delivery_id,
+        origin=run.origin or "snapshot",
     )
+
+
+async def _absent(
+    unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]
+) -> Set[str] | None:
+    if not whole:
+        return None
+    return await unit.voices.staged_absent(run, space, ids) if ids else frozenset()

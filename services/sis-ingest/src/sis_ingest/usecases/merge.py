@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.identity import current
 from sis_ingest.ports import Unit
-from sis_ingest.usecases.decide_ids import Decided, DecideIds, HashDiffers, Order, Plan
+from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 NotMerged: TypeAlias = Literal[
     "unknown_keep", "unknown_merge", "keep_was_merged", "merge_was_merged"
@@ -29,7 +29,7 @@ class Merge:
 
     decide: DecideIds
 
-    async def __call__(self, pair: Pair, *, order: Order) -> Decided | NotMerged | HashDiffers:
+    async def __call__(self, pair: Pair, *, order: Order) -> Decided | NotMerged | NotDone:
         """What was touched, or why not. One transaction under the district's lock; commits.
 
         May run twice: the second time touches nothing.

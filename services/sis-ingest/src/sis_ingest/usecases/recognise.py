@@ -5,7 +5,7 @@ Runs inside the caller's unit, which must hold the district's lock.
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +20,7 @@ from sis_ingest.domain.match_keys import MatchKeys, match_keys
 from sis_ingest.domain.matching import Holder, Match, Matched, Near, find_matches
 from sis_ingest.domain.publish import ResolvedKey
 from sis_ingest.domain.references import IdKey
+from sis_ingest.domain.snapshots import Repeated
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.move_ids import MoveIds, Reason
@@ -31,12 +32,16 @@ _NAMED: Final = 20
 _TOLD: Final = frozenset({"user", "org"})
 _NOBODY: Final = Matched(matches={}, conflicts={})
 
-# Which of these records of the source its complete list at hand does not name.
-Absent = Callable[[Sequence[str]], Awaitable[Set[str]]]
+# Which of these records of the source its complete list at hand does not name; None without one.
+Absent = Callable[[Sequence[str]], Awaitable[Set[str] | None]]
 
 
-async def nobody_absent(_external_ids: Sequence[str]) -> Set[str]:
-    """For webhooks and partial lists: absence from them says nothing."""
+async def nobody_absent(_external_ids: Sequence[str]) -> None:
+    """For webhooks and partial lists: absence from them says nothing, presence neither."""
+
+
+async def all_listed(_external_ids: Sequence[str]) -> Set[str]:
+    """For rows of a file as they are applied: whom it does not name was asked before that."""
     return frozenset()
 
 
@@ -97,17 +102,11 @@ class Recognise:
             for key, match in matched.matches.items()
             if found.get(key) != match.entity_id
         }
-        await self._retire(unit, place, space, strangers, matches, live)
+        await self._rekey(unit, place, space, strangers, matches, live)
         self._note(place, space, matched)
         links = {key: match for key, match in matches.items() if key not in found}
         if links:
-            await unit.crosswalk.link(
-                place,
-                {key: match.entity_id for key, match in links.items()},
-                rules={key: match.rule for key, match in links.items()},
-                now=self.clock.now(),
-            )
-            await _tell(unit, place, space, strangers, links)
+            await self._link(unit, place, space, strangers, links)
         ending: dict[tuple[Cause, str], dict[str, str]] = {}
         for key, match in matches.items():
             if key in found:
@@ -119,6 +118,40 @@ class Recognise:
             near=matched.conflicts,
             ending=ending,
         )
+
+    async def replace(
+        self,
+        unit: Unit,
+        place: Place,
+        space: Entity,
+        strangers: Mapping[IdKey, Stranger],
+        repeated: Sequence[Repeated],
+    ) -> None:
+        """Links ids that the list at hand has in place of others. Never commits."""
+        links: dict[IdKey, Match] = {
+            (space, one.new_id): Match(entity_id=one.entity_id, rule="same_local_id")
+            for one in repeated
+        }
+        old = {one.entity_id: frozenset({one.old_id}) for one in repeated}
+        await self._rekey(unit, place, space, strangers, links, old)
+        self._note(place, space, Matched(matches=links, conflicts={}))
+        await self._link(unit, place, space, strangers, links)
+
+    async def _link(
+        self,
+        unit: Unit,
+        place: Place,
+        space: Entity,
+        strangers: Mapping[IdKey, Stranger],
+        links: Mapping[IdKey, Match],
+    ) -> None:
+        await unit.crosswalk.link(
+            place,
+            {key: match.entity_id for key, match in links.items()},
+            rules={key: match.rule for key, match in links.items()},
+            now=self.clock.now(),
+        )
+        await _tell(unit, place, space, strangers, links)
 
     async def end(self, unit: Unit, place: Place, recognised: Recognised) -> None:
         """Ends the ids that only references gave; what carries them is told again."""
@@ -180,11 +213,17 @@ class Recognise:
         ]
         if not holders:
             return _NOBODY, {}
-        live = await unit.voices.live(place, space, [h.entity_id for h in holders])
+        met = [holder.entity_id for holder in holders]
+        live = await unit.voices.live(place, space, met)
         outside = [one for ids in live.values() for one in ids]
-        left = await absent(outside) | await unit.holds.leaving(place, space, outside)
+        missing = await absent(outside)
+        left = (missing or frozenset()) | await unit.holds.leaving(place, space, outside)
         busy = {ours: ids - left for ours, ids in live.items()}
-        return find_matches(unknown, holders, busy), live
+        listed = frozenset(outside) - left if missing is not None else frozenset()
+        meanings = await unit.crosswalk.history(place.district_id, space, met)
+        home = {m.entity_id for m in meanings if m.source_id == place.source_id}
+        holders = [replace(one, at_home=one.entity_id in home) for one in holders]
+        return find_matches(unknown, holders, busy, listed), live
 
     async def _bearers(
         self, unit: Unit, place: Place, space: Entity, keys: Sequence[MatchKeys]
@@ -211,7 +250,7 @@ class Recognise:
             for ours, ids in outside.items()
         ]
 
-    async def _retire(
+    async def _rekey(
         self,
         unit: Unit,
         place: Place,
@@ -224,14 +263,15 @@ class Recognise:
 
         So the old one's absence from a list is no removal, whatever a guard thinks of removals.
         """
-        replaced: dict[tuple[str, datetime], list[str]] = {}
+        replaced: dict[tuple[str, datetime], dict[str, str]] = {}
         for key, match in matches.items():
             told = (strangers[key].cause.delivery_id, strangers[key].at)
-            replaced.setdefault(told, []).extend(live.get(match.entity_id, ()))
-        for (delivery_id, at), outside in replaced.items():
-            if outside:
-                await unit.voices.retire(place, space, outside, at=at, delivery_id=delivery_id)
-                shrunk = await unit.holds.let_go(place, space, outside)
+            new = dict.fromkeys(live.get(match.entity_id, frozenset()) - {key[1]}, key[1])
+            replaced.setdefault(told, {}).update(new)
+        for (delivery_id, at), ids in replaced.items():
+            if ids:
+                await unit.voices.rekey(place, space, ids, at=at, delivery_id=delivery_id)
+                shrunk = await unit.holds.let_go(place, space, list(ids))
                 await self.keep.shrunk(unit, place.district_id, shrunk)
 
     def _note(self, place: Place, space: Entity, matched: Matched) -> None:

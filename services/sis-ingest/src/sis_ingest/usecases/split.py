@@ -15,7 +15,7 @@ from sis_ingest.domain.identity import (
     id_before,
 )
 from sis_ingest.ports import Unit
-from sis_ingest.usecases.decide_ids import Decided, DecideIds, HashDiffers, Order, Plan
+from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 NotSplit: TypeAlias = Literal["unknown_id", "means_another", "nothing_left"]
 
@@ -36,7 +36,7 @@ class Split:
 
     decide: DecideIds
 
-    async def __call__(self, parting: Parting, *, order: Order) -> Decided | NotSplit | HashDiffers:
+    async def __call__(self, parting: Parting, *, order: Order) -> Decided | NotSplit | NotDone:
         """What was touched, or why not. One transaction under the district's lock; commits.
 
         The outside ids get back the id of ours that they had before, if it was theirs alone, else

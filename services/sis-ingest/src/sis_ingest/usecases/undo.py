@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from sis_ingest.domain.identity import Decision, Meaning, Moved, touched_since
 from sis_ingest.ports import Unit
-from sis_ingest.usecases.decide_ids import Decided, DecideIds, HashDiffers, Order, Plan
+from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 IsAnUndo: TypeAlias = Literal["is_an_undo"]
 
@@ -26,7 +26,7 @@ class Undo:
 
     async def __call__(
         self, decision: Decision, *, order: Order
-    ) -> Decided | IsAnUndo | TouchedSince | HashDiffers:
+    ) -> Decided | IsAnUndo | TouchedSince | NotDone:
         """What was touched, or why not. One transaction under the district's lock; commits.
 
         Of a merge or a split, made by a rule or a person. May run twice: the second time touches

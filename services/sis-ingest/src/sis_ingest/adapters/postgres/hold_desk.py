@@ -8,6 +8,7 @@ from typing import Final
 from roster_common.runtime.database import Database
 from sis_ingest.adapters.postgres.holds import to_hold
 from sis_ingest.domain.entities import id_space
+from sis_ingest.domain.flips import Order, Waiting
 from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.identity import candidate_id
 
@@ -63,6 +64,24 @@ SELECT count(*) AS open, min(expires_at) AS next_end FROM sis_ingest.hold WHERE 
 """
 
 
+# Purpose: the flip behind a hold, with who speaks there today. Rows: 0 or 1. Primary keys.
+_FLIP: Final = """
+SELECT f.school_id, f.source_id, f.retells, coalesce(own.source_id, d.source_id) AS speaks
+FROM sis_ingest.flip f
+LEFT JOIN sis_ingest.authority own ON own.district_id = $1 AND own.school_id = f.school_id
+LEFT JOIN sis_ingest.authority d ON d.district_id = $1 AND d.school_id = ''
+WHERE f.district_id = $1 AND f.flip_id = $2
+"""
+
+# Purpose: what a flip's hold names, counted. Rows: up to 8. Index: primary key, all items.
+_COUNTS: Final = """
+SELECT split_part(external_id, '/', 1) AS action, split_part(external_id, '/', 2) AS entity,
+    count(*) AS count
+FROM sis_ingest.hold_item WHERE district_id = $1 AND hold_id = $2
+GROUP BY 1, 2 ORDER BY 1 DESC, 2
+"""
+
+
 class PostgresHoldDesk:
     """`ports.HoldDesk`, on the raw read pool."""
 
@@ -87,6 +106,24 @@ class PostgresHoldDesk:
             return None
         row = await (await self._database.pool()).fetchrow(_GET, wanted)
         return None if row is None else to_hold(row)
+
+    async def flip(self, hold: Hold) -> Waiting | None:
+        """See the port."""
+        pool = await self._database.pool()
+        district_id = hold.place.district_id
+        flip = await pool.fetchrow(_FLIP, district_id, hold.hold_id)
+        if flip is None:
+            return None
+        counts: dict[str, dict[str, int]] = {}
+        for row in await pool.fetch(_COUNTS, district_id, hold.hold_id):
+            counts.setdefault(row["action"], {})[row["entity"]] = row["count"]
+        order = Order(
+            district_id=district_id,
+            school_id=flip["school_id"],
+            source_id=flip["source_id"],
+            retells=flip["retells"],
+        )
+        return Waiting(order=order, speaks_today=flip["speaks"], counts=counts)
 
     async def items(self, hold: Hold, *, limit: int, offset: int) -> Sequence[str | None]:
         """See the port."""

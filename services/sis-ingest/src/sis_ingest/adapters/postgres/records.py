@@ -92,6 +92,12 @@ WHERE district_id = $1 AND (entity, entity_id) > ($2, $3) AND told
 ORDER BY entity, entity_id LIMIT $4
 """
 
+# Purpose: how many records of an entity others know. Rows: 1. Index: primary key, all of them.
+_LIVING: Final = """
+SELECT count(*) FROM sis_ingest.resolved_record
+WHERE district_id = $1 AND entity = $2 AND NOT deleted
+"""
+
 # Purpose: walk an entity's resolved records by id. Rows: one page. Index: primary key.
 _OF_ENTITY: Final = """
 SELECT entity, entity_id, data, content_hash, deleted, correlation_id, told
@@ -201,6 +207,10 @@ class PostgresRecords:
         entity, entity_id = after or ("", "")
         rows = await self._driver.fetch(_RESOLVED_AFTER, district_id, entity, entity_id, limit)
         return [read_resolved(row) for row in rows]
+
+    async def living(self, district_id: str, entity: Entity) -> int:
+        """See the port."""
+        return int(await self._driver.fetchval(_LIVING, district_id, entity))
 
     async def of_entity(
         self, district_id: str, entity: Entity, *, after: str, limit: int

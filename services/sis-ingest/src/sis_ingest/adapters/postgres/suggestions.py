@@ -1,6 +1,7 @@
 """Suggestions in PostgreSQL: in the caller's transaction, and read at the desk."""
 
 import uuid
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +11,7 @@ import asyncpg
 from roster_common.runtime.database import Database
 from sis_ingest.domain.entities import ENTITIES
 from sis_ingest.domain.match_keys import match_keys
-from sis_ingest.domain.suggestions import Alike, Suggestion, SuggestionState, alike
+from sis_ingest.domain.suggestions import MOST_NEAR, Alike, Suggestion, SuggestionState, alike
 
 _COLUMNS: Final = """suggestion_id::text, district_id, entity, one_id, other_id, rule, state,
     suggested_at, decided_by, decided_at"""
@@ -48,7 +49,8 @@ WHERE district_id = $1 AND entity = $2 AND one_id = $3 AND other_id = $4 AND sta
 """
 
 # Purpose: who is called as these people and was born on the same day. Rows: few. Index: primary
-# key, then resolved_record_name_key; only for those whose birth date is known.
+# key, then resolved_record_name_key; only for those whose birth date is known. Of a name and day
+# that many share no more are read than tell so.
 _BORN: Final = """coalesce(
     (SELECT d.data ->> 'birthDate' FROM sis_ingest.resolved_record d
      WHERE d.district_id = $1 AND d.entity = 'demographics' AND d.entity_id = {0}.entity_id),
@@ -67,7 +69,7 @@ CROSS JOIN LATERAL (
       AND o.entity_id <> me.entity_id AND {_BORN.format("o")} = me.born
       AND EXISTS (SELECT FROM sis_ingest.crosswalk c WHERE c.district_id = $1
                   AND c.entity_id = o.entity_id AND c.entity = 'user' AND c.valid_to IS NULL)
-    OFFSET 0) AS other
+    LIMIT {MOST_NEAR + 1}) AS other
 WHERE me.born IS NOT NULL
 """
 
@@ -115,10 +117,11 @@ class PostgresSuggestions:
     ) -> Sequence[Alike]:
         """See the port."""
         rows = await self._driver.fetch(_SAME, district_id, list(person_ids))
+        near = Counter(row["one_id"] for row in rows)
         return [
             alike("user", row["one_id"], row["other_id"], "same_name_and_birth_date")
             for row in rows
-            if _may_be_one(row["one"], row["other"])
+            if near[row["one_id"]] <= MOST_NEAR and _may_be_one(row["one"], row["other"])
         ]
 
     async def get(self, district_id: str, suggestion_id: str) -> Suggestion | None:

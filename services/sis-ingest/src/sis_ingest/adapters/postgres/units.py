@@ -55,6 +55,7 @@ _AFTER_COMMIT: Final = {
     "accept": "ingest.accept.after_commit",
     "apply": "ingest.apply.after_commit",
     "store_snapshot": "ingest.snapshot.recorded",
+    "link": "ingest.snapshot.linked",
     "snapshot_batch": "ingest.snapshot.after_batch",
     "pull_page": "ingest.pull.after_page",
     "pull_again": "ingest.pull.restart_saved",
@@ -143,7 +144,7 @@ class PostgresUnits:
         try:
             async with self._database.begin() as tx:
                 driver = await tx.driver()
-                if work == "stage":
+                if work in ("stage", "link"):
                     await driver.execute(_COMPARE)
                 yield PostgresUnit(
                     tx, driver, self._to_event, seal=self._seal, supplements=self._supplements

@@ -16,7 +16,7 @@ from sis_ingest.domain.match_keys import MatchKeys, match_keys
 from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import StagedRow
+from sis_ingest.domain.snapshots import Repeated, StagedRow
 
 # Purpose: the source records behind resolved ones. Rows: a few per key. Index: crosswalk_ours,
 # then the primary keys of crosswalk and source_record. Who comes back to an id has had it since
@@ -57,15 +57,36 @@ WHERE r.district_id = $1 AND r.entity = $2
   AND (r.state_id = ANY($3::text[]) OR r.local_id = ANY($4::text[]) OR r.email = ANY($5::text[]))
 """
 
-# Purpose: which records of a source live behind some of our ids. Rows: few. Index: as _VOICES.
+# Purpose: which records of a source live behind some of our ids; what was linked and is not
+# written yet does. Rows: few. Index: as _VOICES.
 _LIVE: Final = """
-SELECT c.entity_id, r.external_id
+SELECT c.entity_id, c.external_id
 FROM sis_ingest.crosswalk c
-JOIN sis_ingest.source_record r
+LEFT JOIN sis_ingest.source_record r
   ON r.district_id = $1 AND r.source_id = c.source_id AND r.entity = $4
- AND r.external_id = c.external_id AND NOT r.deleted
+ AND r.external_id = c.external_id
 WHERE c.district_id = $1 AND c.entity = $4 AND c.entity_id = ANY($3::text[])
-  AND c.source_id = $2 AND c.valid_to IS NULL
+  AND c.source_id = $2 AND c.valid_to IS NULL AND r.deleted IS NOT TRUE
+"""
+
+# Purpose: carry live source records over to the outside ids that replace theirs, until the source
+# words them anew; what stands there already stays. Rows: few. Index: primary key.
+_CARRY_OVER: Final = """
+INSERT INTO sis_ingest.source_record AS r
+    (district_id, source_id, entity, external_id, data, content_hash, occurred_at, deleted,
+     delivery_id)
+SELECT DISTINCT ON (o.entity, p.new_id)
+       $1, $2, o.entity, p.new_id, o.data, ''::bytea, o.occurred_at, false, $6::uuid
+FROM unnest($3::text[], $4::text[]) AS p(old_id, new_id)
+CROSS JOIN LATERAL (
+    SELECT entity, data, occurred_at FROM sis_ingest.source_record
+    WHERE district_id = $1 AND source_id = $2 AND entity = ANY($7::text[])
+      AND external_id = p.old_id AND NOT deleted OFFSET 0) AS o
+ORDER BY o.entity, p.new_id, o.occurred_at DESC
+ON CONFLICT (district_id, source_id, entity, external_id) DO UPDATE SET
+    data = excluded.data, occurred_at = excluded.occurred_at, deleted = false,
+    delivery_id = excluded.delivery_id
+WHERE r.data IS NULL AND r.occurred_at < $5
 """
 
 # Purpose: end the source records of outside ids that were replaced. Rows: few. Index: primary key.
@@ -90,15 +111,78 @@ WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND 
 ORDER BY s.external_id LIMIT $5
 """
 
-# Purpose: which records of a source a run leaves out. Rows: up to one per id. Index: primary key
-# of source_record, snapshot_row_matched.
+# Purpose: staged enrollments under new outside ids that say again, in our ids, what one that the
+# whole list lacks said; none where several do. Rows: one page. Hash joins over the source's
+# enrollments, and only where there are new ones.
+_ENROLLED: Final = """
+SELECT x.external_id, c.entity_id AS class_id, u.entity_id AS user_id, x.role,
+       count(*) OVER (PARTITION BY c.entity_id, u.entity_id, x.role) AS alike
+FROM {} AS x
+JOIN sis_ingest.crosswalk c ON c.district_id = $1 AND c.source_id = $3 AND c.entity = 'class'
+  AND c.external_id = x.class AND c.valid_to IS NULL
+JOIN sis_ingest.crosswalk u ON u.district_id = $1 AND u.source_id = $3 AND u.entity = 'user'
+  AND u.external_id = x.user AND u.valid_to IS NULL
+"""
+_SAID_OF_IT: Final = """d.data -> 'class' ->> 'sourcedId' AS class,
+       d.data -> 'user' ->> 'sourcedId' AS user, d.data ->> 'role' AS role"""
+_STAGED_ENROLLMENTS: Final = f"""(
+    SELECT s.external_id, {_SAID_OF_IT} FROM sis_ingest.snapshot_row s
+    CROSS JOIN LATERAL (SELECT s.data::jsonb AS data OFFSET 0) AS d
+    WHERE EXISTS (SELECT FROM sis_ingest.resolved_record
+                  WHERE district_id = $1 AND entity = 'enrollment')
+      AND s.district_id = $1 AND s.run_id = $2 AND s.entity = 'enrollment' AND s.differs
+      AND NOT s.deleted AND NOT EXISTS (
+        SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
+        AND r.entity = 'enrollment' AND r.external_id = s.external_id)
+      AND NOT EXISTS (
+        SELECT FROM sis_ingest.crosswalk k WHERE k.district_id = $1 AND k.source_id = $3
+        AND k.entity = 'enrollment' AND k.external_id = s.external_id AND k.valid_to IS NULL))"""
+_ABSENT_ENROLLMENTS: Final = f"""(
+    SELECT d.external_id, {_SAID_OF_IT} FROM sis_ingest.source_record d
+    WHERE EXISTS (SELECT FROM fresh)
+      AND d.district_id = $1 AND d.source_id = $3 AND d.entity = 'enrollment' AND NOT d.deleted
+      AND d.occurred_at < $4 AND NOT EXISTS (
+        SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+        AND s.entity = 'enrollment' AND s.external_id = d.external_id AND NOT s.deleted)
+      AND NOT EXISTS (
+        SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1 AND t.source_id = $3
+        AND t.entity = 'enrollment' AND t.as_of >= $4))"""
+_REPEATED_ENROLLMENTS: Final = f"""
+WITH fresh AS MATERIALIZED ({_ENROLLED.format(_STAGED_ENROLLMENTS)}),
+absent AS MATERIALIZED ({_ENROLLED.format(_ABSENT_ENROLLMENTS)})
+SELECT fresh.external_id AS new_id, absent.external_id AS old_id, k.entity_id
+FROM fresh JOIN absent USING (class_id, user_id, role)
+JOIN sis_ingest.crosswalk k ON k.district_id = $1 AND k.source_id = $3 AND k.entity = 'enrollment'
+  AND k.external_id = absent.external_id AND k.valid_to IS NULL
+WHERE fresh.alike = 1 AND absent.alike = 1
+LIMIT $5
+"""
+
+# Purpose: how many people a run named by another id. Rows: 1. The run's people are read once, only
+# where some were; index of the others: primary key of crosswalk, crosswalk_ours.
+_REKEYED: Final = """
+SELECT count(DISTINCT c.entity_id) FROM sis_ingest.snapshot_row s
+JOIN sis_ingest.crosswalk c ON c.district_id = $1 AND c.source_id = $3 AND c.entity = s.entity
+  AND c.external_id = s.external_id AND c.valid_to IS NULL AND c.valid_from >= $4
+WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = 'user' AND NOT s.deleted
+  AND EXISTS (
+    SELECT FROM sis_ingest.crosswalk o WHERE o.district_id = $1 AND o.source_id = $3
+    AND o.entity = s.entity AND o.entity_id = c.entity_id AND o.external_id <> s.external_id
+    AND o.valid_to IS NULL)
+"""
+
+# Purpose: which outside ids of a source a run leaves out. Rows: up to one per id. Index: primary
+# key of source_record, snapshot_row_matched.
 _ABSENT: Final = """
-SELECT r.external_id FROM sis_ingest.source_record r
-WHERE r.district_id = $1 AND r.source_id = $3 AND r.entity = $6
-  AND r.external_id = ANY($4::text[]) AND r.occurred_at < $5
-  AND NOT EXISTS (
-    SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
-    AND s.entity = $6 AND s.external_id = r.external_id AND NOT s.deleted)
+SELECT k.external_id FROM unnest($4::text[]) AS k(external_id)
+CROSS JOIN LATERAL (SELECT
+    EXISTS (SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1
+        AND r.source_id = $3 AND r.entity = $6 AND r.external_id = k.external_id
+        AND r.occurred_at >= $5) AS newer,
+    EXISTS (SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+        AND s.entity = $6 AND s.external_id = k.external_id AND NOT s.deleted) AS listed
+    OFFSET 0) AS found
+WHERE NOT found.newer AND NOT found.listed
   AND NOT EXISTS (
     SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1 AND t.source_id = $3
     AND t.entity = $6 AND t.as_of >= $5)
@@ -174,25 +258,21 @@ class PostgresVoices:
             found.setdefault(row["entity_id"], set()).add(row["external_id"])
         return {ours: frozenset(outside) for ours, outside in found.items()}
 
-    async def retire(
+    async def rekey(
         self,
         place: Place,
         space: Entity,
-        external_ids: Sequence[str],
+        replaced: Mapping[str, str],
         *,
         at: datetime,
         delivery_id: str,
     ) -> None:
         """See the port."""
-        await self._driver.execute(
-            _RETIRE,
-            place.district_id,
-            place.source_id,
-            list(external_ids),
-            at,
-            delivery_id,
-            [entity for entity in ENTITIES.values() if id_space(entity) == space],
-        )
+        old, where = list(replaced), (place.district_id, place.source_id)
+        entities = [entity for entity in ENTITIES.values() if id_space(entity) == space]
+        new = list(replaced.values())
+        await self._driver.execute(_CARRY_OVER, *where, old, new, at, delivery_id, entities)
+        await self._driver.execute(_RETIRE, *where, old, at, delivery_id, entities)
 
     async def staged_strangers(
         self, run: Run, space: Entity, *, after: str, limit: int
@@ -229,6 +309,23 @@ class PostgresVoices:
             space,
         )
         return frozenset(row["external_id"] for row in rows)
+
+    async def repeated_enrollments(self, run: Run, *, limit: int) -> Sequence[Repeated]:
+        """See the port."""
+        place = run.place
+        rows = await self._driver.fetch(
+            _REPEATED_ENROLLMENTS, place.district_id, run.run_id, place.source_id, run.as_of, limit
+        )
+        return [Repeated(*row) for row in rows]
+
+    async def rekeyed(self, run: Run) -> int:
+        """See the port."""
+        place = run.place
+        return int(
+            await self._driver.fetchval(
+                _REKEYED, place.district_id, run.run_id, place.source_id, run.started_at
+            )
+        )
 
     async def referring(
         self, district_id: str, space: Entity, entity_ids: Sequence[str]

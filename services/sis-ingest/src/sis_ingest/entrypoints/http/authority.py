@@ -26,6 +26,7 @@ _FAULTS: Final[Mapping[NotFlipped, tuple[int, str, str]]] = {
     "unknown_school": (404, "school", "There is no such school here"),
     "flip_waits": (409, "district", "Another change of authority waits or is under way"),
     "changed_meanwhile": (409, "district", "Authority changed while this was weighed"),
+    "hash_differs": (409, "itemsHash", "What would differ changed since it was looked at"),
 }
 
 
@@ -39,6 +40,8 @@ class OrderBody(BaseModel):
     district: Id
     school: Id | None = None
     source: Id | None
+    # What a dry run showed: with it, exactly that is done or nothing.
+    itemsHash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")  # noqa: N815 - wire name
 
 
 def authority_routes(
@@ -67,15 +70,10 @@ def authority_routes(
             subject=who.subject,
             correlation_id=current_correlation_id(),
             dry_run=dry_run,
+            items_hash=body.itemsHash,
         )
         if not isinstance(done, Flipped):
-            status, field, title = _FAULTS[done]
-            raise Problem(
-                status,
-                done,
-                title,
-                errors=[FieldError(field=field, message=done, location="body")],
-            )
+            raise _problem(done)
         return JSONResponse(_flipped_page(body, done))
 
     @router.get("/authority", summary="Which source speaks for which school")
@@ -101,6 +99,13 @@ def authority_routes(
         )
 
     return router
+
+
+def _problem(why: NotFlipped) -> Problem:
+    status, field, title = _FAULTS[why]
+    return Problem(
+        status, why, title, errors=[FieldError(field=field, message=why, location="body")]
+    )
 
 
 def _ruling_page(own: Ruling | None, default: Ruling | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.identity import Meaning
 from sis_ingest.entrypoints.http.snapshots import Gate
 from sis_ingest.ports import CrosswalkDesk
-from sis_ingest.usecases.decide_ids import Decided, Order
+from sis_ingest.usecases.decide_ids import Decided, Order, TooSilent
 from sis_ingest.usecases.merge import Merge, Pair
 from sis_ingest.usecases.split import Parting, Split
 from sis_ingest.usecases.undo import TouchedSince, Undo
@@ -36,6 +36,7 @@ _FAULTS: Final[Mapping[str, tuple[int, str, str]]] = {
     "means_another": (409, "means_another", "outside"),
     "nothing_left": (409, "nothing_left", "outside"),
     "is_an_undo": (409, "is_an_undo", "decisionId"),
+    "authority_differs": (409, "authority_differs", "merge"),
     "hash_differs": (409, "hash_differs", "itemsHash"),
 }
 
@@ -164,8 +165,12 @@ def order(items_hash: str | None, who: Operator, *, dry_run: bool) -> Order:
     )
 
 
-def answer(done: Decided | str, body: BaseModel, *, dry_run: bool) -> JSONResponse:
+def answer(done: Decided | TooSilent | str, body: BaseModel, *, dry_run: bool) -> JSONResponse:
     """What was asked and what became of it. Raises the problem that a refusal is."""
+    if isinstance(done, TooSilent):
+        counts = ", ".join(f"{count} {entity}" for entity, count in sorted(done.counts.items()))
+        told = f"Would fall silent: {counts}. Give the school to their source first"
+        raise problem(409, "would_silence", "merge", detail=told)
     if not isinstance(done, Decided):
         raise problem(*_FAULTS[done])
     asked = body.model_dump(mode="json", exclude={"itemsHash"})
@@ -197,12 +202,22 @@ def _decided_page(done: Decided, *, dry_run: bool) -> Mapping[str, Any]:
             for move in done.moves
         ],
         "count": len(done.touched),
+        "counts": _counts(done),
         "touched": [
             {"entity": one.entity, "id": one.entity_id, "action": one.action}
             for one in done.touched[:_MOST_TOLD]
         ],
         "correlationId": current_correlation_id(),
     }
+
+
+def _counts(done: Decided) -> Mapping[str, Mapping[str, int]]:
+    """How many, by action and entity."""
+    found: dict[str, dict[str, int]] = {}
+    for one in done.touched:
+        of_action = found.setdefault(one.action, {})
+        of_action[one.entity] = of_action.get(one.entity, 0) + 1
+    return found
 
 
 def _named(meanings: Sequence[Meaning]) -> str:

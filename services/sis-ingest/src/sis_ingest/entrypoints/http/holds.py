@@ -11,6 +11,7 @@ from roster_common.contracts.values import Text
 from roster_common.holds import Refused
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator
+from sis_ingest.domain.flips import Waiting
 from sis_ingest.domain.guards import Hold
 from sis_ingest.entrypoints.http.snapshots import Gate
 from sis_ingest.ports import HoldDesk
@@ -62,11 +63,13 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
             limit=limit,
             offset=offset,
         )
-        return JSONResponse({"total": total, "holds": [hold_page(hold) for hold in holds]})
+        pages = [hold_page(hold, await desk.flip(hold)) for hold in holds]
+        return JSONResponse({"total": total, "holds": pages})
 
     @router.get("/holds/{hold_id}", summary="One hold")
     async def one(hold_id: str, who: Annotated[Operator, Depends(viewer)]) -> JSONResponse:
-        return JSONResponse(hold_page(await _found(desk, hold_id, who)))
+        hold = await _found(desk, hold_id, who)
+        return JSONResponse(hold_page(hold, await desk.flip(hold)))
 
     @router.get("/holds/{hold_id}/items", summary="All that a hold keeps waiting, page by page")
     async def items(
@@ -81,10 +84,10 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
         """
         hold = await _found(desk, hold_id, who)
         ids = await desk.items(hold, limit=limit, offset=offset)
-        found = [{"id": one, "action": hold.operation} for one in ids]
-        return JSONResponse(
-            {"itemsHash": hold.decision.items_hash, "total": hold.count, "items": found}
-        )
+        flip = await desk.flip(hold)
+        found = [_item(one, hold) if flip is None else _difference(one) for one in ids]
+        total = hold.count if flip is None else flip.total
+        return JSONResponse({"itemsHash": hold.decision.items_hash, "total": total, "items": found})
 
     router.include_router(_decision_routes(decide, desk, approver))
     return router
@@ -121,8 +124,29 @@ async def _found(desk: HoldDesk, hold_id: str, who: Operator) -> Hold:
     return hold
 
 
-def hold_page(hold: Hold) -> Mapping[str, Any]:
-    """A hold as JSON: ids and counts, never content."""
+def _item(one: str | None, hold: Hold) -> Mapping[str, Any]:
+    return {"id": one, "action": hold.operation}
+
+
+def _difference(name: str | None) -> Mapping[str, Any]:
+    action, entity, one = (name or "//").split("/", 2)
+    return {"id": one, "action": action, "entity": entity}
+
+
+def _flip_page(flip: Waiting) -> Mapping[str, Any]:
+    order = flip.order
+    return {
+        "school": order.school_id or None,
+        "from": flip.speaks_today,
+        "to": flip.speaks_today if order.retells else order.source_id,
+        "retells": order.retells,
+        "counts": flip.counts,
+        "total": flip.total,
+    }
+
+
+def hold_page(hold: Hold, flip: Waiting | None = None) -> Mapping[str, Any]:
+    """A hold as JSON: ids and counts, never content. One of a `flip` says what it orders."""
     decision = hold.decision
     return {
         "holdId": hold.hold_id,
@@ -147,6 +171,7 @@ def hold_page(hold: Hold) -> Mapping[str, Any]:
         "runId": hold.run_id,
         "correlationId": hold.cause.correlation_id,
         "sample": list(hold.sample),
+        "flip": None if flip is None else _flip_page(flip),
     }
 
 

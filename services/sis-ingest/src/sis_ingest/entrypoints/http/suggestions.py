@@ -14,7 +14,6 @@ from sis_ingest.domain.suggestions import Suggestion
 from sis_ingest.entrypoints.http.crosswalk import DryRun, Id, ItemsHash, answer, order, problem
 from sis_ingest.entrypoints.http.snapshots import Gate
 from sis_ingest.ports import SuggestionDesk
-from sis_ingest.usecases.decide_ids import Decided
 from sis_ingest.usecases.decide_suggestion import DecideSuggestion
 
 MAX_PAGE: Final = 500
@@ -74,7 +73,7 @@ def suggestion_routes(
         done = await decide.confirm(
             found, keep=body.keep, order=order(body.itemsHash, who, dry_run=dry_run)
         )
-        if not isinstance(done, Decided):
+        if isinstance(done, str) and done in _FAULTS:
             status, field = _FAULTS[done]
             raise problem(status, done, field)
         return answer(done, body, dry_run=dry_run)
