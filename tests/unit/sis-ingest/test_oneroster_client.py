@@ -7,7 +7,9 @@ import orjson
 import pytest
 
 from sis_ingest.oneroster.client import OneRosterClient, Provider
-from sis_ingest.ports.pulls import Answer
+from sis_ingest.ports.pulls import Access, Answer, PullSpec
+from sis_ingest.sources.infinite_campus.spec import SPEC as CAMPUS
+from sis_ingest.sources.oneroster_rest.spec import SPEC as REST
 
 NOW = datetime(2026, 9, 1, 3, tzinfo=UTC)
 
@@ -17,6 +19,7 @@ class Answers:
 
     def __init__(self, **headers: str) -> None:
         self._headers = headers
+        self.queries: list[Mapping[str, str]] = []
 
     async def send(
         self,
@@ -27,6 +30,7 @@ class Answers:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
+        self.queries.append(query or {})
         offset = int((query or {})["offset"])
         orgs = [{"sourcedId": str(n)} for n in range(5)][offset : offset + 2]
         return Answer(status=200, headers=self._headers, body=orjson.dumps({"orgs": orgs}))
@@ -65,3 +69,14 @@ async def test_the_mark_is_a_little_before_the_clock_that_is_behind(date: str, m
     begun = await OneRosterClient(provider, Answers(date=date)).begin(None, NOW)
 
     assert begun.mark == mark
+
+
+@pytest.mark.parametrize("pull", [REST.pull, CAMPUS.pull])
+async def test_a_delta_of_1_1_reads_all_orgs_on_which_administrators_hang(pull: PullSpec) -> None:
+    options = {"version": "1.1", "appName": "homeroom"}
+    access = Access(base_url="", client_id="c", page_size=10, options=options)
+    answers = Answers()
+
+    await pull.connect(access, answers).page("orgs", None, "2026-09-01T00:00:00.000Z")
+
+    assert "filter" not in answers.queries[0]

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sis_ingest.ports.pulls import Access, Answer, SourceAway, SourceRefused
+from sis_ingest.ports.pulls import Access, Answer, SinceRefused, SourceAway, SourceRefused
 from sis_ingest.sources.powerschool.client import PowerSchoolClient
 
 ACCESS = Access(base_url="https://ps.example", client_id="c", page_size=40)
@@ -84,6 +84,19 @@ async def test_a_section_whose_seats_do_not_show_leaves_the_seats_not_whole() ->
     page = await PowerSchoolClient(ACCESS, Told(short)).page("section_enrollments", None, None)
 
     assert page.fault == "count_disagrees"
+
+
+@pytest.mark.parametrize("body", [{}, {"$dataversion": None}, {"$dataversion": "soon"}])
+async def test_an_answer_without_a_version_is_no_mark(body: dict[str, Any]) -> None:
+    client = PowerSchoolClient(ACCESS, Told(district(**{"/ws/dataversion/homeroom/7": body})))
+
+    with pytest.raises(SourceAway):
+        await client.begin("7", NOW)
+
+
+async def test_a_version_that_the_source_does_not_know_is_told_apart() -> None:
+    with pytest.raises(SinceRefused):
+        await PowerSchoolClient(ACCESS, Told(district())).begin("7", NOW)
 
 
 def changed(*numbers: int) -> dict[str, Any]:

@@ -115,3 +115,21 @@ def test_a_delta_in_which_nothing_changed_moves_the_mark() -> None:
 
     assert faults(delta(users=nothing)) == {}
     assert next_mark(delta(users=nothing)) == "now"
+
+
+def test_a_revision_that_moves_at_the_last_try_leaves_a_section_that_is_not_whole() -> None:
+    first = after_page(Section(cursor=None), page(1, more=True, revision="a"), size=0)
+
+    last = after_page(first, page(1, revision="b"), size=0, again=False)
+
+    assert (last.done, last.items, last.fault) == (True, 2, "revision_moved")
+    assert not last.whole
+
+
+def test_a_page_of_a_repeating_section_may_say_what_the_one_before_said() -> None:
+    said = page(2, more=True)
+    section = after_page(Section(cursor=None), said, size=0, repeating=True)
+
+    section = after_page(section, said, size=0, repeating=True)
+
+    assert (section.items, section.fault) == (4, None)

@@ -374,3 +374,17 @@ async def test_a_hint_that_was_accepted_is_followed_after_a_kill(
         await puller.ingest.settled()
 
         assert "student-1" in await people(puller)
+
+
+async def test_a_version_that_powerschool_knows_no_more_makes_the_pull_a_full_one(
+    school: Emulator, url: str, tmp_path: Path
+) -> None:
+    async with pulling(url, tmp_path, powerschool_source(school)) as puller:
+        await puller.pull()
+        await puller.ingest.pool.execute("UPDATE sis_ingest.pull SET mark = 'None'")
+
+        report = await puller.pull("delta")
+
+        assert (report["pull"]["mode"], report["pull"]["since"]) == ("full", None)
+        assert await people(puller) == office(school)
+        assert (await puller.pull("delta"))["pull"]["mode"] == "delta"

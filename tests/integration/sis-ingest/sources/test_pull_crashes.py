@@ -21,7 +21,7 @@ PEOPLE = ("students", "staff", "contacts")
 @pytest.fixture
 def sis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     folder = tmp_path_factory.mktemp("sis")
-    with emulator("oneroster", "--students", "40", folder=folder) as running:
+    with emulator("oneroster", "--revision-headers", "--students", "40", folder=folder) as running:
         yield running
 
 
@@ -84,3 +84,41 @@ async def test_a_pull_cut_off_goes_on_where_it_was_and_becomes_one_run(
     pages = sum(one["pages"] for one in json.loads(pull["sections"]).values())
     # Beside pages: one look at orgs, and one whether demographics are offered.
     assert 0 <= sis.evidence()["pagesServed"] - pages - 2 <= again
+
+
+@pytest.mark.parametrize("lost", ["the restart's moment", "a file"])
+async def test_a_pull_whose_pages_are_gone_begins_again(
+    sis: Emulator, url: str, tmp_path: Path, lost: str
+) -> None:
+    """The power cut in small: cursors are kept, pages are not."""
+    if lost == "a file":
+        failpoint = "ingest.pull.after_page@25"
+    else:
+        failpoint = "ingest.pull.restart_saved"
+        sis.fault("new_revision", path="/enrollments", after=2)
+    doomed = start(
+        url,
+        tmp_path,
+        sis,
+        HOMEROOM_FAILPOINT=failpoint,
+        HOMEROOM_FAILPOINT_FILE=str(tmp_path / "hit"),
+    )
+    assert await exits(doomed) == -9
+    for file in (tmp_path / "data" / "pulls").glob("*/users.ndjson"):
+        file.unlink()
+    program = start(url, tmp_path, sis)
+    pool = await asyncpg.create_pool(url, min_size=1, max_size=1)
+
+    async def done() -> bool:
+        return await pool.fetchval("SELECT count(*) FROM sis_ingest.run WHERE state = 'completed'")
+
+    await eventually(done, within_s=60, what="the pull is imported")
+    program.kill()
+
+    (pull,) = await pool.fetch("SELECT * FROM sis_ingest.pull")
+    people = await pool.fetch(
+        "SELECT external_id FROM sis_ingest.source_record WHERE entity = 'user' AND NOT deleted"
+    )
+    await pool.close()
+    assert (pull["state"], pull["restarts"]) == ("completed", 1)
+    assert {row["external_id"] for row in people} == sourced_ids(sis, "oneRoster", *PEOPLE)

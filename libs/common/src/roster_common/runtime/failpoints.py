@@ -38,6 +38,7 @@ FAILPOINTS = frozenset(
         "ingest.snapshot.after_batch",
         "ingest.pull.page_synced",
         "ingest.pull.after_page",
+        "ingest.pull.restart_saved",
         "ingest.pull.after_hand_over",
         "ingest.release.before_commit",
         "ingest.release.after_batch",

@@ -65,6 +65,16 @@ class DiskPullFiles:
         """See the port. Names that are none of ours are left alone."""
         return await asyncio.to_thread(self._kept)
 
+    async def hold(self, pull_id: str, sizes: Mapping[str, int]) -> bool:
+        """See the port."""
+        return await asyncio.to_thread(self._hold, self._folder / pull_id, sizes)
+
+    def _hold(self, folder: Path, sizes: Mapping[str, int]) -> bool:
+        files = {name: folder / f"{name}.ndjson" for name, size in sizes.items() if size}
+        return all(
+            file.is_file() and file.stat().st_size >= sizes[name] for name, file in files.items()
+        )
+
     def _kept(self) -> Sequence[str]:
         if not self._folder.is_dir():
             return ()
@@ -73,7 +83,9 @@ class DiskPullFiles:
     def _append(self, pull_id: str, section: str, items: Sequence[Item], at: int) -> int:
         folder = self._folder / pull_id
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{section}.ndjson").open("ab") as file:
+        target = folder / f"{section}.ndjson"
+        new = not target.exists()
+        with target.open("ab") as file:
             file.truncate(at)
             file.seek(at)
             for item in items:
@@ -81,8 +93,20 @@ class DiskPullFiles:
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
+        if new:
+            for holding in (folder, self._folder, self._folder.parent):
+                _sync_names(holding)
         failpoint("ingest.pull.page_synced")
         return size
+
+
+def _sync_names(folder: Path) -> None:
+    """A synced file is lost in a power cut while its name is not on disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _pack(target: Path, sizes: Mapping[str, int], manifest: Mapping[str, Any]) -> None:

@@ -18,8 +18,10 @@ from sis_ingest.domain.schedule import PullMode
 
 PullState: TypeAlias = Literal["waiting", "running", "completed", "failed"]
 
-# Changes of revision under a pull that are answered by reading everything again.
+# How often a pull is read from its beginning again; then what comes is kept, and is not whole.
 MAX_RESTARTS: Final = 3
+# A pull taken up again later than this is begun again: its pages would be of two days.
+MAX_AGE: Final = timedelta(hours=6)
 # More than any section has: a source that never ends one is not read for ever.
 MAX_PAGES: Final = 200_000
 _DIGEST_BYTES: Final = 8
@@ -134,16 +136,22 @@ class RevisionMoved(Exception):
     """The source changed under the pull: what was read belongs to two states."""
 
 
-def after_page(section: Section, page: Page, *, size: int) -> Section:
-    """The section once a page of it is on disk. Raises `RevisionMoved`.
+def after_page(
+    section: Section, page: Page, *, size: int, again: bool = True, repeating: bool = False
+) -> Section:
+    """The section once a page of it is on disk.
+
+    Raises `RevisionMoved` if it may be read `again`; else the move is a fault of the section.
 
     A page that says what the one before said is none: a source that heeds no cursor would say it
-    for ever. It ends the section and counts nothing.
+    for ever. It ends the section and counts nothing, unless the section is a `repeating` one.
     """
     if section.pages and page.revision != section.revision:
-        raise RevisionMoved
+        if again:
+            raise RevisionMoved
+        page = replace(page, fault="revision_moved")
     digest = _digest(page)
-    if page.items and digest == section.digest:
+    if page.items and digest == section.digest and not repeating:
         return replace(section, cursor=None, done=True, fault="repeated_page")
     read = replace(
         section,
@@ -159,6 +167,11 @@ def after_page(section: Section, page: Page, *, size: int) -> Section:
     if read.pages >= MAX_PAGES and not read.done:
         return replace(read, cursor=None, done=True, fault="too_many_pages")
     return replace(read, fault=_fault(section, read) or page.fault)
+
+
+def may_restart(pull: Pull) -> bool:
+    """Whether the pull may be read from its beginning once more."""
+    return pull.restarts < MAX_RESTARTS
 
 
 def _digest(page: Page) -> str:

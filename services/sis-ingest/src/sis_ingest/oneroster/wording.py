@@ -16,10 +16,13 @@ from sis_ingest.ports.pulls import Fact, Item, Piece, Sections
 
 _GONE: Final = {"active": False, "tobedeleted": True, "inactive": True, "": False}
 # 1.1 knows one administrator; 1.2 asks where. The type of the org decides.
+_ADMINISTRATOR: Final = "administrator"
 _ADMINISTRATOR_AT: Final = {"school": "siteAdministrator", "district": "districtAdministrator"}
 _ANY_ADMINISTRATOR: Final = "siteAdministrator"
 # 1.1 has eight roles in a class, 1.2 four; the others live on as extensions of the open list.
 _ONLY_IN_1_1: Final = frozenset({"aide", "guardian", "parent", "relative"})
+# What of its orgs decides an administrator's role; with it, a change there is one of the user.
+_ORG_TYPES: Final = "orgTypes"
 # Lists that some providers send as one text, as the CSV binding writes them.
 _LISTS: Final = frozenset({"grades", "subjects", "subjectCodes", "periods"})
 ENTITIES: Final[Mapping[Entity, tuple[str, ...]]] = {
@@ -46,7 +49,7 @@ class OneRosterWording:
     def pieces(self, entity: Entity, section: str, item: Item) -> Iterable[Piece]:
         """See the port."""
         del entity, section
-        return (Piece(external_id=sourced_id(item), content=item),)
+        return (Piece(external_id=sourced_id(item), content=self.placed(item)),)
 
     def read(self, entity: Entity, section: str, piece: Piece) -> Fact:
         """See the port."""
@@ -57,6 +60,7 @@ class OneRosterWording:
         body["sourcedId"] = piece.external_id
         body.pop("status", None)
         body.pop("dateLastModified", None)
+        body.pop(_ORG_TYPES, None)
         for name in _LISTS & body.keys():
             body[name] = _texts(body[name])
         if entity == "user":
@@ -77,6 +81,14 @@ class OneRosterWording:
             raise
         return Fact(record=record, deleted=gone)
 
+    def placed(self, item: Item) -> Item:
+        """An administrator of 1.1 with the types of their orgs; any other item as it is."""
+        orgs = item.get("orgs")
+        if item.get("role") != _ADMINISTRATOR or not isinstance(orgs, list):
+            return item
+        ids = [sourced_id(org) for org in orgs if isinstance(org, dict)]
+        return {**item, _ORG_TYPES: [self._org_types.get(one) for one in ids]}
+
     def roles_of(self, user: Item) -> list[Item]:
         """What a user of 1.1 is: one role at some orgs, primary at every one of them."""
         return [
@@ -96,7 +108,7 @@ class OneRosterWording:
         body.pop("orgs", None)
 
     def _role_at(self, role: object, org: str) -> object:
-        if role != "administrator":
+        if role != _ADMINISTRATOR:
             return role
         return _ADMINISTRATOR_AT.get(self._org_types.get(org, ""), _ANY_ADMINISTRATOR)
 

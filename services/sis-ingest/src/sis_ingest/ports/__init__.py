@@ -300,6 +300,7 @@ Work: TypeAlias = Literal[
     "purge",
     "replay",
     "pull_page",
+    "pull_again",
     "hand_over",
 ]
 

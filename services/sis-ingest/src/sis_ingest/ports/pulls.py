@@ -41,6 +41,10 @@ class SourceRefused(Invalid):
     """The source answered, and said no: asking again changes nothing until somebody acts."""
 
 
+class SinceRefused(SourceRefused):
+    """The source knows nothing of the mark from which a delta was to begin."""
+
+
 # Who we are there was refused, not what we asked for: once access is put right all can be read.
 ACCESS_REFUSED: Final = frozenset({"unauthorized", "forbidden", "token_refused"})
 
@@ -99,7 +103,10 @@ class PullClient(Protocol):
     """Speaks one kind of source's own interface, through `Calls`."""
 
     async def begin(self, since: str | None, now: datetime) -> Begun:
-        """What to read: everything, or what changed after the mark `since`."""
+        """What to read: everything, or what changed after the mark `since`.
+
+        Raises `SinceRefused`, `SourceAway` or `SourceRefused`.
+        """
         ...
 
     async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
@@ -226,6 +233,10 @@ class PullFiles(Protocol):
 
     async def kept(self) -> Sequence[str]:
         """Ids of pulls that have pages here."""
+        ...
+
+    async def hold(self, pull_id: str, sizes: Mapping[str, int]) -> bool:
+        """Whether of each section at least so many bytes are here."""
         ...
 
 

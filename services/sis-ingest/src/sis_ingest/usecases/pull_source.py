@@ -9,19 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from sis_ingest.domain.pulls import (
+    MAX_AGE,
     MAX_FAILURES,
-    MAX_RESTARTS,
     Pull,
     RevisionMoved,
     Section,
     after_page,
     faults,
+    may_restart,
     next_mark,
     whole,
 )
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports import Clock, Ids, SnapshotFiles, Units
-from sis_ingest.ports.pulls import PullFiles, Pulling, SourceAway, SourceRefused
+from sis_ingest.ports.pulls import PullFiles, Pulling, SinceRefused, SourceAway, SourceRefused
 
 _NO_LIMIT: Final = 2**62
 
@@ -47,8 +48,6 @@ class PullSource:
             await self._read(reading)
         except SourceRefused as refused:
             return await self._end(reading.pull, reason=refused.reason)
-        except RevisionMoved:
-            return await self._end(reading.pull, reason="revision_moved")
         except SourceAway as away:
             failed = replace(reading.pull, failures=reading.pull.failures + 1, reason=away.reason)
             if failed.failures >= MAX_FAILURES:
@@ -58,23 +57,24 @@ class PullSource:
         return await self._hand_over(reading.pull)
 
     async def _read(self, reading: "_Reading") -> None:
+        if reading.pull.sections and not await self._may_go_on(reading.pull):
+            reading.pull = await self._from_the_beginning(reading.pull)
         while True:
             reading.pull = await self._started(reading.pulling, reading.pull)
             try:
                 return await reading.all()
             except RevisionMoved:
-                if reading.pull.restarts >= MAX_RESTARTS:
-                    raise
-                await self.pages.drop(reading.pull.pull_id)
-                reading.pull = replace(
-                    reading.pull, sections={}, restarts=reading.pull.restarts + 1
-                )
+                reading.pull = await self._from_the_beginning(reading.pull)
 
     async def _started(self, pulling: Pulling, pull: Pull) -> Pull:
         if pull.sections:
             return pull
         now = self.clock.now()
-        begun = await pulling.client.begin(pull.since, now)
+        try:
+            begun = await pulling.client.begin(pull.since, now)
+        except SinceRefused:
+            pull = replace(pull, mode="full", since=None)
+            begun = await pulling.client.begin(None, now)
         started = replace(
             pull,
             state="running",
@@ -84,6 +84,24 @@ class PullSource:
         )
         await self._save(started)
         return started
+
+    async def _may_go_on(self, pull: Pull) -> bool:
+        """Raises `SourceRefused` when pages are lost again and again."""
+        old = pull.started_at is not None and self.clock.now() - pull.started_at > MAX_AGE
+        sizes = {name: section.size for name, section in pull.sections.items()}
+        if await self.pages.hold(pull.pull_id, sizes):
+            return not (old and may_restart(pull))
+        if not may_restart(pull):
+            raise SourceRefused("pages_lost")
+        return False
+
+    async def _from_the_beginning(self, pull: Pull) -> Pull:
+        """Cursors are forgotten before their pages: one without its page leads nowhere."""
+        again = replace(pull, sections={}, restarts=pull.restarts + 1)
+        async with self.units.begin("pull_again") as unit:
+            await unit.pulls.save(again)
+        await self.pages.drop(pull.pull_id)
+        return again
 
     async def _hand_over(self, pull: Pull) -> Pull:
         """The pages as one raw file, and in one transaction its run and the end of the pull."""
@@ -168,7 +186,13 @@ class _Reading:
         section = self.pull.sections[name]
         while not section.done:
             page = await self.pulling.client.page(name, section.cursor, self.pull.since)
-            moved = after_page(section, page, size=section.size)
+            moved = after_page(
+                section,
+                page,
+                size=section.size,
+                again=may_restart(self.pull),
+                repeating=name in self.pulling.spec.repeating,
+            )
             items = page.items if moved.pages > section.pages else ()
             async with self._saving:
                 size = await self._pages.append(self.pull.pull_id, name, items, at=section.size)

@@ -26,7 +26,8 @@ RETURNING pull_id
 # Purpose: overwrite what moves. Rows: 1. Index: primary key.
 _SAVE: Final = """
 UPDATE sis_ingest.pull SET state = $3, mark = $4, started_at = $5, finished_at = $6,
-    failures = $7, restarts = $8, reason = $9, run_id = $10, sections = $11::jsonb
+    failures = $7, restarts = $8, reason = $9, run_id = $10, sections = $11::jsonb,
+    mode = $12, since = $13
 WHERE district_id = $1 AND pull_id = $2
 """
 
@@ -150,6 +151,8 @@ class PostgresPulls:
             pull.reason,
             pull.run_id,
             orjson.dumps({name: asdict(one) for name, one in pull.sections.items()}).decode(),
+            pull.mode,
+            pull.since,
         )
 
     async def open_of(self, pull_ids: Sequence[str]) -> frozenset[str]:

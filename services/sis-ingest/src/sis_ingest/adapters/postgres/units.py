@@ -58,6 +58,7 @@ _AFTER_COMMIT: Final = {
     "link": "ingest.snapshot.linked",
     "snapshot_batch": "ingest.snapshot.after_batch",
     "pull_page": "ingest.pull.after_page",
+    "pull_again": "ingest.pull.restart_saved",
     "hand_over": "ingest.pull.after_hand_over",
     "release": "ingest.release.after_batch",
     "replay": "ingest.replay.after_batch",

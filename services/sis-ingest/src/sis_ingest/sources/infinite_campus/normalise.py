@@ -51,9 +51,10 @@ class CampusWording:
         person = self._person(outside) if entity in self._several else outside
         places = self._several.get(entity, {}).get(person)
         if places is None:
-            yield Piece(external_id=person, content=item)
+            yield Piece(external_id=person, content=self._oneroster.placed(item))
         elif next(iter(places)) == (section, outside):
-            yield Piece(external_id=person, content={_PLACES: list(places.values())})
+            several = [self._oneroster.placed(place) for place in places.values()]
+            yield Piece(external_id=person, content={_PLACES: several})
 
     def read(self, entity: Entity, section: str, piece: Piece) -> Fact:
         """See the port."""

@@ -26,8 +26,9 @@ def _connect(access: Access, calls: Calls) -> PullClient:
             "orgs", "academicSessions", "courses", "classes", *people, "demographics",
             "enrollments",
         ),
-        # Of a person with several users one alone may have changed; half a person is none.
-        always_whole=frozenset(PEOPLE) if _roles_apart(access) else frozenset(),
+        # Of a person with several users one alone may have changed; half a person is none. What an
+        # administrator is depends on the org.
+        always_whole=frozenset({"orgs", *PEOPLE}) if _roles_apart(access) else frozenset(),
     )  # fmt: skip
     return OneRosterClient(provider, calls)
 

@@ -16,7 +16,13 @@ _PATHS: Final = {"1.1": "/ims/oneroster/v1p1", "1.2": "/ims/oneroster/rostering/
 
 def _connect(access: Access, calls: Calls) -> PullClient:
     path = access.options.get("path") or _PATHS[_version(access)]
-    return OneRosterClient(Provider(path=path, page_size=access.page_size), calls)
+    provider = Provider(
+        path=path,
+        page_size=access.page_size,
+        # What an administrator is depends on the org, which may not have changed.
+        always_whole=frozenset({"orgs"}) if _version(access) == "1.1" else frozenset(),
+    )
+    return OneRosterClient(provider, calls)
 
 
 def _scope(access: Access) -> str:

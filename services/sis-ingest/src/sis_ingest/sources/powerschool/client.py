@@ -15,6 +15,7 @@ from sis_ingest.ports.pulls import (
     Calls,
     Finding,
     Item,
+    SinceRefused,
     SourceAway,
     SourceRefused,
 )
@@ -146,10 +147,13 @@ class PowerSchoolClient:
         """(the version now, DCIDs by section); no version where the plugin has no subscription."""
         try:
             body = await self._rest.get(f"/ws/dataversion/{self._application}/{version}")
-        except SourceRefused:
+        except SourceRefused as error:
             if version == "0":
                 return None, {}
-            raise
+            raise SinceRefused(error.reason, field=error.field) from error
+        now = str(body.get("$dataversion"))
+        if not (now.isascii() and now.isdigit()):
+            raise SourceAway("unreadable_answer")
         found: dict[str, set[str]] = {name: set() for name in RESOURCES}
         for table, number in _rows(body.get("tables")):
             section = _TABLES.get(table.upper())
@@ -158,7 +162,7 @@ class PowerSchoolClient:
             if not number.isascii() or not number.isdigit():
                 raise SourceAway("unreadable_answer")
             found[section].add(number)
-        return str(body.get("$dataversion")), {k: sorted(v, key=int) for k, v in found.items()}
+        return now, {k: sorted(v, key=int) for k, v in found.items()}
 
     async def _delta_page(self, section: str, cursor: str | None, since: str) -> Page:
         """Items after the cursor's. After a restart the source is asked again what has changed.
