@@ -92,7 +92,7 @@ async def test_what_is_older_than_30_days_is_forgotten_but_for_ids_times_and_out
     assert [file.stem for file in files(tmp_path)] == [young]
 
 
-async def test_what_waits_or_stands_behind_an_open_hold_is_kept_however_old_it_is(
+async def test_what_stands_behind_a_hold_is_kept_and_what_waits_for_no_source_is_refused(
     ingest_url: str, tmp_path: Path
 ) -> None:
     async with running_ingest(ingest_url, tmp_path) as ingest:
@@ -115,7 +115,7 @@ async def test_what_waits_or_stands_behind_an_open_hold_is_kept_however_old_it_i
         )
 
     assert found == {
-        "m1": ("waiting", True, False),
+        "m1": ("refused", False, True),
         "m2": ("applied", False, True),
         "file": ("applied", False, False),
     }

@@ -232,7 +232,7 @@ def _add_snapshots(
         ),
     )
     keep = timedelta(days=settings.raw_retention_days)
-    purge = PurgeRaw(units=units, files=files, clock=runtime.clock, keep=keep)
+    purge = PurgeRaw(units=units, sources=sources, files=files, clock=runtime.clock, keep=keep)
     pulls = PurgePulls(
         units=units,
         pages=DiskPullFiles(settings.data_dir / "pulls"),

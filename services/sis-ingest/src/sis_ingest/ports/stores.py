@@ -66,6 +66,12 @@ class Raw(Protocol):
         """Forgets the oldest bodies of webhooks that came `before`; how many."""
         ...
 
+    async def refuse_orphans(
+        self, *, before: datetime, now: datetime, sources: Sequence[str]
+    ) -> None:
+        """Refuses webhooks that came `before` and still wait for a source that is none of these."""
+        ...
+
     async def due_files(self, *, before: datetime, limit: int) -> Sequence[RawFile]:
         """The oldest files that came `before`; no other unit takes them until this one ends."""
         ...

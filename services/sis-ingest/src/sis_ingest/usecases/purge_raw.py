@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sis_ingest.ports import Clock, SnapshotFiles, Units
+from sis_ingest.ports import Clock, SnapshotFiles, Sources, Units
 
 STEP: Final = 200
 # A file without a run is being uploaded, or its process died between file and row.
@@ -25,9 +25,12 @@ class Purged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurgeRaw:
-    """Forgets raw bytes that are older than `keep`. What waits is kept however old it is."""
+    """Forgets raw bytes that are older than `keep`. What waits is kept however old it is, unless
+    its source was taken out of the settings: then it is refused.
+    """
 
     units: Units
+    sources: Sources
     files: SnapshotFiles
     clock: Clock
     keep: timedelta
@@ -39,6 +42,13 @@ class PurgeRaw:
         )
 
     async def _bodies(self) -> int:
+        now = self.clock.now()
+        async with self.units.begin("purge") as unit:
+            await unit.raw.refuse_orphans(
+                before=now - self.keep,
+                now=now,
+                sources=[source.place.source_id for source in self.sources.all()],
+            )
         done, step = 0, STEP
         while step == STEP:
             now = self.clock.now()

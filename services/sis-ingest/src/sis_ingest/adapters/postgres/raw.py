@@ -28,6 +28,14 @@ WHERE (district_id, delivery_id) IN (
     ORDER BY d.received_at LIMIT $3 FOR UPDATE SKIP LOCKED)
 """
 
+# Purpose: refuse webhooks that nobody will ever read, because their source is configured no more.
+# Rows: few. Index: delivery_waiting.
+# house: no-district — time is over for every district alike
+_REFUSE_ORPHANS: Final = """
+UPDATE sis_ingest.delivery SET state = 'refused', reason = 'unknown_source', applied_at = $2
+WHERE state = 'waiting' AND kind = 'webhook' AND received_at < $1 AND source_id <> ALL($3::text[])
+"""
+
 # Purpose: files whose time is over, locked. Rows: up to the step. Indexes: delivery_raw,
 # run_delivery. A run that goes over the file again needs it.
 # house: no-district — time is over for every district alike
@@ -64,6 +72,12 @@ class PostgresRaw:
         """See the port."""
         status = await self._driver.execute(_PURGE_BODIES, before, now, limit)
         return int(status.rpartition(" ")[2])
+
+    async def refuse_orphans(
+        self, *, before: datetime, now: datetime, sources: Sequence[str]
+    ) -> None:
+        """See the port."""
+        await self._driver.execute(_REFUSE_ORPHANS, before, now, list(sources))
 
     async def due_files(self, *, before: datetime, limit: int) -> Sequence[RawFile]:
         """See the port."""
