@@ -10,7 +10,9 @@ async def test_an_erased_person_leaves_no_name_behind_and_comes_back_to_the_same
     world, a_person, an_event
 ):
     program = world.start()
-    await world.tell(an_event(a_person("p1")), an_event(a_person("p2", given_name="Zoe")))
+    # A name that no id in hexadecimal can hold by chance.
+    first = a_person("p1", given_name="Ayla")
+    await world.tell(an_event(first), an_event(a_person("p2", given_name="Zoe")))
     before = await eventually(lambda: world.user("p1"))
     await eventually(world.settled)
 
@@ -22,7 +24,7 @@ async def test_an_erased_person_leaves_no_name_behind_and_comes_back_to_the_same
     await eventually(world.settled)
 
     assert await _texts(world, "alovelace") == []
-    assert await _texts(world, "ada") == []
+    assert await _texts(world, "ayla") == []
     assert await world.events("safety") != []
     drift = [name for name, _ in await world.events() if "drift" in name]
     assert drift == []

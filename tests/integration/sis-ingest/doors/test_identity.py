@@ -245,7 +245,8 @@ async def test_orgs_merge_too_and_all_that_belongs_to_them_follows(ingest: Inges
     )
 
     assert [(t["entity"], t["id"]) for t in answer.json()["touched"]] == [
-        ("user", "u1"), ("org", "s-2"),
+        # What ends is named first.
+        ("org", "s-2"), ("user", "u1"),
     ]  # fmt: skip
     school = await ingest.value(
         "SELECT data->'roles'->0->'org'->>'sourcedId' FROM sis_ingest.resolved_record"

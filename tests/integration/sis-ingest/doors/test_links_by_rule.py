@@ -65,8 +65,9 @@ async def test_in_whatever_order_they_come_references_become_the_known_ones(
     ingest: Ingest,
 ) -> None:
     await tell(ingest, world("a"), "sis")
-    backwards = dict(reversed(world("b").items()))
-    await tell(ingest, backwards, "sis-2")
+    # One by one: what comes in one batch is looked at together.
+    for collection, record in reversed(world("b").items()):
+        await tell(ingest, {collection: record}, "sis-2")
 
     found = await meanings(ingest, "sis-2")
     assert (found["b-school"], found["b-term"]) == ("a-school", "a-term")
