@@ -32,7 +32,7 @@ class Emulated:
         pull: dict[str, object] = {
             "clientId": self.told["clientId"],
             "clientSecret": self.told["clientSecret"],
-            "concurrency": 2,
+            "concurrency": 4,
         }
         if self.face == "powerschool":
             callback = f"{local_url(port)}/webhooks/{source_id}"
