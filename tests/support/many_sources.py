@@ -67,7 +67,8 @@ def record(source: str, key: Key, saying: Saying) -> Record:
             whom = {"user": person, "class": group, "school": place}
             return {**own, **whom, "role": "student", "beginDate": words}
         case _:
-            return {**own, "title": words, "courseCode": "ART", "org": place}
+            # A code that two sources share would make their courses one (ADR 0014).
+            return {**own, "title": words, "courseCode": own["sourcedId"], "org": place}
 
 
 def words(found: Mapping[str, Any]) -> str:

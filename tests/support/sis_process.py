@@ -67,14 +67,18 @@ class Installation:
         self.programs.append(program)
         return program
 
-    def start_doomed(self, failpoint: str, marker: Path) -> Program:
-        """A process that kills itself at a fail point, started; the file proves that it did."""
+    def start_doomed(self, failpoint: str, marker: Path, *, at_once: bool = False) -> Program:
+        """A process that kills itself at a fail point, ready; the file proves that it did.
+
+        `at_once`: it may reach the point before it is ready, so nobody waits for that.
+        """
         env = {
             **environment(self.database_url, self.folder),
             "HOMEROOM_FAILPOINT": failpoint,
             "HOMEROOM_FAILPOINT_FILE": str(marker),
         }
-        program = start_service("sis_ingest", folder=self.folder, env=env)
+        start = start_program if at_once else start_service
+        program = start("sis_ingest", folder=self.folder, env=env)
         self.programs.append(program)
         return program
 

@@ -221,7 +221,7 @@ async def test_a_purge_cut_off_between_the_file_and_its_row_is_told_after_a_rest
         " WHERE district_id = $1",
         place.district,
     )
-    installation.start_doomed("ingest.purge.before_commit@2", marker)
+    installation.start_doomed("ingest.purge.before_commit@2", marker, at_once=True)
     await crash(installation, marker)
     purged = "SELECT purged_at FROM sis_ingest.delivery WHERE district_id = $1"
     assert await place.database.fetchval(purged, place.district) is None
