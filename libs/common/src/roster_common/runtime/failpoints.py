@@ -53,6 +53,9 @@ FAILPOINTS = frozenset(
         "publisher.names.after_commit",
         "publisher.derive.before_commit",
         "publisher.derive.after_commit",
+        "publisher.push.before_send",
+        "publisher.push.after_send",
+        "publisher.push.after_commit",
         # directory-sync
         "directory.consume.before_commit",
         "directory.apply.before_call",
