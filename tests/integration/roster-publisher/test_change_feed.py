@@ -234,12 +234,14 @@ async def test_a_cursor_that_has_missed_a_deletion_is_gone(
             await publishing.publish(("org", org("s2")))
             await publishing.publish(("user", user("u000", role("s2"))))
         await late.poll()
-        publishing.clock.advance(91 * DAY_S)
-        await publishing.publish(("user", user("u001", givenName="Bob")))
+    publishing.clock.advance(91 * DAY_S)
+    await publishing.publish(("user", user("u001", givenName="Bob")))
+    async with publishing.vendor(schools=schools) as http:
         before = await http.get("/changes", params={"after": early.cursor or ""})
-        await publishing.purge()
-
+    await publishing.purge()
+    async with publishing.vendor(schools=schools) as http:
         gone = await http.get("/changes", params={"after": early.cursor or ""})
+        late.http = http
         told = await late.poll()
         anew = FeedReader(http)
         await anew.poll(limit=1)
@@ -259,11 +261,15 @@ async def test_a_quiet_district_makes_no_cursor_old(publishing: Publishing) -> N
     async with publishing.vendor() as http:
         reader = FeedReader(http)
         await reader.poll()
-        publishing.clock.advance(200 * DAY_S)
-        await publishing.purge()
+    publishing.clock.advance(200 * DAY_S)
+    await publishing.purge()
+    async with publishing.vendor() as http:
+        reader.http = http
         assert await reader.poll() == []
-        publishing.clock.advance(200 * DAY_S)
-        await publishing.publish(("user", user("u001", givenName="Bob")))
+    publishing.clock.advance(200 * DAY_S)
+    await publishing.publish(("user", user("u001", givenName="Bob")))
+    async with publishing.vendor() as http:
+        reader.http = http
         assert kinds(await reader.poll()) == [("users.upserted", "u001")]
 
 

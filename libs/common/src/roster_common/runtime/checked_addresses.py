@@ -8,6 +8,7 @@ Connections are shared per name only, because what was proved by a certificate w
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -54,9 +55,16 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
     Raises AddressRefused for every other address that is not public, and for any without TLS.
     """
 
-    def __init__(self, *, allowed: Sequence[Network] = (), resolve: Resolve = resolve) -> None:
+    def __init__(
+        self,
+        *,
+        allowed: Sequence[Network] = (),
+        resolve: Resolve = resolve,
+        verify: ssl.SSLContext | bool = True,
+    ) -> None:
         self._allowed = tuple(allowed)
         self._resolve = resolve
+        self._verify = verify
         self._by_host: dict[str, httpx2.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -104,7 +112,7 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         found = self._by_host.get(host)
         if found is None:
             limits = httpx2.Limits(max_connections=8, max_keepalive_connections=2)
-            found = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+            found = httpx2.AsyncHTTPTransport(verify=self._verify, trust_env=False, limits=limits)
             self._by_host[host] = found
         return found
 
