@@ -81,11 +81,14 @@ class NotSent:
 class Standing:
     """Where a subscription stands: everything before `cursor` was taken.
 
-    `round` counts replays; `generation` rises with every write, and who holds an older one writes
-    nothing. `bulk_told` is the end of the bulk that `sync.completed` told last.
+    `until` is where the call ended that is out or was not taken: it is made again as it was,
+    whatever was published since. `round` counts replays; `generation` rises with every write, and
+    who holds an older one writes nothing. `bulk_told` is the end of the bulk that `sync.completed`
+    told last.
     """
 
     cursor: str | None = None
+    until: str | None = None
     round: int = 0
     generation: int = 0
     failures: int = 0
@@ -98,7 +101,7 @@ class Standing:
 
     def taken(self, *, cursor: str, now: datetime) -> "Standing":
         """After a call that was taken."""
-        return replace(self._sound(), cursor=cursor, delivered_at=now)
+        return replace(self._sound(), cursor=cursor, until=None, delivered_at=now)
 
     def bulk_taken(self, bulk_until: datetime, *, now: datetime) -> "Standing":
         """After the end of bulk was told."""
@@ -123,7 +126,7 @@ class Standing:
 
     def replayed(self, cursor: str | None) -> "Standing":
         """From `cursor` on, or from the beginning, told again under ids of their own."""
-        return replace(self._sound(), cursor=cursor, round=self.round + 1)
+        return replace(self._sound(), cursor=cursor, until=None, round=self.round + 1)
 
     def _sound(self) -> "Standing":
         return replace(

@@ -14,7 +14,8 @@ class Standings(Protocol):
         ...
 
     async def claim(self, subscription: Subscription, standing: Standing) -> Standing | None:
-        """Take it to make one call; None when another process does, or it has moved on.
+        """Take it to make one call, and keep its `until`; None when another process does, or it
+        has moved on.
 
         A claim ends by itself some seconds after the longest call.
         """

@@ -8,6 +8,7 @@ Source: ADR 0025.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, assert_never
 
 from roster_publisher.domain.access import Grant
@@ -17,6 +18,7 @@ from roster_publisher.domain.change_feed import (
     decode,
     feed_restarted,
     opened,
+    to_ms,
 )
 from roster_publisher.domain.webhooks import (
     MOST_BYTES,
@@ -99,7 +101,8 @@ class PushChanges:
         request = ChangesRequest(
             grant=grant,
             token_scopes=grant.token_scopes,
-            after=_cursor(standing),
+            after=_cursor(standing.cursor),
+            until=_cursor(standing.until),
             limit=MOST_PER_CALL,
             base=self._base,
             most_bytes=MOST_BYTES,
@@ -120,21 +123,35 @@ class PushChanges:
 
     async def _tell(self, subscription: Subscription, standing: Standing, found: Changes) -> Turn:
         told = [one for one in found.told if subscription.wants(one.type)]
+        ended = self._ended_bulk(standing, found, nothing=not (told or found.has_more))
+        if ended is not None and subscription.wants(SYNC_COMPLETED):
+            message = sync_completed(
+                subscription, standing, bulk_until=ended, revision=found.revision
+            )
+            after = standing.bulk_taken(ended, now=self._clock.now())
+            return await self._call(subscription, standing, message, after, more=True)
         if told:
             message = changes_message(subscription, standing, told, next_=found.next)
             after = standing.taken(cursor=found.next, now=self._clock.now())
-            return await self._call(subscription, standing, message, after, more=found.has_more)
+            calling = replace(standing, until=found.next)
+            return await self._call(subscription, calling, message, after, more=found.has_more)
         if found.has_more or _moved(standing, found):
             # Nothing of it is wanted, so it is passed without a call.
-            await self._standings.keep(subscription, replace(standing, cursor=found.next))
+            passed = replace(standing, cursor=found.next, until=None)
+            await self._standings.keep(subscription, passed)
             return Turn(more=True)
-        bulk = found.bulk_until
-        due = bulk is not None and bulk <= self._clock.now() and bulk != standing.bulk_told
-        if bulk is None or not due or not subscription.wants(SYNC_COMPLETED):
-            return _IDLE
-        message = sync_completed(subscription, standing, bulk_until=bulk, revision=found.revision)
-        after = standing.bulk_taken(bulk, now=self._clock.now())
-        return await self._call(subscription, standing, message, after, more=False)
+        return _IDLE
+
+    def _ended_bulk(self, standing: Standing, found: Changes, *, nothing: bool) -> datetime | None:
+        """When bulk ended that is told in full and whose end is not told yet; `nothing`: there is
+        no change left to tell.
+        """
+        until = found.bulk_until
+        if until is None or until > self._clock.now() or until == standing.bulk_told:
+            return None
+        cursor = _cursor(standing.cursor)
+        passed = cursor is not None and cursor.spot.stamp_ms >= to_ms(until)
+        return until if passed or nothing else None
 
     async def _call(
         self,
@@ -162,18 +179,18 @@ class PushChanges:
                 assert_never(outcome)
 
 
-def _cursor(standing: Standing) -> Cursor | None:
+def _cursor(text: str | None) -> Cursor | None:
     """None also for a cursor of a form that is no longer read: then all is told again."""
-    if standing.cursor is None:
+    if text is None:
         return None
     try:
-        return decode(standing.cursor)
+        return decode(text)
     except BadCursor:
         return None
 
 
 def _moved(standing: Standing, found: Changes) -> bool:
     """Whether there is a stretch behind us that would be read again and again."""
-    before = _cursor(standing)
+    before = _cursor(standing.cursor)
     since_ms = before.spot.stamp_ms if before is not None else 0
     return found.cursor.spot.stamp_ms - since_ms >= _KEPT_AFTER_MS

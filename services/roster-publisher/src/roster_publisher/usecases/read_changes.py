@@ -36,7 +36,8 @@ _LOOKED_AT_MOST: Final = 40_000
 class ChangesRequest:
     """At most `limit` changes and, but for a first one larger than that, `most_bytes` of them.
 
-    `token_scopes` decide which collections are told; `base` is the address of the reads.
+    `token_scopes` decide which collections are told; `base` is the address of the reads. With
+    `until`, nothing is told that stands behind it, as if the page were full there.
     """
 
     grant: Grant
@@ -45,6 +46,7 @@ class ChangesRequest:
     limit: int
     base: str
     most_bytes: int = 16 * 1024 * 1024
+    until: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,8 @@ class ReadChanges:
         self, page: _Page, queries: Sequence[CollectionQuery], stretch: Stretch
     ) -> Changes:
         while True:
-            whole = await self._take(page, queries, stretch.spots)
+            spots = _up_to(page.request.until, stretch.spots)
+            whole = await self._take(page, queries, spots) and len(spots) == len(stretch.spots)
             if whole and not stretch.full:
                 # Behind all there is: what was published before is read, whatever it was.
                 page.cursor = replace(page.cursor, spot=end_of(stretch.newest_ms))
@@ -202,6 +205,10 @@ class ReadChanges:
             )
             for (spot, version), body in zip(there.items(), bodies, strict=True)
         }
+
+
+def _up_to(until: Cursor | None, spots: Sequence[Spot]) -> Sequence[Spot]:
+    return spots if until is None else [spot for spot in spots if spot <= until.spot]
 
 
 def _order(spot: Spot) -> int:

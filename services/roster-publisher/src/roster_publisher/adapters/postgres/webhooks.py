@@ -15,6 +15,7 @@ from roster_publisher.domain.webhooks import Standing, Subscription
 
 _COLUMNS: Final = (
     "cursor",
+    "until",
     "round",
     "generation",
     "failures",
@@ -36,7 +37,8 @@ _OF: Final = f"""
 # One row.
 _CLAIM: Final = f"""
     UPDATE roster_publisher.webhook SET
-        generation = generation + 1, holder = $4, lease_until = clock_timestamp() + $5::interval
+        generation = generation + 1, holder = $4, lease_until = clock_timestamp() + $5::interval,
+        until = $6
     WHERE district_id = $1 AND client_id = $2 AND generation = $3
       AND (lease_until IS NULL OR holder = $4 OR lease_until < clock_timestamp())
     RETURNING {", ".join(_COLUMNS)}
@@ -74,7 +76,12 @@ class PostgresStandings:
         """Take it to make one call; None when another process does, or it has moved on."""
         async with self._database.begin() as tx:
             row = await (await tx.driver()).fetchrow(
-                _CLAIM, *_key(subscription), standing.generation, self._holder, self._lease
+                _CLAIM,
+                *_key(subscription),
+                standing.generation,
+                self._holder,
+                self._lease,
+                standing.until,
             )
         return None if row is None else _standing(row)
 

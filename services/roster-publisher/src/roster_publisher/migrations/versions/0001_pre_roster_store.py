@@ -239,7 +239,7 @@ def _create_vendors() -> None:
     op.execute("""
         CREATE TABLE roster_publisher.webhook (
             district_id text NOT NULL, client_id text NOT NULL,
-            cursor text, round bigint NOT NULL DEFAULT 0,
+            cursor text, until text, round bigint NOT NULL DEFAULT 0,
             generation bigint NOT NULL DEFAULT 0, holder text, lease_until timestamptz,
             failures integer NOT NULL DEFAULT 0, failing_since timestamptz,
             not_before timestamptz, reason text, stopped_at timestamptz,
