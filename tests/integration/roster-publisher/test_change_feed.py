@@ -165,6 +165,7 @@ async def test_who_leaves_the_schools_of_a_grant_is_told_as_deleted_and_no_more(
         gone, come = await left.poll(), await entered.poll()
         await publishing.publish(("user", user("amy", role("s2"), givenName="Secret")))
         after = await left.poll()
+        fresh = await FeedReader(two).poll()
 
     assert ("users.upserted", "amy") not in kinds(before)
     assert kinds(gone) == [
@@ -176,6 +177,9 @@ async def test_who_leaves_the_schools_of_a_grant_is_told_as_deleted_and_no_more(
     # What entered carries the stamp of the commit that brought it, so it stands at the end.
     assert kinds(come) == [("users.upserted", "amy"), ("demographics.upserted", "amy")]
     assert after == []
+    # Once, where she stands now, and not where she came in.
+    assert kinds(fresh).count(("users.upserted", "amy")) == 1
+    assert kinds(fresh)[-1] == ("users.upserted", "amy")
 
 
 async def test_a_merge_is_told_with_the_id_that_stands_for_the_ended_one(

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.change_feed import (
@@ -48,10 +48,13 @@ _KEPT_AFTER_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """`more`: there is more to tell at once; else `wait_s` may be slept, if it is given."""
+    """`more`: there is more to tell at once; else `wait_s` may be slept, if it is given. `call` is
+    what came of the turn's call, if it made one.
+    """
 
     more: bool = False
     wait_s: float | None = None
+    call: Literal["taken", "not_taken", "stopped"] | None = None
 
 
 _IDLE: Final = Turn()
@@ -170,11 +173,11 @@ class PushChanges:
             case Sent():
                 kept = replace(after, generation=claimed.generation)
                 more = await self._standings.keep(subscription, kept) and more
-                return Turn(more=more)
+                return Turn(more=more, call="taken")
             case NotSent():
                 failed = claimed.failed(outcome, now=self._clock.now(), chance=self._chance())
                 await self._standings.keep(subscription, failed)
-                return _IDLE
+                return Turn(call="not_taken" if failed.stopped_at is None else "stopped")
             case _:
                 assert_never(outcome)
 
