@@ -186,6 +186,22 @@ async def test_nobody_decides_and_the_hold_ends_with_nothing_done(database: Data
     assert again.hold_id != hold.hold_id
 
 
+@pytest.mark.parametrize("more", [0, 1])
+async def test_what_waited_until_its_time_was_over_waits_again_though_nobody_has_ended_it(
+    database: Database, more: int
+) -> None:
+    """A nightly file comes when the hold of the night before ends, or a moment later."""
+    truth = await loaded(database)
+    await truth.file(CourseFile(titles=dict.fromkeys(COURSES[6:], "Art")))
+    truth.clock.advance(24 * 3600)
+
+    run = await truth.file(CourseFile(titles=dict.fromkeys(COURSES[6 + more :], "Art")))
+
+    assert (truth.gone, len(await truth.courses())) == ([], 14)
+    (hold,) = await truth.holds()
+    assert (hold.count, run.report.total().held) == (6 + more, 6 + more)
+
+
 async def test_the_budget_comes_back_as_the_window_rolls(database: Database) -> None:
     truth = await loaded(database)
     for n in range(6):
