@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from tests.support.holding import (
     decide,
@@ -16,10 +14,9 @@ from tests.support.holding import (
     released,
     roster,
 )
-from tests.support.ingest_service import Ingest, running_ingest, token
+from tests.support.ingest_service import Ingest, token
 from tests.support.ingesting import (
     ORGS,
-    SECRET,
     csv,
     district,
     keyed_row,
@@ -144,29 +141,6 @@ async def test_above_a_quarter_two_people_must_approve(ingest: Ingest) -> None:
     assert len(await ingest.people()) == 70
     (approved,) = await ingest.events("k12.safety.breaker.approved%")
     assert (approved["data"]["approver"], approved["data"]["secondApprover"]) == ("ada", "bea")
-
-
-async def test_an_older_file_does_not_change_what_waits(ingest_url: str, tmp_path: Path) -> None:
-    """A new person waits as a webhook worded them; a file of an hour before knows them, too."""
-    limits = {"user.add": {"count": 0, "share": 0}}
-    sources = [{"id": "sis", "district": "d1", "secrets": [SECRET], "limits": limits}]
-    async with running_ingest(ingest_url, tmp_path, sources=sources) as ingest:
-        await ingest.load(roster(*range(10)))
-        await ingest.send("users.upserted", user("u10", given="Bea"), at=3600)
-        await ingest.settled()
-        seen = await only_hold(ingest)
-        before = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-        answer = await ingest.http.post(
-            "/snapshots/sis", params={"asOf": before}, content=roster(*range(11)), headers=token()
-        )
-        report = await ingest.ended(answer.json()["runId"])
-        hold = await only_hold(ingest)
-        await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
-        await released(ingest, hold)
-
-        assert (await ingest.people())["u10"] == "Bea"
-    assert hold["itemsHash"] == seen["itemsHash"]
-    assert report["additions"]["held"] == 1
 
 
 async def test_what_is_rejected_is_not_done(ingest: Ingest) -> None:

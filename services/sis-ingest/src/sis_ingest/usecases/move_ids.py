@@ -94,15 +94,7 @@ class MoveIds:
         said = await _said(unit, district_id, list(dict.fromkeys([*keys, *others])), gone, cause)
         stored = await unit.records.resolved(district_id, keys)
         known = {(record.entity, record.entity_id): record for record in referring} | dict(stored)
-        waiting = frozenset[ResolvedKey]() if guard is None else await guard(said, known)
-        said = [replace(one, silent=False) if one.key in waiting else one for one in said]
-        published = publish(district_id, sorted(said, key=_is_gone), known)
-        if published.records:
-            await unit.records.write_resolved(
-                district_id, published.records, now=decision.decided_at
-            )
-        for event in published.events:
-            unit.emit(event)
+        published = await _publish(unit, decision, said, known, guard)
         for move in moves:
             unit.emit(_told(decision, move, cause, ended=move.was in ended))
         await _answer(unit, decision, moves, set(ended), cause)
@@ -162,6 +154,26 @@ async def _said(
         )
         for key in keys
     ]
+
+
+async def _publish(
+    unit: Unit,
+    decision: Decision,
+    said: Sequence[Said],
+    before: Mapping[ResolvedKey, Resolved],
+    guard: GuardSilence | None,
+) -> Published:
+    """What is new in the resolved records, stored and told."""
+    waiting = frozenset[ResolvedKey]() if guard is None else await guard(said, before)
+    said = [replace(one, silent=False) if one.key in waiting else one for one in said]
+    published = publish(decision.district_id, sorted(said, key=_is_gone), before)
+    if published.records:
+        await unit.records.write_resolved(
+            decision.district_id, published.records, now=decision.decided_at
+        )
+    for event in published.events:
+        unit.emit(event)
+    return published
 
 
 def _is_gone(said: Said) -> bool:
