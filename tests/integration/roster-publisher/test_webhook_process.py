@@ -80,6 +80,13 @@ def programs() -> Iterator[list[Program]]:
         program.kill()
 
 
+def operator(role: Any) -> dict[str, str]:
+    """An operator's header."""
+    now = SystemClock().now()
+    token = mint(PRIVATE_KEY, subject="test", role=role, districts=["d1"], now=now)
+    return {"Authorization": f"Bearer {token}"}
+
+
 def told(receiver: Receiver) -> set[str]:
     """Ids of what the receiver took."""
     return {one["sourcedId"] for one in receiver.changes()}
@@ -207,15 +214,7 @@ async def test_operators_see_where_a_webhook_stands_and_tell_it_again(
     settings = environment(publisher_url, client("vendor", receiver.url, webhook=narrow))
     programs.append(start_service("roster_publisher", folder=tmp_path, env=settings))
     await house.publish(*WORLD)
-    headers = {
-        role: {
-            "Authorization": "Bearer "
-            + mint(
-                PRIVATE_KEY, subject="test", role=role, districts=["d1"], now=SystemClock().now()
-            )
-        }
-        for role in ("viewer", "admin")
-    }
+    headers = {role: operator(role) for role in ("viewer", "admin")}
     async with httpx2.AsyncClient(base_url=programs[0].url, timeout=10) as http:
 
         async def standing() -> dict[str, Any]:

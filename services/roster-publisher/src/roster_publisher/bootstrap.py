@@ -77,6 +77,7 @@ def build(settings: Settings) -> FastAPI:
 
     def wire(app: ServiceApp, runtime: Runtime) -> None:
         ear = _publish(settings, runtime)
+        _operate(settings, app, runtime)
         changes, vendors = _serve(settings, app, runtime)
         _tell(settings, app, runtime, changes=changes, vendors=vendors, ear=ear)
 
@@ -134,10 +135,27 @@ def _publish(settings: Settings, runtime: Runtime) -> Callable[[], Ear]:
     return queue.bell.ear
 
 
+def _operate(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
+    """What operators reach."""
+    database = runtime.database
+    app.include_router(
+        operator_routes(
+            runtime.operators,
+            PostgresStatus(database),
+            Republish(PostgresDirtyQueue(database), runtime.clock),
+        )
+    )
+    app.include_router(
+        trace_routes(
+            settings.service, PostgresTracer(database), runtime.operators.require("viewer")
+        )
+    )
+
+
 def _serve(
     settings: Settings, app: ServiceApp, runtime: Runtime
 ) -> tuple[ReadChanges, PostgresVendors]:
-    """What vendors and operators reach."""
+    """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
     vendors, digests = PostgresVendors(database), SecretDigests()
     reads, pulls = (
@@ -165,18 +183,6 @@ def _serve(
         token_routes(
             IssueToken(vendors, digests, clock),
             published=lambda secret: strict and is_demo_secret(secret),
-        )
-    )
-    app.include_router(
-        operator_routes(
-            runtime.operators,
-            PostgresStatus(database),
-            Republish(PostgresDirtyQueue(database), clock),
-        )
-    )
-    app.include_router(
-        trace_routes(
-            settings.service, PostgresTracer(database), runtime.operators.require("viewer")
         )
     )
     recognise = RecogniseToken(vendors, clock)
