@@ -69,8 +69,9 @@ RULES: dict[str, tuple[str, Callable[[Seen, str], set[str]]]] = {
     "schools/{}/classes": ("class", lambda s, i: _own(s, "class", "school", i)),
     "schools/{}/courses": (
         "course",
-        lambda s, i: _own(s, "course", "org", i)
-        | {c["course"]["sourcedId"] for c in _classes_of(s, i)},
+        lambda s, i: (
+            _own(s, "course", "org", i) | {c["course"]["sourcedId"] for c in _classes_of(s, i)}
+        ),
     ),
     "schools/{}/enrollments": ("enrollment", lambda s, i: _own(s, "enrollment", "school", i)),
     "schools/{}/students": ("user", lambda s, i: _in_role(s, "student", i)),

@@ -70,7 +70,9 @@ CHANGE = st.one_of(
     st.builds(
         lambda who, held: ("user", user(who, *(role(at, kind=kind) for at, kind in held))),
         st.sampled_from(USERS),
-        st.lists(st.tuples(SCHOOL, st.sampled_from(["student", "teacher"])), min_size=1, max_size=2),
+        st.lists(
+            st.tuples(SCHOOL, st.sampled_from(["student", "teacher"])), min_size=1, max_size=2
+        ),
     ),
     st.builds(
         lambda one, of, at, terms: (
@@ -123,11 +125,19 @@ MOVES: list[list[tuple[str, Any]]] = [
     [("class", class_("Ka", course="Cb", school="Sb", term="T2")), ("enrollment", "E2")],
     [("user", user("U0", role("Sc"))), ("enrollment", "E1")],
 ]
+# An enrolment at another school than its class: a view of the class's school has no such link.
+MISPLACED: list[list[tuple[str, Any]]] = [
+    [
+        ("enrollment", enrollment("E0", user="U0", class_id="Ka", school="Sb")),
+        ("enrollment", "E4"),
+    ]
+]
 
 
 @example(grant=None, commits=MOVES)
 @example(grant=("Sa",), commits=MOVES)
 @example(grant=("Sa", "Sb"), commits=MOVES)
+@example(grant=("Sa",), commits=MISPLACED)
 @given(grant=GRANTS, commits=COMMITS)
 @settings(
     max_examples=12,

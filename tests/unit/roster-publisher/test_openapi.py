@@ -86,8 +86,7 @@ def _plain(value: Any, *, named: bool = False) -> Any:
             return {
                 key: sorted(inner) if key == "required" and not named else _inner(key, inner)
                 for key, inner in value.items()
-                if not (key == "description" and not named)
-                and not (named and key in LEFT_OUT)
+                if not (key == "description" and not named) and not (named and key in LEFT_OUT)
             }
         case list():
             return [_plain(one) for one in value]

@@ -84,9 +84,8 @@ COLLECTIONS: Final[Mapping[str, Collection]] = {
 }
 
 
-
 def _below(path: str, listed: str) -> Collection:
-    """Objects as the collection `listed` has them, below parents: only the whole roster opens it."""
+    """Objects as the collection `listed` has them, below parents; the core scope opens none."""
     return replace(COLLECTIONS[listed], path=path, scopes=frozenset({ROSTER}))
 
 

@@ -77,7 +77,8 @@ def _collection(collection: Collection) -> Schema:
     }
     found = _content(f"{NAMES[collection.entity]}SetDType", "A page of the collection.")
     found["headers"] = {
-        header: {"schema": schema, "description": text} for header, (schema, text) in headers.items()
+        header: {"schema": schema, "description": text}
+        for header, (schema, text) in headers.items()
     }
     return _operation(collection, name, [*ids, *_page_parameters()], found, codes)
 

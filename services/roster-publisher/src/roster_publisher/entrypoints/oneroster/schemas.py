@@ -235,8 +235,7 @@ def _errors() -> dict[str, Schema]:
         ),
         "imsx_CodeMinorDType": _closed({"imsx_codeMinorField": fields}, "imsx_codeMinorField"),
         ERROR: _closed(
-            major
-            | {"imsx_description": _TEXT, "imsx_CodeMinor": pointer("imsx_CodeMinorDType")},
+            major | {"imsx_description": _TEXT, "imsx_CodeMinor": pointer("imsx_CodeMinorDType")},
             *major,
         ),
     }
@@ -263,7 +262,7 @@ def _list_of(name: str, *, at_least: int = 0) -> Schema:
 
 
 def _texts(*names: str) -> dict[str, Schema]:
-    return dict.fromkeys(names, {"type": "array", "minItems": 0, "items": _TEXT})
+    return {name: {"type": "array", "minItems": 0, "items": _TEXT} for name in names}
 
 
 def _one_of(*words: str) -> Schema:
