@@ -58,7 +58,7 @@ def versions_of(query: CollectionQuery, columns: str, statement: Statement) -> s
     if query.is_scoped:
         found = 'SELECT t.id COLLATE "C" AS sourced_id FROM unnest($1::text[]) AS t(id)'
         rows = viewed_rows(
-            query, statement, revision=None, after=None, sourced_id=None, found=found
+            query, statement, revision=None, after=None, sourced_id=None, within=None, found=found
         )
         return f"SELECT {columns} FROM {rows}"
     return f"""
