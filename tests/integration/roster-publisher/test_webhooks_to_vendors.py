@@ -189,13 +189,14 @@ async def test_a_replay_tells_again_from_a_cursor_under_ids_of_its_own(
         await vendor.standings.replay(vendor.subscription, cursor)
         await vendor.all()
         again = receiver.calls()[len(before) :]
-        await vendor.standings.replay(vendor.subscription, None)
-        await vendor.all()
+        for _ in range(2):
+            await vendor.standings.replay(vendor.subscription, None)
+            await vendor.all()
 
     (call,) = again
     assert [one["data"]["givenName"] for one in call["body"]["data"]["changes"]] == ["Cy"]
     ids = [call["id"] for call in receiver.calls()]
-    assert len(ids) == len(set(ids)) == 5
+    assert len(ids) == len(set(ids)) == 6
 
 
 async def test_a_replay_while_a_call_is_out_is_not_undone_by_its_end(

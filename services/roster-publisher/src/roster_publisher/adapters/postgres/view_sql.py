@@ -39,8 +39,8 @@ def viewed_rows(  # house: no-district — `mine` begins with it
 ) -> str:
     """A FROM clause whose rows are called `o`; ids come in order. Binds district and schools.
 
-    `within` is a select of the only ids that are wanted; `found` one of those that are looked at, in
-    place of all that are the grant's.
+    `within` is a select of the only ids that are wanted; `found` one of those that are looked at,
+    in place of all that are the grant's.
     """
     district, mine = _mine(query, statement, revision)
     until = _until(revision)
