@@ -198,9 +198,7 @@ class Publishing:
 
     async def seed(self) -> Sequence[str]:
         """The start of a service with the clients of this moment; ids of those that ended."""
-        seed = SeedClients(
-            PostgresVendors(self.database), self.scopes, SecretDigests(), self.clock
-        )
+        seed = SeedClients(PostgresVendors(self.database), self.scopes, SecretDigests(), self.clock)
         return await seed(list(self.clients.values()))
 
     async def issue(self, client_id: str) -> Issued | TokenRefused:

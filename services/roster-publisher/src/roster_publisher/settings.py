@@ -9,9 +9,7 @@ from roster_common.runtime.settings import ServiceSettings
 from roster_publisher.domain.access import FieldGroup
 from roster_publisher.domain.rules import Rule
 
-_Values: TypeAlias = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)
-]
+_Values: TypeAlias = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 
 
 class RuleSetting(BaseModel):

@@ -17,8 +17,9 @@ class Grant:
     """What one vendor may see: token scopes, schools and rules, field groups.
 
     The scopes are the schools and the rules, whatever is in one of them; with neither, the whole
-    district. `field_groups` None allows every group; what a record cannot be read without, and references,
-    are always there. A field that the specification requires is empty where it is withheld.
+    district. `field_groups` None allows every group; what a record cannot be read without, and
+    references, are always there. A field that the specification requires is empty where it is
+    withheld.
     """
 
     district_id: str
@@ -42,7 +43,7 @@ class Grant:
 
     @property
     def visible_orgs(self) -> frozenset[str] | None:
-        """Orgs that may be named to this vendor: the schools, and those of the rules; None = all."""
+        """Orgs that may be named to this vendor: schools, and those of rules; None = all."""
         if self.is_whole or any(rule.schools is None for rule in self.rules):
             return None
         named = (school for rule in self.rules for school in rule.schools or ())

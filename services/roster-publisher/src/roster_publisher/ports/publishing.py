@@ -110,15 +110,11 @@ class RosterUnit(Protocol):
         """The rules that are scopes of the district."""
         ...
 
-    async def taught_courses(
-        self, district_id: str, ids: Collection[str]
-    ) -> Mapping[str, Taught]:
+    async def taught_courses(self, district_id: str, ids: Collection[str]) -> Mapping[str, Taught]:
         """What the published courses among `ids` say of grades and subjects."""
         ...
 
-    async def classes_of(
-        self, district_id: str, courses: Collection[str]
-    ) -> Sequence[TaughtClass]:
+    async def classes_of(self, district_id: str, courses: Collection[str]) -> Sequence[TaughtClass]:
         """Active classes of the courses."""
         ...
 

@@ -199,9 +199,7 @@ class PostgresRosterUnit:
         """What the published courses among `ids` say of grades and subjects."""
         return await matching.taught_courses(self._driver, district_id, ids)
 
-    async def classes_of(
-        self, district_id: str, courses: Collection[str]
-    ) -> Sequence[TaughtClass]:
+    async def classes_of(self, district_id: str, courses: Collection[str]) -> Sequence[TaughtClass]:
         """Active classes of the courses."""
         return await matching.classes_of(self._driver, district_id, courses)
 

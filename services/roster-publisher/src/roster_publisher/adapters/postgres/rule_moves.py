@@ -218,8 +218,9 @@ async def bring_in(
 class _Move:
     """One commit's moves, step by step. Records come with the correlation id of their cause.
 
-    With `only_in` nothing is looked at for whether it leaves. `lost` is what some rule lost; `losing` and `moved` are people who may leave, and who did or
-    came; `gaining` are enrolments that may bring their people in.
+    With `only_in` nothing is looked at for whether it leaves. `lost` is what some rule lost;
+    `moving` are people at other orgs than before; `losing` and `moved` people who may leave, and
+    who did or came; `gaining` enrolments that may bring their people in.
     """
 
     driver: asyncpg.Connection
@@ -360,9 +361,7 @@ def _rules_before(one: Publication) -> frozenset[str]:
 
 def _moved(one: Publication) -> bool:
     """Whether it was at other orgs before."""
-    return (
-        one.before is not None and one.before.shown and one.before.scope_ids != one.scope_ids
-    )
+    return one.before is not None and one.before.shown and one.before.scope_ids != one.scope_ids
 
 
 def _seat_changed(one: Publication) -> bool:

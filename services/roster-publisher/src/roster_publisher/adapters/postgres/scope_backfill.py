@@ -1,8 +1,8 @@
 """`Scopes` on PostgreSQL: a rule becomes a scope, with everything in it, or stops being one.
 
 A new rule is a publishing commit of its own, in one transaction under the district's lock: whoever
-publishes meanwhile waits and then knows it, and a crash leaves nothing of it. Which records match is
-decided by the same index as at publication; what follows them comes in by the same statements.
+publishes meanwhile waits and then knows it, and a crash leaves nothing of it. Which records match
+is decided by the same index as at publication; what follows them comes in by the same statements.
 Every statement filters by district first. Source: ADR 0024.
 """
 

@@ -1,14 +1,14 @@
 """Keeps `scope_member`: which record is in which scope, from and until which commit.
 
-Here a scope is an org; `rule_moves` keeps those of rules. What is in it: the org itself; users with a role there; courses of it, and those
-its classes are of; its classes; enrolments in its classes, `via` each org where the person has a
-role (a grant must hold both: else the reference would name somebody it does not see); demographics
-where their user is. For every other record `via_id` is the scope itself. Academic sessions are in
-everybody's view. A course stays where it once was, because tombstones there may point to it, and a
-deleted record stays where it was deleted.
+Here a scope is an org; `rule_moves` keeps those of rules. What is in it: the org itself; users with
+a role there; courses of it, and those its classes are of; its classes; enrolments in its classes,
+`via` each org where the person has a role (a grant must hold both: else the reference would name
+somebody it does not see); demographics where their user is. For every other record `via_id` is the
+scope itself. Academic sessions are in everybody's view. A course stays where it once was, because
+tombstones there may point to it, and a deleted record stays where it was deleted.
 
-Runs inside the publishing transaction, behind the write of the
-batch; an event costs what it moves. Source: blueprint, invariant 7.
+Runs inside the publishing transaction, behind the write of the batch; an event costs what it moves.
+Source: blueprint, invariant 7.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -128,6 +128,7 @@ _ENTER_COURSES: Final = """
           AND m.scope_id = w.scope_id AND m.until_rev IS NULL LIMIT 1) AS m ON true
     WHERE m.since_rev IS NULL
 """
+
 
 async def move_scopes(
     driver: asyncpg.Connection,

@@ -13,8 +13,8 @@ from roster_publisher.domain.rules import Rule
 
 # A client id is unique over the installation: it is how the district is found. One row.
 _CLIENT: Final = """
-    SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.rules, g.agreement,
-           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
+    SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.rules,
+           g.agreement, g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
     FROM roster_publisher.client c
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE c.client_id = $1

@@ -1,5 +1,5 @@
-"""The rows that a grant of schools or rules sees, as a FROM clause: what is in its scopes as it is, and what
-has left them, as it was last seen there. A whole-district grant never comes here.
+"""The rows that a grant of schools or rules sees, as a FROM clause: what is in its scopes as it is,
+and what has left them, as it was last seen there. A whole-district grant never comes here.
 
 Driven by the memberships of the grant's scopes, never by the district's objects. A row's stamp is
 the later of its own and the one with which it entered the view, so that whoever asks by a watermark
@@ -135,7 +135,8 @@ def _versions(  # house: no-district — `at` begins with it
     ]
     if revision is not None:
         versions.append(
-            f"""SELECT {_INSIDE}, {_AS_OF.format("r.rev_from")} FROM roster_publisher.object_history r
+            f"""SELECT {_INSIDE}, {_AS_OF.format("r.rev_from")}
+                FROM roster_publisher.object_history r
                 WHERE v.inside AND {at} AND r.rev_from <= {revision} AND r.rev_to > {revision}"""
         )
     return " UNION ALL ".join(f"({version})" for version in versions)
