@@ -212,7 +212,7 @@ def rule_of(conditions: Conditions) -> Rule:
     after=st.lists(st.lists(CHANGE, min_size=1, max_size=4), min_size=1, max_size=6),
 )
 @settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
