@@ -42,7 +42,7 @@ WORLD: list[tuple[str, Any]] = [
     ("user", user("amy", grades=["05"])),
     ("user", user("bob", grades=["06"], email="bob@example.org")),
     ("user", user("cyd", role("s2"), grades=["06"])),
-    ("user", user("dan", role(kind="teacher"))),
+    ("user", user("dan", role(kind="teacher"), role("s2", kind="teacher"))),
     ("enrollment", enrollment("e-amy", user="amy")),
     ("enrollment", enrollment("e-bob", user="bob", class_id="k5")),
     ("enrollment", enrollment("e-dan", user="dan", class_id="k5", role="teacher")),
