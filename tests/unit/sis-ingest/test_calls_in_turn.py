@@ -13,7 +13,10 @@ from sis_ingest.adapters.calls import HttpCalls, SignIn
 async def test_a_call_behind_slow_ones_has_all_of_its_time() -> None:
     clock = FixedClock()
 
-    def slow(_request: httpx2.Request) -> httpx2.Response:
+    async def slow(_request: httpx2.Request) -> httpx2.Response:
+        # All of them are asked for before the first one is answered.
+        for _ in range(20):
+            await asyncio.sleep(0)
         clock.advance(20.0)
         return httpx2.Response(200, content=b"{}")
 
