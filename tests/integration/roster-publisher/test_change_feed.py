@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from roster_common.runtime.database import Database
 from roster_publisher.domain.collections import DEMOGRAPHICS, ROSTER
+from roster_publisher.domain.rules import Rule
 from tests.support.feed_reader import FeedReader, full_pull, kinds
 from tests.support.oneroster_records import (
     class_,
@@ -27,6 +28,7 @@ from tests.support.slow_commits import FACT, GRANTS, WORLD, Writers
 
 DISTRICTS = itertools.count(1)
 DAY_S = 86_400
+RULES = (Rule(schools=("s1",)), Rule(courses=("c1",), schools=("s2",)))
 MERGE = st.builds(
     lambda n, into: (("user", f"u00{n}"), {"merged_into": f"u00{into}"}),
     st.integers(0, 3),
@@ -38,7 +40,7 @@ STEPS = st.lists(
         st.tuples(st.just("elsewhere"), FACT),
         st.tuples(st.just("commit"), st.none()),
         st.tuples(
-            st.just("page"), st.tuples(st.integers(0, len(GRANTS) - 1), st.sampled_from([1, 2, 50]))
+            st.just("page"), st.tuples(st.integers(0, len(GRANTS)), st.sampled_from([1, 2, 50]))
         ),
     ),
     min_size=6,
@@ -73,9 +75,10 @@ async def test_a_reader_by_cursor_ends_with_a_full_pull_while_commits_are_slow(
         publishing.vendor(f"a-{here}", district=here, schools=GRANTS[0]) as first,
         publishing.vendor(f"b-{here}", district=here, schools=GRANTS[1]) as second,
         publishing.vendor(f"c-{here}", district=here, schools=GRANTS[2]) as third,
+        publishing.vendor(f"d-{here}", district=here, rules=RULES) as fourth,
         publishing.vendor(f"a-{there}", district=there, schools=GRANTS[1]) as neighbour,
     ):
-        readers = [FeedReader(http) for http in (first, second, third)]
+        readers = [FeedReader(http) for http in (first, second, third, fourth)]
         try:
             for kind, what in steps:
                 match kind:

@@ -1,7 +1,7 @@
 """What this service is told from outside. Read by bootstrap and `__main__` only."""
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -18,10 +18,12 @@ from pydantic import (
 from roster_common.runtime.settings import ServiceSettings
 from roster_common.runtime.webhook_signatures import is_secret, key_of
 from roster_publisher.domain.access import FieldGroup
+from roster_publisher.domain.rules import Rule
 from roster_publisher.domain.webhooks import EVENTS
 
 # As the Standard Webhooks specification asks for.
 _SECRET_BYTES: Final = 24
+_Values: TypeAlias = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 
 
 class WebhookSetting(BaseModel):
@@ -64,9 +66,34 @@ class WebhookSetting(BaseModel):
         return events
 
 
+class RuleSetting(BaseModel):
+    """A scope by rule: every condition given must hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    schools: _Values | None = None
+    grades: _Values | None = None
+    courses: _Values | None = None
+    subjects: _Values | None = None
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> Self:
+        self.rule()
+        return self
+
+    def rule(self) -> Rule:
+        """The rule; raises `ValueError` when there is no condition."""
+        return Rule(
+            schools=self.schools,
+            grades=self.grades,
+            courses=self.courses,
+            subjects=self.subjects,
+        )
+
+
 class ClientSetting(BaseModel):
-    """A vendor client: `scopes` are full URIs, `schools` None means the whole district, `fields`
-    None every field group; the grant ends at `expires`.
+    """A vendor client: `scopes` are full URIs; it sees `schools` and `rules`, or with neither the
+    whole district; `fields` None are all field groups; the grant ends at `expires`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -76,6 +103,7 @@ class ClientSetting(BaseModel):
     district: str = Field(min_length=1)
     scopes: tuple[str, ...]
     schools: tuple[str, ...] | None = None
+    rules: tuple[RuleSetting, ...] = ()
     fields: frozenset[FieldGroup] | None = None
     agreement: str | None = Field(default=None, min_length=1)
     expires: AwareDatetime | None = None

@@ -45,8 +45,7 @@ class ShapeBodies:
         if query.is_scoped:
             grant, agents = query.grant, agents_of(objects)
             stays = await self._reads.stays(grant, agents) if agents else {}
-            schools = frozenset(grant.school_ids or ())
-            objects = narrow(objects, school_ids=schools, stays=stays)
+            objects = narrow(objects, visible_orgs=grant.visible_orgs, stays=stays)
         if fields is not None:
             objects = select(objects, fields)
         return [orjson.dumps(one) for one in objects]
