@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from roster_common.errors import Retriable
 from roster_publisher.adapters.postgres.feed import PostgresFeed
+from roster_publisher.domain.webhooks import Standing
 from roster_publisher.usecases.watch_districts import WatchDistricts
 from tests.support.feed_reader import FeedReader, full_pull, kinds
 from tests.support.oneroster_records import org, role, school_world, user
@@ -359,6 +361,9 @@ async def test_a_client_that_is_not_there_is_told_nothing(
     await publishing.publish(*school_world(users=1))
     async with pushing(publishing, receiver.url, NEW) as nobody:
         await nobody.all()
+        assert await nobody.standing() == Standing()
+        with pytest.raises(Retriable):
+            await nobody.standings.replay(nobody.subscription, None)
     async with publishing.vendor(district="d2"), pushing(publishing, receiver.url, NEW) as other:
         await other.all()
     assert receiver.calls() == []
