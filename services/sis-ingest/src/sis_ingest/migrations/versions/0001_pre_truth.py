@@ -264,6 +264,15 @@ def _runs() -> None:
             district_id text NOT NULL, run_id uuid NOT NULL, PRIMARY KEY (district_id, run_id)
         )
     """)
+    # Unlogged too: which of its ids stand in place of others, compared once.
+    op.execute(f"""
+        CREATE UNLOGGED TABLE sis_ingest.snapshot_pair (
+            district_id text NOT NULL, run_id uuid NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}), new_id text NOT NULL, old_id text NOT NULL,
+            entity_id text NOT NULL,
+            PRIMARY KEY (district_id, run_id, entity, new_id)
+        )
+    """)
     op.execute("""
         CREATE INDEX snapshot_row_differing
         ON sis_ingest.snapshot_row (district_id, run_id, entity, deleted, sort_key, row_number)
