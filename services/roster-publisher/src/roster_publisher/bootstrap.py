@@ -18,6 +18,7 @@ from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
 from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
+from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.tracer import PostgresTracer
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
@@ -31,6 +32,7 @@ from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
@@ -45,7 +47,6 @@ from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 logger = get_logger(__name__)
 
 SCHEMA: Final = "roster_publisher"
-BASE_PATH: Final = "/ims/oneroster/rostering/v1p2"
 _DATES_EVERY_S: Final = 60.0
 _PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0
@@ -71,7 +72,7 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
     units = PostgresStateUnits(database, runtime.new_event)
     today = DistrictDays(settings.time_zone, settings.time_zones)
     due = MarkDue(queue, clock, today=today, new_id=runtime.ids.new_id)
-    housekeeping = PostgresHousekeeping(database)
+    housekeeping, scopes = PostgresHousekeeping(database), PostgresScopes(database)
     authority = _authority(settings.name_authority)
 
     async def unit_of(tx: Tx) -> PostgresRosterUnit:
@@ -84,6 +85,7 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
             keep_history=settings.keep_history,
             keep_tombstones=settings.keep_tombstones,
         )
+        await scopes.drop_unused(now=clock.now())
 
     runtime.consume(
         group=settings.service,
@@ -122,7 +124,7 @@ def _serve(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
         PostgresReads(database, lines=settings.database_pool_size - _SPARE_CONNECTIONS),
         PostgresPulls(database),
     )
-    seed = SeedClients(vendors, digests, clock)
+    seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
@@ -186,6 +188,7 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 client_id=client.id,
                 token_scopes=known_scopes(" ".join(client.scopes)),
                 school_ids=client.schools,
+                rules=tuple(rule.rule() for rule in client.rules),
                 field_groups=client.fields,
                 agreement=client.agreement,
                 expires_at=client.expires,

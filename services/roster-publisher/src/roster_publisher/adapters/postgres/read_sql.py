@@ -1,7 +1,7 @@
 """Builds the statements that read a collection. Text comes from this module only; values are bound.
 
 One statement text per (entity, subset, shape of the filter, groups of fields, whole district or
-schools), so the driver's prepared statements are reused. What differs for a grant of schools is in
+scopes), so the driver's prepared statements are reused. What differs for a grant of scopes is in
 `view_sql.py`.
 """
 
@@ -10,6 +10,8 @@ from typing import Final
 
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
+from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
+from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT
 from roster_publisher.domain.filters import Clause, Filter
 from roster_publisher.domain.fragments import BLANK_NAMES
 from roster_publisher.domain.queries import CollectionQuery
@@ -52,7 +54,7 @@ def body_of(query: CollectionQuery) -> str:
             parts.append(f"o.{group}")
         elif group in _STAND_INS:
             parts.append(_STAND_INS[group])
-    # A view of schools is told of which revision the text is, and takes it out when narrowing.
+    # A view of scopes is told of which revision the text is, and takes it out when narrowing.
     opening = f"'{{{VERSION_JSON}' || o.revision || ','" if query.is_scoped else "'{'"
     return f"{opening} || {' || '.join(parts)} || '}}'"
 
@@ -71,10 +73,15 @@ def rows_of(
 
     `revision`, `after`, `sourced_id` and `limit` are placeholders; `revision` None is the newest.
     """
-    where = conditions(query, statement)
+    where = conditions(query, statement, revision=revision)
     if query.is_scoped:
         source = viewed_rows(
-            query, statement, revision=revision, after=after, sourced_id=sourced_id
+            query,
+            statement,
+            revision=revision,
+            after=after,
+            sourced_id=sourced_id,
+            within=ids_within(query, statement, revision=revision),
         )
         tail = "" if limit is None else f" LIMIT {limit}"
         return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY i.sourced_id{tail}"
@@ -101,12 +108,13 @@ def rows_of(
 
 def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> str:
     """A select of how many rows the query has at `revision`, a placeholder."""
-    if query.is_scoped and query.filter is None and query.collection.subset is None:
+    whole = query.filter is None and query.collection.subset is None and not query.parents
+    if query.is_scoped and whole:
         return count_viewed(query, statement, revision=revision)
     if query.is_scoped:
         rows = rows_of(query, "o.sourced_id", statement, revision=revision)
         return f"SELECT count(*) FROM ({rows}) AS c"
-    where = conditions(query, statement)
+    where = conditions(query, statement, revision=revision)
     # house: no-district — `conditions` begins with it
     return f"""
         SELECT (SELECT count(*) FROM roster_publisher.object o
@@ -116,7 +124,22 @@ def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> 
     """
 
 
-def conditions(query: CollectionQuery, statement: Statement) -> str:
+def parents_seen(query: CollectionQuery, statement: Statement, *, revision: str | None) -> str:
+    """What is true when the grant sees every parent of the query: a class below a school there."""
+    seen = []
+    for place, parent in enumerate(query.parents, start=1):
+        above = CollectionQuery(
+            grant=query.grant,
+            collection=ALL_COLLECTIONS[PARENT.join(query.collection.parents[:place])],
+            parents=query.parents[: place - 1],
+        )
+        wanted = statement.bind(parent.sourced_id)
+        rows = rows_of(above, "o.sourced_id", statement, revision=revision, sourced_id=wanted)
+        seen.append(f"EXISTS ({rows})")
+    return " AND ".join(seen) or "true"
+
+
+def conditions(query: CollectionQuery, statement: Statement, *, revision: str | None) -> str:
     """What a row `o` must meet besides its revision and scope: district and entity first."""
     grant, collection = query.grant, query.collection
     parts = (
@@ -129,6 +152,7 @@ def conditions(query: CollectionQuery, statement: Statement) -> str:
     )
     if collection.subset is not None:
         parts.append(_subset(query, statement))
+    parts += _within(query, statement, revision)
     if query.filter is not None:
         if not query.is_scoped and query.filter.is_delta:
             # The index on stamps wants district and entity as one.
@@ -138,16 +162,25 @@ def conditions(query: CollectionQuery, statement: Statement) -> str:
     return " AND ".join(parts) or "true"
 
 
+def _within(query: CollectionQuery, statement: Statement, revision: str | None) -> list[str]:
+    """What being of its parents asks of a row; a view of schools narrows by ids by itself."""
+    condition = condition_within(query, statement)
+    parts = [] if condition is None else [condition]
+    ids = None if query.is_scoped else ids_within(query, statement, revision=revision)
+    return parts if ids is None else [*parts, f"o.sourced_id = ANY(ARRAY({ids}))"]
+
+
 def _subset(query: CollectionQuery, statement: Statement) -> str:
     subset = query.collection.subset or ""
-    if query.collection.entity == "user" and query.is_scoped:
-        # A role elsewhere must not show: only roles at the grant's schools count.
-        return f"o.roles_at && {statement.bind(_at(query, subset))}::text[]"
+    orgs = query.grant.visible_orgs
+    if query.collection.entity == "user" and orgs is not None:
+        # A role elsewhere must not show: only roles at orgs in view count.
+        return f"o.roles_at && {statement.bind(_at(orgs, subset))}::text[]"
     return _SUBSETS[subset]
 
 
-def _at(query: CollectionQuery, role: str) -> list[str]:
-    return [f"{role}@{school}" for school in query.grant.school_ids or ()]
+def _at(orgs: frozenset[str], role: str) -> list[str]:
+    return [f"{role}@{org}" for org in sorted(orgs)]
 
 
 def _filter(wanted: Filter, query: CollectionQuery, statement: Statement) -> str:
@@ -159,10 +192,11 @@ def _clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str
     if clause.kind == "texts":
         return _list_clause(clause, query, statement)
     column = f"o.{clause.column}"
-    if query.is_scoped and clause.column in {"school_id", "parent_id"}:
+    orgs = query.grant.visible_orgs if query.is_scoped else None
+    if orgs is not None and clause.column in {"school_id", "parent_id"}:
         # An org out of sight must not be found out by asking for it.
-        schools = statement.bind(list(query.grant.school_ids or ()))
-        column = f"CASE WHEN {column} = ANY({schools}::text[]) THEN {column} END"
+        seen = statement.bind(sorted(orgs))
+        column = f"CASE WHEN {column} = ANY({seen}::text[]) THEN {column} END"
     if clause.predicate == "~":
         return f"{column} ILIKE {statement.bind(_contains(clause.value))}"
     value = statement.bind(clause.value)
@@ -175,11 +209,12 @@ def _list_clause(clause: Clause, query: CollectionQuery, statement: Statement) -
     """A list matches when any item does; `!=` when none does."""
     column, value = f"o.{clause.column}", str(clause.value)
     wanted = value.split(",") if clause.predicate == "~" else [value]
-    if query.is_scoped and clause.column == "roles":
+    orgs = query.grant.visible_orgs
+    if orgs is not None and clause.column == "roles":
         column = "o.roles_at"
-        wanted = [at for one in wanted for at in _at(query, one)]
-    elif query.is_scoped and clause.column == "scope_ids":
-        wanted = [one for one in wanted if one in (query.grant.school_ids or ())]
+        wanted = [at for one in wanted for at in _at(orgs, one)]
+    elif orgs is not None and clause.column == "scope_ids":
+        wanted = [one for one in wanted if one in orgs]
     overlap = f"{column} && {statement.bind(wanted)}::text[]"
     return f"NOT {overlap}" if clause.predicate == "!=" else overlap
 
