@@ -8,7 +8,6 @@ import pytest
 
 from roster_common.runtime.database import Database
 from sis_ingest.domain.deliveries import Place
-from tests.support.flipping import flipped
 from tests.support.ingest_service import Ingest, token
 from tests.support.ingesting import (
     USERS,
@@ -217,26 +216,6 @@ async def test_a_rule_that_moved_several_is_taken_back(ingest: Ingest) -> None:
     assert {(m["from"], m["to"]) for m in done["moves"]} == {
         (f"old-{n}", f"new-{n}") for n in range(3)
     }
-
-
-async def test_a_rule_gives_the_people_of_no_school_away(ingest: Ingest) -> None:
-    """`sis-2` has the district; its school turns out to be one that belongs to `sis`."""
-    north = {"sourcedId": "north", "name": "North", "type": "school", LOCAL: "0101"}
-    await flipped(ingest, "sis-2")
-    await ingest.send("orgs.upserted", north)
-    await ingest.settled()
-    await flipped(ingest, "sis", school="north")
-    for n in range(60):
-        await ingest.send("users.upserted", user(f"p{n}", org="n2"), source="sis-2")
-    await ingest.settled()
-    before = await ingest.people()
-    assert len(before) == 60
-
-    await ingest.send("orgs.upserted", {**north, "sourcedId": "n2"}, source="sis-2", at=1)
-    await ingest.settled()
-
-    assert await ingest.people() == before
-    assert await suggested(ingest) == [("n2", "north", "same_local_id")]
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,6 @@ class Recognise:
         matched, live = await meet(
             unit, place, space, unknown, look, self.predecessors.get(place.source_id, ())
         )
-        if space == "org":
-            matched = await _giving_no_school_away(unit, place, matched, found)
         matches = {
             key: match
             for key, match in matched.matches.items()
@@ -257,28 +255,6 @@ def _alike(
         return ()
     left = {key: keys for key, keys in unknown.items() if key not in matched.matches}
     return list(alike_strangers(left, most=MOST_NEAR))
-
-
-async def _giving_no_school_away(
-    unit: Unit, place: Place, matched: Matched, found: Mapping[IdKey, str]
-) -> Matched:
-    """A school that was only referred to may have people already: where it would pass to another
-    source they would fall silent, and that is for a person to say.
-    """
-    if not matched.matches:
-        return matched
-    authority = await unit.authority.of(place.district_id)
-    kept = {
-        key: match
-        for key, match in matched.matches.items()
-        if key not in found or authority.of(found[key]) == authority.of(match.entity_id)
-    }
-    near: Mapping[IdKey, Near] = {
-        key: {match.entity_id: match.rule}
-        for key, match in matched.matches.items()
-        if key not in kept
-    }
-    return Matched(matches=kept, conflicts={**matched.conflicts, **near})
 
 
 async def _tell(
