@@ -118,10 +118,12 @@ def _serve(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
     """What vendors and operators reach."""
     database, clock = runtime.database, runtime.clock
     vendors, digests = PostgresVendors(database), SecretDigests()
-    reads, pulls = (
-        PostgresReads(database, lines=settings.database_pool_size - _SPARE_CONNECTIONS),
-        PostgresPulls(database),
+    reads = PostgresReads(
+        database,
+        lines=settings.database_pool_size - _SPARE_CONNECTIONS,
+        slow_s=settings.slow_query_seconds,
     )
+    pulls = PostgresPulls(database)
     seed = SeedClients(vendors, digests, clock)
     clients = _configured(settings.clients)
 
