@@ -68,14 +68,14 @@ def _holds(row: Row, name: str, predicate: str, wanted: str) -> bool:
 def _compares(value: Any, name: str, predicate: str, wanted: str) -> bool:
     if predicate == "~":
         words = [wanted]
-        if name.split(".")[0] in _LISTED:
+        if name.split(".", maxsplit=1)[0] in _LISTED:
             words = [word for word in wanted.split(",") if word] or [wanted]
         return any(word.lower() in text(value).lower() for word in words)
     left: Any
     right: Any
     if name == "dateLastModified":
         left, right = datetime.fromisoformat(value), _moment(wanted)
-    elif name.split(".")[-1] in _DAYS:
+    elif name.rsplit(".", maxsplit=1)[-1] in _DAYS:
         left, right = value, wanted[:10]
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         try:

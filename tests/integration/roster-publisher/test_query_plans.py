@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import orjson
 import pytest
 
 from roster_publisher.adapters.postgres.read_sql import rows_of
@@ -42,7 +41,7 @@ async def _plan(
         driver = await tx.driver()
         await driver.execute("ANALYZE roster_publisher.object")
         told = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *statement.values)
-    return _nodes(orjson.loads(told)[0]["Plan"])
+    return _nodes(told[0]["Plan"])
 
 
 def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:

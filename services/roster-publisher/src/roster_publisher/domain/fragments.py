@@ -81,8 +81,7 @@ _BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "enrollment": ("role", "primary", "beginDate", "endDate"),
     "demographics": (),
 }
-# What references point at. `resources` is left out: a reference nobody here can follow is a dangling
-# one.
+# What references point at. `resources` is left out: one that nobody here can follow dangles.
 REFS: Final[Mapping[str, tuple[tuple[str, Entity], ...]]] = {
     "org": (("parent", "org"), ("children", "org")),
     "academicSession": (("parent", "academicSession"), ("children", "academicSession")),

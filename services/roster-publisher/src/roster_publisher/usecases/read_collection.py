@@ -133,9 +133,7 @@ class ReadCollection:
             opened = await self._start(request, first.revision, now)
         return self._reading(request, opened, first)
 
-    async def _pinned(
-        self, request: PageRequest, revision: int, now: datetime
-    ) -> Outcome:
+    async def _pinned(self, request: PageRequest, revision: int, now: datetime) -> Outcome:
         oldest, newest = await self._reads.revisions(request.query.grant.district_id)
         if revision > newest:
             return RevisionUnknown(newest=newest)

@@ -37,7 +37,7 @@ def matches(clause: Clause, query: CollectionQuery, statement: Statement) -> str
 
 
 def sort_key(field: Field, query: CollectionQuery, statement: Statement) -> str:
-    """What row `o` is sorted by: the field's text, of several the lowest; NULL where it has none."""
+    """What row `o` is sorted by: the field's text, of several the lowest; NULL without any."""
     if is_single(field):
         return f'{single(field, statement)} COLLATE "C"'
     values = _values(field, query, statement)

@@ -50,7 +50,9 @@ class ReadLines:
             line = await self._take()
             try:
                 async with line.transaction(readonly=True):
-                    await line.execute(_WITHIN, str(round(within_s * 1000)), timeout=_READ_TIMEOUT_S)
+                    await line.execute(
+                        _WITHIN, str(round(within_s * 1000)), timeout=_READ_TIMEOUT_S
+                    )
                     found: asyncpg.Record | None = await line.fetchrow(
                         sql, *values, timeout=_READ_TIMEOUT_S
                     )

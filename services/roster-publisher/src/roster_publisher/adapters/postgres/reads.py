@@ -34,7 +34,8 @@ _STAYS: Final = """
 _JOINED: Final = "SELECT convert_to(string_agg(p.body, ','), 'UTF8') AS body, count(*) AS rows"
 _LAST: Final = "max(p.sourced_id) AS last, NULL AS last_key"
 _LAST_SORTED: Final = """
-    (array_agg(p.sourced_id))[count(*)::int] AS last, (array_agg(p.sort_key))[count(*)::int] AS last_key
+    (array_agg(p.sourced_id))[count(*)::int] AS last,
+    (array_agg(p.sort_key))[count(*)::int] AS last_key
 """
 
 
@@ -120,9 +121,7 @@ class PostgresReads:
         """Give the connections back."""
         await self._lines.close()
 
-    async def _row(
-        self, sql: str, statement: Statement, query: CollectionQuery
-    ) -> asyncpg.Record:
+    async def _row(self, sql: str, statement: Statement, query: CollectionQuery) -> asyncpg.Record:
         row = await self._found(sql, statement, query)
         assert row is not None  # noqa: S101 - aggregates without GROUP BY always give a row
         return row

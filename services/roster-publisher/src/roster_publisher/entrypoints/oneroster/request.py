@@ -1,4 +1,4 @@
-"""Reads a OneRoster request: path, paging, filter, order, fields, pin, base address. Touches no store."""
+"""Reads a OneRoster request: path, paging, filter, order, fields, pin, base address. No store."""
 
 import hashlib
 import re
