@@ -67,6 +67,11 @@ class RevisionUnknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParentUnknown:
+    """The grant sees no such parent of the sub-collection at the revision asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TookTooLong:
     """There is no index for the fields asked about, and looking at every row took too long."""
 
@@ -74,7 +79,8 @@ class TookTooLong:
     within_s: float
 
 
-Outcome: TypeAlias = Reading | RevisionGone | RevisionUnknown | TookTooLong
+_Total: TypeAlias = "asyncio.Future[int | None]"
+Outcome: TypeAlias = Reading | RevisionGone | RevisionUnknown | ParentUnknown | TookTooLong
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,7 +111,7 @@ class ReadCollection:
         self._pulls = pulls
         self._clock = clock
         self._open: OrderedDict[tuple[str, str, bytes], _Open] = OrderedDict()
-        self._totals: OrderedDict[tuple[CollectionQuery, int], asyncio.Future[int]] = OrderedDict()
+        self._totals: OrderedDict[tuple[CollectionQuery, int], _Total] = OrderedDict()
 
     async def __call__(self, request: PageRequest) -> Outcome:
         """The page asked for. Its chunks are read while they are sent; nothing stays locked."""
@@ -127,10 +133,15 @@ class ReadCollection:
             return await self._continue(request, await self._start(request, newest, now))
         wanted = min(request.limit, request.chunk_rows)
         first = await self._reads.current_page(request.query, limit=wanted)
+        if first is None:
+            return ParentUnknown()
         if first.rows < wanted:
             opened = self._remember(request, first.revision, first.rows, now)
         else:
-            opened = await self._start(request, first.revision, now)
+            started = await self._start(request, first.revision, now)
+            if started is None:
+                return ParentUnknown()
+            opened = started
         return self._reading(request, opened, first)
 
     async def _pinned(self, request: PageRequest, revision: int, now: datetime) -> Outcome:
@@ -141,10 +152,12 @@ class ReadCollection:
             return RevisionGone(oldest=oldest)
         known = await self._known(request, now)
         if known is None or known.pull.revision != revision:
-            known = await self._start(request, revision, now)
+            return await self._continue(request, await self._start(request, revision, now))
         return await self._continue(request, known)
 
-    async def _continue(self, request: PageRequest, known: _Open) -> Reading:
+    async def _continue(self, request: PageRequest, known: _Open | None) -> Outcome:
+        if known is None:
+            return ParentUnknown()
         place, after = known.nearest(request.offset)
         skip = request.offset - place
         if skip > 0:
@@ -187,9 +200,10 @@ class ReadCollection:
                 request.query, revision=known.pull.revision, after=page.last, limit=wanted
             )
 
-    async def _start(self, request: PageRequest, revision: int, now: datetime) -> _Open:
+    async def _start(self, request: PageRequest, revision: int, now: datetime) -> _Open | None:
+        """Open a pull; None when the parents are not seen, so those of an open pull are."""
         total = await self._total(request.query, revision)
-        return self._remember(request, revision, total, now)
+        return None if total is None else self._remember(request, revision, total, now)
 
     def _remember(self, request: PageRequest, revision: int, total: int, now: datetime) -> _Open:
         pull = Pull(revision=revision, total=total, expires_at=now + PULL_LIFE)
@@ -215,14 +229,14 @@ class ReadCollection:
         opened = self._open[_key(request)] = _Open(pull=pull)
         return opened
 
-    async def _total(self, query: CollectionQuery, revision: int) -> int:
+    async def _total(self, query: CollectionQuery, revision: int) -> int | None:
         """Counted once per query and revision, also when many ask at the same time."""
         query = replace(query, sort=None)  # in whatever order
         key = (query, revision)
         waiting = self._totals.get(key)
         if waiting is not None:
             return await asyncio.shield(waiting)
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: _Total = asyncio.get_running_loop().create_future()
         self._totals[key] = future
         if len(self._totals) > _TOTALS_KEPT:
             self._totals.popitem(last=False)
