@@ -8,6 +8,7 @@ import httpx2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from roster_publisher.domain.rules import Rule
 from tests.support.official_oneroster import check_collection
 from tests.support.oneroster_records import (
     Record,
@@ -208,7 +209,18 @@ OTHER = st.one_of(
     st.sampled_from(USERS).map(lambda who: ("user", who)),
 )  # fmt: skip
 COMMITS = st.lists(st.lists(PERSON | OTHER, min_size=1, max_size=4), min_size=1, max_size=4)
-GRANTS = st.sampled_from([None, None, ("s1",), ("s1", "s2"), ("s2", "s3")])
+Scopes = tuple[tuple[str, ...] | None, tuple[Rule, ...]]
+GRANTS: st.SearchStrategy[Scopes] = st.sampled_from(
+    [
+        (None, ()),
+        (None, ()),
+        (("s1",), ()),
+        (("s1", "s2"), ()),
+        (("s2", "s3"), ()),
+        (None, (Rule(grades=("05",)),)),
+        (("s3",), (Rule(schools=("s1", "s2"), subjects=("Ada",)),)),
+    ]
+)
 FIELD_GROUPS = st.none() | st.sets(st.sampled_from(GROUPS)).map(frozenset)
 
 START: list[tuple[str, Any]] = [
@@ -239,18 +251,20 @@ START: list[tuple[str, Any]] = [
 async def test_any_query_gives_what_the_model_gives(
     publishing: Publishing,
     commits: list[list[tuple[str, Any]]],
-    grant: tuple[str, ...] | None,
+    grant: Scopes,
     groups: frozenset[str] | None,
     asked: list[Query],
     back: int,
 ) -> None:
     name = f"d{next(DISTRICTS)}"
     newest = (await publishing.publish(*START, district=name)).revision or 0
-    for facts in commits:
-        newest = (await publishing.publish(*facts, district=name)).revision or newest
-    pinned = {} if back == 0 else {"X-Roster-Revision": str(max(1, newest - back))}
-
-    async with publishing.vendor(f"v-{name}", district=name, schools=grant, fields=groups) as http:
+    schools, rules = grant
+    async with publishing.vendor(
+        f"v-{name}", district=name, schools=schools, rules=rules, fields=groups
+    ) as http:
+        for facts in commits:
+            newest = (await publishing.publish(*facts, district=name)).revision or newest
+        pinned = {} if back == 0 else {"X-Roster-Revision": str(max(1, newest - back))}
         for query in asked:
             opened = FIELDS[query.path]
             refused = [

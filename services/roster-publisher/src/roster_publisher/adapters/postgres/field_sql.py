@@ -102,7 +102,7 @@ def _values(field: Field, query: CollectionQuery, statement: Statement) -> str:
     if field.path[0] == "agents" and query.is_scoped:
         return _agents(field, query, statement)
     narrowed = _narrowed(field, query)
-    orgs = {"orgs": query.grant.school_ids}
+    orgs = {"orgs": sorted(query.grant.visible_orgs or ())}
     more = f", {statement.bind(orjson.dumps(orgs).decode())}::jsonb" if narrowed else ""
     document = _document(field.group)
     queries = [
@@ -116,7 +116,7 @@ def _values(field: Field, query: CollectionQuery, statement: Statement) -> str:
 
 def _narrowed(field: Field, query: CollectionQuery) -> str | None:
     """Where, seen from the path's first name, the org stands that the grant must see."""
-    if not query.is_scoped:
+    if not query.is_scoped or query.grant.visible_orgs is None:
         return None
     if field.path[0] == "roles":
         return '@."org"."sourcedId"'
@@ -142,9 +142,9 @@ def _steps(names: Path) -> str:
 
 
 def _agents(field: Field, query: CollectionQuery, statement: Statement) -> str:
-    """Agents as a view of schools names them: who was there when the text was published."""
+    """Agents as a view of scopes names them: who was there as of the text."""
     district = statement.bind(query.grant.district_id)
-    schools = statement.bind(list(query.grant.school_ids or ()))
+    scopes = statement.bind(list(query.grant.scope_ids))
     path = statement.bind(f"${_steps(field.path[:1])}[*]")
     return f"""(
         SELECT a.x -> {statement.bind(field.path[1])}::text AS x
@@ -152,6 +152,6 @@ def _agents(field: Field, query: CollectionQuery, statement: Statement) -> str:
         WHERE EXISTS (
             SELECT FROM roster_publisher.scope_member m
             WHERE m.district_id = {district} AND m.entity = 'user'
-              AND m.sourced_id = a.x ->> 'sourcedId' AND m.scope_id = ANY({schools}::text[])
+              AND m.sourced_id = a.x ->> 'sourcedId' AND m.scope_id = ANY({scopes}::text[])
               AND m.since_rev <= o.revision
               AND (m.until_rev IS NULL OR o.revision < m.until_rev))) AS v"""
