@@ -52,7 +52,7 @@ class PostgresReads:
     """
 
     def __init__(self, database: Database, *, lines: int = 4, slow_s: float = 10.0) -> None:
-        self._lines = ReadLines(database, size=lines)
+        self.lines = self._lines = ReadLines(database, size=lines)
         self._slow_s = slow_s
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:
