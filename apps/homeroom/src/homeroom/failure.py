@@ -21,6 +21,12 @@ ADVICE: Final[Mapping[str, str]] = {
     "hash_differs": "it changed since it was shown: look at it again, then decide",
     "ended": "it is decided already, or its time is over",
     "flip_waits": "see `homeroom authority show`; a flip that waits can be rejected as a hold",
+    "authority_differs": "the two belong to different sources: give one of them to the other's"
+    " source first, with `homeroom authority set`",
+    "would_silence": "give the school to the source of these people first, with"
+    " `homeroom authority set`",
+    "touched_since": "undo or split what came later first; see `homeroom crosswalk`",
+    "merged_away": "another id stands for it by now; see `homeroom crosswalk`",
     "same_approver": "this approver has given their approval already",
 }
 
