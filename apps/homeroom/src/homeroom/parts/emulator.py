@@ -34,7 +34,7 @@ class RunningEmulator:
         return f"{self.face} emulator, not a live system"
 
     def schools(self) -> Sequence[Mapping[str, Any]]:
-        """The schools of its office, as its back door words them; raises ChildFailed for no answer."""
+        """The schools of its office, as its back door words them. Raises ChildFailed without."""
         body = _read(self.port, "/_clerk/schools")
         if body is None:
             raise ChildFailed(PART, "does not tell its schools", tail=self.child.log_tail())
