@@ -12,7 +12,7 @@ POLL_S = 0.02
 
 
 async def eventually(
-    check: Callable[[], Awaitable[T | None] | T | None], *, within_s: float = 10.0, what: str = ""
+    check: Callable[[], Awaitable[T | None] | T | None], *, within_s: float = 20.0, what: str = ""
 ) -> T:
     """The first truthy value of `check()`, plain or awaitable, asked again every 20 ms.
 
@@ -34,7 +34,7 @@ async def eventually(
         await asyncio.sleep(POLL_S)
 
 
-def eventually_sync(check: Callable[[], T | None], *, within_s: float = 10.0, what: str = "") -> T:
+def eventually_sync(check: Callable[[], T | None], *, within_s: float = 20.0, what: str = "") -> T:
     """As `eventually`, for tests without an event loop."""
     deadline = time.monotonic() + within_s
     while True:

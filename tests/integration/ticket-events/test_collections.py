@@ -74,6 +74,16 @@ async def test_who_comes_back_before_the_device_keeps_it(world, say):
     assert kinds.count("asset.collectionrequested") == 2
 
 
+async def test_who_got_a_device_before_the_first_day_asks_for_none(world, say):
+    program = world.start()
+    await world.upload(program, GIVEN)
+
+    await world.tell(say.joined("ada"), say.joined("last"))
+
+    await eventually(lambda: world.requests(program, "last"))
+    assert await world.requests(program, "ada") == []
+
+
 @pytest.mark.parametrize("origin", ["firstload", "republish"])
 async def test_a_first_load_or_a_repetition_collects_nothing(world, say, origin):
     program = world.start()

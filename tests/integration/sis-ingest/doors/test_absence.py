@@ -36,6 +36,14 @@ def delta(*rows: tuple[str, ...]) -> bytes:
     )
 
 
+def nameless_and_wrong() -> bytes:
+    """One row has no id, and another fault, which is found first."""
+    rows = people(*range(60))
+    bad = list(rows[30])
+    bad[0], bad[USERS.index("enabledUser")] = "", "perhaps"
+    return district([*rows[:30], tuple(bad), *rows[31:]], one_class(*range(3)))
+
+
 def one_bad_row() -> bytes:
     rows = people(*range(1, 60))
     bad = list(rows[30])
@@ -49,13 +57,14 @@ def one_bad_row() -> bytes:
     [
         (delta(*people(1)), None),
         (one_bad_row(), {"code": "removals_skipped", "file": "users.csv"}),
+        (nameless_and_wrong(), {"code": "removals_skipped", "file": "users.csv"}),
         (
             district(people(*range(60)), one_class(*range(3)), courses=csv(COURSES)),
             {"code": "empty_collection", "file": "courses.csv"},
         ),
         (district(people(*range(60)), users=csv(USERS)), None),
     ],
-    ids=["delta", "unreadable_row", "header_only", "refused"],
+    ids=["delta", "unreadable_row", "nameless_row", "header_only", "refused"],
 )
 async def test_what_is_not_a_whole_collection_removes_nothing(
     ingest: Ingest, body: bytes, warning: dict[str, str] | None

@@ -200,6 +200,27 @@ async def test_what_came_since_the_approval_waits_again(ingest: Ingest) -> None:
     assert (new["count"], new["approvals"]) == (60, [])
 
 
+async def test_few_who_came_since_the_approval_go_along_and_are_paid_for(ingest: Ingest) -> None:
+    await held_flip(ingest)
+    hold = await only_hold(ingest)
+    for number in range(200, 220):
+        await say(ingest, "sis", number, "Ada")
+    await ingest.settled()
+    for who in ("ada", "bea"):
+        await decide(ingest, hold, "approve", who=who, itemsHash=hold["itemsHash"])
+
+    async def passed() -> bool:
+        return (await look(ingest))["schools"][0]["own"] is True
+
+    await eventually(passed, within_s=20, what="the flip has begun")
+    await settled(ingest)
+    spent = await ingest.value(
+        "SELECT sum(count)::int FROM sis_ingest.spent WHERE source_id = 'authority:'"
+        " AND entity = 'user' AND operation = 'remove'"
+    )
+    assert spent == 20
+
+
 async def test_a_source_that_moves_everybody_to_a_school_not_its_own_silences_few(
     ingest: Ingest,
 ) -> None:

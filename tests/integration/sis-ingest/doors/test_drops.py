@@ -234,6 +234,50 @@ async def test_what_was_taken_is_moved_and_never_over_another_file(
     assert await dropping.bodies() == [b"one", b"two"]
 
 
+async def test_a_file_that_came_in_the_place_of_a_taken_one_is_not_moved_but_taken(
+    dropping: Dropping, folder: Path
+) -> None:
+    (folder / "taken").mkdir()
+    leave(folder, "roster.zip", b"monday", minutes_ago=60)
+
+    class Overwritten(FolderDrop):
+        """The district exports again just before the taken file is moved."""
+
+        async def put_aside(self, file):
+            leave(folder, "roster.zip", b"tuesday", minutes_ago=1)
+            await super().put_aside(file)
+
+    await dropping.looks(Overwritten(folder, move_to="taken"))
+    assert list((folder / "taken").iterdir()) == []
+    await dropping.looks(FolderDrop(folder, move_to="taken"))
+
+    assert await dropping.bodies() == [b"monday", b"tuesday"]
+    assert [path.name for path in (folder / "taken").iterdir()] == ["20260901T075900Z-roster.zip"]
+
+
+async def test_a_file_that_we_may_not_read_keeps_no_other_one_waiting(
+    dropping: Dropping, folder: Path
+) -> None:
+    leave(folder, "a.zip", b"a", minutes_ago=60)
+    leave(folder, "b.zip", b"b", minutes_ago=30)
+
+    class Private(FolderDrop):
+        """The first file is its owner's alone, which root does not notice."""
+
+        async def read(self, file):
+            if file.name == "a.zip":
+                raise DropFailed("not_allowed")
+            async for piece in super().read(file):
+                yield piece
+
+    drop = Private(folder, move_to=None)
+    await dropping.look(drop)
+    look = await dropping.look(drop)
+
+    assert (look.taken, look.waiting, look.fault) == (1, 1, "not_allowed")
+    assert await dropping.bodies() == [b"b"]
+
+
 async def test_links_and_folders_are_nobodys_files(
     dropping: Dropping, folder: Path, drop: FolderDrop, tmp_path: Path
 ) -> None:

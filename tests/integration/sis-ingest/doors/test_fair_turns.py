@@ -3,8 +3,10 @@
 from datetime import datetime
 from pathlib import Path
 
+from tests.support.eventually import eventually
 from tests.support.holding import roster
 from tests.support.ingest_service import Ingest, running_ingest, token
+from tests.support.ingesting import user
 
 
 async def upload(ingest: Ingest, source: str) -> str:
@@ -34,6 +36,26 @@ async def test_a_run_that_waits_for_its_district_keeps_no_other_source_waiting(
             assert page.json()["state"] in ("waiting", "running")
 
         assert (await ingest.ended(stuck))["state"] == "completed"
+
+
+async def test_webhooks_that_cannot_be_applied_keep_no_other_source_waiting(
+    ingest: Ingest,
+) -> None:
+    async with ingest.pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d2', 0))"
+        )
+        await ingest.send("users.upserted", user("u1"), source="elsewhere")
+        for number, source in enumerate(("sis", "sis-2", "sis", "sis-2")):
+            who = {**user(f"{source}-{number}"), "identifier": f"no-{number}"}
+            await ingest.send("users.upserted", who, source=source)
+
+        async def applied() -> bool:
+            return len(await ingest.people()) == 4
+
+        await eventually(applied, within_s=30, what="the other district's webhooks are applied")
+    await ingest.settled()
+    assert "u1" in await ingest.people()
 
 
 async def test_a_source_with_many_files_keeps_no_other_source_waiting(ingest: Ingest) -> None:

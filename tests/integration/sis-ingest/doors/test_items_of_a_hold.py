@@ -1,9 +1,13 @@
-"""Whoever approves can see all that a hold keeps waiting, not a sample alone."""
+"""What a hold keeps waiting: an approver sees all of it, and an older word changes nothing of it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 
-from tests.support.holding import only_hold, roster
-from tests.support.ingest_service import Ingest, token
+from tests.support.holding import decide, only_hold, released, roster
+from tests.support.ingest_service import Ingest, running_ingest, token
+from tests.support.ingesting import SECRET, user
 
 
 async def test_all_that_a_hold_keeps_can_be_read_page_by_page(ingest: Ingest) -> None:
@@ -24,3 +28,26 @@ async def test_all_that_a_hold_keeps_can_be_read_page_by_page(ingest: Ingest) ->
     assert {(one["total"], one["itemsHash"]) for one in pages} == {(40, hold["itemsHash"])}
     stranger = await page("limit=1", token("viewer", ["d2"]))
     assert (stranger.status_code, stranger.json()["code"]) == (404, "unknown_hold")
+
+
+async def test_an_older_file_does_not_change_what_waits(ingest_url: str, tmp_path: Path) -> None:
+    """A new person waits as a webhook worded them; a file of an hour before knows them, too."""
+    limits = {"user.add": {"count": 0, "share": 0}}
+    sources = [{"id": "sis", "district": "d1", "secrets": [SECRET], "limits": limits}]
+    async with running_ingest(ingest_url, tmp_path, sources=sources) as ingest:
+        await ingest.load(roster(*range(10)))
+        await ingest.send("users.upserted", user("u10", given="Bea"), at=3600)
+        await ingest.settled()
+        seen = await only_hold(ingest)
+        before = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        answer = await ingest.http.post(
+            "/snapshots/sis", params={"asOf": before}, content=roster(*range(11)), headers=token()
+        )
+        report = await ingest.ended(answer.json()["runId"])
+        hold = await only_hold(ingest)
+        await decide(ingest, hold, "approve", itemsHash=hold["itemsHash"])
+        await released(ingest, hold)
+
+        assert (await ingest.people())["u10"] == "Bea"
+    assert hold["itemsHash"] == seen["itemsHash"]
+    assert report["additions"]["held"] == 1

@@ -33,6 +33,8 @@ STEPS = st.lists(
         st.tuples(st.just("gone"), IDS, LAG),
         st.tuples(st.just("said"), IDS, TITLES, LAG),
         st.tuples(st.just("wait"), st.integers(1, 30)),
+        # Whoever ends holds may come late, so that one whose time is over is still there.
+        st.just(("ends",)),
     ),
     min_size=1,
     max_size=12,
@@ -72,6 +74,8 @@ async def take(truth: Truth, step: Sequence[Any], at: datetime) -> None:
             await truth.webhook(course_id, None, at=at - lag)
         case ("said", course_id, title, lag):
             await truth.webhook(course_id, title, at=at - lag)
+        case ("ends",):
+            await truth.expire_due()
         case ("wait", hours):
             truth.clock.advance(hours * 3600)
     truth.clock.advance(1)
@@ -91,7 +95,6 @@ async def test_no_24_hours_see_more_removals_than_the_budget_and_repetition_tell
             told = truth.told
             await take(truth, step, at)
             assert truth.told == told
-        await truth.expire_due()
 
     for moment, _ in truth.gone:
         within = [other for other, _ in truth.gone if moment - DAY < other <= moment]
@@ -184,6 +187,22 @@ async def test_nobody_decides_and_the_hold_ends_with_nothing_done(database: Data
     await truth.file(CourseFile(titles={"c00": "Art"}))
     (again,) = await truth.holds()
     assert again.hold_id != hold.hold_id
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_what_waited_until_its_time_was_over_waits_again_though_nobody_has_ended_it(
+    database: Database, more: int
+) -> None:
+    """A nightly file comes when the hold of the night before ends, or a moment later."""
+    truth = await loaded(database)
+    await truth.file(CourseFile(titles=dict.fromkeys(COURSES[6:], "Art")))
+    truth.clock.advance(24 * 3600)
+
+    run = await truth.file(CourseFile(titles=dict.fromkeys(COURSES[6 + more :], "Art")))
+
+    assert (truth.gone, len(await truth.courses())) == ([], 14)
+    (hold,) = await truth.holds()
+    assert (hold.count, run.report.total().held) == (6 + more, 6 + more)
 
 
 async def test_the_budget_comes_back_as_the_window_rolls(database: Database) -> None:

@@ -133,6 +133,20 @@ async def test_an_older_file_in_a_replay_brings_nobody_back(ingest: Ingest) -> N
     assert await truth(ingest) == before
 
 
+async def test_a_replay_that_cannot_go_on_leaves_no_run_open(ingest: Ingest) -> None:
+    """A run that is at work for ever would keep its raw file, and its staged rows, for ever."""
+    await ingest.load(roster(1, 2, 3))
+    file = await ingest.value("SELECT delivery_id::text FROM sis_ingest.delivery")
+    await ingest.pool.execute("ALTER TABLE sis_ingest.source_statement RENAME TO statement_gone")
+
+    report = await replayed(ingest, deliveryIds=[file])
+
+    assert (report["state"], report["reason"]) == ("failed", "unexpected_error")
+    runs = await ingest.pool.fetch("SELECT state, reason FROM sis_ingest.run ORDER BY received_at")
+    assert [tuple(run) for run in runs] == [("completed", None), ("failed", "unexpected_error")]
+    assert await ingest.value("SELECT count(*) FROM sis_ingest.snapshot_row") == 0
+
+
 async def test_what_was_only_tried_out_or_is_purged_is_not_said_again(ingest: Ingest) -> None:
     answer = await ingest.send("users.upserted", user("u1"))
     await ingest.settled()

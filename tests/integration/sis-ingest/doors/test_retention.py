@@ -122,6 +122,28 @@ async def test_what_stands_behind_a_hold_is_kept_and_what_waits_for_no_source_is
     assert [file.stem for file in files(tmp_path)] == [held]
 
 
+async def test_a_file_that_waits_for_no_source_is_forgotten_in_time(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+        await ingest.load(roster(1, 2))
+        await ingest.pool.execute(
+            "UPDATE sis_ingest.run SET state = 'running', finished_at = NULL, source_id = 'gone',"
+            " received_at = received_at - interval '31 d'"
+        )
+        await ingest.pool.execute("UPDATE sis_ingest.delivery SET state = 'waiting'")
+        await aged(ingest, days=31)
+    async with running_ingest(ingest_url, tmp_path) as ingest:
+
+        async def forgotten() -> bool:
+            return (await deliveries(ingest))["file"] == ("refused", False, True)
+
+        await eventually(forgotten, within_s=20, what="the purge")
+        run = await ingest.pool.fetchrow("SELECT state, reason FROM sis_ingest.run")
+
+    assert (tuple(run), files(tmp_path)) == (("failed", "unknown_source"), [])
+
+
 async def test_what_a_replay_has_still_to_say_is_kept(ingest_url: str, tmp_path: Path) -> None:
     async with running_ingest(ingest_url, tmp_path) as ingest:
         await ingest.send("users.upserted", user("u1"))
@@ -143,6 +165,12 @@ async def test_what_a_replay_has_still_to_say_is_kept(ingest_url: str, tmp_path:
 
         await eventually(second_is_gone, within_s=20, what="the purge")
         assert (await deliveries(ingest))["m1"] == ("applied", True, False)
+
+
+async def test_raw_files_are_nobody_elses_on_the_machine(ingest: Ingest, tmp_path: Path) -> None:
+    await ingest.load(roster(1, 2))
+
+    assert (tmp_path / "data" / "snapshots").stat().st_mode & 0o077 == 0
 
 
 async def test_a_file_that_no_run_knows_is_swept_after_a_day(

@@ -1,5 +1,6 @@
 """Runs as operators see them: a list with counts, warnings for zero work, and how old successes are."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,10 +122,31 @@ async def test_readiness_says_which_source_was_not_heard_of_for_too_long(
     assert (never["ok"], never["late"]) == (False, ["sis"])
     assert (fresh["ok"], fresh["late"]) == (True, [])
     assert fresh["sources"]["sis"]["lastSuccessSecondsAgo"] < 600
-    assert fresh["sources"]["quiet"]["lastSuccessSecondsAgo"] is None
+    last = datetime.fromisoformat(fresh["sources"]["sis"]["lastSuccessAt"])
+    assert timedelta(0) <= datetime.now(UTC) - last < timedelta(minutes=10)
+    quiet = fresh["sources"]["quiet"]
+    assert (quiet["lastSuccessAt"], quiet["lastSuccessSecondsAgo"]) == (None, None)
     assert 'source_last_success_seconds{source="sis"}' in metrics
     assert (late["ok"], late["late"], late["critical"]) == (False, ["sis"], False)
     assert ready.status_code == 200
+
+
+async def test_a_read_that_held_nothing_is_no_success_and_no_first_load(ingest_url: str) -> None:
+    database = Database(ingest_url, name="test", pool_size=2)
+    truth = Truth(database=database, place=Place(district_id="d1", source_id="s1"))
+    pool = await database.pool()
+    empty = await truth.file(CourseFile(titles={}))
+    never = await pool.fetchval("SELECT count(*) FROM sis_ingest.source_success")
+    truth.clock.advance(1)
+    first = await truth.file(CourseFile(titles={"c1": "Art"}))
+    heard = await pool.fetchval("SELECT at FROM sis_ingest.source_success")
+    truth.clock.advance(1)
+    await truth.file(CourseFile(titles={}))
+    still = await pool.fetchval("SELECT at FROM sis_ingest.source_success")
+    await database.close()
+
+    assert (empty.reason, never, first.origin) == ("nothing_read", 0, "firstload")
+    assert still == heard
 
 
 async def test_what_was_only_tried_out_or_refused_is_no_success(ingest: Ingest) -> None:

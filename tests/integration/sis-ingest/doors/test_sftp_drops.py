@@ -92,6 +92,21 @@ async def test_nothing_is_moved_over_another_file(server: SftpServer, dropping: 
     assert (server.folder / "roster.zip").read_bytes() == b"one"
 
 
+async def test_a_file_that_came_in_the_place_of_a_taken_one_goes_back(server: SftpServer) -> None:
+    (server.folder / "taken").mkdir()
+    (server.folder / "taken").chmod(0o777)
+    server.folder.chmod(0o777)
+    leave(server.folder, "roster.zip", b"monday", minutes_ago=30)
+
+    async with server.drop(move_to="taken").open() as folder:
+        (taken,) = [file for file in await folder.listed() if file.name == "roster.zip"]
+        leave(server.folder, "roster.zip", b"tuesday", minutes_ago=1)
+        await folder.put_aside(taken)
+
+    assert (server.folder / "roster.zip").read_bytes() == b"tuesday"
+    assert list((server.folder / "taken").iterdir()) == []
+
+
 async def test_a_large_file_comes_whole(server: SftpServer) -> None:
     body = os.urandom(9_000_001)
     leave(server.folder, "roster.zip", body)

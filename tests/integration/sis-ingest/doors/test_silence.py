@@ -128,6 +128,43 @@ async def test_much_of_a_small_entity_needs_two_people_beside_little_of_a_large_
     assert hold["approvalsNeeded"] == 2
 
 
+async def test_a_school_recognised_late_silences_few_of_those_who_were_in_it(
+    ingest: Ingest,
+) -> None:
+    """People of sis-2 are in a school that nobody knew; then it turns out to be one of sis."""
+    await school(ingest, "sch-B")
+    await flipped(ingest, "sis", school="sch-B")
+    for number in range(60):
+        who = {**user(f"p-{number}", org="there"), "identifier": f"no-{number}"}
+        await ingest.send("users.upserted", who, source="sis-2")
+    await ingest.settled()
+    assert len(await ingest.people()) == 60
+
+    data = {"sourcedId": "there", "name": "sch-B", "type": "school", "identifier": "sch-B-9"}
+    await ingest.send("orgs.upserted", data, source="sis-2")
+    await ingest.settled()
+
+    async def weighed() -> bool:
+        return not await ingest.value(
+            "SELECT count(*) FROM sis_ingest.flip f WHERE begun_at IS NULL AND NOT EXISTS"
+            " (SELECT FROM sis_ingest.hold h WHERE h.hold_id = f.flip_id)"
+        )
+
+    await eventually(weighed, within_s=20, what="everybody in the schools is asked again")
+    assert len(await ingest.people()) == 35
+    hold = await only_hold(ingest)
+    assert (hold["count"], hold["operation"]) == (35, "remove")
+    told = [event["data"] for event in await ingest.events("k12.roster.user.upserted%")]
+    assert {one["record"]["roles"][0]["org"]["sourcedId"] for one in told[-35:]} == {"sch-B"}
+    for who_approves in ("ada", "bea"):
+        await decide(ingest, hold, "approve", who=who_approves, itemsHash=hold["itemsHash"])
+
+    async def silent() -> bool:
+        return not await ingest.people()
+
+    await eventually(silent, within_s=20, what="what was approved is silent")
+
+
 async def test_a_merge_of_schools_of_two_sources_is_refused(ingest: Ingest) -> None:
     """The people of sch-B would be in a school where their source may not speak."""
     await two_sources(ingest, 100)

@@ -57,3 +57,23 @@ async def test_a_full_pull_whose_run_was_refused_counts_for_nothing(
         assert (shown["lastGood"], shown["reason"]) == (None, "too_many_bad_rows")
         report = await puller.pull("delta")
         assert report["pull"]["mode"] == "full"
+
+
+async def test_a_full_pull_that_found_nothing_counts_for_nothing(url: str, tmp_path: Path) -> None:
+    """An empty success: whoever believed it would wait a week for the next full pull."""
+    said: dict[str, Items] = {}
+    async with (
+        shuffling_sis(lambda section, _: said.get(section, ())) as address,
+        pulling(url, tmp_path, source(address)) as puller,
+    ):
+        empty = await puller.pull()
+        checks = (await puller.ingest.http.get("/readyz")).json()["checks"]
+        shown = checks["pulls"]["sources"]["pulled"]
+        heard = checks["sources"]["sources"]["pulled"]["lastSuccessAt"]
+        said["users"] = people("u0", "u1")
+        report = await puller.pull("delta")
+
+    assert (empty["state"], empty["reason"]) == ("completed", "nothing_read")
+    assert (shown["state"], shown["reason"], shown["lastGood"]) == ("failed", "nothing_read", None)
+    assert heard is None
+    assert (report["pull"]["mode"], report["origin"]) == ("full", "firstload")

@@ -14,6 +14,8 @@ from sis_ingest.ports import StoredFile, TooLarge
 
 _NAME: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BUFFER_BYTES: Final = 1024 * 1024
+# Student data: no other user of the machine reads it.
+_OURS_ALONE: Final = 0o700
 
 
 class DiskSnapshotFiles:
@@ -26,7 +28,7 @@ class DiskSnapshotFiles:
         self, name: str, chunks: AsyncIterator[bytes], *, limit_bytes: int
     ) -> StoredFile:
         """See the port. Disk work runs in threads, so that no request waits for it."""
-        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(self._folder.mkdir, _OURS_ALONE, parents=True, exist_ok=True)
         part = self._part(name)
         digest = hashlib.sha256()
         size = 0

@@ -30,6 +30,8 @@ from sis_ingest.ports.pulls import Access, Item, Piece, PullSpec
 _MANIFEST: Final = "manifest.json"
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PIECE_BYTES: Final = 1024 * 1024
+# Student data: no other user of the machine reads it.
+_OURS_ALONE: Final = 0o700
 _HASH_BYTES: Final = 16
 _REFERRING: Final = "enrollment"
 # What an item of a shape nobody foresaw makes a wording raise: a refusal like any other.
@@ -82,7 +84,7 @@ class DiskPullFiles:
 
     def _append(self, pull_id: str, section: str, items: Sequence[Item], at: int) -> int:
         folder = self._folder / pull_id
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(_OURS_ALONE, parents=True, exist_ok=True)
         target = folder / f"{section}.ndjson"
         new = not target.exists()
         with target.open("ab") as file:
@@ -110,7 +112,7 @@ def _sync_names(folder: Path) -> None:
 
 
 def _pack(target: Path, sizes: Mapping[str, int], manifest: Mapping[str, Any]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(_OURS_ALONE, parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
         packed.writestr(_MANIFEST, orjson.dumps(manifest))
         for section, size in sizes.items():

@@ -37,6 +37,7 @@ from sis_ingest.entrypoints.http.replays import replay_routes
 from sis_ingest.entrypoints.http.snapshots import run_routes, snapshot_routes
 from sis_ingest.entrypoints.http.suggestions import suggestion_routes
 from sis_ingest.entrypoints.http.webhooks import webhook_routes
+from sis_ingest.entrypoints.jobs.appliers import LOOP as APPLY_LOOP
 from sis_ingest.entrypoints.jobs.appliers import DeliveryApplier, SnapshotImporter
 from sis_ingest.entrypoints.jobs.drops import LOOP as DROPS_LOOP
 from sis_ingest.entrypoints.jobs.drops import DropWatcher, drops_check
@@ -185,7 +186,8 @@ def _add_webhooks(
     )
     app.include_router(webhook_routes(accept, sources, limit_bytes=settings.webhook_limit_bytes))
     apply = ApplyDeliveries(units=units, clock=runtime.clock, record_changes=record)
-    runtime.loop("apply-deliveries", DeliveryApplier(apply, sources, runs, bell.ear()).run)
+    applier = DeliveryApplier(apply, sources, runs, bell.ear(), runtime.clock)
+    runtime.loop(APPLY_LOOP, applier.run)
 
 
 def _add_snapshots(

@@ -30,6 +30,8 @@ MAX_FAILURES: Final = 8
 # Before a pull whose run was not taken is followed by another one, which may well say the same.
 _REST_AFTER_REFUSAL: Final = timedelta(minutes=30)
 COUNT_DISAGREES: Final = "count_disagrees"
+# A full pull found nothing of a section, which the source may have said by mistake.
+EMPTY_SECTION: Final = "empty_section"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,7 @@ def faults(pull: Pull) -> Mapping[str, str]:
     if pull.mode != "full":
         return {name: one.fault for name, one in pull.sections.items() if one.fault is not None}
     return {
-        name: section.fault or "empty_section"
+        name: section.fault or EMPTY_SECTION
         for name, section in pull.sections.items()
         if not section.whole
     }

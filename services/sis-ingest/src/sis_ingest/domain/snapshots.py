@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from sis_ingest.domain.entities import Entity
+from sis_ingest.domain.pulls import EMPTY_SECTION
 from sis_ingest.domain.runs import REPEATED, Problem, Report, RowRefusal
 
 NOTHING_READ: Final = "nothing_read"
@@ -46,12 +47,14 @@ def is_whole(collection: Collection, report: Report) -> bool:
 def idleness(collections: Sequence[Collection], report: Report) -> tuple[Problem, ...]:
     """A warning where a run has nothing to work with: zero work is no success (blueprint 12).
 
-    A file that says what it said before is work, and so is a delta of nothing.
+    A file that says what it said before is work, and so is a delta of nothing. A pull that was to
+    be whole warns of each section of which it found nothing.
     """
     total = report.total()
     if total.read:
         return (Problem(code=NOTHING_CHANGED),) if total.refused == total.read else ()
     whole = not collections or any(one.mode == "bulk" for one in collections)
+    whole |= any(warning.code == EMPTY_SECTION for warning in report.warnings)
     return (Problem(code=NOTHING_READ),) if whole else ()
 
 

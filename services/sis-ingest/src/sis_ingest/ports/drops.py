@@ -53,7 +53,9 @@ class OpenDrop(Protocol):
         ...
 
     async def put_aside(self, file: Listed) -> None:
-        """Moves it to where taken files go; never over another file."""
+        """Moves it to where taken files go; never over another file, and not one that stands in
+        its place by now.
+        """
         ...
 
 

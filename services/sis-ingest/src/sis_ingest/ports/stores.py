@@ -69,7 +69,9 @@ class Raw(Protocol):
     async def refuse_orphans(
         self, *, before: datetime, now: datetime, sources: Sequence[str]
     ) -> None:
-        """Refuses webhooks that came `before` and still wait for a source that is none of these."""
+        """Refuses webhooks that came `before` and still wait for a source that is none of these,
+        and ends runs that do.
+        """
         ...
 
     async def due_files(self, *, before: datetime, limit: int) -> Sequence[RawFile]:
@@ -170,7 +172,7 @@ class Runs(Protocol):
         ...
 
     async def completed_before(self, place: Place) -> bool:
-        """Whether a snapshot of this source was ever completed."""
+        """Whether a snapshot of this source was ever completed, other than one of nothing."""
         ...
 
     async def stated(self, run: Run, entities: Sequence[Entity]) -> None:
@@ -222,8 +224,8 @@ class Staging(Protocol):
         """How many rows that differ are older than what we hold: applying them changes nothing."""
         ...
 
-    async def wanted(self, run: Run, key: GuardKey) -> Wanted:
-        """How many of the differing rows this guard counts."""
+    async def wanted(self, run: Run, key: GuardKey, *, now: datetime) -> Wanted:
+        """How many of the differing rows this guard counts, and how many of them wait `now`."""
         ...
 
     async def hand_over(self, run: Run, hold: Hold, *, fresh: bool) -> int:

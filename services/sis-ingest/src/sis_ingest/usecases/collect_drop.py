@@ -103,7 +103,7 @@ def _told(look: Look, error: DropFailed) -> Look:
     match error.code:
         case "changed_while_read":
             return replace(look, waiting=look.waiting + 1)
-        case "too_large":
+        case "too_large" | "not_allowed":
             return replace(look, waiting=look.waiting + 1, fault=error.code)
         case "not_moved":
             return replace(look, fault=error.code)

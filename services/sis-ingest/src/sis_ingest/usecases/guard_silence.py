@@ -5,7 +5,7 @@ else, though the source removed nobody. Runs inside the caller's unit and never 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from roster_common.holds import approvals_needed
 from sis_ingest.domain.changes import Change
@@ -25,7 +25,7 @@ from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.keep_hold import KeepHold
 
 
-async def without_too_much_silence(
+async def too_much_silence(
     unit: Unit,
     place: Place,
     said: Sequence[Said],
@@ -33,8 +33,8 @@ async def without_too_much_silence(
     *,
     clock: Clock,
     keep: KeepHold,
-) -> Sequence[Said]:
-    """What may be told. The rest stays published as it is and waits in a hold of the district:
+) -> Set[ResolvedKey]:
+    """What may not fall silent yet. It is to stay published, and waits in a hold of the district:
     once it is approved, every record is told again by what is laid down.
 
     It spends from the same budget as the source's removals. Source: ADR 0012, ADR 0018.
@@ -51,11 +51,9 @@ async def without_too_much_silence(
         if (entity, "remove") in LIMITS
         for late in ones[await _spend(unit, place, (entity, "remove"), len(ones), clock, keep) :]
     ]
-    if not waiting:
-        return said
-    await _hold(unit, place, waiting, clock, keep)
-    stopped = {one.key for one in waiting}
-    return [one for one in said if one.key not in stopped]
+    if waiting:
+        await _hold(unit, place, waiting, clock, keep)
+    return frozenset(one.key for one in waiting)
 
 
 async def _spend(

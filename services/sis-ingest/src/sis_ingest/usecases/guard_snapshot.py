@@ -50,7 +50,7 @@ class GuardSnapshot:
 
     async def _judge(self, unit: Unit, run: Run, key: GuardKey) -> Run:
         place, counts, now = run.place, run.report.counts(key[0]), self.clock.now()
-        wanted = await unit.staging.wanted(run, key)
+        wanted = await unit.staging.wanted(run, key, now=now)
         if wanted.total == 0:
             return run
         done = counts.removed + counts.deleted if key[1] == "remove" else counts.added

@@ -62,6 +62,10 @@ class ImportSnapshot:
         finally:
             await asyncio.to_thread(snapshot.close)
 
+    async def give_up(self, run: Run, *, reason: str) -> Run:
+        """The run, failed: its staged rows go and nothing keeps its file any more. Commits."""
+        return await self._end(run, "failed", (Problem(code=reason),))
+
     async def _open(self, reader: SnapshotReader, run: Run) -> OpenSnapshot:
         path = self.files.path(run.file_name)
         if path is None:

@@ -4,8 +4,9 @@ The one way in which a meaning ends: for what operators decide, and for an id th
 mere reference before its record was recognised. Runs inside the caller's unit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from sis_ingest.domain.authority import to_said
 from sis_ingest.domain.changes import Cause
@@ -19,10 +20,15 @@ from sis_ingest.domain.events import (
 )
 from sis_ingest.domain.flips import Flip, retelling
 from sis_ingest.domain.identity import Decision, DecisionKind, Meaning, Moved, current
-from sis_ingest.domain.publish import Published, ResolvedKey, Said, publish
+from sis_ingest.domain.publish import Published, Resolved, ResolvedKey, Said, publish
 from sis_ingest.domain.suggestions import alike
 from sis_ingest.ports import Clock, Ids, Unit
 from sis_ingest.usecases.speaking import spoken
+
+# Which of these may not fall silent yet, given the records that stand.
+GuardSilence: TypeAlias = Callable[
+    [Sequence[Said], Mapping[ResolvedKey, Resolved]], Awaitable[Set[ResolvedKey]]
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +58,12 @@ class MoveIds:
         *,
         cause: Cause,
         reason: Reason,
+        guard: GuardSilence | None = None,
     ) -> tuple[Decision, Published]:
         """The decision, and what was told. Never commits; the unit must hold the district's lock.
+
+        What `guard` stops from falling silent is told as its oldest source has it; without one the
+        caller judges what was told.
 
         Each outside id must mean its `was` today. What has no outside id left afterwards is gone
         as `merged`; what gets one again lives again. Source: blueprint "Who owns what",
@@ -83,14 +93,8 @@ class MoveIds:
         gone = {key: ended[key[1]] for key in keys if key[1] in ended}
         said = await _said(unit, district_id, list(dict.fromkeys([*keys, *others])), gone, cause)
         stored = await unit.records.resolved(district_id, keys)
-        known = {(record.entity, record.entity_id): record for record in referring}
-        published = publish(district_id, said, {**known, **stored})
-        if published.records:
-            await unit.records.write_resolved(
-                district_id, published.records, now=decision.decided_at
-            )
-        for event in published.events:
-            unit.emit(event)
+        known = {(record.entity, record.entity_id): record for record in referring} | dict(stored)
+        published = await _publish(unit, decision, said, known, guard)
         for move in moves:
             unit.emit(_told(decision, move, cause, ended=move.was in ended))
         await _answer(unit, decision, moves, set(ended), cause)
@@ -138,19 +142,43 @@ async def _said(
     ended: Mapping[ResolvedKey, str],
     cause: Cause,
 ) -> Sequence[Said]:
-    """What is true now: first of what lives, last of what is gone, so that nothing points there."""
+    """What is true now."""
     authority = await unit.authority.of(district_id)
     now = await spoken(
         unit, district_id, [key for key in keys if key not in ended], authority=authority
     )
-    said = [
+    return [
         replace(
             to_said(key, now.get(key), cause=cause, gone="merged" if key in ended else None),
             merged_into=ended.get(key),
         )
         for key in keys
     ]
-    return sorted(said, key=lambda one: one.record is None or one.silent)
+
+
+async def _publish(
+    unit: Unit,
+    decision: Decision,
+    said: Sequence[Said],
+    before: Mapping[ResolvedKey, Resolved],
+    guard: GuardSilence | None,
+) -> Published:
+    """What is new in the resolved records, stored and told."""
+    waiting = frozenset[ResolvedKey]() if guard is None else await guard(said, before)
+    said = [replace(one, silent=False) if one.key in waiting else one for one in said]
+    published = publish(decision.district_id, sorted(said, key=_is_gone), before)
+    if published.records:
+        await unit.records.write_resolved(
+            decision.district_id, published.records, now=decision.decided_at
+        )
+    for event in published.events:
+        unit.emit(event)
+    return published
+
+
+def _is_gone(said: Said) -> bool:
+    """What lives is told of before what is gone, so that nothing points there."""
+    return said.record is None or said.silent
 
 
 def _told(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -22,6 +23,7 @@ from sis_ingest.domain.publish import ResolvedKey
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.snapshots import Repeated
 from sis_ingest.ports import Clock, Unit
+from sis_ingest.usecases.guard_silence import too_much_silence
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.move_ids import MoveIds, Reason
 
@@ -154,14 +156,20 @@ class Recognise:
         await _tell(unit, place, space, strangers, links)
 
     async def end(self, unit: Unit, place: Place, recognised: Recognised) -> None:
-        """Ends the ids that only references gave; what carries them is told again."""
+        """Ends the ids that only references gave; what carries them is told again.
+
+        Whoever is in another place by that, and so silent, spends from the source's budget.
+        """
         district_id, space = place.district_id, recognised.space
+        guard = partial(too_much_silence, unit, place, clock=self.clock, keep=self.keep)
         for (cause, rule), pairs in recognised.ending.items():
             reason = Reason(
                 kind="merge", match_rule=rule, decided_by="rule", key_change="sis_migration"
             )
             joining = await self.move.joining(unit, district_id, space, pairs)
-            await self.move(unit, district_id, space, joining, cause=cause, reason=reason)
+            await self.move(
+                unit, district_id, space, joining, cause=cause, reason=reason, guard=guard
+            )
 
     async def known(
         self,

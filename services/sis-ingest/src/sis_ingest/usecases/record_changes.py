@@ -15,7 +15,7 @@ from sis_ingest.domain.publish import ResolvedKey, Said, publish
 from sis_ingest.domain.references import IdKey, with_ids
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.guard_changes import GuardChanges
-from sis_ingest.usecases.guard_silence import without_too_much_silence
+from sis_ingest.usecases.guard_silence import too_much_silence
 from sis_ingest.usecases.identify import Identified, Identify
 from sis_ingest.usecases.speaking import spoken
 from sis_ingest.usecases.suggest import new_people
@@ -92,9 +92,10 @@ class RecordChanges:
         said = await _said(unit, place, writes, identified)
         before = await unit.records.resolved(place.district_id, [one.key for one in said])
         if guarded:
-            said = await without_too_much_silence(
+            waiting = await too_much_silence(
                 unit, place, said, before, clock=self.clock, keep=self.guard.keep
             )
+            said = [one for one in said if one.key not in waiting]
         published = publish(place.district_id, said, before)
         if published.records:
             await unit.records.write_resolved(

@@ -70,6 +70,15 @@ class ReplayDeliveries:
         batch = list(takewhile(lambda s: s.kind == "webhook" and s.delivery.place == place, said))
         return await self._webhooks(replay, place, batch)
 
+    async def give_up(self, replay: Replay, *, reason: str) -> Replay:
+        """The replay, failed, and with it the run of the file that it was at work on. Commits."""
+        async with self.units.begin("run") as unit:
+            said = await unit.replays.next(replay, limit=1)
+        run = said[0].run if said else None
+        if run is not None and run.replay_id == replay.replay_id and run.state not in _ENDED:
+            await self.import_snapshot.give_up(run, reason=reason)
+        return await self.end(replay, reason=reason, failed=True)
+
     async def end(self, replay: Replay, *, reason: str | None, failed: bool = False) -> Replay:
         """The replay, over; what it has not said yet stays unsaid. Commits."""
         ended = replace(

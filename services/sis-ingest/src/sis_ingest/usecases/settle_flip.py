@@ -56,8 +56,8 @@ class SettleFlip:
                 return
             if hold is None or hold.done_at is not None:
                 return
-            approved = frozenset(await unit.holds.names(hold))
-            stopped = await self.keep.stopped(unit, district_id, differences.without(approved))
+            since = differences.without(frozenset(await unit.holds.names(hold)))
+            stopped = await self.keep.stopped(unit, district_id, since)
             ended = replace(
                 hold,
                 released=0 if stopped else hold.count,
@@ -70,7 +70,7 @@ class SettleFlip:
                 again = replace(flip, flip_id=self.ids.new_id(), asked_at=self.clock.now())
                 await self.keep.hold(unit, again, differences, stopped[0])
             else:
-                await self.keep.lay_down(unit, flip)
+                await self.keep.begin(unit, flip, since)
 
     async def _first(self, unit: Unit, flip: Flip, differences: Differences) -> None:
         """A retelling that nobody was asked about yet: it begins, or waits for a person.

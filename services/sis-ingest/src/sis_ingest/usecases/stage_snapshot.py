@@ -1,6 +1,7 @@
 """Stage a snapshot: its rows, normalised and hashed, beside the truth and not in it."""
 
 import asyncio
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -80,8 +81,21 @@ async def _read(
     rows = await asyncio.to_thread(snapshot.read, collection, fresh)
     refused = {refusal.row for refusal in rows.refused}
     named = [seen(row) for row in fresh if row.row in refused and row.external_id]
+    nameless = {row.row for row in fresh if not row.external_id}
+    rows = replace(
+        rows, refused=tuple(_nameless(one, nameless, collection) for one in rows.refused)
+    )
     await unit.staging.put(run, collection.entity, [*rows.good, *named])
     return rows
+
+
+def _nameless(refusal: RowRefusal, rows: Set[int], collection: Collection) -> RowRefusal:
+    """A row without an id is refused for that, whatever else is wrong with it: only so it is known
+    that somebody may be missed. Source: ADR 0008.
+    """
+    if refusal.row not in rows or refusal.field == collection.id_field:
+        return refusal
+    return replace(refusal, reason="missing", field=collection.id_field)
 
 
 def _counted(report: Report, collection: Collection, chunk: Chunk, rows: Rows) -> Report:

@@ -64,7 +64,7 @@ class FolderDrop:
         """See the port."""
         if self._aside is not None:
             target = self._aside / put_aside_name(file)
-            await self._call("not_moved", _move, self._path / file.name, target)
+            await self._call("not_moved", _move, self._path / file.name, target, file)
 
     async def _call(
         self, otherwise: DropFault, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
@@ -101,7 +101,12 @@ def _as_listed(name: str, found: os.stat_result) -> Listed:
     return Listed(name=name, size_bytes=found.st_size, modified_at=modified_at)
 
 
-def _move(path: Path, target: Path) -> None:
+def _move(path: Path, target: Path, file: Listed) -> None:
+    """Looked at after it was moved: before that it could still become another one, not taken yet,
+    which goes back to be taken.
+    """
     if target.exists():
         raise FileExistsError
     path.rename(target)
+    if _as_listed(file.name, target.lstat()) != file and not path.exists():
+        target.rename(path)

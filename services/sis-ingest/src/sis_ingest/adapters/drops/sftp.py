@@ -154,11 +154,14 @@ class OpenSftp:
 
     async def put_aside(self, file: Listed) -> None:
         """See the port. Servers refuse to rename over a file."""
-        if self._aside is not None:
-            async with _bounded("not_moved", within_s=self._call_s):
-                await self._client.rename(
-                    self._folder / file.name, self._aside / put_aside_name(file)
-                )
+        if self._aside is None:
+            return
+        path, target = self._folder / file.name, self._aside / put_aside_name(file)
+        async with _bounded("not_moved", within_s=self._call_s):
+            await self._client.rename(path, target)
+            # Another one by now, not taken yet: it goes back to be taken.
+            if _as_listed(file.name, await self._client.lstat(target)) != file:
+                await self._client.rename(target, path)
 
     async def _piece(self, handle: asyncssh.SFTPClientFile, at: int) -> bytes:
         async with _bounded("changed_while_read", within_s=self._call_s):

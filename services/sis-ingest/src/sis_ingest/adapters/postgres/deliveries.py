@@ -56,7 +56,7 @@ ORDER BY seq LIMIT $3
 """
 
 # Purpose: mark deliveries as done with, and when their source last had a success: one delivery that
-# was applied, and not only tried out. Rows: one per delivery. Index: primary keys.
+# was applied, not only tried out, and held something. Rows: one per delivery. Index: primary keys.
 _FINISH: Final = """
 WITH done AS (
     UPDATE sis_ingest.delivery d
@@ -67,7 +67,8 @@ WITH done AS (
 )
 INSERT INTO sis_ingest.source_success AS s (district_id, source_id, at)
 SELECT $1, $6, $5 WHERE EXISTS (
-    SELECT FROM done WHERE state = 'applied' AND reason IS DISTINCT FROM 'dry_run')
+    SELECT FROM done WHERE state = 'applied'
+      AND (reason IS NULL OR reason NOT IN ('dry_run', 'nothing_read')))
 ON CONFLICT (district_id, source_id) DO UPDATE SET at = greatest(s.at, excluded.at)
 """
 

@@ -37,17 +37,19 @@ SELECT * FROM sis_ingest.pull
 WHERE district_id = $1 AND source_id = $2 AND state IN ('waiting', 'running')
 """
 
-# Purpose: the last pull that came into the truth. Rows: 0 or 1. Index: pull_newest, run's key.
+# Purpose: the last pull that came into the truth; a full one of nothing did not. Rows: 0 or 1.
+# Index: pull_newest, run's key.
 _LAST: Final = """
 SELECT p.* FROM sis_ingest.pull p
 JOIN sis_ingest.run r ON r.district_id = p.district_id AND r.run_id = p.run_id
 WHERE p.district_id = $1 AND p.source_id = $2 AND p.state = 'completed' AND NOT p.dry_run
   AND ($3::text IS NULL OR p.mode = $3) AND r.state = 'completed'
+  AND r.reason IS DISTINCT FROM 'nothing_read'
 ORDER BY p.asked_at DESC LIMIT 1
 """
 
-# Purpose: how sources stand; a pull whose run did not end well is none. Rows: one per source.
-# Index: pull_newest, the key of run.
+# Purpose: how sources stand; a pull whose run did not end well, or read nothing, is none. Rows: one
+# per source. Index: pull_newest, the key of run.
 _STANDINGS: Final = """
 SELECT p.source_id, good.finished_at AS good_at, newest.state, newest.refused_at,
        coalesce(newest.importing, false) AS importing,
@@ -58,14 +60,17 @@ LEFT JOIN LATERAL (
     JOIN sis_ingest.run r ON r.district_id = pull.district_id AND r.run_id = pull.run_id
     WHERE pull.district_id = p.district_id AND pull.source_id = p.source_id
       AND pull.state = 'completed' AND NOT pull.dry_run AND r.state = 'completed'
+      AND r.reason IS DISTINCT FROM 'nothing_read'
     ORDER BY pull.asked_at DESC LIMIT 1) AS good ON true
 LEFT JOIN LATERAL (
-    SELECT CASE WHEN r.state IN ('refused', 'failed') THEN 'failed' ELSE pull.state END AS state,
-           CASE WHEN r.state IN ('refused', 'failed') THEN r.reason ELSE pull.reason END AS reason,
+    SELECT CASE WHEN lost THEN 'failed' ELSE pull.state END AS state,
+           CASE WHEN lost THEN r.reason ELSE pull.reason END AS reason,
            r.state IN ('waiting', 'running') AS importing, pull.failures,
-           CASE WHEN r.state IN ('refused', 'failed') THEN r.finished_at END AS refused_at
+           CASE WHEN lost THEN r.finished_at END AS refused_at
     FROM sis_ingest.pull
     LEFT JOIN sis_ingest.run r ON r.district_id = pull.district_id AND r.run_id = pull.run_id
+    CROSS JOIN LATERAL (
+        SELECT r.state IN ('refused', 'failed') OR r.reason = 'nothing_read' AS lost) AS l
     WHERE pull.district_id = p.district_id AND pull.source_id = p.source_id
     ORDER BY pull.asked_at DESC LIMIT 1) AS newest ON true
 """

@@ -36,6 +36,26 @@ UPDATE sis_ingest.delivery SET state = 'refused', reason = 'unknown_source', app
 WHERE state = 'waiting' AND kind = 'webhook' AND received_at < $1 AND source_id <> ALL($3::text[])
 """
 
+# Purpose: end runs that nobody will ever take up for the same reason, with their staged rows. Rows:
+# few. Indexes: run_open, primary keys, snapshot_row_matched.
+# house: no-district — time is over for every district alike
+_END_ORPHANS: Final = """
+WITH ended AS (
+    UPDATE sis_ingest.run SET state = 'failed', reason = 'unknown_source', finished_at = $2
+    WHERE state IN ('waiting', 'running') AND received_at < $1 AND source_id <> ALL($3::text[])
+    RETURNING district_id, run_id, delivery_id
+), forgotten AS (
+    DELETE FROM sis_ingest.snapshot_row s USING ended e
+    WHERE s.district_id = e.district_id AND s.run_id = e.run_id
+), closed AS (
+    DELETE FROM sis_ingest.snapshot_stage s USING ended e
+    WHERE s.district_id = e.district_id AND s.run_id = e.run_id
+)
+UPDATE sis_ingest.delivery d SET state = 'refused', reason = 'unknown_source', applied_at = $2
+FROM ended e
+WHERE d.district_id = e.district_id AND d.delivery_id = e.delivery_id AND d.state = 'waiting'
+"""
+
 # Purpose: files whose time is over, locked. Rows: up to the step. Indexes: delivery_raw,
 # run_delivery. A run that goes over the file again needs it.
 # house: no-district — time is over for every district alike
@@ -77,7 +97,8 @@ class PostgresRaw:
         self, *, before: datetime, now: datetime, sources: Sequence[str]
     ) -> None:
         """See the port."""
-        await self._driver.execute(_REFUSE_ORPHANS, before, now, list(sources))
+        for statement in (_REFUSE_ORPHANS, _END_ORPHANS):
+            await self._driver.execute(statement, before, now, list(sources))
 
     async def due_files(self, *, before: datetime, limit: int) -> Sequence[RawFile]:
         """See the port."""

@@ -28,10 +28,11 @@ UPDATE sis_ingest.run SET state = $3, origin = $4, started_at = $5, finished_at 
 WHERE district_id = $1 AND run_id = $2
 """
 
-# Purpose: was a snapshot of the source ever completed. Rows: 1. Small table.
+# Purpose: was a snapshot of the source ever completed that held something. Rows: 1. Small table.
 _COMPLETED: Final = """
 SELECT EXISTS (SELECT FROM sis_ingest.run
-    WHERE district_id = $1 AND source_id = $2 AND state = 'completed' AND NOT dry_run)
+    WHERE district_id = $1 AND source_id = $2 AND state = 'completed' AND NOT dry_run
+      AND reason IS DISTINCT FROM 'nothing_read')
 """
 
 # Purpose: remember which collections were stated as a whole. Rows: up to 7. Index: primary key.

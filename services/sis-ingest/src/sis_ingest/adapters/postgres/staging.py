@@ -6,6 +6,7 @@ whether the run is still at work there, else what is gone would look like what t
 """
 
 from collections.abc import Sequence, Set
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -143,20 +144,22 @@ _GUARDED: Final = """
                 AND c.external_id = s.external_id AND c.valid_to IS NULL) END
 """
 
-# Purpose: what a guard counts, and what of it an open hold has. Rows: 1. Differing rows only.
+# Purpose: what a guard counts, and what of it an open hold has. Rows: 1. Differing rows only. A
+# hold whose time is over has nothing any more, though nobody has ended it yet.
 _WANTED: Final = f"""
 SELECT count(*) AS total, count(i.external_id) AS held,
        count(*) FILTER (WHERE NOT s.absent) AS told,
        count(i.external_id) FILTER (WHERE NOT s.absent) AS told_held
 FROM sis_ingest.snapshot_row s
 LEFT JOIN sis_ingest.hold h ON h.district_id = $1 AND h.source_id = $3 AND h.entity = $4
-    AND h.operation = $5 AND h.state = 'open'
+    AND h.operation = $5 AND h.state = 'open' AND h.expires_at > $7
 LEFT JOIN sis_ingest.hold_item i ON i.district_id = $1 AND i.hold_id = h.hold_id
     AND i.external_id = s.external_id
 WHERE {_GUARDED}
 """
 
 # Purpose: move what a guard counts into its hold. Rows: those. Index of the items: primary key.
+# What the hold has from a newer statement stays as that said it.
 _HAND_OVER: Final = f"""
 WITH moved AS (
     DELETE FROM sis_ingest.snapshot_row s WHERE {_GUARDED}
@@ -170,7 +173,8 @@ SELECT $1, $7, m.external_id, CASE WHEN $5 = 'add' THEN m.data::jsonb END, m.con
        NULL, $6, m.absent, $9, $10, $11 FROM moved m
 ON CONFLICT (district_id, hold_id, external_id) DO UPDATE SET
     data = excluded.data, content_hash = excluded.content_hash, version = excluded.version,
-    occurred_at = greatest(i.occurred_at, excluded.occurred_at), absent = excluded.absent
+    occurred_at = excluded.occurred_at, absent = excluded.absent
+WHERE excluded.occurred_at >= i.occurred_at
 """
 
 # Purpose: take what the file contradicts out of holds, also out of approved ones that are not
@@ -309,12 +313,12 @@ class PostgresStaging:
         )
         return int(found)
 
-    async def wanted(self, run: Run, key: GuardKey) -> Wanted:
+    async def wanted(self, run: Run, key: GuardKey, *, now: datetime) -> Wanted:
         """See the port."""
         await self._ensure_stands(run)
         place = run.place
         (row,) = await self._driver.fetch(
-            _WANTED, place.district_id, run.run_id, place.source_id, *key, run.as_of
+            _WANTED, place.district_id, run.run_id, place.source_id, *key, run.as_of, now
         )
         return Wanted(**row)
 

@@ -10,17 +10,22 @@ from typing import Final
 
 import structlog
 
+from roster_common.ports import Clock
 from roster_common.runtime.bell import Ear
-from roster_common.runtime.lifecycle import Stopping
+from roster_common.runtime.lifecycle import Stopping, go_on_without
 from roster_common.runtime.metrics import metric
 from sis_ingest.domain.runs import Run
+from sis_ingest.entrypoints.jobs.resting import Resting
 from sis_ingest.ports import RunDesk, Source, Sources
 from sis_ingest.usecases.apply_deliveries import SEALED, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
 
 logger = structlog.get_logger(__name__)
 
+LOOP: Final = "apply-deliveries"
 _LOOK_EVERY_S: Final = 0.5
+# Short: mostly it is the database that was away.
+_REST_S: Final = 1.0
 _OUTCOMES: Final = (
     "read", "changed", "unchanged", "refused", "missing", "removed", "held", "skipped",
 )  # fmt: skip
@@ -30,31 +35,47 @@ _GATHER_S: Final = 0.02
 
 
 class DeliveryApplier:
-    """The loop behind the webhook door, for all sources whose webhooks say what changed."""
+    """The loop behind the webhook door, for all sources whose webhooks say what changed.
 
-    def __init__(self, apply: ApplyDeliveries, sources: Sources, runs: RunDesk, ear: Ear) -> None:
+    A source whose webhooks cannot be applied rests for a while, and keeps no other one waiting.
+    """
+
+    def __init__(
+        self, apply: ApplyDeliveries, sources: Sources, runs: RunDesk, ear: Ear, clock: Clock
+    ) -> None:
         self._apply = apply
         self._sources = sources
         self._runs = runs
         self._ear = ear
+        self._resting = Resting(clock, rest_s=_REST_S)
 
     async def run(self, stopping: Stopping) -> None:
         """Apply until stopped."""
         while not stopping.is_set():
             applied = False
             for source in self._of(await self._runs.sources_waiting()):
-                more = True
-                while more and not stopping.is_set():
-                    batch = await self._apply(source)
-                    applied |= bool(batch.ends)
-                    _note_sealed(source, sum(end.outcome == SEALED for end in batch.ends))
-                    more = batch.more
+                try:
+                    applied |= await self._all_of(source, stopping)
+                except Exception as error:  # noqa: BLE001 - counted and logged; it is tried again
+                    go_on_without(LOOP, error, source=source.place.source_id)
+                    self._resting.begin(source.place.source_id)
             if applied:
                 await stopping.wait(_GATHER_S)
             await self._ear.wait(_LOOK_EVERY_S)
 
+    async def _all_of(self, source: Source, stopping: Stopping) -> bool:
+        """Whether anything of the source was applied."""
+        applied, more = False, True
+        while more and not stopping.is_set():
+            batch = await self._apply(source)
+            applied |= bool(batch.ends)
+            _note_sealed(source, sum(end.outcome == SEALED for end in batch.ends))
+            more = batch.more
+        return applied
+
     def _of(self, source_ids: Sequence[str]) -> list[Source]:
-        found = (self._sources.get(source_id) for source_id in source_ids)
+        awake = [one for one in source_ids if one not in self._resting.names()]
+        found = (self._sources.get(source_id) for source_id in awake)
         return [source for source in found if source is not None and source.hints is None]
 
 

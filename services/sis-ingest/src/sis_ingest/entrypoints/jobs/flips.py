@@ -5,11 +5,11 @@ from typing import Final
 from roster_common.ports import Clock
 from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping, go_on_without
+from sis_ingest.entrypoints.jobs.resting import Resting
 from sis_ingest.usecases.settle_flip import SettleFlip
 
 LOOP: Final = "settle-flips"
 _LOOK_EVERY_S: Final = 0.5
-_REST_S: Final = 10.0
 
 
 class FlipSettler:
@@ -21,13 +21,12 @@ class FlipSettler:
     def __init__(self, settle: SettleFlip, ear: Ear, clock: Clock) -> None:
         self._settle = settle
         self._ear = ear
-        self._clock = clock
-        self._rests_until: dict[str, float] = {}
+        self._resting = Resting(clock)
 
     async def run(self, stopping: Stopping) -> None:
         """Settle until stopped; a flip cut off goes on after its last page at the next start."""
         while not stopping.is_set():
-            flip = await self._settle.next(resting=self._resting())
+            flip = await self._settle.next(resting=self._resting.names())
             if flip is None:
                 await self._ear.wait(_LOOK_EVERY_S)
                 continue
@@ -35,9 +34,4 @@ class FlipSettler:
                 await self._settle(flip)
             except Exception as error:  # noqa: BLE001 - counted and logged; it is tried again
                 go_on_without(LOOP, error, district=flip.order.district_id, flip=flip.flip_id)
-                self._rests_until[flip.flip_id] = self._clock.monotonic() + _REST_S
-
-    def _resting(self) -> frozenset[str]:
-        now = self._clock.monotonic()
-        self._rests_until = {one: at for one, at in self._rests_until.items() if at > now}
-        return frozenset(self._rests_until)
+                self._resting.begin(flip.flip_id)

@@ -1,5 +1,7 @@
 """How long ago each source was heard of with success: a metric, and a part of readiness."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from roster_common.ports import Clock
@@ -27,7 +29,8 @@ class Freshness:
 
     async def check(self) -> Check:
         """Not ok when a source is silent for longer than its setting expects."""
-        ages = await self._ages()
+        successes = await self._runs.successes()
+        ages = self._ages(successes)
         late = sorted(
             source.place.source_id
             for source in self._sources.all()
@@ -35,6 +38,7 @@ class Freshness:
         )
         page: dict[str, Any] = {
             source.place.source_id: {
+                "lastSuccessAt": _told(successes.get(source.place.source_id)),
                 "lastSuccessSecondsAgo": ages.get(source.place.source_id),
                 "expectEverySeconds": source.expect_every_s,
             }
@@ -42,12 +46,15 @@ class Freshness:
         }
         return Check(ok=not late, detail={"late": list(late), "sources": page})
 
-    async def _ages(self) -> dict[str, float]:
+    def _ages(self, successes: Mapping[str, datetime]) -> dict[str, float]:
         now = self._clock.now()
         return {
-            name: round(max((now - at).total_seconds(), 0.0), 1)
-            for name, at in (await self._runs.successes()).items()
+            name: round(max((now - at).total_seconds(), 0.0), 1) for name, at in successes.items()
         }
+
+
+def _told(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _is_late(source: Source, age_s: float | None) -> bool:

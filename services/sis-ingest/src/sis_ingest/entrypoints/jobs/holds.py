@@ -7,12 +7,12 @@ from roster_common.ports import Clock
 from roster_common.runtime.bell import Ear
 from roster_common.runtime.lifecycle import Stopping, go_on_without
 from sis_ingest.domain.guards import Hold
+from sis_ingest.entrypoints.jobs.resting import Resting
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.release_hold import ReleaseHold
 
 LOOP: Final = "keep-holds"
 _LOOK_EVERY_S: Final = 0.5
-_REST_S: Final = 10.0
 
 
 class HoldKeeper:
@@ -25,19 +25,18 @@ class HoldKeeper:
         self._decide = decide
         self._release = release
         self._ear = ear
-        self._clock = clock
-        self._rests_until: dict[str, float] = {}
+        self._resting = Resting(clock)
 
     async def run(self, stopping: Stopping) -> None:
         """Release and expire until stopped."""
         while not stopping.is_set():
             while not stopping.is_set():
-                hold = await self._release.next(resting=self._resting())
+                hold = await self._release.next(resting=self._resting.names())
                 if hold is None:
                     break
                 await self._try(self._release, hold)
             for hold in await self._decide.due():
-                if hold.hold_id not in self._resting():
+                if hold.hold_id not in self._resting.names():
                     await self._try(self._decide.expire, hold)
             await self._ear.wait(_LOOK_EVERY_S)
 
@@ -46,9 +45,4 @@ class HoldKeeper:
             await work(hold)
         except Exception as error:  # noqa: BLE001 - counted and logged; it is tried again
             go_on_without(LOOP, error, district=hold.place.district_id, hold=hold.hold_id)
-            self._rests_until[hold.hold_id] = self._clock.monotonic() + _REST_S
-
-    def _resting(self) -> frozenset[str]:
-        now = self._clock.monotonic()
-        self._rests_until = {one: at for one, at in self._rests_until.items() if at > now}
-        return frozenset(self._rests_until)
+            self._resting.begin(hold.hold_id)

@@ -35,4 +35,4 @@ class Replayer:
             raise
         except Exception as error:  # noqa: BLE001 - counted and logged; the replay ends as failed
             go_on_without(LOOP, error, district=replay.district_id, replay=replay.replay_id)
-            return await self._replay.end(replay, reason="unexpected_error", failed=True)
+            return await self._replay.give_up(replay, reason="unexpected_error")
