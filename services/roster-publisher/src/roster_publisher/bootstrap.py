@@ -31,6 +31,7 @@ from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
@@ -45,7 +46,6 @@ from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 logger = get_logger(__name__)
 
 SCHEMA: Final = "roster_publisher"
-BASE_PATH: Final = "/ims/oneroster/rostering/v1p2"
 _DATES_EVERY_S: Final = 60.0
 _PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0

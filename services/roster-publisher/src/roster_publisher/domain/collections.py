@@ -1,10 +1,11 @@
-"""The twelve core collections of OneRoster 1.2: what each lists and which token scope opens it.
+"""The collections of OneRoster 1.2: what each lists and which token scope opens it.
 
-Pure. Source: OneRoster 1.2 rostering REST binding, endpoints and scopes.
+Twelve core collections, whose objects are read one by one too, and seventeen sub-collections below
+parents: 41 operations. Pure. Source: OneRoster 1.2 rostering REST binding, endpoints and scopes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from roster_publisher.domain.records import Entity
@@ -15,11 +16,16 @@ ROSTER_CORE: Final = f"{SCOPE_PREFIX}roster-core.readonly"
 DEMOGRAPHICS: Final = f"{SCOPE_PREFIX}roster-demographics.readonly"
 KNOWN_SCOPES: Final = frozenset({ROSTER, ROSTER_CORE, DEMOGRAPHICS})
 _CORE: Final = frozenset({ROSTER, ROSTER_CORE})
+PARENT: Final = "/{}/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """`subset` narrows an entity to one kind of it: a type of org or session, a role of users."""
+    """`subset` narrows an entity to one kind of it: a type of org or session, a role of users.
+
+    In `path`, `{}` stands for the id of a parent; what makes an object one of the parent's is said
+    by the module that reads it.
+    """
 
     path: str
     entity: Entity
@@ -27,6 +33,11 @@ class Collection:
     single: str
     subset: str | None = None
     scopes: frozenset[str] = _CORE
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The core collections in which the ids of the path stand, from left to right."""
+        return tuple(self.path.split(PARENT)[:-1])
 
 
 COLLECTIONS: Final[Mapping[str, Collection]] = {
@@ -71,6 +82,37 @@ COLLECTIONS: Final[Mapping[str, Collection]] = {
         ),
     )
 }
+
+
+def _below(path: str, listed: str) -> Collection:
+    """Objects as the collection `listed` has them, below parents; the core scope opens none."""
+    return replace(COLLECTIONS[listed], path=path, scopes=frozenset({ROSTER}))
+
+
+# Students and teachers of a class are so by their enrolment, those of a school by their role there.
+SUB_COLLECTIONS: Final[Mapping[str, Collection]] = {
+    collection.path: collection
+    for collection in (
+        _below("classes/{}/students", "users"),
+        _below("classes/{}/teachers", "users"),
+        _below("courses/{}/classes", "classes"),
+        _below("terms/{}/classes", "classes"),
+        _below("terms/{}/gradingPeriods", "gradingPeriods"),
+        _below("users/{}/classes", "classes"),
+        _below("students/{}/classes", "classes"),
+        _below("teachers/{}/classes", "classes"),
+        _below("schools/{}/classes", "classes"),
+        _below("schools/{}/courses", "courses"),
+        _below("schools/{}/enrollments", "enrollments"),
+        _below("schools/{}/students", "users"),
+        _below("schools/{}/teachers", "users"),
+        _below("schools/{}/terms", "terms"),
+        _below("schools/{}/classes/{}/enrollments", "enrollments"),
+        _below("schools/{}/classes/{}/students", "users"),
+        _below("schools/{}/classes/{}/teachers", "users"),
+    )
+}
+ALL_COLLECTIONS: Final[Mapping[str, Collection]] = {**COLLECTIONS, **SUB_COLLECTIONS}
 
 
 def known_scopes(asked: str | None) -> frozenset[str]:

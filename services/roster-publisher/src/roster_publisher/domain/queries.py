@@ -24,12 +24,24 @@ class BadPaging(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """An object that a sub-collection is of; `kind` is the core collection in which it must be."""
+
+    kind: str
+    sourced_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionQuery:
-    """A collection as one grant sees it, filtered. Hashable: counts are cached by it."""
+    """A collection as one grant sees it, filtered. Hashable: counts are cached by it.
+
+    `parents` are as many as the collection's path names, in its order.
+    """
 
     grant: Grant
     collection: Collection
     filter: Filter | None = None
+    parents: tuple[Parent, ...] = ()
 
     @property
     def is_scoped(self) -> bool:

@@ -12,8 +12,11 @@ from roster_publisher.domain.views import Stay
 class RosterReads(Protocol):
     """Reads for vendors. Bodies are JSON in UTF-8 whose `href`s start with the host mark."""
 
-    async def current_page(self, query: CollectionQuery, *, limit: int) -> Page:
-        """The first page of the newest revision, which it names."""
+    async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:
+        """The first page of the newest revision, which it names.
+
+        None when a parent of the query is out of the grant's sight.
+        """
         ...
 
     async def page_at(
@@ -28,8 +31,8 @@ class RosterReads(Protocol):
         """The id of the `skip`th row behind `after` at `revision`, or None past the end."""
         ...
 
-    async def total(self, query: CollectionQuery, *, revision: int) -> int:
-        """Rows of the query at `revision`."""
+    async def total(self, query: CollectionQuery, *, revision: int) -> int | None:
+        """Rows of the query at `revision`; None when a parent was out of the grant's sight."""
         ...
 
     async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from roster_common.errors import Retriable
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
@@ -58,6 +58,15 @@ class RevisionUnknown:
     newest: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentUnknown:
+    """The grant sees no such parent of the sub-collection at the revision asked for."""
+
+
+_Total: TypeAlias = "asyncio.Future[int | None]"
+Outcome: TypeAlias = Reading | RevisionGone | RevisionUnknown | ParentUnknown
+
+
 @dataclass(slots=True, kw_only=True)
 class _Open:
     """A pull in this process; `ends` maps an offset to the id before it, offsets rising."""
@@ -86,9 +95,9 @@ class ReadCollection:
         self._pulls = pulls
         self._clock = clock
         self._open: OrderedDict[tuple[str, str, bytes], _Open] = OrderedDict()
-        self._totals: OrderedDict[tuple[CollectionQuery, int], asyncio.Future[int]] = OrderedDict()
+        self._totals: OrderedDict[tuple[CollectionQuery, int], _Total] = OrderedDict()
 
-    async def __call__(self, request: PageRequest) -> Reading | RevisionGone | RevisionUnknown:
+    async def __call__(self, request: PageRequest) -> Outcome:
         """The page asked for. Its chunks are read while they are sent; nothing stays locked."""
         now = self._clock.now()
         if request.pinned is not None:
@@ -101,15 +110,18 @@ class ReadCollection:
             _, newest = await self._reads.revisions(request.query.grant.district_id)
             return await self._continue(request, await self._start(request, newest, now))
         first = await self._reads.current_page(request.query, limit=min(request.limit, CHUNK_ROWS))
+        if first is None:
+            return ParentUnknown()
         if first.rows < min(request.limit, CHUNK_ROWS):
             opened = self._remember(request, first.revision, first.rows, now)
         else:
-            opened = await self._start(request, first.revision, now)
+            started = await self._start(request, first.revision, now)
+            if started is None:
+                return ParentUnknown()
+            opened = started
         return self._reading(request, opened, first)
 
-    async def _pinned(
-        self, request: PageRequest, revision: int, now: datetime
-    ) -> Reading | RevisionGone | RevisionUnknown:
+    async def _pinned(self, request: PageRequest, revision: int, now: datetime) -> Outcome:
         oldest, newest = await self._reads.revisions(request.query.grant.district_id)
         if revision > newest:
             return RevisionUnknown(newest=newest)
@@ -117,10 +129,12 @@ class ReadCollection:
             return RevisionGone(oldest=oldest)
         known = await self._known(request, now)
         if known is None or known.pull.revision != revision:
-            known = await self._start(request, revision, now)
+            return await self._continue(request, await self._start(request, revision, now))
         return await self._continue(request, known)
 
-    async def _continue(self, request: PageRequest, known: _Open) -> Reading:
+    async def _continue(self, request: PageRequest, known: _Open | None) -> Outcome:
+        if known is None:
+            return ParentUnknown()
         place, after = known.nearest(request.offset)
         skip = request.offset - place
         if skip > 0:
@@ -163,9 +177,10 @@ class ReadCollection:
                 request.query, revision=known.pull.revision, after=page.last, limit=wanted
             )
 
-    async def _start(self, request: PageRequest, revision: int, now: datetime) -> _Open:
+    async def _start(self, request: PageRequest, revision: int, now: datetime) -> _Open | None:
+        """Open a pull; None when the parents are not seen, so those of an open pull are."""
         total = await self._total(request.query, revision)
-        return self._remember(request, revision, total, now)
+        return None if total is None else self._remember(request, revision, total, now)
 
     def _remember(self, request: PageRequest, revision: int, total: int, now: datetime) -> _Open:
         pull = Pull(revision=revision, total=total, expires_at=now + PULL_LIFE)
@@ -191,13 +206,13 @@ class ReadCollection:
         opened = self._open[_key(request)] = _Open(pull=pull)
         return opened
 
-    async def _total(self, query: CollectionQuery, revision: int) -> int:
+    async def _total(self, query: CollectionQuery, revision: int) -> int | None:
         """Counted once per query and revision, also when many ask at the same time."""
         key = (query, revision)
         waiting = self._totals.get(key)
         if waiting is not None:
             return await asyncio.shield(waiting)
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: _Total = asyncio.get_running_loop().create_future()
         self._totals[key] = future
         if len(self._totals) > _TOTALS_KEPT:
             self._totals.popitem(last=False)

@@ -10,6 +10,8 @@ from typing import Final
 
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
+from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
+from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT
 from roster_publisher.domain.filters import Clause, Filter
 from roster_publisher.domain.fragments import BLANK_NAMES
 from roster_publisher.domain.queries import CollectionQuery
@@ -71,10 +73,15 @@ def rows_of(
 
     `revision`, `after`, `sourced_id` and `limit` are placeholders; `revision` None is the newest.
     """
-    where = conditions(query, statement)
+    where = conditions(query, statement, revision=revision)
     if query.is_scoped:
         source = viewed_rows(
-            query, statement, revision=revision, after=after, sourced_id=sourced_id
+            query,
+            statement,
+            revision=revision,
+            after=after,
+            sourced_id=sourced_id,
+            within=ids_within(query, statement, revision=revision),
         )
         tail = "" if limit is None else f" LIMIT {limit}"
         return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY i.sourced_id{tail}"
@@ -101,12 +108,13 @@ def rows_of(
 
 def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> str:
     """A select of how many rows the query has at `revision`, a placeholder."""
-    if query.is_scoped and query.filter is None and query.collection.subset is None:
+    whole = query.filter is None and query.collection.subset is None and not query.parents
+    if query.is_scoped and whole:
         return count_viewed(query, statement, revision=revision)
     if query.is_scoped:
         rows = rows_of(query, "o.sourced_id", statement, revision=revision)
         return f"SELECT count(*) FROM ({rows}) AS c"
-    where = conditions(query, statement)
+    where = conditions(query, statement, revision=revision)
     # house: no-district — `conditions` begins with it
     return f"""
         SELECT (SELECT count(*) FROM roster_publisher.object o
@@ -116,7 +124,22 @@ def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> 
     """
 
 
-def conditions(query: CollectionQuery, statement: Statement) -> str:
+def parents_seen(query: CollectionQuery, statement: Statement, *, revision: str | None) -> str:
+    """What is true when the grant sees every parent of the query: a class below a school there."""
+    seen = []
+    for place, parent in enumerate(query.parents, start=1):
+        above = CollectionQuery(
+            grant=query.grant,
+            collection=ALL_COLLECTIONS[PARENT.join(query.collection.parents[:place])],
+            parents=query.parents[: place - 1],
+        )
+        wanted = statement.bind(parent.sourced_id)
+        rows = rows_of(above, "o.sourced_id", statement, revision=revision, sourced_id=wanted)
+        seen.append(f"EXISTS ({rows})")
+    return " AND ".join(seen) or "true"
+
+
+def conditions(query: CollectionQuery, statement: Statement, *, revision: str | None) -> str:
     """What a row `o` must meet besides its revision and scope: district and entity first."""
     grant, collection = query.grant, query.collection
     parts = (
@@ -129,6 +152,7 @@ def conditions(query: CollectionQuery, statement: Statement) -> str:
     )
     if collection.subset is not None:
         parts.append(_subset(query, statement))
+    parts += _within(query, statement, revision)
     if query.filter is not None:
         if not query.is_scoped and query.filter.is_delta:
             # The index on stamps wants district and entity as one.
@@ -136,6 +160,14 @@ def conditions(query: CollectionQuery, statement: Statement) -> str:
             parts.append(f"o.district_id || '/' || o.entity = {statement.bind(lane)}")
         parts.append(_filter(query.filter, query, statement))
     return " AND ".join(parts) or "true"
+
+
+def _within(query: CollectionQuery, statement: Statement, revision: str | None) -> list[str]:
+    """What being of its parents asks of a row; a view of schools narrows by ids by itself."""
+    condition = condition_within(query, statement)
+    parts = [] if condition is None else [condition]
+    ids = None if query.is_scoped else ids_within(query, statement, revision=revision)
+    return parts if ids is None else [*parts, f"o.sourced_id = ANY(ARRAY({ids}))"]
 
 
 def _subset(query: CollectionQuery, statement: Statement) -> str:

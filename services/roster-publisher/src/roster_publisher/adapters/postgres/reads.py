@@ -10,7 +10,12 @@ import asyncpg
 
 from roster_common.runtime.database import Database
 from roster_publisher.adapters.postgres.lines import ReadLines
-from roster_publisher.adapters.postgres.read_sql import body_of, count_of, rows_of
+from roster_publisher.adapters.postgres.read_sql import (
+    body_of,
+    count_of,
+    parents_seen,
+    rows_of,
+)
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.queries import CollectionQuery, Page
@@ -41,20 +46,21 @@ class PostgresReads:
     def __init__(self, database: Database, *, lines: int = 4) -> None:
         self._lines = ReadLines(database, size=lines)
 
-    async def current_page(self, query: CollectionQuery, *, limit: int) -> Page:
-        """The first page of the newest revision: page and revision in one snapshot."""
+    async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:
+        """The first page of the newest revision: parents, page and revision in one snapshot."""
         statement = Statement(limit, query.grant.district_id)
         columns = f"o.sourced_id, {body_of(query)} AS body"
         rows = rows_of(query, columns, statement, revision=None, limit="$1")
         row = await self._row(
             f"""
             SELECT j.*, coalesce((SELECT d.revision FROM roster_publisher.district_revision d
-                                  WHERE d.district_id = $2), 0) AS revision
+                                  WHERE d.district_id = $2), 0) AS revision,
+                   {parents_seen(query, statement, revision=None)} AS seen
             FROM ({_JOINED} FROM ({rows}) AS p) AS j
             """,
             statement,
         )
-        return _page(row, int(row["revision"]))
+        return _page(row, int(row["revision"])) if row["seen"] else None
 
     async def page_at(
         self, query: CollectionQuery, *, revision: int, after: str, limit: int
@@ -74,10 +80,15 @@ class PostgresReads:
         found = await self._value(f"{rows} OFFSET $1 LIMIT 1", statement)
         return None if found is None else str(found)
 
-    async def total(self, query: CollectionQuery, *, revision: int) -> int:
+    async def total(self, query: CollectionQuery, *, revision: int) -> int | None:
         """Rows of the query at `revision`, counted in one snapshot."""
         statement = Statement(revision)
-        return int(await self._value(count_of(query, statement, revision="$1"), statement))
+        count = count_of(query, statement, revision="$1")
+        if query.parents:
+            seen = parents_seen(query, statement, revision="$1")
+            count = f"SELECT CASE WHEN {seen} THEN ({count}) END"
+        found = await self._value(count, statement)
+        return None if found is None else int(found)
 
     async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
         """One object, or None where the grant sees none."""

@@ -34,8 +34,12 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     revision: str | None,
     after: str | None,
     sourced_id: str | None,
+    within: str | None,
 ) -> str:
-    """A FROM clause whose rows are called `o`; ids come in order. Binds district and schools."""
+    """A FROM clause whose rows are called `o`; ids come in order. Binds district and schools.
+
+    `within` is a select of the only ids that are wanted.
+    """
     district, mine = _mine(query, statement, revision)
     until = _until(revision)
     found = (
@@ -46,6 +50,8 @@ def viewed_rows(  # house: no-district — `mine` begins with it
         found = f"SELECT i.sourced_id FROM ({found}) AS i WHERE i.sourced_id > {after}"
     if sourced_id is not None:
         found = f'SELECT {sourced_id}::text COLLATE "C" AS sourced_id'
+    if within is not None:
+        found = f"SELECT n.sourced_id FROM ({found}) AS n WHERE n.sourced_id = ANY(ARRAY({within}))"
     # A record is in the view while any membership lasts; it entered where none lasted before.
     return f"""
         (SELECT * FROM ({found}) AS f ORDER BY f.sourced_id) AS i
@@ -85,6 +91,17 @@ def count_viewed(  # house: no-district — `mine` begins with it
             WHERE r.district_id = {district} AND r.entity = '{query.collection.entity}'
               AND r.sourced_id = v.sourced_id AND r.left_rev = v.left_rev
               AND {_still(revision)})
+    """
+
+
+def in_view(  # house: no-district — `mine` begins with it
+    query: CollectionQuery, statement: Statement, row: str, *, revision: str | None
+) -> str:
+    """What makes a record `row` of the query's entity one that is in the view and has not left."""
+    _, mine = _mine(query, statement, revision)
+    return f"""
+        EXISTS (SELECT FROM roster_publisher.scope_member m
+                WHERE {mine} AND m.sourced_id = {row}.sourced_id AND {_until(revision)} IS NULL)
     """
 
 

@@ -15,6 +15,7 @@ from roster_publisher.domain.access import AccessToken, Grant
 from roster_publisher.domain.fragments import HOST_MARK
 from roster_publisher.domain.queries import CollectionQuery, link_header
 from roster_publisher.domain.views import agents_of, narrow, select
+from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
     broken,
@@ -27,6 +28,7 @@ from roster_publisher.entrypoints.oneroster.request import Asked, base_address, 
 from roster_publisher.ports import Clock
 from roster_publisher.ports.reading import RosterReads
 from roster_publisher.usecases.read_collection import (
+    ParentUnknown,
     ReadCollection,
     Reading,
     RevisionGone,
@@ -83,6 +85,9 @@ class OneRosterApp:
 
     async def _answer(self, scope: dict[str, Any], answer: "_Answer") -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        if is_discovery(scope):
+            await answer.whole(discovery(base_address(scope, headers, self._public_url)), [])
+            return
         token = await self._token(headers)
         if scope["method"] not in {"GET", "HEAD"}:
             raise Fault(http=405, minor="invaliddata", description="this service only reads")
@@ -119,6 +124,8 @@ class OneRosterApp:
         request = asked.page_of(grant)
         reading = await self._collections(request)
         match reading:
+            case ParentUnknown():
+                raise not_found("there is no such object to read this of")
             case RevisionGone():
                 raise gone(f"this revision is gone; the oldest kept is {reading.oldest}")
             case RevisionUnknown():
@@ -132,7 +139,7 @@ class OneRosterApp:
             case _:
                 assert_never(reading)
         link = link_header(
-            f"{base}/{asked.collection.path}",
+            f"{base}/{asked.path}",
             asked.params,
             limit=request.limit,
             offset=request.offset,

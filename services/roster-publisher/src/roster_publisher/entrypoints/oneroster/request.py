@@ -4,13 +4,13 @@ import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs, quote, unquote
 
 from roster_publisher.domain.access import Grant
-from roster_publisher.domain.collections import COLLECTIONS, Collection
+from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT, Collection
 from roster_publisher.domain.filters import BadFilter, Filter, parse_filter
 from roster_publisher.domain.fragments import FIELDS
-from roster_publisher.domain.queries import BadPaging, CollectionQuery, paging
+from roster_publisher.domain.queries import BadPaging, CollectionQuery, Parent, paging
 from roster_publisher.entrypoints.oneroster.errors import bad_request, not_found
 from roster_publisher.usecases.read_collection import PageRequest
 
@@ -23,10 +23,18 @@ class Asked:
     """A request for a collection, or for one object of it when `sourced_id` is set."""
 
     collection: Collection
+    parents: tuple[Parent, ...]
     sourced_id: str | None
     params: dict[str, list[str]]
     fields: frozenset[str] | None
     pinned: int | None
+
+    @property
+    def path(self) -> str:
+        """The collection's path with the ids of its parents."""
+        return self.collection.path.format(
+            *(quote(parent.sourced_id, safe="") for parent in self.parents)
+        )
 
     def page_of(self, grant: Grant) -> PageRequest:
         """The page asked for. Raises `Fault` for what cannot be read."""
@@ -34,7 +42,9 @@ class Asked:
             limit, offset = paging(self._one("limit"), self._one("offset"))
         except BadPaging as error:
             raise bad_request(str(error)) from error
-        query = CollectionQuery(grant=grant, collection=self.collection, filter=self._filter())
+        query = CollectionQuery(
+            grant=grant, collection=self.collection, filter=self._filter(), parents=self.parents
+        )
         return PageRequest(
             query=query,
             query_hash=self._query_hash(grant),
@@ -64,7 +74,7 @@ class Asked:
         """
         kept = sorted((n, v) for n, v in self.params.items() if n in _KNOWN and n != "offset")
         shown = (grant.school_ids, sorted(grant.field_groups or ()), grant.field_groups is None)
-        whole = repr((self.collection.path, kept, shown))
+        whole = repr((self.path, kept, shown))
         return hashlib.blake2b(whole.encode(), digest_size=16).digest()
 
 
@@ -73,22 +83,34 @@ def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
     # The raw path, because an id may hold a slash, which the decoded path no longer tells apart.
     raw = scope.get("raw_path") or scope["path"].encode()
     path = raw.decode("latin-1").removeprefix(scope.get("root_path", "")).strip("/")
-    name, _, rest = path.partition("/")
-    collection = COLLECTIONS.get(name)
-    # No id holds a NUL, and the store cannot be asked for one.
-    if collection is None or "/" in rest or "\x00" in unquote(rest):
-        raise not_found("there is no such place in this service")
+    collection, ids = _place(path.split("/"))
     try:
         params = parse_qs(scope["query_string"].decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError) as error:
         raise bad_request("the query is not UTF-8") from error
     return Asked(
         collection=collection,
-        sourced_id=unquote(rest) if rest else None,
+        parents=tuple(
+            Parent(kind=kind, sourced_id=parent_id)
+            for kind, parent_id in zip(collection.parents, ids, strict=False)
+        ),
+        sourced_id=ids[-1] if len(ids) > len(collection.parents) else None,
         params=params,
         fields=_fields(params.get("fields"), collection),
         pinned=_pinned(headers.get(b"x-roster-revision")),
     )
+
+
+def _place(segments: list[str]) -> tuple[Collection, list[str]]:
+    """The collection and the ids of a path: one id more than parents asks for an object."""
+    words, ids = segments[::2], [unquote(one) for one in segments[1::2]]
+    collection = ALL_COLLECTIONS.get(PARENT.join(words))
+    single = len(ids) == len(words)
+    # No id is empty or holds a NUL, and the store cannot be asked for one.
+    unheard = any(not one or "\x00" in one for one in ids)
+    if collection is None or unheard or (single and collection.parents):
+        raise not_found("there is no such place in this service")
+    return collection, ids
 
 
 def base_address(scope: dict[str, Any], headers: dict[bytes, bytes], public_url: str | None) -> str:
