@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from sis_ingest.oneroster.client import OneRosterClient, Provider
-from sis_ingest.ports.pulls import Access, Answer, PullSpec
+from sis_ingest.ports.pulls import Access, Answer, PullSpec, SourceRefused
 from sis_ingest.sources.infinite_campus.spec import SPEC as CAMPUS
 from sis_ingest.sources.oneroster_rest.spec import SPEC as REST
 
@@ -80,3 +80,46 @@ async def test_a_delta_of_1_1_reads_all_orgs_on_which_administrators_hang(pull: 
     await pull.connect(access, answers).page("orgs", None, "2026-09-01T00:00:00.000Z")
 
     assert "filter" not in answers.queries[0]
+
+
+class Ending(Answers):
+    """Has no page behind the last one; `down`: while it starts, none at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = False
+
+    async def send(self, method: str, path: str, **more: object) -> Answer:
+        answer = await super().send(method, path, **more)  # type: ignore[arg-type]
+        if self.down or answer.body == b'{"orgs":[]}':
+            return Answer(status=404, headers={}, body=b"")
+        return answer
+
+
+async def test_a_page_that_is_not_there_behind_the_last_one_is_the_end() -> None:
+    client = OneRosterClient(Provider(path="", page_size=2), Ending())
+
+    assert await read(client) == 5
+
+
+async def test_a_page_that_is_not_there_ends_nothing_while_nothing_is() -> None:
+    provider = Ending()
+    client = OneRosterClient(Provider(path="", page_size=2), provider)
+    provider.down = True
+
+    with pytest.raises(SourceRefused):
+        await client.page("orgs", "2", None)
+
+
+async def test_warnings_beside_the_items_are_no_items() -> None:
+    class Warning1x1(Answers):
+        async def send(self, method: str, path: str, **more: object) -> Answer:
+            del method, path, more
+            said = {"statusInfoSet": [{"severity": "warning"}], "users": [{"sourcedId": "u1"}]}
+            return Answer(status=200, headers={}, body=orjson.dumps(said))
+
+    client = OneRosterClient(Provider(path="", page_size=2), Warning1x1())
+
+    for section in ("users", "students"):
+        page = await client.page(section, None, None)
+        assert [item["sourcedId"] for item in page.items] == ["u1"]

@@ -35,6 +35,8 @@ def hints(body: bytes) -> list[Hint]:
         b'<n key="k"><e><event_type>UPDATE</event_type><entity>student</entity><id>5</id></e></n>',
         b'<n xmlns="urn:x"><key>k</key><e><event_type>U</event_type>'
         b"<ref>https://x/ws/v1/student/5/</ref></e></n>",
+        b'<n key="k"><e><event_type>U</event_type><entity>student</entity>'
+        b'<id type="int">5</id></e></n>',
     ],
 )
 def test_a_notification_of_any_shape_names_its_record_and_its_key(body: bytes) -> None:
@@ -175,6 +177,23 @@ def test_a_person_with_two_posts_is_one_user_told_by_the_first_school() -> None:
         ("ext:staff", "school-4"),
     ]
     assert not list(PowerSchoolWording().pieces("user", "staff", staff(**{"$school": 4})))
+
+
+@pytest.mark.parametrize(("here", "told"), [(3, 0), (4, 1), (9, 1), (None, 1)])
+def test_a_post_that_has_ended_does_not_speak_for_the_person(here: int | None, told: int) -> None:
+    """No school lists an ended post: were it the one to speak, nobody would."""
+    posts = [{"school_id": 3, "type": 1, "status": 2}, {"school_id": 4, "type": 1, "status": 1}]
+    moved = staff(school_affiliations={"school_affiliation": posts}, **{"$school": here})
+
+    assert len(list(PowerSchoolWording().pieces("user", "staff", moved))) == told
+
+
+def test_who_left_for_a_school_that_is_not_listed_is_gone_all_the_same() -> None:
+    graduated = student(school_enrollment={"enroll_status": "G"}, **{"$school": None})
+
+    _, fact = read("user", "students", graduated)
+
+    assert (fact.record, fact.deleted) == (None, True)
 
 
 def test_a_list_of_one_comes_as_its_element() -> None:

@@ -44,7 +44,9 @@ def district(**more: Any) -> dict[str, Any]:
     return {
         "metadata": {"metadata": {"district_timezone": "UTC"}},
         "district/school": {"schools": {"school": {"id": 3}}},
+        "district/school/count": {"resource": {"count": 1}},
         "school/3/course": {"courses": {"course": [{"id": 1}, {"id": 2}]}},
+        "school/3/course/count": {"resource": {"count": 2}},
         "school/3/section": {"sections": {"section": {"id": 7}}},
         "school/3/section/count": {"resource": {"count": 1}},
         "section/7/section_enrollment": {"section_enrollments": {"section_enrollment": {"id": 9}}},
@@ -173,3 +175,63 @@ async def test_access_refused_in_a_delta_is_no_fault_of_a_record() -> None:
 
     with pytest.raises(SourceRefused):
         await client.page("courses", None, "7")
+
+
+async def test_a_record_is_gone_only_while_the_interface_answers() -> None:
+    there = Told(district())
+    starting = Told({})
+
+    assert await PowerSchoolClient(ACCESS, there).one("courses", "9") is None
+    with pytest.raises(SourceAway):
+        await PowerSchoolClient(ACCESS, starting).one("courses", "9")
+
+
+async def test_courses_are_counted_like_everything_else() -> None:
+    short = district(**{"school/3/course": {"courses": {"course": {"id": 1}}}})
+
+    page = await PowerSchoolClient(ACCESS, Told(short)).page("courses", None, None)
+
+    assert (len(page.items), page.total) == (1, 2)
+
+
+@pytest.mark.parametrize("section", ["schools", "courses", "section_enrollments"])
+async def test_a_school_that_does_not_show_leaves_nothing_whole(section: str) -> None:
+    two = district(**{"district/school/count": {"resource": {"count": 2}}})
+
+    page = await PowerSchoolClient(ACCESS, Told(two)).page(section, None, None)
+
+    assert page.fault == "count_disagrees"
+
+
+async def test_a_source_that_heeds_no_page_number_is_not_read_for_ever() -> None:
+    small = {"metadata": {"course_max_page_size": 2, "school_max_page_size": 1}}
+    told = Told(district(metadata=small))
+    client = PowerSchoolClient(ACCESS, told)
+
+    with pytest.raises(SourceAway, match="repeated_page"):
+        await client.page("schools", None, None)
+
+    deaf = district(metadata={"metadata": {"course_max_page_size": 2}})
+    client = PowerSchoolClient(ACCESS, Told(deaf))
+    cursor, pages = None, []
+    while not pages or cursor is not None:
+        assert len(pages) < 10
+        pages.append(await client.page("courses", cursor, None))
+        cursor = pages[-1].next_cursor
+    assert sum(len(page.items) for page in pages) > pages[-1].total, "not whole"
+
+
+async def test_a_section_without_teacher_or_course_is_read_as_it_is() -> None:
+    told = Told(district())
+
+    page = await PowerSchoolClient(ACCESS, told).page("sections", None, None)
+
+    assert [(one["$teacher"], one["$course_name"]) for one in page.items] == [(None, None)]
+    assert not [path for path in told.asked if "None" in path]
+
+
+async def test_a_record_of_a_shape_nobody_foresaw_is_one_that_cannot_be_read() -> None:
+    odd = {"student/5": {"student": {"id": 5, "school_enrollment": ["A"]}}}
+
+    with pytest.raises(SourceRefused, match="unreadable_record"):
+        await PowerSchoolClient(ACCESS, Told(district(**odd))).one("students", "5")

@@ -7,21 +7,24 @@ import pytest
 
 from sis_ingest.adapters.pull_files import DiskPullFiles, PulledPackage
 from sis_ingest.domain.snapshots import RawRow, Rows
-from sis_ingest.ports.pulls import Access
+from sis_ingest.ports.pulls import Access, PullSpec
+from sis_ingest.sources.oneroster_rest.spec import SPEC as ONEROSTER
 from sis_ingest.sources.powerschool.spec import SPEC
 
 ACCESS = Access(base_url="https://ps.example", client_id="c", page_size=40)
 PULL = "00000000-0000-0000-0000-000000000001"
 
 
-async def package(folder: Path, section: str, *items: Any) -> PulledPackage:
+async def package(
+    folder: Path, section: str, *items: Any, pull: PullSpec | None = SPEC.pull
+) -> PulledPackage:
     files = DiskPullFiles(folder)
     size = await files.append(PULL, section, items, at=0)
     manifest = {"mode": {section: "bulk"}, "faults": {}}
     path = folder / "pulled.zip"
     path.write_bytes(b"".join([p async for p in files.packed(PULL, {section: size}, manifest)]))
-    assert SPEC.pull is not None
-    return PulledPackage(path, SPEC.pull, ACCESS)
+    assert pull is not None
+    return PulledPackage(path, pull, ACCESS)
 
 
 def read(pulled: PulledPackage) -> tuple[list[RawRow], Rows]:
@@ -70,3 +73,15 @@ async def test_what_no_wording_foresaw_is_a_refusal(tmp_path: Path) -> None:
     _, found = read(await package(tmp_path, "staff", odd))
 
     assert [one.reason for one in found.refused] == ["unreadable_item"]
+
+
+@pytest.mark.parametrize("name", ["u\x001", "u" * 256])
+async def test_an_id_that_no_store_keeps_is_refused_before_the_store_is_asked(
+    tmp_path: Path, name: str
+) -> None:
+    items = [{"sourcedId": one, "name": "Org", "type": "school"} for one in (name, "o1")]
+
+    rows, found = read(await package(tmp_path, "orgs", *items, pull=ONEROSTER.pull))
+
+    assert [row.external_id for row in rows] == ["", "o1"]
+    assert [(one.reason, one.field) for one in found.refused] == [("unreadable_item", "sourcedId")]

@@ -110,3 +110,17 @@ async def test_an_item_that_is_refused_is_found_to_be() -> None:
 
     assert {one.refusal for one in found} == {"status_400"}
     assert away is None
+
+
+async def test_an_item_of_a_shape_nobody_foresaw_keeps_no_other_from_being_read() -> None:
+    async def answer(item_id: str) -> Item:
+        await asyncio.sleep(0)
+        return {"id": item_id, "school": {}["school"] if item_id == "3" else "s"}
+
+    found, away = await read(Outside(answer), FixedClock())
+
+    assert {one.hint for one in found} == set(HINTS)
+    assert [(one.hint.item_id, one.refusal) for one in found if one.refusal] == [
+        ("3", "unreadable_item")
+    ]
+    assert away is None

@@ -26,6 +26,7 @@ async def test_a_call_that_is_repeated_has_a_nonce_of_its_own() -> None:
             sign_in=SignIn(auth="oauth1_sha1", client_id="c", client_secret="s"),
             clock=clock,
             timeout_s=30.0,
+            at_once=1,
         )
         answer = await calls.send("GET", "/orgs", query={"limit": "1"})
 

@@ -1,5 +1,6 @@
 """When what was pulled of a section is all there is of it: only then does absence count."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
@@ -108,6 +109,16 @@ def test_a_delta_that_missed_something_moves_no_mark_and_says_so() -> None:
 
     assert faults(delta(users=lost)) == {"users": "count_disagrees"}
     assert next_mark(delta(users=lost)) == "before"
+
+
+def test_a_full_pull_that_missed_something_moves_no_mark_if_there_is_one() -> None:
+    lost = read(page(2, more=True, total=500), page(0, total=500))
+    full = replace(delta(users=lost), mode="full")
+
+    assert full.asks_since is None
+    assert next_mark(full) == "before"
+    assert next_mark(replace(full, since=None)) == "now"
+    assert next_mark(replace(full, sections={"demographics": read(page(0))})) == "now"
 
 
 def test_a_delta_in_which_nothing_changed_moves_the_mark() -> None:

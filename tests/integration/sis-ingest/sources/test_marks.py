@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tests.support.pulling import NEVER_DUE, pulling
+from tests.support.emulators import Emulator
+from tests.support.pulling import NEVER_DUE, oneroster_source, pulling
 from tests.support.shuffling_sis import Items, people, shuffling_sis
 
 
@@ -57,6 +58,23 @@ async def test_a_full_pull_whose_run_was_refused_counts_for_nothing(
         assert (shown["lastGood"], shown["reason"]) == (None, "too_many_bad_rows")
         report = await puller.pull("delta")
         assert report["pull"]["mode"] == "full"
+
+
+async def test_what_a_full_pull_missed_is_told_by_the_next_delta(
+    oneroster: Emulator, url: str, tmp_path: Path
+) -> None:
+    async with pulling(url, tmp_path, oneroster_source(oneroster)) as puller:
+        await puller.pull()
+        mark = "2026-01-01T00:00:00.000Z"
+        await puller.ingest.pool.execute("UPDATE sis_ingest.pull SET mark = $1", mark)
+        oneroster.fault("wrong_total", path="v1p2/users", times=None, amount=3)
+        full = await puller.pull()
+        assert full["pull"]["since"] is None
+        oneroster.forget()
+
+        report = await puller.pull("delta")
+
+        assert report["pull"]["since"] == mark
 
 
 async def test_a_full_pull_that_found_nothing_counts_for_nothing(url: str, tmp_path: Path) -> None:

@@ -43,7 +43,11 @@ class SignIn:
 
 
 class HttpCalls:
-    """`ports.pulls.Calls`. Breaker, pace and concurrency count per source."""
+    """`ports.pulls.Calls`. Breaker, pace and concurrency count per source.
+
+    `at_once` calls are on their way; the others wait here, where no time-out runs: a slow page is
+    no fault of those behind it.
+    """
 
     def __init__(
         self,
@@ -54,7 +58,9 @@ class HttpCalls:
         sign_in: SignIn,
         clock: Clock,
         timeout_s: float,
+        at_once: int,
     ) -> None:
+        self._places = asyncio.Semaphore(at_once)
         self._http = http
         self._name = name
         self._base = base_url.rstrip("/")
@@ -113,16 +119,17 @@ class HttpCalls:
             return {"authorization": self._signature(method, url)}
 
         try:
-            response = await self._http.request(
-                method,
-                url,
-                name=self._name,
-                timeout_s=self._timeout_s,
-                headers=headers,
-                content=body,
-                # A nonce that was seen is refused: each repetition is signed by itself.
-                renew=signature if signed else None,
-            )
+            async with self._places:
+                response = await self._http.request(
+                    method,
+                    url,
+                    name=self._name,
+                    timeout_s=self._timeout_s,
+                    headers=headers,
+                    content=body,
+                    # A nonce that was seen is refused: each repetition is signed by itself.
+                    renew=signature if signed else None,
+                )
         except BreakerOpen as error:
             raise SourceAway("breaker_open", retry_after_s=error.retry_after_s) from error
         except OutsideUnavailable as error:

@@ -25,7 +25,7 @@ from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.domain.runs import Problem, RowRefusal
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
 from sis_ingest.ports import OpenSnapshot, SnapshotLimits, SnapshotRefused
-from sis_ingest.ports.pulls import Access, Item, Piece, PullSpec
+from sis_ingest.ports.pulls import ODD, UNREADABLE, Access, Item, Piece, PullSpec
 
 _MANIFEST: Final = "manifest.json"
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -34,9 +34,8 @@ _PIECE_BYTES: Final = 1024 * 1024
 _OURS_ALONE: Final = 0o700
 _HASH_BYTES: Final = 16
 _REFERRING: Final = "enrollment"
-# What an item of a shape nobody foresaw makes a wording raise: a refusal like any other.
-_ODD: Final = (TypeError, KeyError, AttributeError, ValueError, IndexError)
-_UNREADABLE: Final = "unreadable_item"
+# What may be an id at all (contracts.values.SourcedId): the database keeps no other.
+_SOURCED_ID: Final = re.compile(r"[^\x00-\x1f\x7f]{0,255}")
 
 
 class DiskPullFiles:
@@ -201,9 +200,9 @@ class PulledPackage:
                         file=collection.file, row=row.row, reason=error.reason, field=error.field
                     )
                 )
-            except _ODD:
+            except ODD:
                 refused.append(
-                    RowRefusal(file=collection.file, row=row.row, reason=_UNREADABLE, field=None)
+                    RowRefusal(file=collection.file, row=row.row, reason=UNREADABLE, field=None)
                 )
         return Rows(good=tuple(good), refused=tuple(refused))
 
@@ -248,9 +247,10 @@ class PulledPackage:
     def _pieces(self, entity: Entity, section: str, item: Item) -> Sequence[Piece | None]:
         """None stands for what cannot be told to be of any record: then nobody counts as absent."""
         try:
-            return list(self._wording.pieces(entity, section, item))
-        except (Invalid, *_ODD):
+            pieces = list(self._wording.pieces(entity, section, item))
+        except (Invalid, *ODD):
             return [None]
+        return [one if _SOURCED_ID.fullmatch(one.external_id) else None for one in pieces]
 
     def _hash(self, section: str, piece: Piece) -> bytes:
         content = {k: v for k, v in piece.content.items() if k not in self._spec.volatile}
@@ -260,7 +260,7 @@ class PulledPackage:
     def _read(self, entity: Entity, raw: RawRow) -> StagedRow:
         section, piece = raw.cells
         if piece is None:
-            raise Invalid(_UNREADABLE, field="sourcedId")
+            raise Invalid(UNREADABLE, field="sourcedId")
         if not raw.external_id:
             raise Invalid("missing", field="sourcedId")
         fact = self._wording.read(entity, section, piece)

@@ -130,6 +130,7 @@ def _pulling(
         ),
         clock=runtime.clock,
         timeout_s=settings.timeout_seconds,
+        at_once=settings.concurrency,
     )
     return Pulling(
         access=access,

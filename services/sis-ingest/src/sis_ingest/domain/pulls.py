@@ -76,8 +76,9 @@ class Section:
 class Pull:
     """One pull, from due to its end.
 
-    `since` is the mark of the last good pull, from which a delta begins; `mark` is where the next
-    one begins if this one ends well. Both are the source's own words.
+    `since` is the mark of the last good pull: a delta begins there, and the mark stays there where
+    something was missed. `mark` is where the next one begins if this one ends well. Both are the
+    source's own words.
     """
 
     pull_id: str
@@ -100,6 +101,11 @@ class Pull:
     def with_section(self, name: str, section: Section) -> "Pull":
         """A copy with one section replaced; a page that was read ends a row of failures."""
         return replace(self, failures=0, sections={**self.sections, name: section})
+
+    @property
+    def asks_since(self) -> str | None:
+        """The mark from which the source is asked; None when it is to tell everything."""
+        return self.since if self.mode == "delta" else None
 
     @property
     def items(self) -> int:
@@ -206,5 +212,10 @@ def faults(pull: Pull) -> Mapping[str, str]:
 
 
 def next_mark(pull: Pull) -> str | None:
-    """Where the next delta begins. What a delta missed, it would never hear of: not behind it."""
-    return pull.since if pull.mode == "delta" and faults(pull) else pull.mark
+    """Where the next delta begins: no delta behind it would tell of what was missed.
+
+    A section in which nothing stands is no fault here: some districts have no demographics. With no
+    mark before it, one that missed something moves it all the same: better late than never a delta.
+    """
+    missed = any(one.fault is not None for one in pull.sections.values())
+    return pull.since if missed and pull.since is not None else pull.mark

@@ -71,8 +71,15 @@ class OneRosterClient:
         query = {"limit": str(self._provider.page_size), "offset": str(offset)}
         if since is not None and section not in self._provider.always_whole:
             query["filter"] = f"dateLastModified>'{since}'"
-        answer = await self._get(section, query)
-        items = _items(answer)
+        try:
+            answer = await self._get(section, query)
+        except SourceRefused as refused:
+            # Some have no page at all behind the last one. Its first page shows that the section
+            # itself is there: while a server starts, all of it may be 404.
+            if offset and refused.reason == "status_404" and await self._offers(section):
+                return Page(items=(), next_cursor=None)
+            raise
+        items = _items(answer, section)
         total = _number(answer, "x-total-count")
         stated = _number(answer, "x-count")
         if stated is not None and stated != len(items):
@@ -133,7 +140,7 @@ def _mark(answer: Answer, now: datetime) -> str:
     """A little before now by the clock that is behind: too early costs a reading, late a change."""
     try:
         theirs = parsedate_to_datetime(answer.headers["date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         moment = now - _BLIND_OVERLAP
     else:
         # "-0000" is UTC too, but comes without a zone.
@@ -152,12 +159,20 @@ def _object(answer: Answer) -> dict[str, Any]:
     return body
 
 
-def _items(answer: Answer) -> tuple[Item, ...]:
-    """The one list in the body, whatever its name: granular endpoints name it by the entity."""
-    lists = [value for value in _object(answer).values() if isinstance(value, list)]
+def _items(answer: Answer, section: str) -> tuple[Item, ...]:
+    """The list of the section's name, else the only one: granular endpoints name it by the entity.
+
+    In 1.1 a list of warnings may stand beside it. Source: oneroster.md §1.6.
+    """
+    body = {name: value for name, value in _object(answer).items() if isinstance(value, list)}
+    lists = [body[section]] if section in body else _without_warnings(body)
     if len(lists) != 1 or not all(isinstance(item, dict) for item in lists[0]):
         raise SourceAway("unreadable_answer")
     return tuple(lists[0])
+
+
+def _without_warnings(lists: Mapping[str, list[Any]]) -> list[list[Any]]:
+    return [value for name, value in lists.items() if "statusinfo" not in name.lower()]
 
 
 def _number(answer: Answer, header: str) -> int | None:

@@ -45,6 +45,11 @@ class SinceRefused(SourceRefused):
     """The source knows nothing of the mark from which a delta was to begin."""
 
 
+# What an answer or an item of a shape nobody foresaw makes a room raise.
+ODD: Final = (TypeError, KeyError, AttributeError, ValueError, IndexError)
+# Why such an item is refused.
+UNREADABLE: Final = "unreadable_item"
+
 # Who we are there was refused, not what we asked for: once access is put right all can be read.
 ACCESS_REFUSED: Final = frozenset({"unauthorized", "forbidden", "token_refused"})
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sis_ingest.domain.pulls import Pull
-from sis_ingest.domain.schedule import PullMode, due
+from sis_ingest.domain.schedule import PullMode, due, may_begin
 from sis_ingest.ports import Clock, Ids, Source, Units
 from sis_ingest.ports.pulls import PullDesk, Pulling
 
@@ -27,13 +27,13 @@ class AskPull:
         A delta without a good pull before it becomes a full one, and so does one of a source that
         cannot say what changed.
         """
-        last = await self.desk.last(source.place, None) if mode == "delta" else None
+        last = await self.desk.last(source.place, None)
         since = None if last is None else last.mark
         pull = Pull(
             pull_id=self.ids.new_id(),
             correlation_id=correlation_id,
             place=source.place,
-            mode="full" if since is None else "delta",
+            mode="full" if since is None else mode,
             state="waiting",
             asked_at=self.clock.now(),
             since=since,
@@ -48,6 +48,8 @@ class AskPull:
     async def scheduled(self, source: Source, pulling: Pulling) -> Pull | None:
         """The pull that is due now, kept; None when none is, or the last one is not over."""
         now = self.clock.now()
+        if not may_begin(pulling.schedule, now):
+            return None
         standing = (await self.desk.standings([source.place])).get(source.place.source_id)
         if standing is not None and not standing.may_be_followed(now):
             return None

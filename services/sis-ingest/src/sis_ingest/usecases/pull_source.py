@@ -5,8 +5,9 @@ was. What becomes of the pages is the business of the run: one path for files an
 """
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from sis_ingest.domain.pulls import (
     MAX_AGE,
@@ -22,9 +23,17 @@ from sis_ingest.domain.pulls import (
 )
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports import Clock, Ids, SnapshotFiles, Units
-from sis_ingest.ports.pulls import PullFiles, Pulling, SinceRefused, SourceAway, SourceRefused
+from sis_ingest.ports.pulls import (
+    ODD,
+    PullFiles,
+    Pulling,
+    SinceRefused,
+    SourceAway,
+    SourceRefused,
+)
 
 _NO_LIMIT: Final = 2**62
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +80,10 @@ class PullSource:
             return pull
         now = self.clock.now()
         try:
-            begun = await pulling.client.begin(pull.since, now)
+            begun = await _told(pulling.client.begin(pull.asks_since, now))
         except SinceRefused:
             pull = replace(pull, mode="full", since=None)
-            begun = await pulling.client.begin(None, now)
+            begun = await _told(pulling.client.begin(None, now))
         started = replace(
             pull,
             state="running",
@@ -185,7 +194,8 @@ class _Reading:
     async def _section(self, name: str) -> None:
         section = self.pull.sections[name]
         while not section.done:
-            page = await self.pulling.client.page(name, section.cursor, self.pull.since)
+            asked = self.pulling.client.page(name, section.cursor, self.pull.asks_since)
+            page = await _told(asked)
             moved = after_page(
                 section,
                 page,
@@ -200,3 +210,14 @@ class _Reading:
                 self.pull = self.pull.with_section(name, section)
                 async with self._units.begin("pull_page") as unit:
                     await unit.pulls.save(self.pull)
+
+
+async def _told(asked: Awaitable[T]) -> T:
+    """What a client told. Of a shape nobody foresaw, it counts as a failure of the source.
+
+    Else the pull would stay open for ever, look well, and keep every other one out.
+    """
+    try:
+        return await asked
+    except ODD as error:
+        raise SourceAway("unreadable_answer") from error

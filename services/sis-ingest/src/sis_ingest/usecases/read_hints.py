@@ -8,7 +8,15 @@ from typing import Final
 
 from sis_ingest.domain.deliveries import Hint
 from sis_ingest.ports import Clock
-from sis_ingest.ports.pulls import ACCESS_REFUSED, Item, PullClient, SourceAway, SourceRefused
+from sis_ingest.ports.pulls import (
+    ACCESS_REFUSED,
+    ODD,
+    UNREADABLE,
+    Item,
+    PullClient,
+    SourceAway,
+    SourceRefused,
+)
 
 _AT_ONCE: Final = 8
 # After so long nothing more is begun: what a slow source told is not to wait for the rest.
@@ -73,4 +81,7 @@ class ReadHints:
             if refused.reason in ACCESS_REFUSED:
                 raise SourceAway(refused.reason) from refused
             return Found(hint=hint, item=None, at=at, refusal=refused.reason)
+        except ODD:
+            # Of a shape nobody foresaw: it waits for a full pull, the others for nothing.
+            return Found(hint=hint, item=None, at=at, refusal=UNREADABLE)
         return Found(hint=hint, item=item, at=at)

@@ -14,7 +14,7 @@ from sis_ingest.domain.entities import IMPORT_ORDER, Entity
 from sis_ingest.domain.events import ChangeReceived
 from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.ports import Clock, HintReader, Source, Unit, Units
-from sis_ingest.ports.pulls import Piece, Pulling, Wording
+from sis_ingest.ports.pulls import ODD, UNREADABLE, Piece, Pulling, Wording
 from sis_ingest.usecases.apply_deliveries import SEALED, Applied, outcome_of
 from sis_ingest.usecases.read_hints import Found, ReadHints
 from sis_ingest.usecases.record_changes import RecordChanges
@@ -137,6 +137,8 @@ def _told(pulling: Pulling, wording: Wording, found: Found, first: Delivery) -> 
             changes += [_change(wording, found, entity, piece, why) for piece in pieces]
     except Invalid as error:
         return _Told(changes=(), refusal=error.reason)
+    except ODD:
+        return _Told(changes=(), refusal=UNREADABLE)
     return _Told(changes=changes, refusal=None)
 
 

@@ -1,6 +1,6 @@
 """`POST /pulls/{source}`, `GET /pulls`, `GET /pulls/{id}` and `…/examine`: sources as read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -89,12 +89,12 @@ def examination_routes(sources: Sources, *, operator: Gate) -> APIRouter:
 
 
 async def _findings(pulling: Pulling, *, repair: bool) -> Mapping[str, Any]:
+    repaired: Sequence[Finding] = ()
     try:
         repaired = await pulling.client.repair() if repair else ()
         found = await pulling.client.examine()
     except (SourceAway, Invalid) as error:
         found = [Finding(what="access", ok=False, detail=error.reason)]
-        repaired = ()
     return {
         "ok": all(finding.ok for finding in found),
         "repaired": [_finding(finding) for finding in repaired],
@@ -126,7 +126,7 @@ def pull_page(pull: Pull) -> Mapping[str, Any]:
         "askedAt": pull.asked_at.isoformat(),
         "startedAt": None if pull.started_at is None else pull.started_at.isoformat(),
         "finishedAt": None if pull.finished_at is None else pull.finished_at.isoformat(),
-        "since": pull.since,
+        "since": pull.asks_since,
         "failures": pull.failures,
         "restarts": pull.restarts,
         "reason": pull.reason,

@@ -27,7 +27,9 @@ from sis_ingest.usecases.reread import Reread
 
 logger = structlog.get_logger(__name__)
 
-_LOOK_EVERY_S: Final = 1.0
+# A pull that is asked for rings; between, what is due by schedule may be found so late.
+_LOOK_EVERY_S: Final = 5.0
+_SHORTEST_LOOK_S: Final = 1.0
 _HINTS_EVERY_S: Final = 0.5
 # How long a source rests between failures, at most.
 _REST: Final = CallPolicy(backoff_first_s=1.0, backoff_max_s=300.0)
@@ -65,7 +67,7 @@ class SourcePuller:
             if pull is None and self._clock.monotonic() >= rests_until_s:
                 pull = await self._ask.scheduled(self._source, self._pulling)
             if pull is None:
-                await self._ear.wait(_LOOK_EVERY_S)
+                await self._ear.wait(self._look_every_s())
                 continue
             try:
                 ended = await self._pull(self._pulling, pull)
@@ -77,6 +79,11 @@ class SourcePuller:
                 self._note(ended)
                 if ended.state == "failed":
                     rests_until_s = self._clock.monotonic() + _REST.backoff_max_s
+
+    def _look_every_s(self) -> float:
+        every = self._pulling.schedule.delta_every
+        often = _LOOK_EVERY_S if every is None else every.total_seconds()
+        return min(max(often, _SHORTEST_LOOK_S), _LOOK_EVERY_S)
 
     def _note(self, ended: Pull) -> None:
         source = self._source.place.source_id

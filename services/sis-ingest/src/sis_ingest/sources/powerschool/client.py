@@ -10,6 +10,7 @@ from typing import Any, Final
 from sis_ingest.domain.pulls import COUNT_DISAGREES, Page
 from sis_ingest.ports.pulls import (
     ACCESS_REFUSED,
+    ODD,
     Access,
     Begun,
     Calls,
@@ -61,7 +62,7 @@ class PowerSchoolClient:
         self._lookups = Lookups(self._rest)
         self._application = access.options.get("application", _DEFAULT_APPLICATION)
         self._subscription = Subscription(self._rest, access)
-        self._totals: dict[str, int] = {}
+        self._counts: dict[str, Mapping[str, int]] = {}
         self._failed: Counter[tuple[str, str]] = Counter()
         self._sections: Mapping[str, Any] | None = None
         self._changes: Mapping[str, Sequence[str]] | None = None
@@ -70,7 +71,7 @@ class PowerSchoolClient:
         """See the port. The mark is PowerSchool's own data version."""
         del now
         self._lookups.forget()
-        self._totals.clear()
+        self._counts.clear()
         self._sections = None
         await self._rest.metadata()
         version, changed = await self._changed(since or "0")
@@ -88,7 +89,8 @@ class PowerSchoolClient:
             found = (await self._rest.get(f"{BASE}/district")).get("district")
             return Page(items=(found,) if isinstance(found, dict) else (), next_cursor=None)
         if section == "schools":
-            return Page(items=tuple(await self._lookups.schools()), next_cursor=None)
+            schools = await self._lookups.schools()
+            return Page(items=tuple(schools), next_cursor=None, fault=self._lost_school())
         if section == "section_enrollments":
             return await self._seats_page(cursor)
         return await self._school_page(section, cursor)
@@ -96,26 +98,40 @@ class PowerSchoolClient:
     async def one(self, section: str, item_id: str) -> Item | None:
         """See the port."""
         item = await self._record(section, item_id)
-        return None if item is None else await self._lookups.complete(section, item)
+        try:
+            return None if item is None else await self._lookups.complete(section, item)
+        except ODD as error:
+            raise SourceRefused(UNREADABLE_RECORD, field=section) from error
 
     async def _record(self, section: str, item_id: str) -> Item | None:
-        """The record. One that fails again and again while the rest answers is refused, loudly."""
+        """The record. One that fails again and again while the rest answers is refused, loudly.
+
+        It is gone only if the rest answers: while a server starts, everything is 404.
+        """
         try:
             item = await self._rest.one(RESOURCES[section], item_id)
         except SourceAway as away:
             if not _of_the_record(away):
                 raise
-            try:
-                await self._rest.metadata()
-            except SourceRefused:
-                raise away from None
+            if not await self._answers():
+                raise
             self._failed[section, item_id] += 1
             if self._failed[section, item_id] < _MAX_FAILURES:
                 raise
             self._failed.pop((section, item_id), None)
             raise SourceRefused(UNREADABLE_RECORD, field=section) from away
         self._failed.pop((section, item_id), None)
+        if item is None and not await self._answers():
+            raise SourceAway("status_404")
         return item
+
+    async def _answers(self) -> bool:
+        """Whether the interface itself is there and lets us in. Raises `SourceAway`."""
+        try:
+            await self._rest.metadata()
+        except SourceRefused:
+            return False
+        return True
 
     async def examine(self) -> Sequence[Finding]:
         """See the port."""
@@ -189,7 +205,7 @@ class PowerSchoolClient:
                 raise there
             item = there or gone(section, number)
             # A person with posts at several schools comes once for each.
-            items[item.get("users_dcid") or (number, GONE in item)] = item
+            items[str(item.get("users_dcid") or "") or (number, GONE in item)] = item
         return Page(items=tuple(items.values()), next_cursor=now[-1] if more else None, fault=fault)
 
     async def _school_page(self, section: str, cursor: str | None) -> Page:
@@ -199,28 +215,39 @@ class PowerSchoolClient:
         school, number = _place(cursor) or (schools[0], 1)
         resource = RESOURCES[section]
         found = await self._rest.page(resource, f"school/{school}/{resource}", number)
-        full = len(found) >= await self._rest.page_size(resource)
+        counts = await self._counted(section, schools)
+        size = await self._rest.page_size(resource)
+        # A page beyond the count, but no more: one that heeds no page number never ends.
+        full = len(found) >= size and (number - 1) * size <= counts.get(school, 0)
         after = [one for one in schools if int(one) > int(school)]
         following = f"{school}:{number + 1}" if full else (f"{after[0]}:1" if after else None)
         items = [await self._lookups.complete(section, item, school=int(school)) for item in found]
         return Page(
             items=tuple(items),
             next_cursor=following,
-            total=None if section == "courses" else await self._total(section, schools),
+            total=sum(counts.values()),
+            fault=self._lost_school(),
         )
 
-    async def _total(self, section: str, schools: Sequence[str]) -> int:
-        if section not in self._totals:
-            resource = RESOURCES[section]
-            counts = [await self._rest.count(f"school/{one}/{resource}") for one in schools]
-            self._totals[section] = sum(counts)
-        return self._totals[section]
+    def _lost_school(self) -> str | None:
+        """Why nothing read school by school is whole: what a lost school has would look gone."""
+        return None if self._lookups.all_schools else COUNT_DISAGREES
+
+    async def _counted(self, section: str, schools: Sequence[str]) -> Mapping[str, int]:
+        """How many items each school has, asked once in a pull."""
+        if section not in self._counts:
+            path = RESOURCES[section]
+            self._counts[section] = {
+                one: await self._rest.count(f"school/{one}/{path}") for one in schools
+            }
+        return self._counts[section]
 
     async def _seats_page(self, cursor: str | None) -> Page:
         if self._sections is None:
             self._sections = await self._lookups.section_ids()
         schools = [str(school["id"]) for school in await self._lookups.schools()]
-        agrees = len(self._sections) == await self._total("sections", schools)
+        counted = sum((await self._counted("sections", schools)).values())
+        agrees = self._lookups.all_schools and len(self._sections) == counted
         ids = sorted((one for one in self._sections if int(one) >= int(cursor or 0)), key=int)
         now, later = ids[:_SEAT_SECTIONS], ids[_SEAT_SECTIONS:]
         items: list[Item] = []

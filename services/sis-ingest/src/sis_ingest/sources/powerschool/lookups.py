@@ -22,15 +22,17 @@ class Lookups:
     def forget(self) -> None:
         """Everything is asked anew from now on."""
         self._schools: list[Item] | None = None
+        self.all_schools = True
         self._people: dict[str, Any] = {}
         self._courses: dict[str, Any] = {}
         self._sections: dict[str, Any] = {}
         self._read: set[tuple[str, Any]] = set()
 
     async def schools(self) -> list[Item]:
-        """Every school of the district, by DCID."""
+        """Every school of the district, by DCID; `all_schools`: as many as it counts."""
         if self._schools is None:
             found = [item async for item in self._rest.every("school", _SCHOOLS)]
+            self.all_schools = len(found) == await self._rest.count(_SCHOOLS)
             self._schools = sorted(found, key=lambda school: int(school["id"]))
         return self._schools
 
@@ -64,31 +66,40 @@ class Lookups:
 
     async def _school_of(self, student: Item) -> Any:
         number = (student.get("school_enrollment") or {}).get("school_number")
-        fitting = [s["id"] for s in await self.schools() if s.get("school_number") == number]
+        if number is None:
+            return None
+        schools = await self.schools()
+        fitting = [s["id"] for s in schools if str(s.get("school_number")) == str(number)]
         return fitting[0] if fitting else None
 
     async def _school_of_section(self, seat: Item) -> Any:
-        wanted = str(seat.get("section_id"))
+        if seat.get("section_id") is None:
+            return None
+        wanted = str(seat["section_id"])
         if wanted not in self._sections:
             section = await self._rest.one("section", wanted)
             self._sections[wanted] = None if section is None else section.get("school_id")
         return self._sections[wanted]
 
     async def _course_name(self, section: Item) -> Any:
-        wanted = str(section.get("course_id"))
+        if section.get("course_id") is None:
+            return None
+        wanted = str(section["course_id"])
         if wanted not in self._courses:
             async for course in self._of_school("course", section):
-                self._courses[str(course["id"])] = course.get("course_name")
+                self._courses[str(course.get("id"))] = course.get("course_name")
         if wanted not in self._courses:
             alone = await self._rest.one("course", wanted)
             self._courses[wanted] = None if alone is None else alone.get("course_name")
         return self._courses[wanted]
 
     async def _teacher(self, section: Item) -> Any:
-        wanted = str(section.get("staff_id"))
+        if section.get("staff_id") is None:
+            return None
+        wanted = str(section["staff_id"])
         if wanted not in self._people:
             async for post in self._of_school("staff", section):
-                self._people[str(post["id"])] = post.get("users_dcid")
+                self._people[str(post.get("id"))] = post.get("users_dcid")
         if wanted not in self._people:
             alone = await self._rest.one("staff", wanted)
             self._people[wanted] = None if alone is None else alone.get("users_dcid")

@@ -47,10 +47,17 @@ class PowerSchoolWording:
         item = piece.content
         if item.get(GONE):
             return Fact(record=None, deleted=True)
-        body = {"sourcedId": piece.external_id, **_BUILDERS[entity, section](item)}
-        kept = {name: value for name, value in body.items() if value not in ("", None, [])}
-        record = canonical(to_record(read_object(OBJECTS[entity], kept)))
-        return Fact(record=record, deleted=_is_over(section, item))
+        over = _is_over(section, item)
+        try:
+            body = {"sourcedId": piece.external_id, **_BUILDERS[entity, section](item)}
+            kept = {name: value for name, value in body.items() if value not in ("", None, [])}
+            record = canonical(to_record(read_object(OBJECTS[entity], kept)))
+        except Invalid:
+            if over:
+                # Who has left may stand at a school that the district does not list.
+                return Fact(record=None, deleted=True)
+            raise
+        return Fact(record=record, deleted=over)
 
 
 def gone(section: str, item_id: str) -> Item:
@@ -83,13 +90,19 @@ def _ids(entity: Entity, section: str, item: Item) -> str | None:
 
 
 def _person(item: Item) -> str | None:
-    """A member of staff has a record at each school; the first school's speaks for all."""
+    """A member of staff has a record at each school; that of the first at work speaks for all.
+
+    No school lists a post that has ended. One listed where no post is known speaks too: twice told
+    is a warning, never told a removal.
+    """
     person = item.get("users_dcid")
     if person is None:
         return None  # a post that is gone: whose it was is not told
-    first = min((one["school_id"] for one in _posts(item)), default=None)
+    places = [one["school_id"] for one in _at_work(item)]
     here = item.get("$school")
-    return f"staff-{person}" if here is None or first is None or here == first else None
+    known = [one["school_id"] for one in _posts(item)]
+    speaks = here is None or here not in known or here == min(places)
+    return f"staff-{person}" if speaks else None
 
 
 def _is_over(section: str, item: Item) -> bool:
@@ -183,7 +196,7 @@ def _student(item: Item) -> dict[str, Any]:
 
 
 def _staff(item: Item) -> dict[str, Any]:
-    posts = [post for post in _posts(item) if _works(post)] or _posts(item)
+    posts = _at_work(item)
     schools = dict.fromkeys(post["school_id"] for post in posts)
     if not schools and item.get("$school") is not None:
         schools = {item["$school"]: None}
@@ -270,6 +283,11 @@ def _posts(item: Item) -> list[Mapping[str, Any]]:
     if not all(isinstance(post, dict) and "school_id" in post for post in posts):
         raise Invalid("missing", field="school_affiliations.school_id")
     return posts
+
+
+def _at_work(item: Item) -> list[Mapping[str, Any]]:
+    """The posts that have not ended; all of them if all have."""
+    return [post for post in _posts(item) if _works(post)] or _posts(item)
 
 
 def _works(post: Item) -> bool:

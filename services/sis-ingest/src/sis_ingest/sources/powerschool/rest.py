@@ -56,13 +56,17 @@ class Rest:
     async def every(self, resource: str, path: str) -> AsyncIterator[Item]:
         """All items of a collection, page by page."""
         number, size = 1, await self.page_size(resource)
+        before: list[Item] = []
         while True:
             items = await self.page(resource, path, number)
+            if items and items == before:
+                # One that heeds no page number would say it for ever.
+                raise SourceAway("repeated_page")
             for item in items:
                 yield item
             if len(items) < size:
                 return
-            number += 1
+            number, before = number + 1, items
 
     async def count(self, path: str) -> int:
         """How many items a collection has."""

@@ -120,8 +120,10 @@ def _from_xml(body: bytes) -> Any:
 def _element(element: ET.Element, levels: int) -> Any:
     if levels == 0:
         raise Invalid("nested_too_deeply")
-    if not len(element) and not element.attrib:
-        return (element.text or "").strip()
+    text = (element.text or "").strip()
+    # An attribute beside a text says of what type the text is.
+    if not len(element) and (text or not element.attrib):
+        return text
     found: dict[str, Any] = dict(element.attrib)
     for child in element:
         name = child.tag.rpartition("}")[2]
