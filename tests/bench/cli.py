@@ -31,6 +31,7 @@ from tests.bench.reading import reading
 from tests.bench.relaying import relaying
 from tests.bench.report import machine, show, write_json
 from tests.bench.results import read_marks, results
+from tests.bench.scoping import scoping
 from tests.bench.servers import Servers, durability, running
 from tests.bench.serving import serving
 from tests.bench.snapshots import snapshots
@@ -56,6 +57,7 @@ SECTIONS: Mapping[str, Section] = {
     "read": reading,
     "consume": consuming,
     "publish": publishing,
+    "scopes": scoping,
     "relay": relaying,
     "latency": latency,
     "whole": whole,

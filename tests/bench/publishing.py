@@ -44,6 +44,7 @@ SCHEMA = "roster_publisher"
 DISTRICT = "bench"
 BATCH = 500
 SCHOOLS, CLASSES_PER_SCHOOL, SEATS = 60, 10, 6
+GRADES = ("05", "06", "07", "08")
 EVENTS_PER_PERSON = 1 + SEATS
 GROWN = 10
 GROW_WITHIN_S = 300.0
@@ -60,11 +61,11 @@ async def publishing(bench: Bench) -> AsyncIterator[Lineup]:
         await migrate(url, schema=SCHEMA, script_package="roster_publisher.migrations")
         database = Database(url, name="bench-derive", pool_size=4)
         stack.push_async_callback(give_back, database)
-        await stack.enter_async_context(_counting(database))
+        await stack.enter_async_context(counting(database))
         raw = await asyncpg.connect(url, timeout=10)
         stack.push_async_callback(raw.close, timeout=5)
-        people = bench.plan.backlog // 2 // EVENTS_PER_PERSON // SCHOOLS
-        story = _Story(url=url, database=database, raw=raw, people=max(people, 1))
+        each = bench.plan.backlog // 2 // EVENTS_PER_PERSON // SCHOOLS
+        story = _Story(url=url, database=database, raw=raw, people=max(each, 1))
         yield Lineup(
             samples=(story.copied, story.first, story.derived, story.changed, story.grown),
             warm_up=(),
@@ -84,7 +85,7 @@ class _Story:
 
     async def copied(self) -> Figures:
         """What the first load's bytes cost by COPY, in commits of 500."""
-        rows = plain_rows(_events([*_schools(), *_people(0, self.people)]))
+        rows = plain_rows(_events([*schools(), *people(0, self.people)]))
         await self.raw.execute(PLAIN, timeout=STATEMENT_TIMEOUT_S)
         began = perf_counter()
         for first in range(0, len(rows), BATCH):
@@ -97,18 +98,18 @@ class _Story:
         return {"publish.copy": len(rows) / (perf_counter() - began)}
 
     async def first(self) -> Figures:
-        facts = [*_schools(), *_people(0, self.people)]
+        facts = [*schools(), *people(0, self.people)]
         return {"publish.first": await self._apply("publish.first", facts)}
 
     async def derived(self) -> Figures:
         """Everybody and every class that the first load marked."""
         units, today = PostgresStateUnits(self.database, _new_event), DistrictDays("UTC", {})
-        people = DerivePeople(units, CLOCK, today=today, settle=timedelta(minutes=15))
+        persons = DerivePeople(units, CLOCK, today=today, settle=timedelta(minutes=15))
         classes = DeriveClasses(units, CLOCK)
         await asyncio.sleep(BULK_QUIET.total_seconds())
         found: dict[str, float] = {}
         for row, turn, wanted in (
-            ("derive.people", people, SCHOOLS * self.people),
+            ("derive.people", persons, SCHOOLS * self.people),
             ("derive.classes", classes, SCHOOLS * CLASSES_PER_SCHOOL),
         ):
             began, done = perf_counter(), 0
@@ -120,26 +121,31 @@ class _Story:
         return found
 
     async def changed(self) -> Figures:
-        facts = _people(0, self.people, mark="changed")
+        facts = people(0, self.people, mark="changed")
         return {"publish.changed": await self._apply("publish.changed", facts)}
 
     async def grown(self) -> Figures:
         """The changes once more, after ten times as many people have come; those are not timed."""
-        await self._apply("growing", _people(self.people, GROWN * self.people))
-        facts = _people(0, self.people, mark="changed again")
+        await self._apply("growing", people(self.people, GROWN * self.people))
+        facts = people(0, self.people, mark="changed again")
         return {"publish.grown": await self._apply("publish.grown", facts)}
 
     async def _apply(self, row: str, facts: Sequence[Fact]) -> float:
         """Events a second from the log to the store."""
-        await append(self.url, _events(facts))
-        return await consumed(
-            self.url,
-            Progress(row, len(facts)),
-            make_reader=postgres_reader,
-            group=READER,
-            schema=SCHEMA,
-            work=ChangesDoor(ApplyChanges(CLOCK), _unit_of, ring=lambda: None),
-        )
+        return await applied(self.url, row, facts)
+
+
+async def applied(url: str, row: str, facts: Sequence[Fact]) -> float:
+    """Events a second from the log to the store, through the service's consumer."""
+    await append(url, _events(facts))
+    return await consumed(
+        url,
+        Progress(row, len(facts)),
+        make_reader=postgres_reader,
+        group=READER,
+        schema=SCHEMA,
+        work=ChangesDoor(ApplyChanges(CLOCK), _unit_of, ring=lambda: None),
+    )
 
 
 async def _unit_of(tx: Tx) -> PostgresRosterUnit:
@@ -147,7 +153,7 @@ async def _unit_of(tx: Tx) -> PostgresRosterUnit:
 
 
 @asynccontextmanager
-async def _counting(database: Database) -> AsyncIterator[None]:
+async def counting(database: Database) -> AsyncIterator[None]:
     """The service's job that keeps the planner's figures true while tables fill."""
     count = Statistics(database, SCHEMA)
 
@@ -164,26 +170,37 @@ async def _counting(database: Database) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _schools() -> Iterator[Fact]:
-    """Sixty schools with a course and ten classes each."""
-    schools = [f"s{number:03d}" for number in range(SCHOOLS)]
+def schools() -> Iterator[Fact]:
+    """Sixty schools with a course and ten classes each, of four grades in turn."""
+    names = [f"s{number:03d}" for number in range(SCHOOLS)]
     yield "academicSession", records.session("t1")
-    yield from (("org", records.org(school)) for school in schools)
-    for school in schools:
+    yield from (("org", records.org(school)) for school in names)
+    for school in names:
         yield "course", records.course(f"{school}-c", org=records.ref("org", school))
-    for school in schools:
+    for school in names:
         for number in range(CLASSES_PER_SCHOOL):
             name = f"{school}-k{number}"
-            yield "class", records.class_(name, course=f"{school}-c", school=school)
+            grades = [GRADES[number % len(GRADES)]]
+            yield (
+                "class",
+                records.class_(name, course=f"{school}-c", school=school, grades=grades),
+            )
 
 
-def _people(first: int, last: int, *, mark: str = "new") -> list[Fact]:
-    """Students `first` to `last` of every school, then their seats; `mark` makes them differ."""
+def people(first: int, last: int, *, mark: str = "new", up: int = 0) -> list[Fact]:
+    """Students `first` to `last` of every school, then their seats; `mark` makes them differ, and
+    whoever's number `up` divides is a grade above.
+    """
     names = [(f"s{school:03d}", n) for school in range(SCHOOLS) for n in range(first, last)]
     users: list[Fact] = [
         (
             "user",
-            records.user(f"{school}-u{n}", records.role(school), familyName=mark, grades=["05"]),
+            records.user(
+                f"{school}-u{n}",
+                records.role(school),
+                familyName=mark,
+                grades=[GRADES[(n + bool(up and n % up == 0)) % len(GRADES)]],
+            ),
         )
         for school, n in names
     ]

@@ -159,6 +159,25 @@ def _publish() -> list[Row]:
     ]
 
 
+def _scopes() -> list[Row]:
+    """The same events under other grants; whoever has few is beside."""
+    rows = []
+    for what, words in (("first", "first load"), ("changed", "every record changed, some move")):
+        few = f"scopes.{what}.few"
+        rows.append(Row(key=few, title=f"publish, 10 grants of schools, {words}", unit="events/s"))
+        for row, grants in (("many", "1,000 grants of them"), ("rules", "200 rules besides")):
+            rows.append(
+                Row(
+                    key=f"scopes.{what}.{row}",
+                    title=f"same, {grants}",
+                    unit="events/s",
+                    beside=few,
+                    beside_title="10 grants",
+                )
+            )
+    return rows
+
+
 ROWS = (
     *_append(),
     Row(
@@ -176,6 +195,7 @@ ROWS = (
         beside_title="getmany, commit",
     ),
     *_publish(),
+    *_scopes(),
     Row(
         key="relay",
         title="relay, PostgreSQL to Kafka",

@@ -20,6 +20,7 @@ from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
 from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
+from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.secrets import SecretDigests
@@ -28,6 +29,7 @@ from roster_publisher.domain.collections import KNOWN_SCOPES
 from roster_publisher.domain.names import Allocated, NameAuthority
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
+from roster_publisher.domain.rules import Rule
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
@@ -67,6 +69,7 @@ class Publishing:
         self.queue = PostgresDirtyQueue(self.database)
         self.reads = PostgresReads(self.database)
         self.status = PostgresStatus(self.database)
+        self.scopes = PostgresScopes(self.database)
         self.housekeeping = PostgresHousekeeping(self.database)
         self.due = MarkDue(self.queue, self.clock, today=self.today, new_id=self.ids.new_id)
         self._apply = ApplyChanges(self.clock, lambda _district: self.authority)
@@ -151,6 +154,7 @@ class Publishing:
 
     async def purge(self) -> None:
         """One turn of the housekeeping, with the published retention."""
+        await self.scopes.drop_unused(now=self.clock.now())
         await self.housekeeping.purge(
             now=self.clock.now(),
             keep_history=timedelta(hours=24),
@@ -169,6 +173,7 @@ class Publishing:
         *,
         scopes: frozenset[str] = KNOWN_SCOPES,
         schools: tuple[str, ...] | None = None,
+        rules: tuple[Rule, ...] = (),
         district: str = "d1",
         fields: frozenset[str] | None = None,
         expires_at: datetime | None = None,
@@ -179,6 +184,7 @@ class Publishing:
             client_id=client_id,
             token_scopes=scopes,
             school_ids=schools,
+            rules=rules,
             field_groups=fields,
             agreement=None if expires_at is None else "2026-17",
             expires_at=expires_at,
@@ -192,7 +198,7 @@ class Publishing:
 
     async def seed(self) -> Sequence[str]:
         """The start of a service with the clients of this moment; ids of those that ended."""
-        seed = SeedClients(PostgresVendors(self.database), SecretDigests(), self.clock)
+        seed = SeedClients(PostgresVendors(self.database), self.scopes, SecretDigests(), self.clock)
         return await seed(list(self.clients.values()))
 
     async def issue(self, client_id: str) -> Issued | TokenRefused:

@@ -93,7 +93,7 @@ def test_a_view_of_schools_names_no_other() -> None:
     }
     stays = {"mum": [(1, None)], "gone": [(1, 5)], "later": [(6, None)]}
 
-    (seen,) = narrow([body], school_ids=frozenset({"s1"}), stays=stays)
+    (seen,) = narrow([body], visible_orgs=frozenset({"s1"}), stays=stays)
 
     assert seen == {"roles": [{"org": {"sourcedId": "s1"}}], "agents": [{"sourcedId": "mum"}]}
 

@@ -18,6 +18,7 @@ from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
 from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
+from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.tracer import PostgresTracer
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
@@ -71,7 +72,7 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
     units = PostgresStateUnits(database, runtime.new_event)
     today = DistrictDays(settings.time_zone, settings.time_zones)
     due = MarkDue(queue, clock, today=today, new_id=runtime.ids.new_id)
-    housekeeping = PostgresHousekeeping(database)
+    housekeeping, scopes = PostgresHousekeeping(database), PostgresScopes(database)
     authority = _authority(settings.name_authority)
 
     async def unit_of(tx: Tx) -> PostgresRosterUnit:
@@ -84,6 +85,7 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
             keep_history=settings.keep_history,
             keep_tombstones=settings.keep_tombstones,
         )
+        await scopes.drop_unused(now=clock.now())
 
     runtime.consume(
         group=settings.service,
@@ -122,7 +124,7 @@ def _serve(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
         PostgresReads(database, lines=settings.database_pool_size - _SPARE_CONNECTIONS),
         PostgresPulls(database),
     )
-    seed = SeedClients(vendors, digests, clock)
+    seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
@@ -186,6 +188,7 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 client_id=client.id,
                 token_scopes=known_scopes(" ".join(client.scopes)),
                 school_ids=client.schools,
+                rules=tuple(rule.rule() for rule in client.rules),
                 field_groups=client.fields,
                 agreement=client.agreement,
                 expires_at=client.expires,

@@ -1,17 +1,45 @@
 """What this service is told from outside. Read by bootstrap and `__main__` only."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from roster_common.runtime.settings import ServiceSettings
 from roster_publisher.domain.access import FieldGroup
+from roster_publisher.domain.rules import Rule
+
+_Values: TypeAlias = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+class RuleSetting(BaseModel):
+    """A scope by rule: every condition given must hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    schools: _Values | None = None
+    grades: _Values | None = None
+    courses: _Values | None = None
+    subjects: _Values | None = None
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> Self:
+        self.rule()
+        return self
+
+    def rule(self) -> Rule:
+        """The rule; raises `ValueError` when there is no condition."""
+        return Rule(
+            schools=self.schools,
+            grades=self.grades,
+            courses=self.courses,
+            subjects=self.subjects,
+        )
 
 
 class ClientSetting(BaseModel):
-    """A vendor client: `scopes` are full URIs, `schools` None means the whole district, `fields`
-    None every field group; the grant ends at `expires`.
+    """A vendor client: `scopes` are full URIs; it sees `schools` and `rules`, or with neither the
+    whole district; `fields` None are all field groups; the grant ends at `expires`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -21,6 +49,7 @@ class ClientSetting(BaseModel):
     district: str = Field(min_length=1)
     scopes: tuple[str, ...]
     schools: tuple[str, ...] | None = None
+    rules: tuple[RuleSetting, ...] = ()
     fields: frozenset[FieldGroup] | None = None
     agreement: str | None = Field(default=None, min_length=1)
     expires: AwareDatetime | None = None

@@ -51,6 +51,8 @@ FAILPOINTS = frozenset(
         "publisher.apply.after_commit",
         "publisher.names.before_commit",
         "publisher.names.after_commit",
+        "publisher.scopes.before_commit",
+        "publisher.scopes.after_commit",
         "publisher.derive.before_commit",
         "publisher.derive.after_commit",
         # directory-sync

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
+from roster_publisher.domain.rules import Rule
+
 FieldGroup: TypeAlias = Literal[
     "base", "names", "contact", "identifiers", "birth", "ethnicity", "refs", "metadata"
 ]
@@ -12,19 +14,40 @@ _ALWAYS: Final = frozenset({"base", "refs"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What one vendor may see: token scopes, schools (None = the whole district), field groups.
+    """What one vendor may see: token scopes, schools and rules, field groups.
 
-    `field_groups` None allows every group; what a record cannot be read without, and references,
-    are always there. A field that the specification requires is empty where it is withheld.
+    The scopes are the schools and the rules, whatever is in one of them; with neither, the whole
+    district. `field_groups` None allows every group; what a record cannot be read without, and
+    references, are always there. A field that the specification requires is empty where it is
+    withheld.
     """
 
     district_id: str
     client_id: str
     token_scopes: frozenset[str]
     school_ids: tuple[str, ...] | None = None
+    rules: tuple[Rule, ...] = ()
     field_groups: frozenset[str] | None = None
     agreement: str | None = None
     expires_at: datetime | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole district is seen."""
+        return self.school_ids is None and not self.rules
+
+    @property
+    def scope_ids(self) -> tuple[str, ...]:
+        """The scopes of a grant that does not see the whole district."""
+        return (*(self.school_ids or ()), *(rule.scope_id for rule in self.rules))
+
+    @property
+    def visible_orgs(self) -> frozenset[str] | None:
+        """Orgs that may be named to this vendor: schools, and those of rules; None = all."""
+        if self.is_whole or any(rule.schools is None for rule in self.rules):
+            return None
+        named = (school for rule in self.rules for school in rule.schools or ())
+        return frozenset((*(self.school_ids or ()), *named))
 
     def allows(self, group: str) -> bool:
         """Whether the field group goes out to this vendor."""

@@ -52,7 +52,8 @@ class Change:
 class Stored:
     """What the store holds of a record: `record` is the newest, shown or still waiting.
 
-    `record` is None where it was not asked for; a deletion must ask for it.
+    `record` is None where it was not asked for; a deletion must ask for it. `rule_ids` are the
+    rules that the published record matches by itself.
     """
 
     key: Key
@@ -63,6 +64,8 @@ class Stored:
     scope_ids: frozenset[str]
     record: Record | None = None
     user_id: str | None = None
+    class_id: str | None = None
+    rule_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

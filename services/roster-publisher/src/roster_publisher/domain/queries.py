@@ -46,7 +46,7 @@ class CollectionQuery:
     @property
     def is_scoped(self) -> bool:
         """Whether scopes decide what is seen; academic sessions are in everybody's view."""
-        return self.grant.school_ids is not None and self.collection.entity != "academicSession"
+        return not self.grant.is_whole and self.collection.entity != "academicSession"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

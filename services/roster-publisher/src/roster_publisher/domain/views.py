@@ -1,4 +1,4 @@
-"""What a grant of schools sees of an object, and what `fields` leaves of it. Pure.
+"""What a grant of schools or rules sees of an object, and what `fields` leaves of it. Pure.
 
 Objects are OneRoster 1.2 bodies as parsed JSON; they are changed in place and given back.
 Source: blueprint, invariant 7; OneRoster 1.2 REST binding, field selection.
@@ -21,28 +21,37 @@ def agents_of(bodies: Iterable[Body]) -> frozenset[str]:
 
 
 def narrow(
-    bodies: Sequence[Body], *, school_ids: frozenset[str], stays: Mapping[str, Sequence[Stay]]
+    bodies: Sequence[Body],
+    *,
+    visible_orgs: frozenset[str] | None,
+    stays: Mapping[str, Sequence[Stay]],
 ) -> Sequence[Body]:
     """Take every reference to an org or user out of scope, and `VERSION`, out of the bodies.
 
-    A school in scope keeps itself; parents, children and roles elsewhere go. An agent is named if
+    A school in scope keeps itself; parents, children and roles elsewhere go; with `visible_orgs`
+    None every org stays. An agent is named if
     it was in scope when the text was published: what a body says changes with its stamp only.
     """
     for body in bodies:
         version = body.pop(VERSION)
-        if "roles" in body:
-            body["roles"] = [r for r in body["roles"] if r["org"]["sourcedId"] in school_ids]
-        for field in ("parent", "primaryOrg", "org"):
-            ref = body.get(field)
-            if ref and ref["type"] == "org" and ref["sourcedId"] not in school_ids:
-                del body[field]
-        if "children" in body:
-            body["children"] = [r for r in body["children"] if r["sourcedId"] in school_ids]
+        if visible_orgs is not None:
+            _narrow_orgs(body, visible_orgs)
         if "agents" in body:
             body["agents"] = [
                 r for r in body["agents"] if _was_there(stays.get(r["sourcedId"], ()), version)
             ]
     return bodies
+
+
+def _narrow_orgs(body: Body, visible: frozenset[str]) -> None:
+    if "roles" in body:
+        body["roles"] = [r for r in body["roles"] if r["org"]["sourcedId"] in visible]
+    for field in ("parent", "primaryOrg", "org"):
+        ref = body.get(field)
+        if ref and ref["type"] == "org" and ref["sourcedId"] not in visible:
+            del body[field]
+    if "children" in body:
+        body["children"] = [r for r in body["children"] if r["sourcedId"] in visible]
 
 
 def select(bodies: Sequence[Body], fields: frozenset[str]) -> Sequence[Body]:

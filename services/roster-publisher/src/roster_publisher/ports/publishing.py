@@ -10,24 +10,54 @@ from roster_publisher.domain.fragments import Fragments
 from roster_publisher.domain.names import Allocated, Held
 from roster_publisher.domain.publication import Cause, Change, Draft, Stored
 from roster_publisher.domain.records import Key, Record, Status
+from roster_publisher.domain.rules import Rule, Taught
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistrictState:
-    """Where a district's publication stands; held locked by who is about to publish."""
+    """Where a district's publication stands; held locked by who is about to publish.
+
+    `rules_version` rises whenever the district's rules are others.
+    """
 
     revision: int
     stamp: datetime | None
+    rules_version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """One record to publish: its draft, its texts, its scopes, and what it replaces."""
+    """One record to publish: its draft, its texts, its scopes, and what it replaces.
+
+    `rule_ids` are the rules it matches by itself, besides what it brings in or follows.
+    """
 
     draft: Draft
     fragments: Fragments
     scope_ids: frozenset[str]
     before: Stored | None
+    rule_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaughtClass:
+    """A published class as rules look at it: `taught` is what it says itself."""
+
+    class_id: str
+    school_id: str
+    course_id: str
+    taught: Taught
+    rule_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rematched:
+    """A class that is not written but matches other rules, because its course says otherwise."""
+
+    class_id: str
+    course_id: str
+    rule_ids: frozenset[str]
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +106,18 @@ class RosterUnit(Protocol):
         """Records with a dangling reference to one of `targets`."""
         ...
 
+    async def rules(self, district_id: str) -> Sequence[Rule]:
+        """The rules that are scopes of the district."""
+        ...
+
+    async def taught_courses(self, district_id: str, ids: Collection[str]) -> Mapping[str, Taught]:
+        """What the published courses among `ids` say of grades and subjects."""
+        ...
+
+    async def classes_of(self, district_id: str, courses: Collection[str]) -> Sequence[TaughtClass]:
+        """Active classes of the courses."""
+        ...
+
     async def publish(
         self,
         district_id: str,
@@ -83,8 +125,12 @@ class RosterUnit(Protocol):
         *,
         revision: int,
         stamp: datetime,
+        rematched: Sequence[Rematched] | None = None,
     ) -> None:
-        """Write the records at `revision`; what they replace goes to history; scopes follow."""
+        """Write the records at `revision`; what they replace goes to history; scopes follow.
+
+        `rematched` is None where the district has no rules.
+        """
         ...
 
     async def allocated(self, district_id: str, ids: Collection[str]) -> Mapping[str, Held]:

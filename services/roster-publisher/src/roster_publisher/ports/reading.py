@@ -44,7 +44,7 @@ class RosterReads(Protocol):
         ...
 
     async def stays(self, grant: Grant, ids: Iterable[str]) -> Mapping[str, Sequence[Stay]]:
-        """When users among `ids` were in a grant's schools; the others are left out."""
+        """When users among `ids` were in a grant's scopes; the others are left out."""
         ...
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from roster_publisher.domain.access import AccessToken, Client, Grant
+from roster_publisher.domain.rules import Rule
 
 
 class Vendors(Protocol):
@@ -30,6 +31,18 @@ class Vendors(Protocol):
         """End every client that settings once gave, with grant and tokens, but for `kept`.
 
         Returns the ids of those ended.
+        """
+        ...
+
+
+class Scopes(Protocol):
+    """Scopes of rules. Each call is its own transaction."""
+
+    async def ensure(self, district_id: str, rules: Sequence[Rule], *, now: datetime) -> int:
+        """Make the rules scopes of the district, with everything that is in them.
+
+        New ones are a publishing commit of their own. To be called before a grant names them; a
+        rule that is a scope already is only kept. Returns how many were new.
         """
         ...
 

@@ -25,6 +25,7 @@ from roster_publisher.domain.publication import (
 from roster_publisher.domain.records import Key, Record, references
 from roster_publisher.ports import Clock
 from roster_publisher.ports.publishing import Publication, RosterUnit
+from roster_publisher.usecases.match_rules import Matches, MatchRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class ApplyChanges:
     def __init__(self, clock: Clock, authority: Authority = sis_first) -> None:
         self._clock = clock
         self._authority = authority
+        self._match = MatchRules()
 
     async def __call__(
         self, unit: RosterUnit, district_id: str, changes: Sequence[Change]
@@ -61,8 +63,17 @@ class ApplyChanges:
         if settled.wait:
             await unit.park(district_id, settled.wait)
         if settled.publish:
-            publications = await self._publications(unit, district_id, settled, stored, stamp)
-            await unit.publish(district_id, publications, revision=revision, stamp=stamp)
+            matches = await self._match(unit, district_id, district, settled)
+            publications = await self._publications(
+                unit, district_id, settled, stored, stamp, matches
+            )
+            await unit.publish(
+                district_id,
+                publications,
+                revision=revision,
+                stamp=stamp,
+                rematched=matches.rematched,
+            )
             await unit.mark_dirty(district_id, publications, now=now)
         merged = [one for one in changes if one.merged_into and one.key.entity == "user"]
         if merged:
@@ -92,6 +103,7 @@ class ApplyChanges:
         settled: Settled,
         stored: Mapping[Key, Stored],
         stamp: datetime,
+        matches: Matches,
     ) -> Sequence[Publication]:
         people = [draft.key.sourced_id for draft in settled.publish if draft.key.entity == "user"]
         held = await unit.allocated(district_id, people) if people else {}
@@ -114,6 +126,7 @@ class ApplyChanges:
                 ),
                 scope_ids=scope_ids(draft, settled.shown),
                 before=stored.get(draft.key),
+                rule_ids=matches.rules.get(draft.key, frozenset()),
             )
             for draft in settled.publish
         ]

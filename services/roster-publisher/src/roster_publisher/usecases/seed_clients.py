@@ -4,12 +4,13 @@ Runs at every start; changes nothing the second time. Clients that settings neve
 alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from roster_publisher.domain.access import Client, Grant
+from roster_publisher.domain.rules import Rule
 from roster_publisher.ports import Clock
-from roster_publisher.ports.vendors import Digests, Vendors
+from roster_publisher.ports.vendors import Digests, Scopes, Vendors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +24,21 @@ class ConfiguredClient:
 class SeedClients:
     """Keeps a stored secret that already matches, so that a restart rewrites nothing."""
 
-    def __init__(self, vendors: Vendors, digests: Digests, clock: Clock) -> None:
+    def __init__(self, vendors: Vendors, scopes: Scopes, digests: Digests, clock: Clock) -> None:
         self._vendors = vendors
+        self._scopes = scopes
         self._digests = digests
         self._clock = clock
 
     async def __call__(self, clients: Sequence[ConfiguredClient]) -> Sequence[str]:
-        """Return the ids of the clients that ended. One transaction for these, one per client."""
+        """Return the ids of the clients that ended. One transaction for these, one per client, and
+        before them one per district with rules.
+        """
         # First: a client that moved to another district keeps its id, which is unique.
         ended = await self._vendors.end_others([wanted.grant for wanted in clients])
+        # Before a grant names it, a rule is filled: nobody reads an empty roster meanwhile.
+        for district_id, rules in _rules(clients).items():
+            await self._scopes.ensure(district_id, rules, now=self._clock.now())
         for wanted in clients:
             grant = wanted.grant
             there = await self._vendors.client(grant.client_id)
@@ -46,3 +53,12 @@ class SeedClients:
                 now=self._clock.now(),
             )
         return ended
+
+
+def _rules(clients: Sequence[ConfiguredClient]) -> Mapping[str, Sequence[Rule]]:
+    """The rules of the clients by district, each once."""
+    found: dict[str, dict[Rule, None]] = {}
+    for wanted in clients:
+        for rule in wanted.grant.rules:
+            found.setdefault(wanted.grant.district_id, {})[rule] = None
+    return {district_id: list(rules) for district_id, rules in found.items()}

@@ -26,7 +26,8 @@ SCALARS: Final = (
     "parent_id",
 )
 LISTS: Final = ("term_ids", "roles", "roles_at", "scope_ids")
-# What a reader may see; `object` and `object_history` share these.
+# What a reader may see; `object` and `object_history` share these. Behind them, in `object` alone,
+# come the rules that a record matches.
 PUBLISHED: Final = (*SCALARS, *LISTS, *GROUPS)
 
 _KIND: Final = {
@@ -38,8 +39,10 @@ _KIND: Final = {
 
 
 def rows_of(publications: Sequence[Publication]) -> list[list[Any]]:
-    """One list per column: entity, sourced_id, PUBLISHED…, content_hash, event_time, record."""
-    columns: list[list[Any]] = [[] for _ in range(2 + len(PUBLISHED) + 3)]
+    """One list per column: entity, sourced_id, PUBLISHED…, rule_ids, content_hash, event_time,
+    record.
+    """
+    columns: list[list[Any]] = [[] for _ in range(2 + len(PUBLISHED) + 4)]
     for publication in publications:
         for column, value in zip(columns, _row(publication), strict=True):
             column.append(value)
@@ -55,6 +58,7 @@ def _row(publication: Publication) -> tuple[Any, ...]:
         draft.cause.correlation_id,
         *_narrow(publication),
         *(getattr(fragments, group) for group in GROUPS),
+        SEPARATOR.join(sorted(publication.rule_ids)),
         draft.content_hash,
         draft.time,
         orjson.dumps(draft.record).decode(),
@@ -93,4 +97,4 @@ def _narrow(publication: Publication) -> tuple[str | None, ...]:
 
 def column_types() -> Sequence[str]:
     """SQL array types of `rows_of`, in order."""
-    return ("text",) * (2 + len(PUBLISHED)) + ("bytea", "timestamptz", "text")
+    return ("text",) * (2 + len(PUBLISHED) + 1) + ("bytea", "timestamptz", "text")

@@ -1,7 +1,7 @@
 """Builds the statements that read a collection. Text comes from this module only; values are bound.
 
 One statement text per (entity, subset, shape of the filter, groups of fields, whole district or
-schools), so the driver's prepared statements are reused. What differs for a grant of schools is in
+scopes), so the driver's prepared statements are reused. What differs for a grant of scopes is in
 `view_sql.py`.
 """
 
@@ -54,7 +54,7 @@ def body_of(query: CollectionQuery) -> str:
             parts.append(f"o.{group}")
         elif group in _STAND_INS:
             parts.append(_STAND_INS[group])
-    # A view of schools is told of which revision the text is, and takes it out when narrowing.
+    # A view of scopes is told of which revision the text is, and takes it out when narrowing.
     opening = f"'{{{VERSION_JSON}' || o.revision || ','" if query.is_scoped else "'{'"
     return f"{opening} || {' || '.join(parts)} || '}}'"
 
@@ -172,14 +172,15 @@ def _within(query: CollectionQuery, statement: Statement, revision: str | None) 
 
 def _subset(query: CollectionQuery, statement: Statement) -> str:
     subset = query.collection.subset or ""
-    if query.collection.entity == "user" and query.is_scoped:
-        # A role elsewhere must not show: only roles at the grant's schools count.
-        return f"o.roles_at && {statement.bind(_at(query, subset))}::text[]"
+    orgs = query.grant.visible_orgs
+    if query.collection.entity == "user" and orgs is not None:
+        # A role elsewhere must not show: only roles at orgs in view count.
+        return f"o.roles_at && {statement.bind(_at(orgs, subset))}::text[]"
     return _SUBSETS[subset]
 
 
-def _at(query: CollectionQuery, role: str) -> list[str]:
-    return [f"{role}@{school}" for school in query.grant.school_ids or ()]
+def _at(orgs: frozenset[str], role: str) -> list[str]:
+    return [f"{role}@{org}" for org in sorted(orgs)]
 
 
 def _filter(wanted: Filter, query: CollectionQuery, statement: Statement) -> str:
@@ -191,10 +192,11 @@ def _clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str
     if clause.kind == "texts":
         return _list_clause(clause, query, statement)
     column = f"o.{clause.column}"
-    if query.is_scoped and clause.column in {"school_id", "parent_id"}:
+    orgs = query.grant.visible_orgs if query.is_scoped else None
+    if orgs is not None and clause.column in {"school_id", "parent_id"}:
         # An org out of sight must not be found out by asking for it.
-        schools = statement.bind(list(query.grant.school_ids or ()))
-        column = f"CASE WHEN {column} = ANY({schools}::text[]) THEN {column} END"
+        seen = statement.bind(sorted(orgs))
+        column = f"CASE WHEN {column} = ANY({seen}::text[]) THEN {column} END"
     if clause.predicate == "~":
         return f"{column} ILIKE {statement.bind(_contains(clause.value))}"
     value = statement.bind(clause.value)
@@ -207,11 +209,12 @@ def _list_clause(clause: Clause, query: CollectionQuery, statement: Statement) -
     """A list matches when any item does; `!=` when none does."""
     column, value = f"o.{clause.column}", str(clause.value)
     wanted = value.split(",") if clause.predicate == "~" else [value]
-    if query.is_scoped and clause.column == "roles":
+    orgs = query.grant.visible_orgs
+    if orgs is not None and clause.column == "roles":
         column = "o.roles_at"
-        wanted = [at for one in wanted for at in _at(query, one)]
-    elif query.is_scoped and clause.column == "scope_ids":
-        wanted = [one for one in wanted if one in (query.grant.school_ids or ())]
+        wanted = [at for one in wanted for at in _at(orgs, one)]
+    elif orgs is not None and clause.column == "scope_ids":
+        wanted = [one for one in wanted if one in orgs]
     overlap = f"{column} && {statement.bind(wanted)}::text[]"
     return f"NOT {overlap}" if clause.predicate == "!=" else overlap
 

@@ -25,7 +25,7 @@ _REVISIONS: Final = """
     SELECT history_floor, revision FROM roster_publisher.district_revision WHERE district_id = $1
 """
 
-# When users of a page's `agents` were in the grant's schools. Few rows a user; index on the record.
+# When users of a page's `agents` were in the grant's scopes. Few rows a user; index on the record.
 _STAYS: Final = """
     SELECT m.sourced_id, m.since_rev, m.until_rev FROM roster_publisher.scope_member m
     WHERE m.district_id = $1 AND m.entity = 'user' AND m.sourced_id = ANY($3::text[])
@@ -104,9 +104,9 @@ class PostgresReads:
         return (0, 0) if row is None else (row["history_floor"], row["revision"])
 
     async def stays(self, grant: Grant, ids: Iterable[str]) -> Mapping[str, Sequence[Stay]]:
-        """When users among `ids` were in a grant's schools."""
-        schools = list(grant.school_ids or ())
-        rows = await self._lines.rows(_STAYS, grant.district_id, schools, sorted(ids))
+        """When users among `ids` were in a grant's scopes."""
+        scopes = list(grant.scope_ids)
+        rows = await self._lines.rows(_STAYS, grant.district_id, scopes, sorted(ids))
         found: dict[str, list[Stay]] = {}
         for sourced_id, since, until in rows:
             found.setdefault(sourced_id, []).append((since, until))

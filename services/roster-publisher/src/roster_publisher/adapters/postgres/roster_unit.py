@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 
 from roster_publisher.adapters.postgres import allocated as names
+from roster_publisher.adapters.postgres import rule_matches as matching
 from roster_publisher.adapters.postgres.causes import keep_causes
 from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
 from roster_publisher.adapters.postgres.dirty_marks import mark_dirty, mark_merged
@@ -22,7 +23,15 @@ from roster_publisher.domain.causes import CauseLine
 from roster_publisher.domain.names import Allocated, Held
 from roster_publisher.domain.publication import Change, Draft, Stored
 from roster_publisher.domain.records import Key
-from roster_publisher.ports.publishing import DistrictState, Publication, PublishedUser, Renamed
+from roster_publisher.domain.rules import Rule, Taught
+from roster_publisher.ports.publishing import (
+    DistrictState,
+    Publication,
+    PublishedUser,
+    Rematched,
+    Renamed,
+    TaughtClass,
+)
 
 _KEYS: Final = """
     SELECT t.entity, t.sourced_id COLLATE "C" AS sourced_id
@@ -38,14 +47,14 @@ _OBJECT: Final = """
 _LOCK_DISTRICT: Final = """
     INSERT INTO roster_publisher.district_revision AS d (district_id) VALUES ($1)
     ON CONFLICT (district_id) DO UPDATE SET revision = d.revision
-    RETURNING revision, stamp
+    RETURNING revision, stamp, rules_version
 """
 
 # What is held of a batch's keys. A row per key known; primary key.
 _STORED: Final = f"""
     WITH w AS ({_KEYS})
     SELECT o.entity, o.sourced_id, o.status, o.shown, o.content_hash, o.event_time,
-           o.scope_ids, o.user_id,
+           o.scope_ids, o.user_id, o.class_id, o.rule_ids,
            CASE WHEN o.entity || '/' || o.sourced_id = ANY($4::text[])
                 THEN o.record::text END AS record
     FROM w {_OBJECT}
@@ -55,6 +64,7 @@ _STORED: Final = f"""
 _NEWEST: Final = f"""
     WITH w AS ({_KEYS})
     SELECT o.entity, o.sourced_id, o.shown, o.content_hash, o.event_time, o.scope_ids, o.user_id,
+           o.class_id, o.rule_ids,
            CASE WHEN o.pending IS NULL THEN o.status
                 ELSE coalesce(o.pending ->> 'status', 'active') END AS status,
            coalesce(o.pending, o.record)::text AS record
@@ -79,20 +89,21 @@ _WAITING: Final = f"""
 _WANTED: Final = ", ".join(
     f"string_to_array(w.{name}, E'\\x1f')" if name in LISTS else f"w.{name}" for name in PUBLISHED
 )
-_NEW_NAMES: Final = ("entity", "sourced_id", *PUBLISHED, "content_hash", "event_time", "record")
+_UNSEEN: Final = ("rule_ids", "content_hash", "event_time", "record")
+_NEW_NAMES: Final = ("entity", "sourced_id", *PUBLISHED, *_UNSEEN)
 
 # Writes the batch. A row per published record; primary key.
 _PUBLISH: Final = f"""
     INSERT INTO roster_publisher.object AS o
         (district_id, revision, stamp, shown, entity, sourced_id, {", ".join(PUBLISHED)},
-         content_hash, event_time, record)
+         {", ".join(_UNSEEN)})
     SELECT $1, $2, $3, true, w.entity, w.sourced_id, {_WANTED},
-           w.content_hash, w.event_time, w.record::jsonb
+           string_to_array(w.rule_ids, E'\\x1f'), w.content_hash, w.event_time, w.record::jsonb
     FROM unnest({", ".join(f"${4 + i}::{kind}[]" for i, kind in enumerate(column_types()))})
         AS w({", ".join(_NEW_NAMES)})
     ON CONFLICT (district_id, entity, sourced_id) DO UPDATE SET
         revision = excluded.revision, stamp = excluded.stamp, shown = true, pending = NULL,
-        {", ".join(f"{name} = excluded.{name}" for name in (*PUBLISHED, *_NEW_NAMES[-3:]))}
+        {", ".join(f"{name} = excluded.{name}" for name in (*PUBLISHED, *_UNSEEN))}
 """
 
 # Keeps when a record was last said to be as it is; no revision, no index. A row per key.
@@ -152,7 +163,9 @@ class PostgresRosterUnit:
         """Lock the district's revision row until the transaction ends."""
         row = await self._driver.fetchrow(_LOCK_DISTRICT, district_id)
         assert row is not None  # noqa: S101 - an upsert with RETURNING gives its row
-        return DistrictState(revision=row["revision"], stamp=row["stamp"])
+        return DistrictState(
+            revision=row["revision"], stamp=row["stamp"], rules_version=row["rules_version"]
+        )
 
     async def stored(
         self, district_id: str, keys: Collection[Key], *, with_record: Collection[Key]
@@ -178,6 +191,18 @@ class PostgresRosterUnit:
         rows = await self._driver.fetch(_WAITING, district_id, *_arrays(targets))
         return frozenset(Key(row[0], row[1]) for row in rows)
 
+    async def rules(self, district_id: str) -> Sequence[Rule]:
+        """The rules that are scopes of the district."""
+        return await matching.rules(self._driver, district_id)
+
+    async def taught_courses(self, district_id: str, ids: Collection[str]) -> Mapping[str, Taught]:
+        """What the published courses among `ids` say of grades and subjects."""
+        return await matching.taught_courses(self._driver, district_id, ids)
+
+    async def classes_of(self, district_id: str, courses: Collection[str]) -> Sequence[TaughtClass]:
+        """Active classes of the courses."""
+        return await matching.classes_of(self._driver, district_id, courses)
+
     async def publish(
         self,
         district_id: str,
@@ -185,6 +210,7 @@ class PostgresRosterUnit:
         *,
         revision: int,
         stamp: datetime,
+        rematched: Sequence[Rematched] | None = None,
     ) -> None:
         """Write the records at `revision`; what they replace goes to history; scopes follow."""
         replaced = [p.draft.key for p in publications if p.before is not None and p.before.shown]
@@ -192,7 +218,14 @@ class PostgresRosterUnit:
             at = _arrays(replaced)
             await archive(self._driver, district_id, *at, revision=revision, stamp=stamp)
         await self._driver.execute(_PUBLISH, district_id, revision, stamp, *rows_of(publications))
-        await move_scopes(self._driver, district_id, publications, revision=revision, stamp=stamp)
+        await move_scopes(
+            self._driver,
+            district_id,
+            publications,
+            revision=revision,
+            stamp=stamp,
+            rematched=rematched,
+        )
         await advance(self._driver, district_id, revision=revision, stamp=stamp)
 
     async def park(self, district_id: str, drafts: Sequence[Draft]) -> None:
@@ -287,4 +320,6 @@ def _stored(row: asyncpg.Record) -> tuple[Key, Stored]:
         scope_ids=frozenset(row["scope_ids"]),
         record=None if row["record"] is None else orjson.loads(row["record"]),
         user_id=row["user_id"],
+        class_id=row["class_id"],
+        rule_ids=frozenset(row["rule_ids"]),
     )

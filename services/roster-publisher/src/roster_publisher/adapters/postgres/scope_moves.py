@@ -1,26 +1,26 @@
 """Keeps `scope_member`: which record is in which scope, from and until which commit.
 
-A scope is an org. What is in it: the org itself; users with a role there; courses of it, and those
-its classes are of; its classes; enrolments in its classes, `via` each org where the person has a
-role (a grant must hold both: else the reference would name somebody it does not see); demographics
-where their user is. For every other record `via_id` is the scope itself. Academic sessions are in
-everybody's view. A course stays where it once was, because tombstones there may point to it, and a
-deleted record stays where it was deleted.
+Here a scope is an org; `rule_moves` keeps those of rules. What is in it: the org itself; users with
+a role there; courses of it, and those its classes are of; its classes; enrolments in its classes,
+`via` each org where the person has a role (a grant must hold both: else the reference would name
+somebody it does not see); demographics where their user is. For every other record `via_id` is the
+scope itself. Academic sessions are in everybody's view. A course stays where it once was, because
+tombstones there may point to it, and a deleted record stays where it was deleted.
 
-What a scope last saw of a record that leaves it goes to `last_seen`, without anything that is not
-needed for a valid tombstone. Runs inside the publishing transaction, behind the write of the
-batch; an event costs what it moves. Source: blueprint, invariant 7.
+Runs inside the publishing transaction, behind the write of the batch; an event costs what it moves.
+Source: blueprint, invariant 7.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 import asyncpg
 
-from roster_publisher.domain.fragments import BLANK_NAMES, stamp_text
+from roster_publisher.adapters.postgres.last_seen import keep_last
+from roster_publisher.adapters.postgres.rule_moves import move_rules
 from roster_publisher.domain.records import Key
-from roster_publisher.ports.publishing import Publication
+from roster_publisher.ports.publishing import Publication, Rematched
 
 # A record's memberships as the store now stands: per key few rows, by primary keys.
 _WANTED: Final = """
@@ -89,7 +89,7 @@ _LEAVE: Final = f"""
         SELECT m.ctid FROM touched t CROSS JOIN LATERAL (
             SELECT ctid, scope_id, via_id FROM roster_publisher.scope_member
             WHERE district_id = $1 AND entity = t.entity AND sourced_id = t.sourced_id
-              AND until_rev IS NULL OFFSET 0) AS m
+              AND until_rev IS NULL AND NOT starts_with(scope_id, 'rule:') OFFSET 0) AS m
         LEFT JOIN LATERAL (
             {_WANTED} AND o.entity = t.entity AND o.sourced_id = t.sourced_id
               AND w.scope_id = m.scope_id AND w.via_id = m.via_id LIMIT 1) AS w ON true
@@ -129,40 +129,6 @@ _ENTER_COURSES: Final = """
     WHERE m.since_rev IS NULL
 """
 
-# Keeps the version before this commit, which history holds if the record itself was written.
-# Text: `base` begins with sourcedId, status and dateLastModified. A row per record that left.
-_KEEP_LAST: Final = """
-    INSERT INTO roster_publisher.last_seen
-        (district_id, entity, sourced_id, status, stamp, correlation_id, kind, user_id, class_id,
-         course_id, school_id, parent_id, term_ids, roles, roles_at, scope_ids, base, names, refs,
-         revision, left_rev)
-    SELECT $1, v.entity, v.sourced_id, 'tobedeleted', $6, t.correlation_id, v.kind, v.user_id,
-           v.class_id, v.course_id, v.school_id, v.parent_id, v.term_ids, v.roles, v.roles_at,
-           v.scope_ids,
-           left(v.base, v.stamp_at - length(v.status) - 13) || '"status":"tobedeleted",'
-               || '"dateLastModified":"' || $7 || substr(v.base, v.stamp_at + 44),
-           CASE WHEN v.entity = 'user' THEN $8 ELSE '' END, v.refs, v.revision, $5
-    FROM unnest($2::text[], $3::text[], $4::text[]) AS t(entity, sourced_id, correlation_id)
-    CROSS JOIN LATERAL (
-        SELECT *, position('"dateLastModified":"' IN u.base) AS stamp_at FROM (
-            SELECT h.entity, h.sourced_id, h.status, h.kind, h.user_id, h.class_id, h.course_id,
-                   h.school_id, h.parent_id, h.term_ids, h.roles, h.roles_at, h.scope_ids,
-                   h.base, h.refs, h.rev_from AS revision
-            FROM roster_publisher.object_history h
-            WHERE h.district_id = $1 AND h.entity = t.entity
-              AND h.sourced_id = t.sourced_id COLLATE "C" AND h.rev_to = $5
-            UNION ALL
-            SELECT o.entity, o.sourced_id, o.status, o.kind, o.user_id, o.class_id, o.course_id,
-                   o.school_id, o.parent_id, o.term_ids, o.roles, o.roles_at, o.scope_ids,
-                   o.base, o.refs, o.revision
-            FROM roster_publisher.object o
-            WHERE o.district_id = $1 AND o.entity = t.entity
-              AND o.sourced_id = t.sourced_id COLLATE "C"
-              AND o.shown AND o.revision < $5) AS u
-        LIMIT 1) AS v
-    ON CONFLICT DO NOTHING
-"""
-
 
 async def move_scopes(
     driver: asyncpg.Connection,
@@ -171,8 +137,12 @@ async def move_scopes(
     *,
     revision: int,
     stamp: datetime,
+    rematched: Sequence[Rematched] | None,
 ) -> None:
-    """Bring memberships in line with `publications`, written just before. Does not commit."""
+    """Bring memberships in line with `publications`, written just before. Does not commit.
+
+    `rematched` is None where the district has no rules.
+    """
     written = {p.draft.key: p for p in publications if p.draft.key.entity != "academicSession"}
     fresh = {key for key, p in written.items() if p.before is None or not p.before.shown}
     changed = {key: p.draft.cause.correlation_id for key, p in written.items() if key not in fresh}
@@ -180,18 +150,8 @@ async def move_scopes(
     changed = {key: cause for key, cause in changed.items() if key not in fresh}
     if changed:
         left = await driver.fetch(_LEAVE, district_id, *_arrays(changed), revision, stamp)
-        lost = sorted({Key(*row) for row in left})
-        if lost:
-            await driver.execute(
-                _KEEP_LAST,
-                district_id,
-                *_arrays(lost),
-                [changed[key] for key in lost],
-                revision,
-                stamp,
-                stamp_text(stamp),
-                BLANK_NAMES,
-            )
+        lost = {key: changed[key] for key in (Key(*row) for row in left)}
+        await keep_last(driver, district_id, lost, revision=revision, stamp=stamp)
     if written:
         entering = fresh | changed.keys()
         await driver.execute(_ENTER, district_id, *_arrays(entering), revision, stamp)
@@ -201,6 +161,22 @@ async def move_scopes(
         if one.draft.key.entity == "class"
         for scope in one.scope_ids
     }
+    if rematched is not None:
+        courses |= await move_rules(
+            driver, district_id, publications, rematched, revision=revision, stamp=stamp
+        )
+    await enter_courses(driver, district_id, courses, revision=revision, stamp=stamp)
+
+
+async def enter_courses(
+    driver: asyncpg.Connection,
+    district_id: str,
+    courses: Collection[tuple[str, str]],
+    *,
+    revision: int,
+    stamp: datetime,
+) -> None:
+    """Bring (course, scope) in where it is not in yet. Does not commit."""
     if courses:
         await driver.execute(_ENTER_COURSES, district_id, *_arrays(courses), revision, stamp)
 

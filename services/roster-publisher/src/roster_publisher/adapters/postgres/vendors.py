@@ -1,18 +1,20 @@
 """`Vendors` on PostgreSQL: clients, grants and tokens. Secrets and tokens only as hashes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 import asyncpg
+import orjson
 
 from roster_common.runtime.database import Database
 from roster_publisher.domain.access import AccessToken, Client, Grant
+from roster_publisher.domain.rules import Rule
 
 # A client id is unique over the installation: it is how the district is found. One row.
 _CLIENT: Final = """
-    SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.agreement,
-           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
+    SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.rules,
+           g.agreement, g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
     FROM roster_publisher.client c
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE c.client_id = $1
@@ -27,7 +29,7 @@ _KEEP_ACCESS: Final = """
 # A token is 256 random bits, so its hash alone finds it and its district. One row; unique index.
 _ACCESS: Final = """
     SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at,
-           g.token_scopes, g.school_ids, g.agreement,
+           g.token_scopes, g.school_ids, g.rules, g.agreement,
            g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
     FROM roster_publisher.access_token t
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
@@ -55,14 +57,15 @@ _END_OTHERS: Final = """
 
 _SEED_GRANT: Final = """
     INSERT INTO roster_publisher.grant_
-        (district_id, client_id, token_scopes, school_ids, field_policy, agreement, expires_at)
+        (district_id, client_id, token_scopes, school_ids, field_policy, agreement, expires_at,
+         rules)
     VALUES ($1, $2, $3, $4,
             CASE WHEN $5::text[] IS NULL THEN '{}'::jsonb
-                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7)
+                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7, $8::jsonb)
     ON CONFLICT (district_id, client_id) DO UPDATE SET
         token_scopes = excluded.token_scopes, school_ids = excluded.school_ids,
         field_policy = excluded.field_policy, agreement = excluded.agreement,
-        expires_at = excluded.expires_at
+        expires_at = excluded.expires_at, rules = excluded.rules
 """
 
 
@@ -123,6 +126,7 @@ class PostgresVendors:
                 groups,
                 grant.agreement,
                 grant.expires_at,
+                orjson.dumps([rule.conditions() for rule in grant.rules]).decode(),
             )
 
     async def end_others(self, kept: Sequence[Grant]) -> Sequence[str]:
@@ -136,6 +140,14 @@ class PostgresVendors:
         return [row["client_id"] for row in ended]
 
 
+def rules_of(stored: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Rule, ...]:
+    """The rules of a grant as its row holds them."""
+    return tuple(
+        Rule(**{name: tuple(values) for name, values in conditions.items()})
+        for conditions in stored
+    )
+
+
 def _grant(row: asyncpg.Record) -> Grant:
     schools, groups = row["school_ids"], row["field_groups"]
     return Grant(
@@ -143,6 +155,7 @@ def _grant(row: asyncpg.Record) -> Grant:
         client_id=row["client_id"],
         token_scopes=frozenset(row["token_scopes"]),
         school_ids=None if schools is None else tuple(schools),
+        rules=rules_of(row["rules"]),
         field_groups=None if groups is None else frozenset(groups),
         agreement=row["agreement"],
         expires_at=row["grant_expires_at"],

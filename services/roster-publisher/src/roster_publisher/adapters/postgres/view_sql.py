@@ -1,5 +1,5 @@
-"""The rows that a grant of schools sees, as a FROM clause: what is in its scopes as it is, and what
-has left them, as it was last seen there. A whole-district grant never comes here.
+"""The rows that a grant of schools or rules sees, as a FROM clause: what is in its scopes as it is,
+and what has left them, as it was last seen there. A whole-district grant never comes here.
 
 Driven by the memberships of the grant's scopes, never by the district's objects. A row's stamp is
 the later of its own and the one with which it entered the view, so that whoever asks by a watermark
@@ -24,7 +24,10 @@ _REST: Final = ", ".join(f"r.{name}" for name in PUBLISHED if name != "base")
 _INSIDE: Final = f"""
     r.sourced_id, {_REST}, {_RESTAMPED}, greatest(r.stamp, v.since_stamp) AS stamp
 """
-_LEFT: Final = f"r.sourced_id, {_REST}, r.base, r.stamp, r.revision"
+# What a body says of others is as of when it came into the view, if that was later than its text.
+_AS_OF: Final = "greatest({}, v.since_rev) AS revision"
+_ENTERS: Final = "WHERE k.lasting IS NULL OR k.lasting < k.since_rev"
+_LEFT: Final = f"r.sourced_id, {_REST}, r.base, r.stamp"
 
 
 def viewed_rows(  # house: no-district — `mine` begins with it
@@ -36,7 +39,7 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     sourced_id: str | None,
     within: str | None,
 ) -> str:
-    """A FROM clause whose rows are called `o`; ids come in order. Binds district and schools.
+    """A FROM clause whose rows are called `o`; ids come in order. Binds district and scopes.
 
     `within` is a select of the only ids that are wanted.
     """
@@ -57,8 +60,8 @@ def viewed_rows(  # house: no-district — `mine` begins with it
         (SELECT * FROM ({found}) AS f ORDER BY f.sourced_id) AS i
         CROSS JOIN LATERAL (
             SELECT bool_or(k.until_rev IS NULL) AS inside, max(k.until_rev) AS left_rev,
-                   max(k.since_stamp) FILTER (
-                       WHERE k.lasting IS NULL OR k.lasting < k.since_rev) AS since_stamp
+                   max(k.since_rev) FILTER ({_ENTERS}) AS since_rev,
+                   max(k.since_stamp) FILTER ({_ENTERS}) AS since_stamp
             FROM (
                 SELECT m.since_rev, m.since_stamp, {until} AS until_rev,
                        max(coalesce({until}, 9223372036854775807)) OVER (
@@ -108,15 +111,15 @@ def in_view(  # house: no-district — `mine` begins with it
 def _mine(query: CollectionQuery, statement: Statement, revision: str | None) -> tuple[str, str]:
     """The district's placeholder, and what makes a membership `m` one of the grant's.
 
-    A single school is compared and not listed: only then does the index give ids in their order.
+    A single scope is compared and not listed: only then does the index give ids in their order.
     """
     district = statement.bind(query.grant.district_id)
-    ids = list(query.grant.school_ids or ())
-    school = (
+    ids = list(query.grant.scope_ids)
+    scope = (
         f"= {statement.bind(ids[0])}" if len(ids) == 1 else f"= ANY({statement.bind(ids)}::text[])"
     )
-    mine = f"""m.district_id = {district} AND m.scope_id {school}
-               AND m.entity = '{query.collection.entity}' AND m.via_id {school}"""
+    mine = f"""m.district_id = {district} AND m.scope_id {scope}
+               AND m.entity = '{query.collection.entity}' AND m.via_id {scope}"""
     if revision is not None:
         mine += f" AND m.since_rev <= {revision}"
     return district, mine
@@ -142,14 +145,15 @@ def _versions(  # house: no-district — `at` begins with it
     at = f"r.district_id = {district} AND r.entity = '{entity}' AND r.sourced_id = i.sourced_id"
     as_of = "" if revision is None else f" AND r.revision <= {revision}"
     versions = [
-        f"""SELECT {_INSIDE}, r.revision FROM roster_publisher.object r
+        f"""SELECT {_INSIDE}, {_AS_OF.format("r.revision")} FROM roster_publisher.object r
             WHERE v.inside AND {at} AND r.shown{as_of}""",
-        f"""SELECT {_LEFT} FROM roster_publisher.last_seen r
+        f"""SELECT {_LEFT}, {_AS_OF.format("r.revision")} FROM roster_publisher.last_seen r
             WHERE NOT v.inside AND {at} AND r.left_rev = v.left_rev AND {_still(revision)}""",
     ]
     if revision is not None:
         versions.append(
-            f"""SELECT {_INSIDE}, r.rev_from AS revision FROM roster_publisher.object_history r
+            f"""SELECT {_INSIDE}, {_AS_OF.format("r.rev_from")}
+                FROM roster_publisher.object_history r
                 WHERE v.inside AND {at} AND r.rev_from <= {revision} AND r.rev_to > {revision}"""
         )
     return " UNION ALL ".join(f"({version})" for version in versions)

@@ -171,8 +171,7 @@ class OneRosterApp:
         if scoped:
             agents = agents_of(objects)
             stays = await self._reads.stays(grant, agents) if agents else {}
-            schools = frozenset(grant.school_ids or ())
-            objects = narrow(objects, school_ids=schools, stays=stays)
+            objects = narrow(objects, visible_orgs=grant.visible_orgs, stays=stays)
         if asked.fields is not None:
             objects = select(objects, asked.fields)
         return orjson.dumps(objects)[1:-1]

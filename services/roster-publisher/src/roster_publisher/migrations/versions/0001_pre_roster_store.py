@@ -43,6 +43,7 @@ def upgrade() -> None:
             revision bigint NOT NULL DEFAULT 0 CHECK (revision >= 0),
             stamp timestamptz,
             bulk_since timestamptz, bulk_until timestamptz,
+            rules_version bigint NOT NULL DEFAULT 0,
             history_floor bigint NOT NULL DEFAULT 0 CHECK (history_floor <= revision)
         ) WITH (fillfactor = 50)
     """)
@@ -62,6 +63,7 @@ def _create_store() -> None:
             content_hash bytea NOT NULL,
             event_time timestamptz NOT NULL,
             record jsonb NOT NULL,
+            rule_ids text[] NOT NULL DEFAULT '{{}}',
             pending jsonb CHECK (pending IS NULL OR shown),
             PRIMARY KEY (district_id, entity, sourced_id) INCLUDE (revision, shown)
         )
@@ -106,6 +108,16 @@ def _create_store() -> None:
 
 
 def _create_scopes() -> None:
+    # Scopes of rules; an org is a scope without a line here.
+    op.execute(f"""
+        CREATE TABLE roster_publisher.scope (
+            district_id text NOT NULL,
+            scope_id {_ID} NOT NULL CHECK (scope_id LIKE 'rule:%'),
+            school_ids text[], grades text[], course_ids text[], subjects text[],
+            since_rev bigint NOT NULL, wanted_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, scope_id)
+        )
+    """)
     op.execute(f"""
         CREATE TABLE roster_publisher.scope_member (
             district_id text NOT NULL, scope_id {_ID} NOT NULL, entity text NOT NULL,
@@ -220,6 +232,7 @@ def _create_vendors() -> None:
             district_id text NOT NULL, client_id text NOT NULL,
             token_scopes text[] NOT NULL,
             school_ids text[],
+            rules jsonb NOT NULL DEFAULT '[]',
             field_policy jsonb NOT NULL DEFAULT '{}',
             agreement text, expires_at timestamptz,
             PRIMARY KEY (district_id, client_id),
