@@ -104,6 +104,21 @@ def test_a_refusal_is_one_line(tiny: TinyHomeroom, run: Run) -> None:
     assert "answered 409" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("authority_differs", "homeroom authority set"),
+        ("would_silence", "homeroom authority set"),
+        ("touched_since", "homeroom crosswalk"),
+        ("merged_away", "homeroom crosswalk"),
+    ],
+)
+def test_a_refusal_says_what_to_do(tiny: TinyHomeroom, run: Run, code: str, advice: str) -> None:
+    tiny.answers[SIS_INGEST.name, "POST /crosswalk/merge"] = problem(409, code)
+
+    assert advice in run(tiny, *MERGE, "--yes").err
+
+
 def test_an_outside_id_without_its_source_is_wrong_usage(tiny: TinyHomeroom, run: Run) -> None:
     assert run(tiny, "split", "p-1", "--outside", "x", "--district", "demo").code == 2
     assert tiny.asked == []

@@ -53,6 +53,12 @@ class Grant:
         """Whether the field group goes out to this vendor."""
         return group in _ALWAYS or self.field_groups is None or group in self.field_groups
 
+    @property
+    def shows(self) -> tuple[object, ...]:
+        """Another value when the grant shows something else; what it is called does not matter."""
+        groups = None if self.field_groups is None else tuple(sorted(self.field_groups))
+        return (None if self.is_whole else self.scope_ids, groups)
+
     def is_in_force(self, now: datetime) -> bool:
         """False once the agreement has ended."""
         return self.expires_at is None or now < self.expires_at

@@ -38,14 +38,16 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     after: str | None,
     sourced_id: str | None,
     within: str | None,
+    found: str | None = None,
 ) -> str:
     """A FROM clause whose rows are called `o`; ids come in order. Binds district and scopes.
 
-    `within` is a select of the only ids that are wanted.
+    `within` is a select of the only ids that are wanted; `found` one of those that are looked at,
+    in place of all that are the grant's.
     """
     district, mine = _mine(query, statement, revision)
     until = _until(revision)
-    found = (
+    found = found or (
         _delta(query, statement, mine, district, revision)
         or f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
     )
@@ -95,6 +97,11 @@ def count_viewed(  # house: no-district — `mine` begins with it
               AND r.sourced_id = v.sourced_id AND r.left_rev = v.left_rev
               AND {_still(revision)})
     """
+
+
+def own_memberships(query: CollectionQuery, statement: Statement) -> str:
+    """What makes a membership `m` one of the grant's, now or once. Binds district and schools."""
+    return _mine(query, statement, None)[1]
 
 
 def in_view(  # house: no-district — `mine` begins with it

@@ -7,14 +7,11 @@ Answers GET only. Every error is the specification's own status object.
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias, assert_never
 
-import orjson
 import structlog
 
 from roster_common.errors import Retriable
 from roster_publisher.domain.access import AccessToken, Grant
-from roster_publisher.domain.fragments import HOST_MARK
 from roster_publisher.domain.queries import CollectionQuery, link_header
-from roster_publisher.domain.views import agents_of, narrow, select
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
@@ -22,6 +19,7 @@ from roster_publisher.entrypoints.oneroster.errors import (
     forbidden,
     gone,
     not_found,
+    too_long,
     unauthorised,
 )
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
@@ -33,7 +31,9 @@ from roster_publisher.usecases.read_collection import (
     Reading,
     RevisionGone,
     RevisionUnknown,
+    TookTooLong,
 )
+from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.tokens import RecogniseToken
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -44,7 +44,6 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 logger = structlog.get_logger(__name__)
 
-_MARK: Final = HOST_MARK.encode()
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_TOKEN: Final = 512
 
@@ -64,6 +63,7 @@ class OneRosterApp:
         self._recognise = recognise
         self._collections = collections
         self._reads = reads
+        self._shape = ShapeBodies(reads)
         self._clock = clock
         self._public_url = public_url
 
@@ -134,6 +134,8 @@ class OneRosterApp:
                     minor="invaliddata",
                     description=f"this revision is not published; the newest is {reading.newest}",
                 )
+            case TookTooLong():
+                raise too_long(reading.fields, reading.within_s)
             case Reading():
                 pass
             case _:
@@ -163,18 +165,8 @@ class OneRosterApp:
 
     async def _shaped(self, body: bytes, asked: Asked, grant: Grant, base: str) -> bytes:
         """Objects joined by commas as this grant and request see them, with whole addresses."""
-        body = body.replace(_MARK, base.encode())
-        scoped = CollectionQuery(grant=grant, collection=asked.collection).is_scoped
-        if not scoped and asked.fields is None:
-            return body
-        objects = orjson.loads(b"[%b]" % body)
-        if scoped:
-            agents = agents_of(objects)
-            stays = await self._reads.stays(grant, agents) if agents else {}
-            objects = narrow(objects, visible_orgs=grant.visible_orgs, stays=stays)
-        if asked.fields is not None:
-            objects = select(objects, asked.fields)
-        return orjson.dumps(objects)[1:-1]
+        query = CollectionQuery(grant=grant, collection=asked.collection)
+        return await self._shape(body, query, base=base, fields=asked.fields)
 
 
 class _Answer:
