@@ -45,6 +45,7 @@ def push_loop(
     bells = {one.district_id: Bell() for one in subscriptions}
 
     async def look(stopping: Stopping) -> None:
+        """Wake the subscriptions of districts that have news."""
         while not stopping.is_set():
             try:
                 async with asyncio.timeout(_LOOK_TIMEOUT_S):
@@ -59,6 +60,7 @@ def push_loop(
             await stopping.wait(_BETWEEN_LOOKS_S)
 
     async def run(stopping: Stopping) -> None:
+        """All of it, until the stop."""
         try:
             async with asyncio.TaskGroup() as group:
                 for one in subscriptions:
