@@ -48,7 +48,7 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     district, mine = _mine(query, statement, revision)
     until = _until(revision)
     found = found or (
-        _delta(query, statement, mine, district, revision)
+        _delta(query, statement, mine, revision)
         or f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
     )
     if after is not None:
@@ -170,7 +170,6 @@ def _delta(
     query: CollectionQuery,
     statement: Statement,
     mine: str,
-    district: str,
     revision: str | None,
 ) -> str | None:
     """Ids that can be behind a watermark: what was written, came or went since; None without one.
@@ -189,7 +188,7 @@ def _delta(
         if revision is None
         else f"""
         UNION SELECT h.sourced_id FROM roster_publisher.object_history h
-        WHERE h.district_id = {district} AND h.entity = '{entity}' AND h.rev_to > {revision}"""
+        WHERE h.district_id || '/' || h.entity = {lane} AND h.rev_to > {revision}"""
     )
     # house: no-district — `lane` and `mine` begin with it
     return f"""
