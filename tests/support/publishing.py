@@ -16,6 +16,7 @@ from roster_common.runtime.clock import Uuid7Ids
 from roster_common.runtime.database import Database
 from roster_common.runtime.problems import install_problem_handlers
 from roster_common.testkit.clock import FixedClock
+from roster_publisher.adapters.csv_zip import CsvZip
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.dirty_marks import BULK_QUIET
 from roster_publisher.adapters.postgres.feed import PostgresFeed
@@ -35,11 +36,13 @@ from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
 from roster_publisher.domain.rules import Rule
 from roster_publisher.entrypoints.http.changes import change_routes
+from roster_publisher.entrypoints.http.exports import export_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
+from roster_publisher.usecases.export_package import ExportPackage
 from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
@@ -234,9 +237,15 @@ class Publishing:
                 VendorDoor(recognise, self.clock), self.changes, public_url=None, reads_at=""
             )
         )
+        feed.include_router(
+            export_routes(
+                VendorDoor(recognise, self.clock),
+                ExportPackage(self.reads, ShapeBodies(self.reads), CsvZip),
+            )
+        )
 
         async def both(scope: Scope, receive: Receive, send: Send) -> None:
-            served = feed if scope["path"] == "/changes" else app
+            served = feed if scope["path"] in {"/changes", "/exports/oneroster.zip"} else app
             await served(scope, receive, send)
 
         transport = httpx2.ASGITransport(app=both)

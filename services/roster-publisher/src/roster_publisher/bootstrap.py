@@ -16,6 +16,7 @@ from roster_common.runtime.logging import get_logger
 from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
+from roster_publisher.adapters.csv_zip import CsvZip
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
@@ -38,6 +39,7 @@ from roster_publisher.domain.webhooks import Subscription
 from roster_publisher.entrypoints.consumers import names
 from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
 from roster_publisher.entrypoints.http.changes import change_routes
+from roster_publisher.entrypoints.http.exports import export_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
@@ -50,6 +52,7 @@ from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Setti
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
+from roster_publisher.usecases.export_package import ExportPackage
 from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
@@ -197,6 +200,11 @@ def _serve(
             ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
+        )
+    )
+    app.include_router(
+        export_routes(
+            VendorDoor(recognise, clock), ExportPackage(reads, ShapeBodies(reads), CsvZip)
         )
     )
     app.mount_plain(
