@@ -65,7 +65,7 @@ def _cell(body: Body, column: str, file: str) -> str:
     return _text(body.get(_RENAMED.get(column, column), ""))
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - JSON
+def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
