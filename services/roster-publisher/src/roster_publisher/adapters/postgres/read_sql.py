@@ -41,6 +41,8 @@ _OPERATORS: Final[Mapping[str, str]] = {
     "<": "<",
     "<=": "<=",
 }
+# As references are rendered.
+_AGENTS: Final = '"agents":[{'
 VERSION_JSON: Final = f'"{VERSION}":'
 _LIKE: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
@@ -54,8 +56,11 @@ def body_of(query: CollectionQuery) -> str:
             parts.append(f"o.{group}")
         elif group in _STAND_INS:
             parts.append(_STAND_INS[group])
-    # A view of scopes is told of which revision the text is, and takes it out when narrowing.
-    opening = f"'{{{VERSION_JSON}' || o.revision || ','" if query.is_scoped else "'{'"
+    opening = "'{'"
+    if query.is_scoped and query.collection.entity == "user":
+        # Where agents may have to go, a view is told of which revision the text is.
+        version = f"'{{{VERSION_JSON}' || o.revision || ','"
+        opening = f"CASE WHEN strpos(o.refs, '{_AGENTS}') > 0 THEN {version} ELSE '{{' END"
     return f"{opening} || {' || '.join(parts)} || '}}'"
 
 
@@ -83,7 +88,8 @@ def rows_of(
             sourced_id=sourced_id,
             within=ids_within(query, statement, revision=revision),
         )
-        tail = "" if limit is None else f" LIMIT {limit}"
+        # As a select: with a limit it could read, the planner would plan anew for every page.
+        tail = "" if limit is None else f" LIMIT (SELECT {limit}::bigint)"
         return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY i.sourced_id{tail}"
     if after is not None:
         where += f" AND o.sourced_id > {after}"
