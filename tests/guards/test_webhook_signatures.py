@@ -4,10 +4,10 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from roster_common.errors import NotVerified
-from roster_common.runtime.webhook_signatures import verify
+from roster_common.runtime.webhook_signatures import sign, verify
 
 NOW = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)
 BODY = b'{"id": "s-1"}'
@@ -39,6 +39,19 @@ def test_a_webhook_that_nobody_we_know_signed_does_not_count(signer: str, body: 
         verify(_headers(signer), body, secrets=[OURS], now=NOW)
 
     assert refused.value.reason == "signature_mismatch"
+
+
+def test_the_library_believes_what_we_sign_with_the_old_secret_and_the_new() -> None:
+    now = datetime.now(UTC)
+    headers = sign("msg-1", BODY, secrets=[OURS, OTHERS], now=now)
+
+    for secret in (OURS, OTHERS):
+        Webhook(secret).verify(BODY, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(OURS).verify(BODY + b" ", headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(OURS).verify(BODY, headers | {"webhook-id": "msg-2"})
+    assert verify(headers, BODY, secrets=[OTHERS], now=now) == "msg-1"
 
 
 @pytest.mark.parametrize("away", [timedelta(minutes=-6), timedelta(minutes=6)])

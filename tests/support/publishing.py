@@ -8,13 +8,17 @@ from typing import Any
 
 import httpx2
 import orjson
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from roster_common.contracts.envelope import new_event
 from roster_common.runtime.clock import Uuid7Ids
 from roster_common.runtime.database import Database
+from roster_common.runtime.problems import install_problem_handlers
 from roster_common.testkit.clock import FixedClock
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.dirty_marks import BULK_QUIET
+from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
@@ -30,13 +34,17 @@ from roster_publisher.domain.names import Allocated, NameAuthority
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
 from roster_publisher.domain.rules import Rule
+from roster_publisher.entrypoints.http.changes import change_routes
+from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
+from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
+from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.take_names import NamesTaken, TakeNames
 from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken, TokenRefused
 
@@ -68,6 +76,7 @@ class Publishing:
         self.today = DistrictDays("UTC", {})
         self.queue = PostgresDirtyQueue(self.database)
         self.reads = PostgresReads(self.database)
+        self.changes = ReadChanges(PostgresFeed(self.reads.lines), ShapeBodies(self.reads))
         self.status = PostgresStatus(self.database)
         self.scopes = PostgresScopes(self.database)
         self.housekeeping = PostgresHousekeeping(self.database)
@@ -210,14 +219,27 @@ class Publishing:
     async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client on the OneRoster app, without a token unless given."""
         pulls = PostgresPulls(self.database)
+        recognise = RecogniseToken(PostgresVendors(self.database), self.clock)
         app = OneRosterApp(
-            recognise=RecogniseToken(PostgresVendors(self.database), self.clock),
+            recognise=recognise,
             collections=ReadCollection(self.reads, pulls, self.clock),
             reads=self.reads,
             clock=self.clock,
             public_url=None,
         )
-        transport = httpx2.ASGITransport(app=app)
+        feed = FastAPI()
+        install_problem_handlers(feed)
+        feed.include_router(
+            change_routes(
+                VendorDoor(recognise, self.clock), self.changes, public_url=None, reads_at=""
+            )
+        )
+
+        async def both(scope: Scope, receive: Receive, send: Send) -> None:
+            served = feed if scope["path"] == "/changes" else app
+            await served(scope, receive, send)
+
+        transport = httpx2.ASGITransport(app=both)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE, **more) as client:
             yield client
         await pulls.flush()

@@ -1,18 +1,23 @@
 """The only room that builds real things and joins them. Decides nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 import asyncpg
 from fastapi import FastAPI
 
+from roster_common.runtime.bell import Ear
+from roster_common.runtime.checked_addresses import CheckedTransport
 from roster_common.runtime.database import Tx
+from roster_common.runtime.http import HttpClient
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.logging import get_logger
 from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
@@ -22,15 +27,23 @@ from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.tracer import PostgresTracer
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
+from roster_publisher.adapters.postgres.webhooks import PostgresStandings
+from roster_publisher.adapters.receivers import HttpReceivers
 from roster_publisher.adapters.secrets import SecretDigests
+from roster_publisher.adapters.subscriptions import ConfiguredSubscriptions
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import known_scopes
 from roster_publisher.domain.names import Authority, NameAuthority, sis_first
+from roster_publisher.domain.webhooks import Subscription
 from roster_publisher.entrypoints.consumers import names
 from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
+from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
+from roster_publisher.entrypoints.http.vendors import VendorDoor
+from roster_publisher.entrypoints.http.webhooks import webhook_routes
 from roster_publisher.entrypoints.jobs.derive import derive_loop
+from roster_publisher.entrypoints.jobs.push import push_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
@@ -38,9 +51,12 @@ from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
+from roster_publisher.usecases.push_changes import PushChanges
+from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
+from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.take_names import TakeNames
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 
@@ -53,20 +69,24 @@ _LEFT_EVERY_S: Final = 1.0
 _LOOK_S: Final = 600.0
 # Connections of the pool that reads do not keep: saving pulls and counting tables need one.
 _SPARE_CONNECTIONS: Final = 2
+# What a process may take to write down what came of a call.
+_LEASE_BEYOND_CALL_S: Final = 5.0
 
 
 def build(settings: Settings) -> FastAPI:
     """The service as an ASGI application; opens no connection."""
 
     def wire(app: ServiceApp, runtime: Runtime) -> None:
-        _publish(settings, runtime)
-        _serve(settings, app, runtime)
+        ear = _publish(settings, runtime)
+        _operate(settings, app, runtime)
+        changes, vendors = _serve(settings, app, runtime)
+        _tell(settings, app, runtime, changes=changes, vendors=vendors, ear=ear)
 
     return create_app(settings, wire)
 
 
-def _publish(settings: Settings, runtime: Runtime) -> None:
-    """Consumer, derivers and the jobs around them."""
+def _publish(settings: Settings, runtime: Runtime) -> Callable[[], Ear]:
+    """Consumer, derivers and the jobs around them; gives ears that hear of publications."""
     database, clock = runtime.database, runtime.clock
     queue = PostgresDirtyQueue(database)
     units = PostgresStateUnits(database, runtime.new_event)
@@ -114,10 +134,30 @@ def _publish(settings: Settings, runtime: Runtime) -> None:
     runtime.every("left-due", _LEFT_EVERY_S, due.left)
     runtime.every("dates-due", _DATES_EVERY_S, due.dates)
     runtime.every("purge", _PURGE_EVERY_S, purge, timeout_s=_PURGE_EVERY_S)
+    return queue.bell.ear
 
 
-def _serve(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
-    """What vendors and operators reach."""
+def _operate(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
+    """What operators reach."""
+    database = runtime.database
+    app.include_router(
+        operator_routes(
+            runtime.operators,
+            PostgresStatus(database),
+            Republish(PostgresDirtyQueue(database), runtime.clock),
+        )
+    )
+    app.include_router(
+        trace_routes(
+            settings.service, PostgresTracer(database), runtime.operators.require("viewer")
+        )
+    )
+
+
+def _serve(
+    settings: Settings, app: ServiceApp, runtime: Runtime
+) -> tuple[ReadChanges, PostgresVendors]:
+    """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
     vendors, digests = PostgresVendors(database), SecretDigests()
     reads, pulls = (
@@ -147,28 +187,73 @@ def _serve(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
             published=lambda secret: strict and is_demo_secret(secret),
         )
     )
+    recognise = RecogniseToken(vendors, clock)
+    changes = ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads))
     app.include_router(
-        operator_routes(
-            runtime.operators,
-            PostgresStatus(database),
-            Republish(PostgresDirtyQueue(database), clock),
-        )
-    )
-    app.include_router(
-        trace_routes(
-            settings.service, PostgresTracer(database), runtime.operators.require("viewer")
+        change_routes(
+            VendorDoor(recognise, clock),
+            changes,
+            public_url=settings.public_url,
+            reads_at=BASE_PATH,
         )
     )
     app.mount_plain(
         BASE_PATH,
         OneRosterApp(
-            recognise=RecogniseToken(vendors, clock),
+            recognise=recognise,
             collections=ReadCollection(reads, pulls, clock),
             reads=reads,
             clock=clock,
             public_url=settings.public_url,
         ),
     )
+    return changes, vendors
+
+
+def _tell(
+    settings: Settings,
+    app: ServiceApp,
+    runtime: Runtime,
+    *,
+    changes: ReadChanges,
+    vendors: PostgresVendors,
+    ear: Callable[[], Ear],
+) -> None:
+    """Webhooks to vendors, and the doors around them."""
+    timeout_s = settings.webhook_timeout_seconds
+    subscriptions = ConfiguredSubscriptions(_subscriptions(settings.clients))
+    standings = PostgresStandings(
+        runtime.database,
+        holder=runtime.ids.new_id(),
+        lease=timedelta(seconds=timeout_s + _LEASE_BEYOND_CALL_S),
+    )
+    app.include_router(webhook_routes(runtime.operators, subscriptions, standings))
+    if not subscriptions.every:
+        return
+    http = HttpClient(transport=CheckedTransport(allowed=settings.webhook_networks))
+    push = PushChanges(
+        vendors,
+        changes,
+        standings,
+        HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
+        runtime.clock,
+        base=f"{settings.base_url}{BASE_PATH}",
+    )
+    runtime.loop("push", push_loop(push, subscriptions.every, ear, http.close))
+
+
+def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:
+    return [
+        Subscription(
+            district_id=client.district,
+            client_id=client.id,
+            url=client.webhook.url,
+            secrets=tuple(secret.get_secret_value() for secret in client.webhook.secrets),
+            events=client.webhook.events,
+        )
+        for client in clients
+        if client.webhook is not None
+    ]
 
 
 def _authority(configured: Mapping[str, NameAuthoritySetting]) -> Authority:

@@ -1,15 +1,69 @@
 """What this service is told from outside. Read by bootstrap and `__main__` only."""
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from roster_common.runtime.settings import ServiceSettings
+from roster_common.runtime.webhook_signatures import is_secret, key_of
 from roster_publisher.domain.access import FieldGroup
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.webhooks import EVENTS
 
+# As the Standard Webhooks specification asks for.
+_SECRET_BYTES: Final = 24
 _Values: TypeAlias = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
+
+
+class WebhookSetting(BaseModel):
+    """Where a vendor is told what changes. Every secret signs, so that it may be changed: put the
+    new one in front, and drop the old one when the vendor knows the new one. `events` None is all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: str = Field(max_length=2_000)
+    secrets: tuple[SecretStr, ...] = Field(min_length=1, max_length=5)
+    events: frozenset[str] | None = Field(default=None, min_length=1)
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in {"https", "http"} and parts.hostname and parts.port != 0
+        except ValueError:
+            sound = False
+        if not sound or parts.username or parts.password or parts.fragment:
+            raise ValueError("a webhook's url is https without user, password and fragment")
+        return url
+
+    @field_validator("secrets")
+    @classmethod
+    def _are_secrets(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in secrets:
+            text = secret.get_secret_value()
+            if not is_secret(text) or len(key_of(text)) < _SECRET_BYTES:
+                raise ValueError("a webhook's secret is whsec_ and base64 of 24 bytes or more")
+        return secrets
+
+    @field_validator("events")
+    @classmethod
+    def _are_events(cls, events: frozenset[str] | None) -> frozenset[str] | None:
+        if events is not None and events - EVENTS:
+            raise ValueError("a webhook's events are as users.upserted, users.*, sync.completed")
+        return events
 
 
 class RuleSetting(BaseModel):
@@ -53,6 +107,7 @@ class ClientSetting(BaseModel):
     fields: frozenset[FieldGroup] | None = None
     agreement: str | None = Field(default=None, min_length=1)
     expires: AwareDatetime | None = None
+    webhook: WebhookSetting | None = None
 
 
 class NameAuthoritySetting(BaseModel):
@@ -80,6 +135,15 @@ class Settings(ServiceSettings):
     history_hours: Annotated[float, Field(ge=2)] = 24.0
     tombstone_days: Annotated[float, Field(ge=1)] = 90.0
     apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500
+    webhook_networks: tuple[IPvAnyNetwork, ...] = ()
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
+
+    @model_validator(mode="after")
+    def _hrefs_lead_somewhere(self) -> Self:
+        if self.public_url is None and any(client.webhook for client in self.clients):
+            # Nobody asks for a webhook, so there is no address that the caller used.
+            raise ValueError("HOMEROOM_PUBLIC_URL is missing, which webhooks need")
+        return self
 
     @property
     def settle(self) -> timedelta:

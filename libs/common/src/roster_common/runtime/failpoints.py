@@ -55,6 +55,9 @@ FAILPOINTS = frozenset(
         "publisher.scopes.after_commit",
         "publisher.derive.before_commit",
         "publisher.derive.after_commit",
+        "publisher.push.before_send",
+        "publisher.push.after_send",
+        "publisher.push.after_commit",
         # directory-sync
         "directory.consume.before_commit",
         "directory.apply.before_call",

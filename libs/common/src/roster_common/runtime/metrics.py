@@ -233,6 +233,16 @@ METRICS: tuple[MetricSpec, ...] = (
         },
     ),
     MetricSpec(
+        name="webhook_calls_total",
+        kind="counter",
+        unit="calls",
+        meaning="Calls that told vendors what changed; stopped is the last one for good",
+        labels={
+            "client": _BY_CODE,
+            "outcome": frozenset({"taken", "not_taken", "stopped"}),
+        },
+    ),
+    MetricSpec(
         name="pulls_total",
         kind="counter",
         unit="pulls",

@@ -34,12 +34,6 @@ class Grant:
     since_stamp: datetime | None = None
 
     @property
-    def shows(self) -> tuple[object, ...]:
-        """Another value when the grant shows something else; what it is called does not matter."""
-        groups = None if self.field_groups is None else tuple(sorted(self.field_groups))
-        return (None if self.is_whole else tuple(sorted(set(self.scope_ids))), groups)
-
-    @property
     def is_whole(self) -> bool:
         """Whether the whole district is seen."""
         return self.school_ids is None and not self.rules
@@ -60,6 +54,12 @@ class Grant:
     def allows(self, group: str) -> bool:
         """Whether the field group goes out to this vendor."""
         return group in _ALWAYS or self.field_groups is None or group in self.field_groups
+
+    @property
+    def shows(self) -> tuple[object, ...]:
+        """Another value when the grant shows something else; what it is called does not matter."""
+        groups = None if self.field_groups is None else tuple(sorted(self.field_groups))
+        return (None if self.is_whole else tuple(sorted(set(self.scope_ids))), groups)
 
     def is_in_force(self, now: datetime) -> bool:
         """False once the agreement has ended."""

@@ -66,11 +66,14 @@ class Stored:
     user_id: str | None = None
     class_id: str | None = None
     rule_ids: frozenset[str] = frozenset()
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A record as it should be published next."""
+    """A record as it should be published next. `merged_into` is of a tombstone only: the id that
+    stands for it.
+    """
 
     key: Key
     record: Record
@@ -79,6 +82,7 @@ class Draft:
     time: datetime
     cause: Cause
     references: tuple[Reference, ...]
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +118,15 @@ class Settled:
         return tuple(sorted(pairs))
 
 
-def draft_of(key: Key, record: Record, *, status: Status, time: datetime, cause: Cause) -> Draft:
+def draft_of(
+    key: Key,
+    record: Record,
+    *,
+    status: Status,
+    time: datetime,
+    cause: Cause,
+    merged_into: str | None = None,
+) -> Draft:
     """A draft with its hash and references worked out."""
     return Draft(
         key=key,
@@ -124,6 +136,7 @@ def draft_of(key: Key, record: Record, *, status: Status, time: datetime, cause:
         time=time,
         cause=cause,
         references=tuple(references(key, record)),
+        merged_into=merged_into,
     )
 
 
@@ -147,7 +160,7 @@ def decide(changes: Sequence[Change], stored: Mapping[Key, Stored]) -> Decided:
             unknown += 1
             continue
         newest[key] = change.time
-        if before and (before.content_hash, before.status) == (draft.content_hash, draft.status):
+        if before and _says(before) == _says(draft):
             unchanged += 1
         else:
             drafts[key] = draft
@@ -215,11 +228,26 @@ def _draft(change: Change, before: Draft | Stored | None) -> Draft | None:
         status = "tobedeleted"
     if record is None:
         return None
-    return draft_of(change.key, record, status=status, time=change.time, cause=change.cause)
+    merged_into = None
+    if status == "tobedeleted":
+        # That it was merged stays so when it is only said to be gone again.
+        merged_into = change.merged_into or (before.merged_into if before else None)
+    return draft_of(
+        change.key,
+        record,
+        status=status,
+        time=change.time,
+        cause=change.cause,
+        merged_into=merged_into,
+    )
 
 
 def _is_stored(draft: Draft, old: Stored | None) -> bool:
-    return old is not None and (old.content_hash, old.status) == (draft.content_hash, draft.status)
+    return old is not None and _says(old) == _says(draft)
+
+
+def _says(one: Draft | Stored) -> tuple[bytes, Status, str | None]:
+    return one.content_hash, one.status, one.merged_into
 
 
 def _can_be_shown(draft: Draft, visible: set[Key]) -> bool:

@@ -189,4 +189,5 @@ def _woken(
             status=waiter.status,
             time=waiter.event_time,
             cause=drafts[came].cause,
+            merged_into=waiter.merged_into,
         )

@@ -24,6 +24,7 @@ SCALARS: Final = (
     "course_id",
     "school_id",
     "parent_id",
+    "merged_into",
 )
 LISTS: Final = ("term_ids", "roles", "roles_at", "scope_ids")
 # What a reader may see; `object` and `object_history` share these. Behind them, in `object` alone,
@@ -66,7 +67,7 @@ def _row(publication: Publication) -> tuple[Any, ...]:
 
 
 def _narrow(publication: Publication) -> tuple[str | None, ...]:
-    """kind, the ids pointed at, then the lists."""
+    """kind, the ids pointed at, what stands for it, then the lists."""
     draft = publication.draft
     record, entity = draft.record, draft.key.entity
     kind = record.get(_KIND[entity]) if entity in _KIND else None
@@ -88,6 +89,7 @@ def _narrow(publication: Publication) -> tuple[str | None, ...]:
         course_id,
         school_id,
         parent_id,
+        draft.merged_into,
         SEPARATOR.join(term["sourcedId"] for term in record.get("terms", ())),
         SEPARATOR.join(sorted({role for role, _ in roles})),
         SEPARATOR.join(sorted({f"{role}@{org}" for role, org in roles})),

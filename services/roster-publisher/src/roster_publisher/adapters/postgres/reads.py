@@ -44,7 +44,7 @@ class PostgresReads:
     """Vendor reads on a few connections of the service's read pool."""
 
     def __init__(self, database: Database, *, lines: int = 4) -> None:
-        self._lines = ReadLines(database, size=lines)
+        self.lines = self._lines = ReadLines(database, size=lines)
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:
         """The first page of the newest revision: parents, page and revision in one snapshot."""

@@ -54,7 +54,7 @@ _LOCK_DISTRICT: Final = """
 _STORED: Final = f"""
     WITH w AS ({_KEYS})
     SELECT o.entity, o.sourced_id, o.status, o.shown, o.content_hash, o.event_time,
-           o.scope_ids, o.user_id, o.class_id, o.rule_ids,
+           o.scope_ids, o.user_id, o.class_id, o.rule_ids, o.merged_into,
            CASE WHEN o.entity || '/' || o.sourced_id = ANY($4::text[])
                 THEN o.record::text END AS record
     FROM w {_OBJECT}
@@ -65,6 +65,7 @@ _NEWEST: Final = f"""
     WITH w AS ({_KEYS})
     SELECT o.entity, o.sourced_id, o.shown, o.content_hash, o.event_time, o.scope_ids, o.user_id,
            o.class_id, o.rule_ids,
+           CASE WHEN o.pending IS NULL THEN o.merged_into END AS merged_into,
            CASE WHEN o.pending IS NULL THEN o.status
                 ELSE coalesce(o.pending ->> 'status', 'active') END AS status,
            coalesce(o.pending, o.record)::text AS record
@@ -122,17 +123,19 @@ _CONFIRM: Final = """
 _PARK: Final = """
     INSERT INTO roster_publisher.object AS o
         (district_id, revision, stamp, shown, status, entity, sourced_id,
-         content_hash, event_time, record, correlation_id)
+         content_hash, event_time, record, correlation_id, merged_into)
     SELECT $1, 0, w.event_time, false, w.status, w.entity, w.sourced_id,
-           w.content_hash, w.event_time, w.record::jsonb, w.correlation_id
+           w.content_hash, w.event_time, w.record::jsonb, w.correlation_id, w.merged_into
     FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[],
-                $8::text[])
-        AS w(entity, sourced_id, status, content_hash, event_time, record, correlation_id)
+                $8::text[], $9::text[])
+        AS w(entity, sourced_id, status, content_hash, event_time, record, correlation_id,
+             merged_into)
     ON CONFLICT (district_id, entity, sourced_id) DO UPDATE SET
         content_hash = excluded.content_hash, event_time = excluded.event_time,
         status = CASE WHEN o.shown THEN o.status ELSE excluded.status END,
         correlation_id = CASE WHEN o.shown THEN o.correlation_id
                               ELSE excluded.correlation_id END,
+        merged_into = CASE WHEN o.shown THEN o.merged_into ELSE excluded.merged_into END,
         record = CASE WHEN o.shown THEN o.record ELSE excluded.record END,
         pending = CASE WHEN o.shown THEN excluded.record END
 """
@@ -240,6 +243,7 @@ class PostgresRosterUnit:
             [draft.time for draft in drafts],
             [orjson.dumps(draft.record).decode() for draft in drafts],
             [draft.cause.correlation_id for draft in drafts],
+            [draft.merged_into for draft in drafts],
         )
 
     async def confirm(self, district_id: str, times: Mapping[Key, datetime]) -> None:
@@ -322,4 +326,5 @@ def _stored(row: asyncpg.Record) -> tuple[Key, Stored]:
         user_id=row["user_id"],
         class_id=row["class_id"],
         rule_ids=frozenset(row["rule_ids"]),
+        merged_into=row["merged_into"],
     )

@@ -15,7 +15,6 @@ import asyncpg
 from roster_common.runtime.database import Database
 from roster_common.runtime.lifecycle import go_on_without
 from roster_publisher.adapters.postgres.history import advance, archive
-from roster_publisher.adapters.postgres.queue import rows_in
 from roster_publisher.domain.publication import next_stamp
 from roster_publisher.domain.records import Key
 from roster_publisher.domain.retention import releasable
@@ -61,9 +60,11 @@ _CLOSE: Final = f"""
       AND m.until_rev IS NULL
 """
 _DELETE: Final = f"""
-    WITH w AS ({_KEYS})
-    DELETE FROM roster_publisher.object o USING w
-    WHERE o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+    WITH w AS ({_KEYS}), gone AS (
+        DELETE FROM roster_publisher.object o USING w
+        WHERE o.district_id = $1 AND o.entity = w.entity AND o.sourced_id = w.sourced_id
+        RETURNING o.stamp)
+    SELECT max(stamp) FROM gone
 """
 _FORGET: Final = f"""
     WITH w AS ({_KEYS})
@@ -80,8 +81,16 @@ _BESIDE: Final = (
 
 # What scopes saw last, out of the view from this commit on.
 _LAST_SEEN: Final = """
-    UPDATE roster_publisher.last_seen SET gone_rev = $3, gone_at = $4
-    WHERE district_id = $1 AND stamp < $2 AND gone_rev IS NULL
+    WITH gone AS (
+        UPDATE roster_publisher.last_seen SET gone_rev = $3, gone_at = $4
+        WHERE district_id = $1 AND stamp < $2 AND gone_rev IS NULL RETURNING stamp)
+    SELECT count(*) AS rows, max(stamp) AS stamp FROM gone
+"""
+
+# Who read the change feed up to an earlier stamp has missed a deletion. One row.
+_UNTOLD: Final = """
+    UPDATE roster_publisher.district_revision
+    SET purged_stamp = greatest(purged_stamp, $2, $3) WHERE district_id = $1
 """
 
 
@@ -108,11 +117,14 @@ async def _turn(database: Database, district_id: str, *, now: datetime, before: 
         assert at is not None  # noqa: S101 - a district's row is never deleted
         revision, stamp = at["revision"] + 1, next_stamp(now, at["stamp"])
         keys = await _old(driver, district_id, before)
+        last = None
         if keys:
-            await _remove(driver, district_id, keys, revision=revision, stamp=stamp)
-        gone = await driver.execute(_LAST_SEEN, district_id, before, revision, stamp)
-        removed = len(keys) + rows_in(gone)
+            last = await _remove(driver, district_id, keys, revision=revision, stamp=stamp)
+        gone = await driver.fetchrow(_LAST_SEEN, district_id, before, revision, stamp)
+        assert gone is not None  # noqa: S101 - an aggregate without GROUP BY gives a row
+        removed = len(keys) + int(gone["rows"])
         if removed:
+            await driver.execute(_UNTOLD, district_id, last, gone["stamp"])
             await advance(driver, district_id, revision=revision, stamp=stamp)
     return removed
 
@@ -136,12 +148,14 @@ async def _remove(
     *,
     revision: int,
     stamp: datetime,
-) -> None:
+) -> datetime | None:
+    """The newest stamp among what was removed."""
     arrays = [key.entity for key in keys], [key.sourced_id for key in keys]
     await archive(driver, district_id, *arrays, revision=revision, stamp=stamp)
     await driver.execute(_CLOSE, district_id, *arrays, revision, stamp)
-    for statement in (_DELETE, _FORGET):
-        await driver.execute(statement, district_id, *arrays)
+    last: datetime | None = await driver.fetchval(_DELETE, district_id, *arrays)
+    await driver.execute(_FORGET, district_id, *arrays)
     for entity, statement in _BESIDE:
         ids = [key.sourced_id for key in keys if key.entity == entity]
         await driver.execute(f"{statement} = ANY($2::text[])", district_id, ids)
+    return last

@@ -38,13 +38,15 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     after: str | None,
     sourced_id: str | None,
     within: str | None,
+    found: str | None = None,
 ) -> str:
     """A FROM clause whose rows are called `o`; ids come in order. Binds district and scopes.
 
-    `within` is a select of the only ids that are wanted.
+    `within` is a select of the only ids that are wanted; `found` one of those that are looked at,
+    in place of all that are the grant's.
     """
     district, mine = _mine(query, statement, revision)
-    found = _delta(query, statement, mine, district, revision)
+    found = found or _delta(query, statement, mine, district, revision)
     if sourced_id is not None:
         found = f'SELECT {sourced_id}::text COLLATE "C" AS sourced_id'
     if found is None and within is None and len(query.grant.scope_ids) == 1:
@@ -129,6 +131,11 @@ def count_viewed(  # house: no-district — `mine` begins with it
               AND r.sourced_id = v.sourced_id AND r.left_rev = v.left_rev
               AND {_still(revision)})
     """
+
+
+def own_memberships(query: CollectionQuery, statement: Statement) -> str:
+    """What makes a membership `m` one of the grant's, now or once. Binds district and schools."""
+    return _mine(query, statement, None)[1]
 
 
 def in_view(  # house: no-district — `mine` begins with it

@@ -7,14 +7,11 @@ Answers GET only. Every error is the specification's own status object.
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias, assert_never
 
-import orjson
 import structlog
 
 from roster_common.errors import Retriable
 from roster_publisher.domain.access import AccessToken, Grant
-from roster_publisher.domain.fragments import HOST_MARK
 from roster_publisher.domain.queries import CollectionQuery, link_header
-from roster_publisher.domain.views import agents_of, narrow, select
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
@@ -34,6 +31,7 @@ from roster_publisher.usecases.read_collection import (
     RevisionGone,
     RevisionUnknown,
 )
+from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.tokens import RecogniseToken
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -44,7 +42,6 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 logger = structlog.get_logger(__name__)
 
-_MARK: Final = HOST_MARK.encode()
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_TOKEN: Final = 512
 
@@ -64,6 +61,7 @@ class OneRosterApp:
         self._recognise = recognise
         self._collections = collections
         self._reads = reads
+        self._shape = ShapeBodies(reads)
         self._clock = clock
         self._public_url = public_url
 
@@ -163,18 +161,8 @@ class OneRosterApp:
 
     async def _shaped(self, body: bytes, asked: Asked, grant: Grant, base: str) -> bytes:
         """Objects joined by commas as this grant and request see them, with whole addresses."""
-        body = body.replace(_MARK, base.encode())
-        scoped = CollectionQuery(grant=grant, collection=asked.collection).is_scoped
-        if not scoped and asked.fields is None:
-            return body
-        objects = orjson.loads(b"[%b]" % body)
-        if scoped:
-            agents = agents_of(objects)
-            stays = await self._reads.stays(grant, agents) if agents else {}
-            objects = narrow(objects, visible_orgs=grant.visible_orgs, stays=stays)
-        if asked.fields is not None:
-            objects = select(objects, asked.fields)
-        return orjson.dumps(objects)[1:-1]
+        query = CollectionQuery(grant=grant, collection=asked.collection)
+        return await self._shape(body, query, base=base, fields=asked.fields)
 
 
 class _Answer:

@@ -24,6 +24,7 @@ _PUBLISHED = f"""
     correlation_id text NOT NULL,
     kind text,
     user_id {_ID}, class_id {_ID}, course_id {_ID}, school_id {_ID}, parent_id {_ID},
+    merged_into {_ID} CHECK (merged_into IS NULL OR status = 'tobedeleted'),
     term_ids text[] NOT NULL DEFAULT '{{}}',
     roles text[] NOT NULL DEFAULT '{{}}',
     roles_at text[] NOT NULL DEFAULT '{{}}',
@@ -44,7 +45,8 @@ def upgrade() -> None:
             stamp timestamptz,
             bulk_since timestamptz, bulk_until timestamptz,
             rules_version bigint NOT NULL DEFAULT 0,
-            history_floor bigint NOT NULL DEFAULT 0 CHECK (history_floor <= revision)
+            history_floor bigint NOT NULL DEFAULT 0 CHECK (history_floor <= revision),
+            purged_stamp timestamptz
         ) WITH (fillfactor = 50)
     """)
     _create_store()
@@ -131,6 +133,12 @@ def _create_scopes() -> None:
     """)
     op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, sourced_id)")
     op.execute("CREATE INDEX ON roster_publisher.scope_member (until_stamp) WHERE until_rev > 0")
+    # For the change feed: what came into and went out of scopes, in the order of commits.
+    op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, since_stamp)")
+    op.execute(
+        "CREATE INDEX ON roster_publisher.scope_member (district_id, entity, until_stamp)"
+        " WHERE until_rev > 0"
+    )
     op.execute(f"""
         CREATE TABLE roster_publisher.last_seen ({_PUBLISHED},
             revision bigint NOT NULL,
@@ -252,6 +260,21 @@ def _create_vendors() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.access_token (expires_at)")
+    op.execute("""
+        CREATE TABLE roster_publisher.webhook (
+            district_id text NOT NULL, client_id text NOT NULL,
+            cursor text, until text, round bigint NOT NULL DEFAULT 0,
+            generation bigint NOT NULL DEFAULT 0, holder text, lease_until timestamptz,
+            failures integer NOT NULL DEFAULT 0, failing_since timestamptz,
+            not_before timestamptz, reason text, stopped_at timestamptz,
+            delivered_at timestamptz, bulk_told timestamptz,
+            CHECK ((failures = 0) = (failing_since IS NULL)),
+            CHECK ((holder IS NULL) = (lease_until IS NULL)),
+            PRIMARY KEY (district_id, client_id),
+            FOREIGN KEY (district_id, client_id) REFERENCES roster_publisher.client
+                ON DELETE CASCADE
+        )
+    """)
     op.execute("""
         CREATE TABLE roster_publisher.pull (
             district_id text NOT NULL, client_id text NOT NULL, query_hash bytea NOT NULL,

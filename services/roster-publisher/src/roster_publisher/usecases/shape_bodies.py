@@ -1,0 +1,55 @@
+"""Shapes stored bodies for a vendor: whole addresses, and nothing out of the grant's scope.
+
+The one pipeline for pages, single reads and the change feed. Reads only.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from roster_publisher.domain.fragments import HOST_MARK
+from roster_publisher.domain.queries import CollectionQuery
+from roster_publisher.domain.views import agents_of, is_narrow, narrow, select
+from roster_publisher.ports.reading import RosterReads
+
+_MARK: Final = HOST_MARK.encode()
+
+
+class ShapeBodies:
+    """Bodies are UTF-8 JSON as `RosterReads` gives them; `base` is the address of the reads."""
+
+    def __init__(self, reads: RosterReads) -> None:
+        self._reads = reads
+
+    async def __call__(
+        self, body: bytes, query: CollectionQuery, *, base: str, fields: frozenset[str] | None
+    ) -> bytes:
+        """Objects joined by commas as the query's grant sees them, with only `fields` if given."""
+        if fields is None and _goes_as_it_is(body, query):
+            return body.replace(_MARK, base.encode())
+        return b",".join(await self._each(body, query, base=base, fields=fields))
+
+    async def each(
+        self, bodies: Sequence[bytes], query: CollectionQuery, *, base: str
+    ) -> Sequence[bytes]:
+        """The same, body by body."""
+        if all(_goes_as_it_is(body, query) for body in bodies):
+            return [body.replace(_MARK, base.encode()) for body in bodies]
+        return await self._each(b",".join(bodies), query, base=base, fields=None)
+
+    async def _each(
+        self, body: bytes, query: CollectionQuery, *, base: str, fields: frozenset[str] | None
+    ) -> Sequence[bytes]:
+        objects = orjson.loads(b"[%b]" % body.replace(_MARK, base.encode()))
+        if query.is_scoped:
+            grant, agents = query.grant, agents_of(objects)
+            stays = await self._reads.stays(grant, agents) if agents else {}
+            objects = narrow(objects, visible_orgs=grant.visible_orgs, stays=stays)
+        if fields is not None:
+            objects = select(objects, fields)
+        return [orjson.dumps(one) for one in objects]
+
+
+def _goes_as_it_is(body: bytes, query: CollectionQuery) -> bool:
+    return not query.is_scoped or is_narrow(body, query.grant.visible_orgs)
