@@ -164,11 +164,13 @@ def _serve(
         PostgresReads(database, lines=settings.database_pool_size - _SPARE_CONNECTIONS),
         PostgresPulls(database),
     )
+    recognise = RecogniseToken(vendors, clock)
     seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
         ended = await seed(clients)
+        recognise.forget()
         if ended:
             logger.warning("clients_ended", clients=ended)
 
@@ -187,7 +189,6 @@ def _serve(
             published=lambda secret: strict and is_demo_secret(secret),
         )
     )
-    recognise = RecogniseToken(vendors, clock)
     changes = ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads))
     app.include_router(
         change_routes(

@@ -1,9 +1,19 @@
 """Comparisons with a stamp that is never older than a moment. Pure. Source: ADR 0024."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Comparison: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<="]
+
+_AT_SINCE: Final[Mapping[Comparison, Comparison | bool]] = {
+    ">": ">",
+    ">=": True,
+    "<": False,
+    "<=": "<=",
+    "=": "<=",
+    "!=": ">",
+}
 
 
 def compared_since(
@@ -17,4 +27,4 @@ def compared_since(
     if since > value:
         return predicate in {"!=", ">", ">="}
     # At the very moment: the stamp alone tells what is behind it.
-    return {">=": True, "<": False, "=": "<=", "!=": ">", ">": ">", "<=": "<="}[predicate]  # type: ignore[return-value]
+    return _AT_SINCE[predicate]

@@ -6,8 +6,10 @@ scopes), so the driver's prepared statements are reused. What differs for a gran
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
+from roster_publisher.adapters.postgres.stamp_sql import base_of, by_stamp
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
 from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
@@ -47,10 +49,10 @@ VERSION_JSON: Final = f'"{VERSION}":'
 _LIKE: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
-def body_of(query: CollectionQuery) -> str:
+def body_of(query: CollectionQuery, statement: Statement) -> str:
     """The expression of one object's text, of the groups that the grant's policy allows."""
     grant = query.grant
-    parts = ["o.base"]
+    parts = [base_of(grant, statement)]
     for group in _GROUPS.get(query.collection.entity, _PLAIN_GROUPS):
         if grant.allows(group):
             parts.append(f"o.{group}")
@@ -197,6 +199,8 @@ def _filter(wanted: Filter, query: CollectionQuery, statement: Statement) -> str
 def _clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str:
     if clause.kind == "texts":
         return _list_clause(clause, query, statement)
+    if isinstance(clause.value, datetime) and clause.predicate != "~":
+        return by_stamp(query.grant, clause.predicate, clause.value, statement)
     column = f"o.{clause.column}"
     orgs = query.grant.visible_orgs if query.is_scoped else None
     if orgs is not None and clause.column in {"school_id", "parent_id"}:

@@ -49,7 +49,7 @@ class PostgresReads:
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:
         """The first page of the newest revision: parents, page and revision in one snapshot."""
         statement = Statement(limit, query.grant.district_id)
-        columns = f"o.sourced_id, {body_of(query)} AS body"
+        columns = f"o.sourced_id, {body_of(query, statement)} AS body"
         rows = rows_of(query, columns, statement, revision=None, limit="$1")
         row = await self._row(
             f"""
@@ -67,7 +67,7 @@ class PostgresReads:
     ) -> Page:
         """`limit` rows of `revision` behind the id `after`."""
         statement = Statement(limit, revision, after)
-        columns = f"o.sourced_id, {body_of(query)} AS body"
+        columns = f"o.sourced_id, {body_of(query, statement)} AS body"
         rows = rows_of(query, columns, statement, revision="$2", after="$3", limit="$1")
         return _page(await self._row(f"{_JOINED} FROM ({rows}) AS p", statement), revision)
 
@@ -93,7 +93,7 @@ class PostgresReads:
     async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
         """One object, or None where the grant sees none."""
         statement = Statement(sourced_id)
-        body = f"convert_to({body_of(query)}, 'UTF8')"
+        body = f"convert_to({body_of(query, statement)}, 'UTF8')"
         rows = rows_of(query, body, statement, revision=None, sourced_id="$1")
         found = await self._value(rows, statement)
         return None if found is None else bytes(found)

@@ -13,6 +13,7 @@ from roster_publisher.domain.access import Grant
 from roster_publisher.domain.fragments import stamp_text
 from roster_publisher.domain.stamps import Comparison, compared_since
 
+_OPERATORS: Final = {"=": "=", "!=": "<>", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
 _PLACE: Final = """position('"dateLastModified":"' IN o.base) + 20"""
 
 
@@ -29,8 +30,8 @@ def base_of(grant: Grant, statement: Statement) -> str:
     if since is None:
         return "o.base"
     text = f"{statement.bind(stamp_text(since))}::text"
-    return f"""CASE WHEN o.stamp < {statement.bind(since)}
-                    THEN overlay(o.base PLACING {text} FROM {_PLACE} FOR 24) ELSE o.base END"""
+    return f"""(CASE WHEN o.stamp < {statement.bind(since)}
+                    THEN overlay(o.base PLACING {text} FROM {_PLACE} FOR 24) ELSE o.base END)"""
 
 
 def by_stamp(grant: Grant, predicate: Comparison, value: datetime, statement: Statement) -> str:
@@ -39,6 +40,3 @@ def by_stamp(grant: Grant, predicate: Comparison, value: datetime, statement: St
     if isinstance(found, bool):
         return str(found).lower()
     return f"o.stamp {_OPERATORS[found]} {statement.bind(value)}"
-
-
-_OPERATORS: Final = {"=": "=", "!=": "<>", ">": ">", ">=": ">=", "<": "<", "<=": "<="}

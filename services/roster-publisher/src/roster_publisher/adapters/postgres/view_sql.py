@@ -213,7 +213,9 @@ def _delta(
     for rows that are gone from the store since `revision`.
     """
     since = query.filter.since if query.filter is not None else None
-    if since is None:
+    changed = query.grant.since_stamp
+    # Behind the grant's own moment is all that it shows.
+    if since is None or (changed is not None and since <= changed):
         return None
     entity = query.collection.entity
     mark = statement.bind(since)
