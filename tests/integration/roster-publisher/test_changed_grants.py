@@ -123,3 +123,21 @@ async def test_what_is_no_change_of_what_is_shown_renews_nothing(publishing: Pub
         assert await _pull(http, "/users") == first
     rows = await publishing.rows("SELECT revision FROM roster_publisher.district_revision")
     assert rows == [{"revision": 1}]
+
+
+@pytest.mark.parametrize("after", [{}, {"schools": ("s1", "s2")}])
+async def test_an_order_by_stamps_is_that_of_the_stamps_shown(
+    publishing: Publishing, after: dict[str, Any]
+) -> None:
+    await publishing.publish(*WORLD)
+    await publishing.publish(("user", user("amy", role("s2"), givenName="Later")))
+    async with publishing.vendor(schools=("s1",)):
+        pass
+    async with publishing.vendor(**after) as http:
+        await publishing.publish(("user", user("ben", role("s2"), givenName="Last")))
+        rows = await _pull(http, "/users?limit=1&sort=dateLastModified")
+        stamps = [row["dateLastModified"] for row in rows]
+
+    assert [row["sourcedId"] for row in rows] == ["amy", "u000", "u001", "ben"]
+    assert stamps == sorted(stamps)
+    assert len(set(stamps[:3])) == 1

@@ -160,11 +160,13 @@ def _serve(
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
     vendors, digests = PostgresVendors(database), SecretDigests()
-    reads, pulls = (
-        PostgresReads(database, lines=settings.database_pool_size - _SPARE_CONNECTIONS),
-        PostgresPulls(database),
+    reads = PostgresReads(
+        database,
+        lines=settings.database_pool_size - _SPARE_CONNECTIONS,
+        slow_s=settings.slow_query_seconds,
     )
     recognise = RecogniseToken(vendors, clock)
+    pulls = PostgresPulls(database)
     seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
