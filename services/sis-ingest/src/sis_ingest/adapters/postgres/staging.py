@@ -20,6 +20,7 @@ from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
 
 # Purpose: forget a run's rows. Rows: all of the run.
 _CLEAR: Final = "DELETE FROM sis_ingest.snapshot_row WHERE district_id = $1 AND run_id = $2"
+_CLEAR_PAIRS: Final = "DELETE FROM sis_ingest.snapshot_pair WHERE district_id = $1 AND run_id = $2"
 
 # Purpose: keep, forget and see that rows of a run are here. Rows: 1. Index: primary key.
 _OPEN: Final = "INSERT INTO sis_ingest.snapshot_stage (district_id, run_id) VALUES ($1, $2)"
@@ -238,7 +239,7 @@ class PostgresStaging:
 
     async def clear(self, run: Run) -> None:
         """See the port."""
-        for statement in (_CLEAR, _CLOSE):
+        for statement in (_CLEAR, _CLEAR_PAIRS, _CLOSE):
             await self._driver.execute(statement, run.place.district_id, run.run_id)
 
     async def put(self, run: Run, entity: Entity, rows: Sequence[StagedRow]) -> None:
