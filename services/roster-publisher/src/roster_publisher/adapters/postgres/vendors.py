@@ -163,14 +163,13 @@ async def _since(driver: asyncpg.Connection, grant: Grant, *, now: datetime) -> 
     Given out as to a publication: later than whatever the vendor may have seen, and before
     whatever comes.
     """
-    # First the district, as whoever publishes does.
-    at = await driver.fetchrow(_LOCK_DISTRICT, grant.district_id)
     row = await driver.fetchrow(_CLIENT, grant.client_id)
     if row is None or row["district_id"] != grant.district_id:
         return None
     before = _grant(row)
     if before.shows == grant.shows:
         return before.since_stamp
+    at = await driver.fetchrow(_LOCK_DISTRICT, grant.district_id)
     assert at is not None  # noqa: S101 - an upsert with RETURNING gives its row
     stamp = next_stamp(now, at["stamp"])
     await advance(driver, grant.district_id, revision=at["revision"] + 1, stamp=stamp)
