@@ -32,7 +32,7 @@ ADVICE: Final[Mapping[str, str]] = {
     "means_another": "not all of these outside ids mean it now: see `homeroom crosswalk`",
     "nothing_left": "one outside id must stay, or there is nothing to part it from",
     "is_an_undo": "an undo is not undone: merge or split anew",
-    "touched_since": "undo what touched them first, or merge and split by hand",
+    "touched_since": "undo first what touched them later, see `homeroom crosswalk`",
     "authority_differs": (
         "the two schools are given to different sources: lay down one for both first, "
         "by `homeroom authority set`"

@@ -12,7 +12,7 @@ from typing import Final
 from roster_publisher.adapters.postgres.field_sql import compared, matches
 from roster_publisher.adapters.postgres.order_sql import order_of
 from roster_publisher.adapters.postgres.stamp_sql import base_of, by_stamp
-from roster_publisher.adapters.postgres.statements import Statement
+from roster_publisher.adapters.postgres.statements import Statement, written_over
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
 from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
 from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT
@@ -115,7 +115,7 @@ def rows_of(
              WHERE {where} AND o.shown AND o.revision <= {revision} {tail})
             UNION ALL
             (SELECT {columns} FROM roster_publisher.object_history o{order.join}
-             WHERE {where} AND o.rev_from <= {revision} AND o.rev_to > {revision} {tail})
+             WHERE {where} AND {_replaced(query, statement, revision)} {tail})
         ) AS u ORDER BY {order.by("u")}{most}
     """
 
@@ -134,8 +134,13 @@ def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> 
         SELECT (SELECT count(*) FROM roster_publisher.object o
                 WHERE {where} AND o.shown AND o.revision <= {revision})
              + (SELECT count(*) FROM roster_publisher.object_history o
-                WHERE {where} AND o.rev_from <= {revision} AND o.rev_to > {revision})
+                WHERE {where} AND {_replaced(query, statement, revision)})
     """
+
+
+def _replaced(query: CollectionQuery, statement: Statement, revision: str) -> str:
+    district, entity = query.grant.district_id, query.collection.entity
+    return written_over("o", revision, statement, district=district, entity=entity)
 
 
 def parents_seen(query: CollectionQuery, statement: Statement, *, revision: str | None) -> str:

@@ -46,7 +46,7 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     in place of all that are the grant's.
     """
     district, mine = _mine(query, statement, revision)
-    found = found or _delta(query, statement, mine, district, revision)
+    found = found or _delta(query, statement, mine, revision)
     if sourced_id is not None:
         found = f'SELECT {sourced_id}::text COLLATE "C" AS sourced_id'
     if found is None and within is None and len(query.grant.scope_ids) == 1:
@@ -204,7 +204,6 @@ def _delta(
     query: CollectionQuery,
     statement: Statement,
     mine: str,
-    district: str,
     revision: str | None,
 ) -> str | None:
     """Ids that can be behind a watermark: what was written, came or went since; None without one.
@@ -225,7 +224,7 @@ def _delta(
         if revision is None
         else f"""
         UNION SELECT h.sourced_id FROM roster_publisher.object_history h
-        WHERE h.district_id = {district} AND h.entity = '{entity}' AND h.rev_to > {revision}"""
+        WHERE h.district_id || '/' || h.entity = {lane} AND h.rev_to > {revision}"""
     )
     # house: no-district — `lane` and `mine` begin with it
     return f"""

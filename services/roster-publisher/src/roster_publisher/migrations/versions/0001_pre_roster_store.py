@@ -96,7 +96,10 @@ def _create_store() -> None:
             PRIMARY KEY (district_id, entity, sourced_id, rev_to)
         )
     """)
-    op.execute("CREATE INDEX ON roster_publisher.object_history (district_id, entity, rev_to)")
+    # An expression here too: taken for a lookup by id it reads all that was written since.
+    op.execute(
+        "CREATE INDEX ON roster_publisher.object_history ((district_id || '/' || entity), rev_to)"
+    )
     op.execute("CREATE INDEX ON roster_publisher.object_history (archived_at)")
     op.execute(f"""
         CREATE TABLE roster_publisher.dangling (
