@@ -1,5 +1,6 @@
 """Filters and orders that have an index use it: read from the plans of the statements themselves."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,20 +27,21 @@ async def _plan(
     sort: str | None = None,
     order_by: str | None = None,
     after: Place | None = None,
+    grant: Grant = GRANT,
 ) -> list[dict[str, Any]]:
     """Every node of the plan of the newest revision's page, outermost first."""
     collection = COLLECTIONS[path]
     query = CollectionQuery(
-        grant=GRANT,
+        grant=grant,
         collection=collection,
-        filter=None if text is None else parse_filter(text, collection.entity, GRANT),
-        sort=parse_sort(sort, order_by, collection.entity, GRANT),
+        filter=None if text is None else parse_filter(text, collection.entity, grant),
+        sort=parse_sort(sort, order_by, collection.entity, grant),
     )
     statement = Statement(100)
     sql = rows_of(query, "o.base, o.sourced_id", statement, revision=None, after=after, limit="$1")
     async with publishing.database.begin() as tx:
         driver = await tx.driver()
-        await driver.execute("ANALYZE roster_publisher.object")
+        await driver.execute("ANALYZE")
         told = await driver.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *statement.values)
     return _nodes(told[0]["Plan"])
 
@@ -95,3 +97,21 @@ async def test_a_page_without_filter_needs_no_sort(publishing: Publishing, path:
     nodes = await _plan(publishing, path, after=Place(sourced_id="e1"))
 
     assert not [node for node in nodes if "Sort" in node["Node Type"]]
+
+
+async def test_a_view_of_a_school_is_not_read_whole_for_what_has_an_index(
+    publishing: Publishing,
+) -> None:
+    await _fill(publishing)
+    school = replace(GRANT, school_ids=("s1",))
+
+    for path, text, wanted in (
+        ("enrollments", "user.sourcedId='u007' AND metadata.x='1'", "user_id = "),
+        ("enrollments", "class.sourcedId='k5' AND beginDate>'2026-01-01'", "class_id = "),
+        ("classes", "course.sourcedId='c7'", "course_id = "),
+        ("users", "sourcedId='u007' OR sourcedId='u008'", "sourced_id = ANY"),
+    ):
+        nodes = await _plan(publishing, path, text=text, grant=school)
+        conditions = [node.get("Index Cond", "") for node in nodes]
+        assert any(wanted in one for one in conditions), (text, conditions)
+        assert any("(sourced_id = ANY" in one for one in conditions), "\n".join(conditions)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from roster_publisher.adapters.postgres.field_sql import compared, matches
+from roster_publisher.adapters.postgres.indexed_sql import ids_indexed
 from roster_publisher.adapters.postgres.order_sql import order_of
 from roster_publisher.adapters.postgres.stamp_sql import base_of, by_stamp
 from roster_publisher.adapters.postgres.statements import Statement, written_over
@@ -91,7 +92,7 @@ def rows_of(
             revision=revision,
             after=behind_id,
             sourced_id=sourced_id,
-            within=ids_within(query, statement, revision=revision),
+            within=_wanted(query, statement, revision),
         )
         # As a select: with a limit it could read, the planner would plan anew for every page.
         most = "" if limit is None else f" LIMIT (SELECT {limit}::bigint)"
@@ -187,6 +188,13 @@ def _within(query: CollectionQuery, statement: Statement, revision: str | None) 
     parts = [] if condition is None else [condition]
     ids = None if query.is_scoped else ids_within(query, statement, revision=revision)
     return parts if ids is None else [*parts, f"o.sourced_id = ANY(ARRAY({ids}))"]
+
+
+def _wanted(query: CollectionQuery, statement: Statement, revision: str | None) -> str | None:
+    """The only ids that a view is searched for; None for all of it."""
+    asked = (rule(query, statement, revision=revision) for rule in (ids_indexed, ids_within))
+    selects = [f"({select})" for select in asked if select is not None]
+    return " INTERSECT ".join(selects) or None
 
 
 def _subset(query: CollectionQuery, statement: Statement) -> str:
