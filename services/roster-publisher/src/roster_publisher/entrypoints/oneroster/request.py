@@ -85,7 +85,7 @@ class Asked:
         beside the client, so that a grant that has changed opens a new one.
         """
         kept = sorted((n, v) for n, v in self.params.items() if n in _KNOWN and n != "offset")
-        whole = repr((self.path, kept, grant.shows))
+        whole = repr((self.path, kept, grant.shows, grant.since_stamp))
         return hashlib.blake2b(whole.encode(), digest_size=16).digest()
 
 
