@@ -13,21 +13,51 @@ Version: TypeAlias = Literal["1.1", "1.2"]
 Mode: TypeAlias = Literal["bulk", "delta"]
 
 MANIFEST: Final = "manifest.csv"
+METADATA: Final = "metadata."
+ROLES: Final = "roles"
+USER_PROFILES: Final = "userProfiles"
 _HEAD: Final = ("sourcedId", "status", "dateLastModified")
+# What people type for people to read. Every other column is matched by machines.
+_FREE_TEXT: Final = frozenset(
+    {
+        "cityOfBirth",
+        "description",
+        "familyName",
+        "givenName",
+        "location",
+        "middleName",
+        "name",
+        "periods",
+        "preferredFamilyName",
+        "preferredGivenName",
+        "preferredMiddleName",
+        "pronouns",
+        "subjects",
+        "title",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """A file of the package: rows of `collection`, whose cells stand under `columns`."""
+    """A file of the package: rows of `collection`, whose cells stand under `columns`.
+
+    `parts`: its rows are parts of a record, so many for one.
+    """
 
     name: str
     collection: Collection
     columns: tuple[str, ...]
+    parts: bool = False
 
-    @property
-    def header(self) -> tuple[str, ...]:
-        """The whole header row."""
-        return (*_HEAD, *self.columns)
+    def header(self, metadata: Sequence[str]) -> tuple[str, ...]:
+        """The whole header row; columns of our own come last."""
+        return (*_HEAD, *self.columns, *(f"{METADATA}{name}" for name in metadata))
+
+
+def is_free_text(column: str) -> bool:
+    """Whether people type what stands there, for people to read."""
+    return column in _FREE_TEXT or column.startswith(METADATA)
 
 
 def _file(collection: str, columns: str, *, name: str | None = None) -> File:
@@ -35,6 +65,7 @@ def _file(collection: str, columns: str, *, name: str | None = None) -> File:
         name=name or collection,
         collection=COLLECTIONS[collection],
         columns=tuple(columns.split()),
+        parts=name is not None,
     )
 
 
@@ -71,16 +102,31 @@ _USERS_12: Final = _file(
     " agentSourcedIds grades password userMasterIdentifier preferredGivenName"
     " preferredMiddleName preferredFamilyName primaryOrgSourcedId pronouns",
 )
+_USER_PROFILES: Final = _file(
+    "users",
+    "userSourcedId profileType vendorId applicationId description credentialType username password",
+    name=USER_PROFILES,
+)
 _ROLES: Final = _file(
     "users",
     "userSourcedId roleType role beginDate endDate orgSourcedId userProfileSourcedId",
-    name="roles",
+    name=ROLES,
 )
 
 # Targets before what points at them.
 FILES: Final[Mapping[Version, Sequence[File]]] = {
     "1.1": (_ORGS, _SESSIONS, _COURSES, _CLASSES, _USERS_11, _DEMOGRAPHICS, _ENROLLMENTS),
-    "1.2": (_ORGS, _SESSIONS, _COURSES, _CLASSES, _USERS_12, _ROLES, _DEMOGRAPHICS, _ENROLLMENTS),
+    "1.2": (
+        _ORGS,
+        _SESSIONS,
+        _COURSES,
+        _CLASSES,
+        _USERS_12,
+        _USER_PROFILES,
+        _ROLES,
+        _DEMOGRAPHICS,
+        _ENROLLMENTS,
+    ),
 }
 _GRADEBOOK: Final = ("categories", "lineItems", "results")
 _RESOURCES: Final = ("classResources", "courseResources", "resources")
@@ -88,8 +134,7 @@ _OTHERS: Final[Mapping[Version, Sequence[str]]] = {
     "1.1": (*_GRADEBOOK, *_RESOURCES),
     "1.2": (
         *_GRADEBOOK, *_RESOURCES, "lineItemLearningObjectiveIds", "lineItemScoreScales",
-        "resultLearningObjectiveIds", "resultScoreScales", "scoreScales", "userProfiles",
-        "userResources",
+        "resultLearningObjectiveIds", "resultScoreScales", "scoreScales", "userResources",
     ),
 }  # fmt: skip
 

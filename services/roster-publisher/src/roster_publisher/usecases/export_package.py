@@ -5,102 +5,179 @@ Source: ADR 0027.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
 
 import orjson
 
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.csv_layout import FILES, MANIFEST, File, Mode, Version, manifest
-from roster_publisher.domain.csv_rows import rows_of
-from roster_publisher.domain.filters import parse_filter
-from roster_publisher.domain.fragments import stamp_text
+from roster_publisher.domain.csv_rows import Told, rows_of
 from roster_publisher.domain.queries import CollectionQuery
-from roster_publisher.ports.packing import OpenPacker, Packer
+from roster_publisher.ports import Clock
+from roster_publisher.ports.packing import OpenPacker, PackageReads, Packer
 from roster_publisher.ports.reading import RosterReads
+from roster_publisher.ports.vendors import Vendors
+from roster_publisher.usecases.package_pages import PackagePages
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 
-_ROWS: Final = 2_000
+MOST_METADATA: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageRequest:
-    """`since` is for a delta: what was stamped then or later; without it, all with deletions."""
+    """`since` is for a delta: the stamp up to which the vendor has everything."""
 
     grant: Grant
     token_scopes: frozenset[str]
     version: Version
-    mode: Mode
     since: datetime | None = None
+
+    @property
+    def mode(self) -> Mode:
+        """A delta begins somewhere."""
+        return "bulk" if self.since is None else "delta"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package to be sent: `chunks` are bytes of a zip."""
+    """A package to be sent: `chunks` are bytes of a zip; the next delta begins at `next_since`."""
 
     revision: int
+    next_since: datetime
     chunks: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAnew:
+    """No delta can tell all that happened since: a bulk package is what helps."""
+
+    reason: Literal["since_gone", "view_changed"]
+
+
+class PackageBroken(Exception):
+    """The package cannot be ended: what was sent of it must not pass for one."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+Outcome: TypeAlias = Package | StartAnew
+
+
 class ExportPackage:
-    """Packages of a district, as its vendors see it."""
+    """Packages of a district, as its vendors see it. Deletions are told for `keep`."""
 
-    def __init__(self, reads: RosterReads, shape: ShapeBodies, packer: OpenPacker) -> None:
+    def __init__(
+        self,
+        reads: RosterReads,
+        packages: PackageReads,
+        vendors: Vendors,
+        packer: OpenPacker,
+        clock: Clock,
+        *,
+        keep: timedelta,
+    ) -> None:
         self._reads = reads
-        self._shape = shape
+        self._packages = packages
+        self._shape = ShapeBodies(reads)
+        self._vendors = vendors
         self._packer = packer
+        self._clock = clock
+        self._keep = keep
 
-    async def __call__(self, request: PackageRequest) -> Package:
-        """The package at the newest revision; history outlives it. Read while it is sent."""
-        _, revision = await self._reads.revisions(request.grant.district_id)
-        return Package(revision=revision, chunks=self._chunks(request, revision))
+    async def __call__(self, request: PackageRequest) -> Outcome:
+        """The package at the newest revision, read while it is sent.
 
-    async def _chunks(self, request: PackageRequest, revision: int) -> AsyncIterator[bytes]:
+        Its chunks raise `PackageBroken` when history does not last until its end, or when the
+        grant ends or shows something else meanwhile.
+        """
+        grant, since = request.grant, request.since
+        if since is not None and since < self._clock.now() - self._keep:
+            return StartAnew(reason="since_gone")
+        if since is not None and grant.since_stamp is not None and since < grant.since_stamp:
+            return StartAnew(reason="view_changed")
+        edition = await self._packages.edition(grant.district_id)
+        # Before the first publication there is nothing that could be missed.
+        stamp = edition.stamp or self._clock.now() - timedelta(days=1)
+        return Package(
+            revision=edition.revision,
+            next_since=stamp,
+            chunks=self._chunks(request, edition.revision, stamp),
+        )
+
+    async def _chunks(
+        self, request: PackageRequest, revision: int, stamp: datetime
+    ) -> AsyncIterator[bytes]:
+        pages = PackagePages(
+            self._reads,
+            self._packages,
+            self._shape,
+            request.grant,
+            since=request.since,
+            revision=revision,
+            stamp=stamp,
+        )
         packer = self._packer()
         files = [f for f in FILES[request.version] if f.collection.scopes & request.token_scopes]
         packer.open(MANIFEST)
         yield packer.write(manifest(request.version, request.mode, files))
         for file in files:
+            query = CollectionQuery(grant=request.grant, collection=file.collection)
+            metadata = await self._metadata(file, query, revision)
             packer.open(f"{file.name}.csv")
-            yield packer.write([file.header])
-            async for chunk in self._rows(request, file, revision, packer):
-                yield chunk
+            yield packer.write([file.header(metadata)])
+            async for told in pages.of(query, with_parts=file.parts):
+                await self._ensure_lasts(request, revision)
+                # Compressing takes its time, and others are served meanwhile.
+                yield await asyncio.to_thread(
+                    _write, packer, request, file=file, told=told, metadata=metadata
+                )
+        await self._ensure_lasts(request, revision)
         yield packer.end()
 
-    async def _rows(
-        self, request: PackageRequest, file: File, revision: int, packer: Packer
-    ) -> AsyncIterator[bytes]:
-        query = _query(request, file)
-        after = None
-        while True:
-            page = await self._reads.page_at(query, revision=revision, after=after, limit=_ROWS)
-            if not page.rows:
-                return
-            body = await self._shape(page.body, query, base="", fields=None)
-            rows = _rows_in(body, request, file)
-            # Compressing takes its time, and others are served meanwhile.
-            yield await asyncio.to_thread(packer.write, rows)
-            if page.rows < _ROWS or page.last is None:
-                return
-            after = page.last
+    async def _metadata(
+        self, file: File, query: CollectionQuery, revision: int
+    ) -> Sequence[str]:
+        if file.parts:
+            return ()
+        names = await self._packages.metadata_names(
+            query, revision=revision, most=MOST_METADATA + 1
+        )
+        if len(names) > MOST_METADATA:
+            raise PackageBroken("too_many_metadata_names")
+        return names
+
+    async def _ensure_lasts(self, request: PackageRequest, revision: int) -> None:
+        """Raise `PackageBroken` if what was just read may be no longer whole, or no longer sent."""
+        grant = request.grant
+        oldest, _ = await self._reads.revisions(grant.district_id)
+        if revision < oldest:
+            raise PackageBroken("history_gone")
+        client = await self._vendors.client(grant.client_id)
+        if client is None or client.grant.district_id != grant.district_id:
+            raise PackageBroken("client_ended")
+        now = client.grant
+        if not now.is_in_force(self._clock.now()):
+            raise PackageBroken("agreement_ended")
+        if now.shows != grant.shows or not request.token_scopes <= now.token_scopes:
+            raise PackageBroken("view_changed")
 
 
-def _rows_in(body: bytes, request: PackageRequest, file: File) -> Iterable[Sequence[str]]:
-    for one in orjson.loads(b"[%b]" % body):
-        yield from rows_of(file, one, version=request.version, mode=request.mode)
-
-
-def _query(request: PackageRequest, file: File) -> CollectionQuery:
-    asked = None
-    if request.mode == "bulk":
-        asked = "status='active'"
-    elif request.since is not None:
-        asked = f"dateLastModified>='{stamp_text(request.since)}'"
-    entity = file.collection.entity
-    return CollectionQuery(
-        grant=request.grant,
-        collection=file.collection,
-        filter=None if asked is None else parse_filter(asked, entity, request.grant),
+def _write(
+    packer: Packer,
+    request: PackageRequest,
+    *,
+    file: File,
+    told: Sequence[Told],
+    metadata: Sequence[str],
+) -> bytes:
+    version, mode = request.version, request.mode
+    return packer.write(
+        row
+        for one in told
+        for row in rows_of(file, one, version=version, mode=mode, metadata=metadata)
     )

@@ -1,15 +1,33 @@
 """Door of `GET /exports/oneroster.zip`: a vendor's roster as a CSV package. Source: ADR 0027."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final, assert_never
 
+import structlog
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from roster_common.runtime.problems import Problem
+from roster_publisher.domain.change_feed import opened
 from roster_publisher.domain.csv_layout import Mode, Version
+from roster_publisher.domain.fragments import stamp_text
 from roster_publisher.entrypoints.http.vendors import VendorDoor
-from roster_publisher.usecases.export_package import ExportPackage, PackageRequest
+from roster_publisher.usecases.export_package import (
+    ExportPackage,
+    Package,
+    PackageBroken,
+    PackageRequest,
+    StartAnew,
+)
+
+logger = structlog.get_logger(__name__)
+
+NEXT_SINCE: Final = "x-next-since"
+_WHY: Final = {
+    "since_gone": "Deletions since then are no longer told",
+    "view_changed": "What this client may see has changed since then",
+}
 
 
 def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
@@ -23,30 +41,45 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
         mode: Annotated[Mode, Query()] = "bulk",
         since: Annotated[datetime | None, Query()] = None,
     ) -> StreamingResponse:
-        """All files the token's scopes open, of one revision, which `X-Roster-Revision` names.
+        """All files that the token's scopes open, of one revision, which `X-Roster-Revision` names.
 
-        A delta has what was stamped at `since` or later, deletions too; 400 for a `since` without
-        zone or beside bulk.
+        A delta tells what changed behind `since`: `X-Next-Since` of the package before. 400 for a
+        delta without it, a bulk package with it, or one without zone; 410 when only a bulk package
+        can say what happened since. What cannot be told to its end is broken off: no zip then.
         """
         token = await vendor(authorization)
-        if since is not None and (mode == "bulk" or since.tzinfo is None):
-            raise Problem(400, "bad_since", "`since` has a zone and is for a delta")
+        if not opened(token.token_scopes):
+            raise Problem(403, "scope_missing", "The token carries no scope that opens this")
+        if (since is None) != (mode == "bulk") or (since is not None and since.tzinfo is None):
+            raise Problem(400, "bad_since", "A delta begins at `since`, a time with its zone")
         made = await export(
             PackageRequest(
-                grant=token.grant,
-                token_scopes=token.token_scopes,
-                version=version,
-                mode=mode,
-                since=since,
+                grant=token.grant, token_scopes=token.token_scopes, version=version, since=since
             )
         )
-        return StreamingResponse(
-            made.chunks,
-            media_type="application/zip",
-            headers={
-                "x-roster-revision": str(made.revision),
-                "content-disposition": 'attachment; filename="oneroster.zip"',
-            },
-        )
+        match made:
+            case StartAnew(reason=reason):
+                raise Problem(410, reason, _WHY[reason], "Take a bulk package.")
+            case Package():
+                return StreamingResponse(
+                    _sent(made.chunks, client_id=token.grant.client_id),
+                    media_type="application/zip",
+                    headers={
+                        "x-roster-revision": str(made.revision),
+                        NEXT_SINCE: stamp_text(made.next_since),
+                        "content-disposition": 'attachment; filename="oneroster.zip"',
+                    },
+                )
+            case _:
+                assert_never(made)
 
     return router
+
+
+async def _sent(chunks: AsyncIterator[bytes], *, client_id: str) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except PackageBroken as broken:
+        logger.warning("package_broken_off", client=client_id, reason=broken.reason)
+        raise  # the server then ends the connection in the middle of the answer
