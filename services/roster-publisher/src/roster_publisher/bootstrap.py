@@ -60,6 +60,7 @@ from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.take_names import TakeNames
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
+from roster_publisher.usecases.watch_districts import WatchDistricts
 
 logger = get_logger(__name__)
 
@@ -80,8 +81,8 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: ServiceApp, runtime: Runtime) -> None:
         ear = _publish(settings, runtime)
         _operate(settings, app, runtime)
-        changes, vendors = _serve(settings, app, runtime)
-        _tell(settings, app, runtime, changes=changes, vendors=vendors, ear=ear)
+        reads, vendors = _serve(settings, app, runtime)
+        _tell(settings, app, runtime, reads=reads, vendors=vendors, ear=ear)
 
     return create_app(settings, wire)
 
@@ -157,7 +158,7 @@ def _operate(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
 
 def _serve(
     settings: Settings, app: ServiceApp, runtime: Runtime
-) -> tuple[ReadChanges, PostgresVendors]:
+) -> tuple[PostgresReads, PostgresVendors]:
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
     vendors, digests = PostgresVendors(database), SecretDigests()
@@ -191,11 +192,10 @@ def _serve(
         )
     )
     recognise = RecogniseToken(vendors, clock)
-    changes = ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads))
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            changes,
+            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -213,7 +213,7 @@ def _serve(
                 face=face,
             ),
         )
-    return changes, vendors
+    return reads, vendors
 
 
 def _tell(
@@ -221,7 +221,7 @@ def _tell(
     app: ServiceApp,
     runtime: Runtime,
     *,
-    changes: ReadChanges,
+    reads: PostgresReads,
     vendors: PostgresVendors,
     ear: Callable[[], Ear],
 ) -> None:
@@ -237,15 +237,17 @@ def _tell(
     if not subscriptions.every:
         return
     http = HttpClient(transport=CheckedTransport(allowed=settings.webhook_networks))
+    feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        changes,
+        ReadChanges(feed, ShapeBodies(reads)),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
         base=f"{settings.base_url}{BASE_PATH}",
     )
-    runtime.loop("push", push_loop(push, subscriptions.every, ear, http.close))
+    watch = WatchDistricts(feed, runtime.clock)
+    runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
 
 
 def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:
