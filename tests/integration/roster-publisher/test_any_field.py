@@ -1,8 +1,11 @@
 """Filters and orders on any field: what each means, what is hidden, what is never run (ADR 0023)."""
 
+import asyncio
+
 import pytest
 
 from roster_publisher.adapters.postgres.reads import PostgresReads
+from tests.support.eventually import eventually
 from tests.support.official_oneroster import check_error
 from tests.support.oneroster_records import course, org, ref, role, school_world, user
 from tests.support.publishing import Publishing
@@ -232,3 +235,20 @@ async def test_a_query_without_an_index_that_takes_too_long_is_told_how_to_narro
     assert later.headers["x-total-count"] == "3"
     assert limit is not None
     assert limit[0] == "30s"
+
+
+async def test_slow_questions_leave_lines_to_the_others(publishing: Publishing) -> None:
+    reads = publishing.reads = PostgresReads(publishing.database, lines=2)
+    await publishing.publish(*school_world(users=3))
+
+    async with publishing.vendor() as http, asyncio.TaskGroup() as group:
+        async with publishing.database.begin() as tx:
+            await (await tx.driver()).execute("LOCK TABLE roster_publisher.object")
+            slow = [group.create_task(http.get("/users?sort=familyName")) for _ in range(3)]
+            await eventually(reads._lines._slow_turns.locked)
+            quick = group.create_task(reads.revisions("d1"))
+            first, _ = await asyncio.wait({quick, *slow}, return_when=asyncio.FIRST_COMPLETED)
+        answers = [await task for task in slow]
+
+    assert first == {quick}
+    assert [answer.status_code for answer in answers] == [200, 200, 200]

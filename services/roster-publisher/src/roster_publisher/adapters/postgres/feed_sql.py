@@ -36,7 +36,9 @@ def spots_behind(queries: Sequence[CollectionQuery], statement: Statement, *, mo
     scoped = [query for query in queries if query.is_scoped]
     arms = ["SELECT * FROM written"]
     for query in scoped:
-        mine = own_memberships(query, statement)
+        # The index on stamps wants district and entity as one.
+        lane = statement.bind(f"{query.grant.district_id}/{query.collection.entity}")
+        mine = f"{own_memberships(query, statement)} AND m.district_id || '/' || m.entity = {lane}"
         arms.append(_moved(query, f"{mine}", "since_stamp", most))
         arms.append(_moved(query, f"{mine} AND m.until_rev > 0", "until_stamp", most))
     # Nobody needs to look for moves behind the last thing written that has a place on the page.

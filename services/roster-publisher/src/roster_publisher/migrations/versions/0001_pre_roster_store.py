@@ -136,12 +136,13 @@ def _create_scopes() -> None:
     """)
     op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, sourced_id)")
     op.execute("CREATE INDEX ON roster_publisher.scope_member (until_stamp) WHERE until_rev > 0")
-    # For the change feed: what came into and went out of scopes, in the order of commits.
-    op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, since_stamp)")
-    op.execute(
-        "CREATE INDEX ON roster_publisher.scope_member (district_id, entity, until_stamp)"
-        " WHERE until_rev > 0"
-    )
+    # For the change feed: what came into and went out of scopes, in the order of commits. An
+    # expression, for the same reason as that of `object`: publishing looks up by id.
+    for column, where in (("since_stamp", ""), ("until_stamp", " WHERE until_rev > 0")):
+        op.execute(
+            "CREATE INDEX ON roster_publisher.scope_member"
+            f" ((district_id || '/' || entity), {column}){where}"
+        )
     op.execute(f"""
         CREATE TABLE roster_publisher.last_seen ({_PUBLISHED},
             revision bigint NOT NULL,
