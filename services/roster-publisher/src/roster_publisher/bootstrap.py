@@ -167,12 +167,14 @@ def _serve(
         lines=settings.database_pool_size - _SPARE_CONNECTIONS,
         slow_s=settings.slow_query_seconds,
     )
+    recognise = RecogniseToken(vendors, clock)
     pulls = PostgresPulls(database)
     seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
         ended = await seed(clients)
+        recognise.forget()
         if ended:
             logger.warning("clients_ended", clients=ended)
 
@@ -191,7 +193,6 @@ def _serve(
             published=lambda secret: strict and is_demo_secret(secret),
         )
     )
-    recognise = RecogniseToken(vendors, clock)
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),

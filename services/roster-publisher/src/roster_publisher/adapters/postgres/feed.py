@@ -54,7 +54,7 @@ class PostgresFeed:
     async def versions(self, query: CollectionQuery, ids: Sequence[str]) -> Mapping[str, Version]:
         """Records among `ids` as the grant sees them now."""
         statement = Statement(list(ids))
-        sql = versions_of(query, told_columns(query), statement)
+        sql = versions_of(query, told_columns(query, statement), statement)
         return {
             row["sourced_id"]: Version(
                 stamp_ms=to_ms(row["stamp"]),

@@ -71,9 +71,9 @@ def versions_of(query: CollectionQuery, columns: str, statement: Statement) -> s
     """
 
 
-def told_columns(query: CollectionQuery) -> str:
+def told_columns(query: CollectionQuery, statement: Statement) -> str:
     """What is told of a record `o`."""
-    body = f"convert_to({body_of(query)}, 'UTF8')"
+    body = f"convert_to({body_of(query, statement)}, 'UTF8')"
     return f"o.sourced_id, o.stamp, o.status, o.merged_into, {body} AS body"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from roster_publisher.adapters.postgres.field_sql import sort_key
+from roster_publisher.adapters.postgres.stamp_sql import stamp_of
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.domain.queries import CollectionQuery
 from roster_publisher.domain.sorting import Place
@@ -66,6 +67,8 @@ def order_of(query: CollectionQuery, statement: Statement) -> Order:
         return Order()
     field, descending = query.sort.field, query.sort.descending
     column = _COLUMNS.get(field.column or "")
+    if field.column == "stamp":
+        column = stamp_of(query.grant, statement)
     if column is not None:
         optional = field.column not in _ALWAYS_THERE
         return Order(key=column, descending=descending, optional=optional)

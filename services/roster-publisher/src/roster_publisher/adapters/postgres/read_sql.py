@@ -6,11 +6,13 @@ or scopes), so the driver's prepared statements are reused. What differs for a g
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from roster_publisher.adapters.postgres.field_sql import compared, matches
 from roster_publisher.adapters.postgres.indexed_sql import ids_indexed
 from roster_publisher.adapters.postgres.order_sql import order_of
+from roster_publisher.adapters.postgres.stamp_sql import base_of, by_stamp
 from roster_publisher.adapters.postgres.statements import Statement, written_over
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
 from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
@@ -37,20 +39,25 @@ _SUBSETS: Final[Mapping[str, str]] = {
     "student": "o.roles @> '{student}'",
     "teacher": "o.roles @> '{teacher}'",
 }
+# As references are rendered.
+_AGENTS: Final = '"agents":[{'
 VERSION_JSON: Final = f'"{VERSION}":'
 
 
-def body_of(query: CollectionQuery) -> str:
+def body_of(query: CollectionQuery, statement: Statement) -> str:
     """The expression of one object's text, of the groups that the grant's policy allows."""
     grant = query.grant
-    parts = ["o.base"]
+    parts = [base_of(grant, statement)]
     for group in _GROUPS.get(query.collection.entity, _PLAIN_GROUPS):
         if grant.allows(group):
             parts.append(f"o.{group}")
         elif group in _STAND_INS:
             parts.append(_STAND_INS[group])
-    # A view of scopes is told of which revision the text is, and takes it out when narrowing.
-    opening = f"'{{{VERSION_JSON}' || o.revision || ','" if query.is_scoped else "'{'"
+    opening = "'{'"
+    if query.is_scoped and query.collection.entity == "user":
+        # Where agents may have to go, a view is told of which revision the text is.
+        version = f"'{{{VERSION_JSON}' || o.revision || ','"
+        opening = f"CASE WHEN strpos(o.refs, '{_AGENTS}') > 0 THEN {version} ELSE '{{' END"
     return f"{opening} || {' || '.join(parts)} || '}}'"
 
 
@@ -87,6 +94,8 @@ def rows_of(
             sourced_id=sourced_id,
             within=_wanted(query, statement, revision),
         )
+        # As a select: with a limit it could read, the planner would plan anew for every page.
+        most = "" if limit is None else f" LIMIT (SELECT {limit}::bigint)"
         return f"""SELECT {columns} FROM {source}{order.join} WHERE {where}
                    ORDER BY {order.by("i")}{most}"""
     if behind_id is not None:
@@ -211,6 +220,8 @@ def _clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str
         return matches(clause, query, statement)
     if clause.is_listed:
         return _list_clause(clause, query, statement)
+    if isinstance(clause.value, datetime) and clause.predicate != "~":
+        return by_stamp(query.grant, clause.predicate, clause.value, statement)
     column = f"o.{clause.column}"
     orgs = query.grant.visible_orgs if query.is_scoped else None
     if orgs is not None and clause.column == "school_id":

@@ -58,7 +58,7 @@ class PostgresReads:
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:
         """The first page of the newest revision: parents, page and revision in one snapshot."""
         statement = Statement(limit, query.grant.district_id)
-        columns = f"o.sourced_id, {body_of(query)} AS body"
+        columns = f"o.sourced_id, {body_of(query, statement)} AS body"
         rows = rows_of(query, columns, statement, revision=None, limit="$1")
         row = await self._row(
             f"""
@@ -77,7 +77,7 @@ class PostgresReads:
     ) -> Page:
         """`limit` rows of `revision` behind `after`."""
         statement = Statement(limit, revision)
-        columns = f"o.sourced_id, {body_of(query)} AS body"
+        columns = f"o.sourced_id, {body_of(query, statement)} AS body"
         rows = rows_of(query, columns, statement, revision="$2", after=after, limit="$1")
         row = await self._row(f"{_joined(query)} FROM ({rows}) AS p", statement, query)
         return _page(row, revision)
@@ -108,7 +108,7 @@ class PostgresReads:
     async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
         """One object, or None where the grant sees none."""
         statement = Statement(sourced_id)
-        body = f"convert_to({body_of(query)}, 'UTF8')"
+        body = f"convert_to({body_of(query, statement)}, 'UTF8')"
         rows = rows_of(query, body, statement, revision=None, sourced_id="$1")
         row = await self._found(rows, statement, query)
         return None if row is None else bytes(row[0])

@@ -105,7 +105,8 @@ class Asked:
         beside the client, so that a grant that has changed opens a new one.
         """
         kept = sorted((n, v) for n, v in self.params.items() if n in _KNOWN and n != "offset")
-        whole = repr((self.face.name, self.path, kept, grant.shows))
+        shown = (grant.shows, grant.since_stamp)
+        whole = repr((self.face.name, self.path, kept, *shown))
         return hashlib.blake2b(whole.encode(), digest_size=16).digest()
 
 
