@@ -399,7 +399,8 @@ class ReplayDesk(Protocol):
 
     async def open(self, last: Sequence[str]) -> Replay | None:
         """The oldest replay that waits or was left running; one of `last` if there is no other,
-        in their order."""
+        in their order.
+        """
         ...
 
 
