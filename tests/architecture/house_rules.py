@@ -15,6 +15,8 @@ from tests.architecture.sql_rule import statements_without_district
 
 MAX_FILE_LINES: Final = 500
 MAX_FUNCTION_LINES: Final = 60
+# A function inside another one is told by the outer one's docstring up to here.
+MAX_SILENT_LINES: Final = 8
 
 # Modules other than settings.py that may read the environment.
 ENVIRONMENT_READERS: Final[Mapping[str, str]] = {
@@ -125,6 +127,17 @@ def functions_are_short(source: Source) -> Iterator[Violation]:
                 yield _violation(source, node.lineno, f"{node.name} has {lines} lines")
 
 
+def inner_functions_say_what_they_do(source: Source) -> Iterator[Violation]:
+    """A function inside another one has a docstring, unless it is read at one glance.
+
+    Linters ask it of functions of a module only.
+    """
+    for node in sorted(_inner_functions(source.tree), key=lambda one: one.lineno):
+        lines = (node.end_lineno or node.lineno) - node.lineno + 1
+        if lines > MAX_SILENT_LINES and ast.get_docstring(node) is None:
+            yield _violation(source, node.lineno, f"{node.name} has no docstring")
+
+
 def queries_name_the_district(source: Source) -> Iterator[Violation]:
     """A statement on a service's table names the district or says why it need not."""
     if "/adapters/" not in source.path:
@@ -147,6 +160,7 @@ PRODUCTION_RULES: Final[tuple[Rule, ...]] = (
     modules_say_what_they_are,
     files_are_short,
     functions_are_short,
+    inner_functions_say_what_they_do,
     queries_name_the_district,
 )
 # Tests too.
@@ -159,6 +173,16 @@ TEST_RULES: Final[tuple[Rule, ...]] = (
 
 def _violation(source: Source, line: int, what: str) -> Violation:
     return Violation(path=source.path, line=line, what=what)
+
+
+def _inner_functions(tree: ast.Module) -> set[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return {
+        node
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(outer)
+        if node is not outer and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
 
 
 def _is_log_call(function: ast.expr) -> bool:

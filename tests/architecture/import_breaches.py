@@ -98,6 +98,9 @@ BREACHES: dict[str, tuple[Breach, ...]] = {
         _breach("roster_publisher.adapters.breach", "roster_publisher.settings"),
         _breach("roster_publisher.entrypoints.breach", "roster_publisher.settings"),
     ),
+    "the box knows no story told with it": (
+        _breach("homeroom.parts.breach", "homeroom.demo.outsiders.office"),
+    ),
     "emulators know nothing of the product": (
         _breach("sis_emulators.office.breach", "roster_common.errors"),
     ),

@@ -34,6 +34,10 @@ BAD: Mapping[Rule, tuple[str, ...]] = {
     rules.modules_say_what_they_are: ("VALUE = 1\n",),
     rules.files_are_short: ("x = 1\n" * 501,),
     rules.functions_are_short: ("async def long():\n" + "    x = 1\n" * 60,),
+    rules.inner_functions_say_what_they_do: (
+        "def outer():\n    def inner():\n" + "        x = 1\n" * 8,
+        "def outer():\n    if True:\n        async def inner():\n" + "            x = 1\n" * 8,
+    ),
     rules.queries_name_the_district: (
         'ONE = "SELECT * FROM sis_ingest.run WHERE run_id = $1"\n',
         'def f(t):\n    return f"DELETE FROM roster_publisher.pull WHERE x < {t}"\n',
@@ -50,6 +54,11 @@ GOOD: Mapping[Rule, tuple[str, ...]] = {
     rules.modules_say_what_they_are: ('"""What it is."""\n',),
     rules.files_are_short: ("x = 1\n" * 500,),
     rules.functions_are_short: ("async def long():\n" + "    x = 1\n" * 59,),
+    rules.inner_functions_say_what_they_do: (
+        "def outer():\n    def inner():\n" + "        x = 1\n" * 7,
+        'def outer():\n    def inner():\n        """Says."""\n' + "        x = 1\n" * 8,
+        "class Outer:\n    def method(self):\n" + "        x = 1\n" * 8,
+    ),
     rules.queries_name_the_district: (
         '"""Reads FROM sis_ingest.run."""\n',
         'ONE = "SELECT * FROM sis_ingest.run WHERE district_id = $1"\n',

@@ -1,8 +1,8 @@
 """Vendor reads: a real roster-publisher process on a full-size district, the yardstick beside it.
 
 Pages and single objects as shares of the yardstick at the same number of connections; a whole pull
-of the enrolments by 1,000; a page at the end of a pull by 100, continued and jumped to. Rows of a
-grant of one school are there to be seen, without a mark.
+of the enrolments by 1,000; a page at the end of a pull by 100, continued and jumped to. The row of a
+grant of one school stands beside that of the whole district.
 """
 
 import asyncio

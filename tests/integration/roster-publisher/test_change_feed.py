@@ -367,3 +367,15 @@ async def test_a_district_never_heard_of_has_nothing_to_tell_yet(publishing: Pub
 
 def _plain(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+async def test_no_index_of_the_feed_is_taken_for_one_of_ids(publishing: Publishing) -> None:
+    # Without counts, which a table has not while a first load fills it, the planner takes any index
+    # that begins with district and entity for one that finds a record: ten times slower.
+    rows = await publishing.rows(
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'roster_publisher'"
+        " AND tablename IN ('object', 'scope_member')"
+    )
+    begin = [row["indexdef"] for row in rows if "(district_id, entity, " in row["indexdef"]]
+    assert begin
+    assert all("(district_id, entity, sourced_id" in one for one in begin)

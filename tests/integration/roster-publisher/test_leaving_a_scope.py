@@ -224,13 +224,13 @@ async def test_a_name_that_comes_back_is_seen_where_the_person_is(publishing: Pu
     await publishing.publish(*WORLD)
     await publishing.publish(("user", user("amy", role("s2"), **AMY)))
     await publishing.take(publishing.named("amy", username="amy7"))
-    async with publishing.vendor(schools=("s1",)) as http:
+    async with publishing.vendor("first", schools=("s1",)) as http:
         left = (await http.get("/users/amy")).json()["user"]
-    async with publishing.vendor(schools=("s2",)) as http:
+    async with publishing.vendor("second", schools=("s2",)) as http:
         there = await _ids(http, f"/users?filter=dateLastModified>'{MOVED}'")
         named = (await http.get("/users/amy")).json()["user"]
     await publishing.publish(("user", user("amy", role("s1"), **AMY)))
-    async with publishing.vendor(schools=("s2",)) as http:
+    async with publishing.vendor("second", schools=("s2",)) as http:
         gone = (await http.get("/users/amy")).json()["user"]
 
     assert (left["status"], left["dateLastModified"]) == ("tobedeleted", MOVED)

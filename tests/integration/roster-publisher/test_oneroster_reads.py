@@ -232,7 +232,7 @@ async def test_filters(publishing: Publishing, path: str, wanted: list[str]) -> 
         "dateLastModified>'yesterday'",
         "status='a' AND role='b' OR role='c'",
         "status=\u2018active\u2019",
-        "roles.role>'a'",
+        "roles.org>'a'",
         "",
     ],
 )

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from roster_publisher.domain.collections import ROSTER, ROSTER_CORE, SUB_COLLECTIONS
+from roster_publisher.domain.rules import Rule
 from tests.support.official_oneroster import check_collection, check_error
 from tests.support.oneroster_records import (
     class_,
@@ -113,7 +114,16 @@ CHANGE = st.one_of(
     st.tuples(st.just("class"), st.sampled_from(CLASSES)),
 )
 COMMITS = st.lists(st.lists(CHANGE, min_size=1, max_size=4), min_size=1, max_size=5)
-GRANTS = st.sampled_from([None, ("Sa",), ("Sb",), ("Sa", "Sb"), ("Sb", "Sc")])
+GRANTS = st.sampled_from(
+    [
+        {},
+        {"schools": ("Sa",)},
+        {"schools": ("Sa", "Sb")},
+        {"schools": ("Sb", "Sc")},
+        {"rules": (Rule(courses=("Ca",)),)},
+        {"schools": ("Sb",), "rules": (Rule(schools=("Sa",), courses=("Ca",)),)},
+    ]
+)
 
 # Somebody teaches one class and learns in another; a class moves with its people; enrolments end.
 MOVES: list[list[tuple[str, Any]]] = [
@@ -134,10 +144,11 @@ MISPLACED: list[list[tuple[str, Any]]] = [
 ]
 
 
-@example(grant=None, commits=MOVES)
-@example(grant=("Sa",), commits=MOVES)
-@example(grant=("Sa", "Sb"), commits=MOVES)
-@example(grant=("Sa",), commits=MISPLACED)
+@example(grant={}, commits=MOVES)
+@example(grant={"schools": ("Sa",)}, commits=MOVES)
+@example(grant={"schools": ("Sa", "Sb")}, commits=MOVES)
+@example(grant={"rules": (Rule(schools=("Sa",), courses=("Ca",)),)}, commits=MOVES)
+@example(grant={"schools": ("Sa",)}, commits=MISPLACED)
 @given(grant=GRANTS, commits=COMMITS)
 @settings(
     max_examples=12,
@@ -145,19 +156,16 @@ MISPLACED: list[list[tuple[str, Any]]] = [
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 async def test_a_sub_collection_is_what_the_core_collections_say(
-    publishing: Publishing,
-    grant: tuple[str, ...] | None,
-    commits: list[list[tuple[str, Any]]],
+    publishing: Publishing, grant: dict[str, Any], commits: list[list[tuple[str, Any]]]
 ) -> None:
     district = f"d{next(DISTRICTS)}"
-    await publishing.publish(*START, district=district)
-    newest = 1
-    for facts in commits:
-        applied = await publishing.publish(*facts, district=district)
-        newest = applied.revision or newest
-
-    async with publishing.vendor(f"v-{district}", district=district, schools=grant) as http:
-        for revision in (None, max(1, newest - 1)):
+    async with publishing.vendor(f"v-{district}", district=district, **grant) as http:
+        revisions = [
+            applied.revision
+            for facts in (START, *commits)
+            if (applied := await publishing.publish(*facts, district=district)).revision
+        ]
+        for revision in (None, *revisions[-2:-1]):
             headers = {} if revision is None else {"X-Roster-Revision": str(revision)}
             seen = {entity: await _rows(http, f"/{path}", headers) for path, entity in CORE.items()}
             await _holds_all(http, seen, headers)

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from roster_common.errors import Retriable
+from roster_publisher.adapters.postgres.feed import PostgresFeed
+from roster_publisher.domain.webhooks import Standing
+from roster_publisher.usecases.watch_districts import WatchDistricts
 from tests.support.feed_reader import FeedReader, full_pull, kinds
 from tests.support.oneroster_records import org, role, school_world, user
 from tests.support.publishing import Publishing
@@ -357,6 +361,25 @@ async def test_a_client_that_is_not_there_is_told_nothing(
     await publishing.publish(*school_world(users=1))
     async with pushing(publishing, receiver.url, NEW) as nobody:
         await nobody.all()
+        assert await nobody.standing() == Standing()
+        with pytest.raises(Retriable):
+            await nobody.standings.replay(nobody.subscription, None)
     async with publishing.vendor(district="d2"), pushing(publishing, receiver.url, NEW) as other:
         await other.all()
     assert receiver.calls() == []
+
+
+async def test_news_of_a_district_is_noticed_once(publishing: Publishing) -> None:
+    watch = WatchDistricts(PostgresFeed(publishing.reads.lines), publishing.clock)
+    asked = {"d1", "d2"}
+    before = await watch(asked)
+    await publishing.publish(*school_world(), district="d1")
+    first = [await watch(asked), await watch(asked)]
+    await publishing.publish(*school_world(), district="d2", origin="firstload")
+    loading = [await watch(asked), await watch(asked)]
+    publishing.clock.advance(2)
+    ended = [await watch(asked), await watch(asked)]
+
+    assert before == set()
+    assert first == [{"d1"}, set()]
+    assert loading == ended == [{"d2"}, set()]

@@ -22,6 +22,7 @@ from roster_publisher.domain.collections import (
     ROSTER,
     ROSTER_CORE,
 )
+from roster_publisher.domain.rules import Rule
 from tests.support.official_oneroster import check_answer, our_document
 from tests.support.oneroster_records import (
     class_,
@@ -57,7 +58,8 @@ class Vendor:
 
     name: str
     district: str
-    schools: tuple[str, ...] | None
+    schools: tuple[str, ...] | None = None
+    rules: tuple[Rule, ...] = ()
     owners: frozenset[str]
 
 
@@ -65,7 +67,6 @@ VENDORS = (
     Vendor(
         name="first-whole",
         district="d1",
-        schools=None,
         owners=frozenset({"d1.A", "d1.B", "d1.AB", "d1.ALL"}),
     ),
     Vendor(
@@ -77,7 +78,6 @@ VENDORS = (
     Vendor(
         name="second-whole",
         district="d2",
-        schools=None,
         owners=frozenset({"d2.A", "d2.B", "d2.AB", "d2.ALL"}),
     ),
     Vendor(
@@ -85,6 +85,12 @@ VENDORS = (
         district="d2",
         schools=("d2.B.school",),
         owners=frozenset({"d2.B", "d2.AB", "d2.ALL"}),
+    ),
+    Vendor(
+        name="second-rule",
+        district="d2",
+        rules=(Rule(schools=("d2.A.school",), courses=("d2.A.course",)),),
+        owners=frozenset({"d2.A", "d2.AB", "d2.ALL"}),
     ),
 )
 
@@ -160,7 +166,11 @@ async def reading(
 ) -> AsyncIterator["Reader"]:
     """A client of the vendor that checks whatever it reads."""
     async with publishing.vendor(
-        vendor.name, district=vendor.district, schools=vendor.schools, scopes=scopes
+        vendor.name,
+        district=vendor.district,
+        schools=vendor.schools,
+        rules=vendor.rules,
+        scopes=scopes,
     ) as http:
         yield Reader(http, vendor)
 
@@ -310,6 +320,8 @@ async def test_a_vendor_sees_its_own_and_all_of_it(filled: Publishing, vendor: V
 
 
 def _may_see(vendor: Vendor, kind: str, record: Row) -> bool:
+    if vendor.rules and record["sourcedId"].endswith("A-student1"):
+        return False  # deleted before the rule was, so it never entered
     return kind == "academicSession" or owner_of(record["sourcedId"]) in vendor.owners
 
 

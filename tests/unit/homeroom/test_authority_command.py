@@ -80,3 +80,18 @@ def test_it_is_done_only_after_it_was_shown_and_confirmed(
     wanted = {"district": "demo", "school": "s-1", "source": None}
     shown = {**wanted, "itemsHash": "ab" * 32}
     assert orders(tiny) == [(True, wanted), (False, shown)][:times]
+
+
+def test_programs_get_the_plan_or_the_outcome_and_are_never_asked(
+    tiny: TinyHomeroom, run: Run
+) -> None:
+    tiny.says(SIS_INGEST, "PUT /authority", plan())
+    words = ("authority", "clear", "--district", "demo", "--json")
+
+    tried = run(tiny, *words, "--dry-run")
+    done = run(tiny, *words, "--yes")
+    asked = run(tiny, *words)
+
+    assert json.loads(tried.out) == json.loads(done.out) == plan()
+    assert [dry for dry, _ in orders(tiny)] == [True, True, False]
+    assert asked.code == 2

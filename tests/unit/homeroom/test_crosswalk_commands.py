@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from homeroom.failure import ADVICE
 from homeroom.services import SIS_INGEST
+from sis_ingest.entrypoints.http.authority import _FAULTS as AUTHORITY
+from sis_ingest.entrypoints.http.crosswalk import _FAULTS as CROSSWALK
+from sis_ingest.entrypoints.http.suggestions import _FAULTS as SUGGESTIONS
 from tests.support.tiny_homeroom import Run, TinyHomeroom, problem
 
 HASH = "ab" * 32
@@ -100,6 +104,21 @@ def test_a_refusal_is_one_line(tiny: TinyHomeroom, run: Run) -> None:
     assert "answered 409" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("authority_differs", "homeroom authority set"),
+        ("would_silence", "homeroom authority set"),
+        ("touched_since", "homeroom crosswalk"),
+        ("merged_away", "homeroom crosswalk"),
+    ],
+)
+def test_a_refusal_says_what_to_do(tiny: TinyHomeroom, run: Run, code: str, advice: str) -> None:
+    tiny.answers[SIS_INGEST.name, "POST /crosswalk/merge"] = problem(409, code)
+
+    assert advice in run(tiny, *MERGE, "--yes").err
+
+
 def test_an_outside_id_without_its_source_is_wrong_usage(tiny: TinyHomeroom, run: Run) -> None:
     assert run(tiny, "split", "p-1", "--outside", "x", "--district", "demo").code == 2
     assert tiny.asked == []
@@ -131,3 +150,44 @@ def test_suggestions_are_listed_and_dismissed(tiny: TinyHomeroom, run: Run) -> N
     assert listed.out.splitlines()[-1] == "1 of 7 suggestions, --offset 1 for more"
     assert "same_name_and_birth_date" in listed.out
     assert run(tiny, "suggestions", "dismiss", "s-1").out == "dismissed: the two stay two\n"
+
+
+@pytest.mark.parametrize(("words", "path", "_body"), COMMANDS, ids=IDS)
+def test_programs_get_what_a_dry_run_shows_and_what_was_done(
+    tiny: TinyHomeroom, run: Run, words: tuple[str, ...], path: str, _body: Any
+) -> None:
+    tiny.says(SIS_INGEST, f"POST {path}", plan())
+
+    tried = run(tiny, *words, "--dry-run", "--json")
+    done = run(tiny, *words, "--yes", "--json")
+
+    assert json.loads(tried.out) == json.loads(done.out) == plan()
+
+
+@pytest.mark.parametrize("code", ["authority_differs", "would_silence", "merged_away"])
+def test_a_refusal_names_field_and_code_and_what_to_do(
+    tiny: TinyHomeroom, run: Run, code: str
+) -> None:
+    fault = {"field": "merge", "message": code, "location": "body"}
+    page = {"title": "Nothing was done", "status": 409, "code": code, "errors": [fault]}
+    tiny.answers[SIS_INGEST.name, "POST /crosswalk/merge"] = (409, page)
+
+    ran = run(tiny, *MERGE)
+
+    assert f"Nothing was done (merge: {code}); {ADVICE[code]}" in ran.err
+
+
+def test_every_reason_not_to_decide_about_ids_or_authority_has_an_advice() -> None:
+    reasons = {code for _, code, _ in CROSSWALK.values()} | set(SUGGESTIONS) | set(AUTHORITY)
+
+    assert reasons - ADVICE.keys() <= {"unknown_source", "unknown_school"}
+
+
+@pytest.mark.parametrize(("words", "path", "_body"), COMMANDS, ids=IDS)
+def test_a_dry_run_stays_one_beside_a_yes(
+    tiny: TinyHomeroom, run: Run, words: tuple[str, ...], path: str, _body: Any
+) -> None:
+    tiny.says(SIS_INGEST, f"POST {path}", plan())
+
+    assert run(tiny, *words, "--dry-run", "--yes").code == 0
+    assert [one.path for one in tiny.sent("POST")] == [f"{path}?dryRun=true"]

@@ -158,3 +158,17 @@ def test_another_program_on_a_port_is_not_ready(tiny: TinyHomeroom, run: Run) ->
 
     assert "ticket-events: GET /readyz answered 200, which is no page of Homeroom" in ran.out
     assert ran.code == 1
+
+
+def test_sources_at_fault_are_named_with_their_codes(tiny: TinyHomeroom, run: Run) -> None:
+    all_well(tiny)
+    checks = {
+        "sources": {"ok": False, "late": ["north-sis"], "sources": {"north-sis": {}}},
+        "drops": {"ok": False, "sources": {"a": {"fault": None}, "b": {"fault": "no_folder"}}},
+        "pulls": {"ok": False, "sources": {"campus": {"reason": "token_refused", "failures": 1}}},
+    }
+    tiny.says(SIS_INGEST, "GET /readyz", {"checks": checks})
+
+    assert ("sources (north-sis late), drops (b no_folder), pulls (campus token_refused)") in run(
+        tiny, "status"
+    ).out

@@ -11,7 +11,7 @@ from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.domain.fragments import FIELDS, GROUPS, HOST_MARK, render, stamp_text
 from roster_publisher.domain.publication import Origin
 from roster_publisher.domain.records import PUBLISH_ORDER, Key
-from roster_publisher.domain.views import narrow
+from roster_publisher.domain.views import is_narrow, narrow
 from tests.support.oneroster_records import demographics, org, ref, role, user
 
 STAMP = "2026-09-01T08:00:00.000Z"
@@ -96,6 +96,19 @@ def test_a_view_of_schools_names_no_other() -> None:
     (seen,) = narrow([body], visible_orgs=frozenset({"s1"}), stays=stays)
 
     assert seen == {"roles": [{"org": {"sourcedId": "s1"}}], "agents": [{"sourcedId": "mum"}]}
+
+
+def test_a_text_that_may_name_somebody_out_of_sight_is_not_sent_as_it_is() -> None:
+    record = user("amy", role("s1"), role('s"2'), primaryOrg=ref("org", "s3"))
+    text = render(
+        Key("user", "amy"), record, status="active", stamp="x", is_shown=lambda _: True
+    ).refs.encode()
+
+    assert is_narrow(text, frozenset({"s1", 's"2', "s3", "s4"}))
+    assert is_narrow(text, None)
+    for unseen in ("s1", 's"2', "s3"):
+        assert not is_narrow(text, frozenset({"s1", 's"2', "s3"} - {unseen}))
+    assert not is_narrow(b'{"@":5,"sourcedId":"amy"}', None)
 
 
 async def test_a_secret_is_known_again_and_kept_as_a_hash() -> None:

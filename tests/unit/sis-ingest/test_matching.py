@@ -1,11 +1,19 @@
 """Which record a new outside id means: rule by rule, and nobody where it is not certain."""
 
+from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from sis_ingest.domain.match_keys import MatchKeys, fold, match_keys
-from sis_ingest.domain.matching import Holder, Match, MatchRule, find_matches
+from sis_ingest.domain.matching import (
+    Holder,
+    Match,
+    MatchRule,
+    alike_strangers,
+    find_matches,
+)
 from sis_ingest.domain.suggestions import from_conflicts
 from tests.support.ingesting import user
 
@@ -18,6 +26,18 @@ def keys(state: str | None = None, local: str | None = None, **more: Any) -> Mat
 
 def holder(entity_id: str, *args: str | None, outside: tuple[str, ...] = (), **more: Any) -> Holder:
     return Holder(entity_id=entity_id, keys=keys(*args, **more), outside=frozenset(outside))
+
+
+def heard(
+    entity_id: str,
+    *args: str | None,
+    gone: bool = False,
+    at_home: bool = False,
+    hearsay: bool = False,
+    **more: Any,
+) -> Holder:
+    known = holder(entity_id, *args, **more)
+    return replace(known, gone=gone, at_home=at_home, hearsay=hearsay)
 
 
 def match(rule: MatchRule) -> Match:
@@ -44,10 +64,13 @@ MAIL = keys(**STAFF)
         (keys(legacy_ids=("o",)), [holder("p", outside=("x",))], None),
         (MAIL, [holder("p", **STAFF)], match("same_email")),
         (MAIL, [holder("p", **{**STAFF, "kind": "student"})], None),
+        (keys(name="lee ann", **STAFF), [holder("p", name="ray ann", **STAFF)],
+         match("same_email")),
+        (keys("S1", given="ben"), [holder("p", "S1", given="ada")], match("same_state_id")),
     ],
     ids=["state", "local", "one_has_no_state_id", "other_kind", "state_before_local",
          "local_before_legacy", "keys_of_different_kinds", "legacy_of_any_kind", "other_legacy",
-         "email", "email_of_another_kind"],
+         "email", "email_of_another_kind", "married", "another_first_name"],
 )  # fmt: skip
 def test_the_rules_in_their_order(stranger, holders, expected) -> None:
     matched = find_matches({NEW: stranger}, holders, {})
@@ -70,9 +93,18 @@ def test_the_rules_in_their_order(stranger, holders, expected) -> None:
         (keys(None, "1", **STAFF), [holder("p", None, "2", **STAFF)], {"p": "same_email"}),
         (keys(None, "1", **STAFF), [holder("p", None, "2", **STAFF), holder("q", **STAFF)],
          {"p": "same_email", "q": "same_email"}),
+        (keys(name="lee ann", **STAFF), [holder("p", name="ray bob", **STAFF)],
+         {"p": "same_email"}),
+        (keys(name="lee ann", **STAFF), [heard("p", gone=True, name="lee bob", **STAFF)],
+         {"p": "same_email"}),
+        (keys(None, "1", name="lee ann"), [heard("p", None, "1", at_home=True, name="ray bob")],
+         {"p": "same_local_id"}),
+        (keys("S1", given="ben"), [heard("p", "S1", hearsay=True, given="ada")],
+         {"p": "same_state_id"}),
     ],
     ids=["several", "state_ids_contradict", "legacy_contradicts", "legacy_of_two", "shared_mailbox",
-         "numbers_contradict", "shared_although_one_contradicts"],
+         "numbers_contradict", "shared_although_one_contradicts", "address_of_an_office",
+         "address_given_out_again", "number_given_out_again", "number_that_a_family_typed"],
 )  # fmt: skip
 def test_what_is_not_certain_is_a_conflict_and_no_match(stranger, holders, near) -> None:
     matched = find_matches({NEW: stranger}, holders, {})
@@ -96,6 +128,32 @@ def test_two_of_one_batch_who_meet_the_same_person_are_two() -> None:
     both = find_matches({NEW: keys("S1"), other: keys("S1")}, [holder("p", "S1")], {})
 
     assert (both.matches, set(both.conflicts)) == ({}, {NEW, other})
+
+
+def test_strangers_who_share_a_key_are_pairs_by_the_first_rule_that_names_both() -> None:
+    found = {
+        ("user", "a"): keys("S1", "1"), ("user", "b"): keys("S1", "1"), ("user", "c"): keys("S2"),
+        ("user", "d"): keys(None, "S2"), ("user", "e"): keys("S2", kind="staff"),
+    }  # fmt: skip
+    many = {("user", f"m{n}"): keys(None, "9") for n in range(7)}
+
+    pairs = list(alike_strangers({**found, **many}, most=5))
+
+    assert pairs == [(("user", "a"), ("user", "b"), "same_state_id")]
+
+
+def test_a_large_batch_is_matched_without_comparing_each_with_each() -> None:
+    strangers = {("user", f"n{n}"): keys(None, f"no-{n}") for n in range(10_000)}
+    known = [holder(f"o{n}", None, f"no-{n}") for n in range(10_000)]
+    begun = monotonic()
+
+    found = find_matches(strangers, known, {}).matches
+
+    assert {key[1]: one.entity_id for key, one in found.items()} == {
+        f"n{n}": f"o{n}" for n in range(10_000)
+    }
+    # Each with each is a hundred million comparisons: a bound for the slowest of machines.
+    assert monotonic() - begun < 10
 
 
 def test_a_number_that_is_but_the_own_id_needs_the_name_too() -> None:
@@ -153,7 +211,7 @@ def test_ids_from_before_are_read_from_the_metadata_of_any_entity(metadata, expe
 def test_keys_are_trimmed_and_what_cannot_be_a_number_is_none() -> None:
     record = {**user("u1"), "userMasterIdentifier": " S1 ", "identifier": "x" * 256}
 
-    assert match_keys("user", record) == keys("S1", name="byron ada")
+    assert match_keys("user", record) == keys("S1", name="byron ada", given="ada")
     assert not match_keys("user", {**user("u1"), "identifier": "  "})
 
 

@@ -174,3 +174,39 @@ def test_a_pull_that_could_not_work_is_refused_at_the_start_with_the_reason(
 def test_a_kind_without_an_interface_cannot_be_pulled() -> None:
     with pytest.raises(ValidationError):
         source(pull=CAMPUS)
+
+
+POWERSCHOOL: dict[str, object] = {
+    "baseUrl": "https://sis.example",
+    "clientId": "c",
+    "clientSecret": "secret-of-the-district",
+    "options": {"callbackUrl": "https://homeroom.example/webhooks/s"},
+}
+
+
+def powerschool(**options: str) -> SourceSettings:
+    return source(kind="powerschool", pull={**POWERSCHOOL, "options": options})
+
+
+def test_a_callback_may_be_on_this_machine() -> None:
+    assert powerschool(callbackUrl="http://127.0.0.1:8101/webhooks/s").pull is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"callbackURL": "https://h/w"}, "knows the options application, callbackUrl"),
+        ({"callbackUrl": "http://homeroom.example/webhooks/s"}, "begins with https://"),
+        ({"callbackUrl": "homeroom.example/webhooks/s"}, "begins with https://"),
+    ],
+    ids=["misspelt", "unsealed", "no_address"],
+)
+def test_a_callback_that_could_not_work_or_would_tell_its_key_is_refused(
+    options: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        powerschool(**options)
+
+    messages = str([error["msg"] for error in refused.value.errors(include_input=False)])
+    assert said in messages
+    assert "homeroom.example" not in messages

@@ -136,6 +136,30 @@ def test_several_jobs_are_one_person(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("status", ["", "Terminated"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_number_beside_two_names_is_refused_and_nobody_gets_the_others_job(
+    tmp_path: Path, status: str, turned: bool
+) -> None:
+    rows = [
+        person(jobTitle="Custodian"),
+        person(givenName="Zoe", familyName="Other", jobTitle="Principal", status=status),
+        person("1002"),
+    ]
+
+    told = read(tmp_path, written(rows[::-1] if turned else rows))
+
+    assert ("user", "staff-1001") not in told.records
+    assert told.refused == [("names_differ", "familyName", 1, 3 if turned else 2)]
+    assert ("user", "staff-1002") in told.records
+
+
+def test_two_spellings_of_a_name_are_one_person(tmp_path: Path) -> None:
+    rows = [person(), person(familyName="Byron-Lovelace", siteCode="30"), person(givenName="A.")]
+
+    assert len(read(tmp_path, written(rows)).records["user", "staff-1001"]["roles"]) == 2
+
+
 def test_who_has_no_job_left_is_gone(tmp_path: Path) -> None:
     rows = [
         person("1", status="Terminated"),

@@ -68,11 +68,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _common(parser: argparse.ArgumentParser, *, token_lifetime_s: int = 3600) -> None:
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--students", type=int, default=60, help="1 to 15000")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--credentials", type=Path, help="a file; kept if it is there")
-    parser.add_argument("--token-lifetime-s", type=int, default=token_lifetime_s)
+    parser.add_argument("--port", type=int, default=0, help="of the loopback; 0 takes a free one")
+    parser.add_argument("--students", type=int, default=60, help="1 to 15000 (%(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="same seed, same people (%(default)s)")
+    parser.add_argument("--credentials", type=Path,
+                        help="file for address and secrets; kept if it is there")  # fmt: skip
+    parser.add_argument("--token-lifetime-s", type=int, default=token_lifetime_s,
+                        help="seconds a token lives (%(default)s)")  # fmt: skip
 
 
 def _no_counts(parser: argparse.ArgumentParser) -> None:
@@ -86,6 +88,7 @@ def _oneroster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision-headers", action="store_true", help="x-count, x-perm-rev")
 
     def build(base: House, told: argparse.Namespace) -> Face:
+        """The face as the arguments want it."""
         return oneroster.face(
             base, revision_headers=told.revision_headers, counts=told.counts,
             token_lifetime_s=told.token_lifetime_s,
@@ -96,12 +99,16 @@ def _oneroster(parser: argparse.ArgumentParser) -> None:
 
 def _infinite_campus(parser: argparse.ArgumentParser) -> None:
     _common(parser)
-    parser.add_argument("--app-name", default="homeroom")
-    parser.add_argument("--legacy-shape", choices=("flat", "nested"), default="flat")
-    parser.add_argument("--role-prefix", choices=("plus", "bare"), default="plus")
+    parser.add_argument("--app-name", default="homeroom",
+                        help="appName that a token request must have (%(default)s)")  # fmt: skip
+    parser.add_argument("--legacy-shape", choices=("flat", "nested"), default="flat",
+                        help="shape of metadata.ic.legacysourceId (%(default)s)")  # fmt: skip
+    parser.add_argument("--role-prefix", choices=("plus", "bare"), default="plus",
+                        help="ids of 1.1: s+123456 or s123456 (%(default)s)")  # fmt: skip
     parser.add_argument("--extract-dir", type=Path, help="folder of the Data Extract")
 
     def build(base: House, told: argparse.Namespace) -> Face:
+        """The face as the arguments want it."""
         return infinite_campus.face(
             base,
             infinite_campus.Choices(
@@ -116,13 +123,19 @@ def _infinite_campus(parser: argparse.ArgumentParser) -> None:
 def _powerschool(parser: argparse.ArgumentParser) -> None:
     _common(parser, token_lifetime_s=powerschool.TOKEN_LIFETIME_S)
     _no_counts(parser)
-    parser.add_argument("--page-max", type=int, default=100)
-    parser.add_argument("--min-interval-ms", type=int, default=0)
-    parser.add_argument("--notify", choices=("json", "json-nested", "xml"), default="json")
-    parser.add_argument("--delta-shape", choices=("objects", "rows"), default="objects")
-    parser.add_argument("--data-app", default="homeroom")
+    parser.add_argument("--page-max", type=int, default=100,
+                        help="largest page that /ws/v1/metadata tells (%(default)s)")  # fmt: skip
+    parser.add_argument("--min-interval-ms", type=int, default=0,
+                        help="a call sooner after another is 429 (%(default)s)")  # fmt: skip
+    parser.add_argument("--notify", choices=("json", "json-nested", "xml"), default="json",
+                        help="shape of notifications (%(default)s)")  # fmt: skip
+    parser.add_argument("--delta-shape", choices=("objects", "rows"), default="objects",
+                        help="shape of tables in /ws/dataversion (%(default)s)")  # fmt: skip
+    parser.add_argument("--data-app", default="homeroom",
+                        help="application name of /ws/dataversion (%(default)s)")  # fmt: skip
 
     def build(base: House, told: argparse.Namespace) -> Face:
+        """The face as the arguments want it."""
         return powerschool.face(
             base,
             powerschool.Choices(

@@ -15,6 +15,7 @@ from homeroom.commands import (
     migrate,
     plans,
     pull,
+    pulls,
     replay,
     republish,
     runs,
@@ -48,6 +49,7 @@ app.command()(crosswalk.split)
 app.command()(crosswalk.undo)
 app.command()(snapshot.snapshot)
 app.command()(pull.pull)
+app.add_typer(pulls.app, name="pulls")
 app.add_typer(runs.app, name="runs")
 app.command()(replay.replay)
 app.command()(republish.republish)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from homeroom import given_database, keys, migrate, ownership
-from homeroom.demo.outsiders.office import first_school
 from homeroom.emulated import Emulated, Face
 from homeroom.errors import CommandFailed
 from homeroom.given import Given
@@ -113,7 +112,7 @@ class Box:
             # A given broker may hold another installation's topics, or an earlier run's.
             kafka_prefix=f"demo-{secrets.token_hex(4)}." if self.kafka else "",
             emulated=emulated,
-            one_school_org=ONE_SCHOOL_ORG if emulated is None else first_school(emulated),
+            one_school_org=ONE_SCHOOL_ORG if emulated is None else emulated.first_school(),
             given=self.given,
         )
 
@@ -131,7 +130,8 @@ class Box:
                 )
             )
             step.detail = str(self.emulator)
-        return Emulated(face=self.face, told=self.emulator.told)
+        told, schools = self.emulator.told, self.emulator.schools()
+        return Emulated(face=self.face, told=told, schools=schools)
 
     def _migrate(self) -> None:
         with self.journal.step("migrations") as step:

@@ -1,6 +1,6 @@
 """How the demo's source is told to read an emulated SIS. Pure: settings and ids, no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -17,10 +17,14 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emulated:
-    """One product as the demo meets it: how it is read, and how its records are keyed with us."""
+    """One product as the demo meets it: how it is read, and how its records are keyed with us.
+
+    `told` are addresses and secrets, `schools` the office's own records of them.
+    """
 
     face: Face
     told: Mapping[str, str]
+    schools: Sequence[Record] = ()
 
     @property
     def hints(self) -> bool:
@@ -71,6 +75,10 @@ class Emulated:
             return None if found is None else str(found)
         word = _WORDS.get(str(record["table"]))
         return None if word is None else f"{word}-{record['dcid']}"
+
+    def first_school(self) -> str:
+        """Our id of the school whose vendor is the one-school vendor: the office's first."""
+        return str(self.our_id(min(self.schools, key=lambda one: int(one["dcid"]))))
 
 
 _WORDS: Final[Mapping[str, str]] = {

@@ -20,8 +20,28 @@ ADVICE: Final[Mapping[str, str]] = {
     "role_missing": "the operator token has a smaller role; see `homeroom token --role`",
     "hash_differs": "it changed since it was shown: look at it again, then decide",
     "ended": "it is decided already, or its time is over",
-    "flip_waits": "see `homeroom authority show`; a flip that waits can be rejected as a hold",
     "same_approver": "this approver has given their approval already",
+    "pull_open": "one of it is under way: `homeroom pulls --source` finds it",
+    # Authority.
+    "flip_waits": "`homeroom authority show` names it; one that waits can be rejected as a hold",
+    "changed_meanwhile": "look at `homeroom authority show`, then weigh it again",
+    "supplement_source": "it is heard where no other source speaks, and needs no authority",
+    # Ids. The field says which of them is meant.
+    "unknown_id": "this id of ours was never given out in the district: is --entity right?",
+    "merged_away": "it was merged before: `homeroom crosswalk` shows into which id",
+    "means_another": "not all of these outside ids mean it now: see `homeroom crosswalk`",
+    "nothing_left": "one outside id must stay, or there is nothing to part it from",
+    "is_an_undo": "an undo is not undone: merge or split anew",
+    "touched_since": "undo first what touched them later, see `homeroom crosswalk`",
+    "authority_differs": (
+        "the two schools are given to different sources: lay down one for both first, "
+        "by `homeroom authority set`"
+    ),
+    "would_silence": (
+        "more records would be nobody's to speak for than may go unasked: give the school to their "
+        "source first, by `homeroom authority set`, which is weighed and may be held"
+    ),
+    "not_of_it": "--keep is none of the two ids that are suggested",
 }
 
 

@@ -19,7 +19,8 @@ from homeroom.settings import LOCAL
 
 TIMEOUT_S = 10.0
 UPLOAD_TIMEOUT_S = 120.0
-REPUBLISH_TIMEOUT_S = 600.0
+# What reads or tells a whole district, or asks a source that may be slow.
+LONG_S = 600.0
 CHUNK_BYTES = 256 * 1024
 
 Page = dict[str, Any]
@@ -120,9 +121,22 @@ class OperatorClient:
         """Return any page of a service that a viewer may read."""
         return self._page(self._http.get(self._url(service, path), params=query))
 
-    def decide(self, service: Service, path: str, body: Page) -> Page:
-        """Post a decision about a hold or a plan; needs the role approver."""
-        return self._page(self._http.post(self._url(service, path), json=body))
+    def decide(
+        self, service: Service, path: str, body: Page, *, timeout_s: float = TIMEOUT_S
+    ) -> Page:
+        """Post what a person decides or wants: of holds, plans and ids it needs an approver."""
+        url = self._url(service, path)
+        return self._page(self._http.post(url, json=body, timeout=timeout_s))
+
+    def examine(self, source: str, *, repair: bool = False) -> Page:
+        """Ask a source what is well with it, after a repair if wanted; needs the role operator.
+
+        sis-ingest asks it now, with its own patience. May run twice.
+        """
+        at = self._url(SIS_INGEST, f"/sources/{quote(source, safe='')}")
+        if repair:
+            return self._page(self._http.post(f"{at}/repair", json={}, timeout=LONG_S))
+        return self._page(self._http.get(f"{at}/examine", timeout=LONG_S))
 
     def flip(self, body: Page, *, dry_run: bool = False) -> Page:
         """Say which source speaks for a place; needs the role approver. May run twice."""
@@ -130,7 +144,7 @@ class OperatorClient:
             self._url(SIS_INGEST, "/authority"),
             params={"dryRun": "true"} if dry_run else {},
             json=body,
-            timeout=REPUBLISH_TIMEOUT_S,
+            timeout=LONG_S,
         )
         return self._page(answer)
 
@@ -141,7 +155,7 @@ class OperatorClient:
         answer = self._http.post(
             self._url(service, "/republish"),
             params={"district": district},
-            timeout=REPUBLISH_TIMEOUT_S,
+            timeout=LONG_S,
         )
         return self._page(answer)
 
@@ -167,7 +181,7 @@ def _object(answer: httpx2.Response) -> Page:
 
 
 def _failure(answer: httpx2.Response) -> CommandFailed:
-    """Put a problem document (RFC 9457) into one line; it holds field names, never values."""
+    """Put a problem document (RFC 9457) into one line; it holds fields and codes, never values."""
     try:
         problem = answer.json()
     except ValueError:
@@ -175,11 +189,17 @@ def _failure(answer: httpx2.Response) -> CommandFailed:
     if not isinstance(problem, dict):
         problem = {}
     said = problem.get("detail") or problem.get("title") or ""
-    fields = ", ".join(str(error.get("field")) for error in problem.get("errors") or ())
+    fields = ", ".join(map(_fault, problem.get("errors") or ()))
     text = f"{_where(answer)}: {said}{f' ({fields})' if fields else ''}".removesuffix(": ")
     if answer.status_code in AWAY:
         return ServiceAway(text)
     return ServiceRefused(text, status=answer.status_code, code=str(problem.get("code") or ""))
+
+
+def _fault(error: Page) -> str:
+    """Write one fault of the input: where, and the code for what."""
+    parts = (str(error.get(name) or "") for name in ("field", "message"))
+    return ": ".join(filter(None, parts))
 
 
 def _where(answer: httpx2.Response) -> str:

@@ -59,6 +59,7 @@ from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.take_names import TakeNames
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
+from roster_publisher.usecases.watch_districts import WatchDistricts
 
 logger = get_logger(__name__)
 
@@ -79,8 +80,8 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: ServiceApp, runtime: Runtime) -> None:
         ear = _publish(settings, runtime)
         _operate(settings, app, runtime)
-        changes, vendors = _serve(settings, app, runtime)
-        _tell(settings, app, runtime, changes=changes, vendors=vendors, ear=ear)
+        reads, vendors = _serve(settings, app, runtime)
+        _tell(settings, app, runtime, reads=reads, vendors=vendors, ear=ear)
 
     return create_app(settings, wire)
 
@@ -156,19 +157,23 @@ def _operate(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
 
 def _serve(
     settings: Settings, app: ServiceApp, runtime: Runtime
-) -> tuple[ReadChanges, PostgresVendors]:
+) -> tuple[PostgresReads, PostgresVendors]:
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
     vendors, digests = PostgresVendors(database), SecretDigests()
-    reads, pulls = (
-        PostgresReads(database, lines=settings.database_pool_size - _SPARE_CONNECTIONS),
-        PostgresPulls(database),
+    reads = PostgresReads(
+        database,
+        lines=settings.database_pool_size - _SPARE_CONNECTIONS,
+        slow_s=settings.slow_query_seconds,
     )
+    recognise = RecogniseToken(vendors, clock)
+    pulls = PostgresPulls(database)
     seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
         ended = await seed(clients)
+        recognise.forget()
         if ended:
             logger.warning("clients_ended", clients=ended)
 
@@ -187,12 +192,10 @@ def _serve(
             published=lambda secret: strict and is_demo_secret(secret),
         )
     )
-    recognise = RecogniseToken(vendors, clock)
-    changes = ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads))
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            changes,
+            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -207,7 +210,7 @@ def _serve(
             public_url=settings.public_url,
         ),
     )
-    return changes, vendors
+    return reads, vendors
 
 
 def _tell(
@@ -215,7 +218,7 @@ def _tell(
     app: ServiceApp,
     runtime: Runtime,
     *,
-    changes: ReadChanges,
+    reads: PostgresReads,
     vendors: PostgresVendors,
     ear: Callable[[], Ear],
 ) -> None:
@@ -231,15 +234,17 @@ def _tell(
     if not subscriptions.every:
         return
     http = HttpClient(transport=CheckedTransport(allowed=settings.webhook_networks))
+    feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        changes,
+        ReadChanges(feed, ShapeBodies(reads)),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
         base=f"{settings.base_url}{BASE_PATH}",
     )
-    runtime.loop("push", push_loop(push, subscriptions.every, ear, http.close))
+    watch = WatchDistricts(feed, runtime.clock)
+    runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
 
 
 def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:

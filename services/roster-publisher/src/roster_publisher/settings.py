@@ -135,6 +135,8 @@ class Settings(ServiceSettings):
     history_hours: Annotated[float, Field(ge=2)] = 24.0
     tombstone_days: Annotated[float, Field(ge=1)] = 90.0
     apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500
+    # Below what every statement may take, so that this answer comes first.
+    slow_query_seconds: Annotated[float, Field(ge=0.1, le=25)] = 10.0
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -127,9 +128,18 @@ class PullSettings(BaseModel):
     @field_validator("base_url", "token_url")
     @classmethod
     def _sealed(cls, url: HttpUrl | None) -> HttpUrl | None:
-        if url is not None and url.scheme != "https" and url.host not in _LOOPBACK:
+        if url is not None and not _is_sealed(str(url)):
             raise ValueError("student data and secrets travel over https only")
         return url
+
+    @field_validator("options")
+    @classmethod
+    def _addresses_sealed(cls, options: dict[str, str]) -> dict[str, str]:
+        """A callback's address carries its key."""
+        for name, value in options.items():
+            if name.endswith("Url") and not _is_sealed(value):
+                raise ValueError(f"options.{name} is an address that begins with https://")
+        return options
 
     @field_validator("zone")
     @classmethod
@@ -137,6 +147,12 @@ class PullSettings(BaseModel):
         if zone not in available_timezones():
             raise ValueError("no such time zone")
         return zone
+
+
+def _is_sealed(url: str) -> bool:
+    """Whether nobody on the way reads what goes there: by TLS, or on this machine."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)
 
 
 _GUARDS: Final[Mapping[str, GuardKey]] = {".".join(key): key for key in LIMITS}

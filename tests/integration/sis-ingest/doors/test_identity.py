@@ -141,6 +141,26 @@ async def test_a_whole_re_keyed_file_re_keys_nobody_and_removes_nobody(ingest: I
     assert await told(ingest, before + len(after)) == []
 
 
+async def test_a_source_that_takes_its_new_ids_back_removes_nobody(ingest: Ingest) -> None:
+    def whole(mark: str) -> bytes:
+        people = [keyed_row(f"{mark}-{n}", f"no-{n}") for n in range(60)]
+        return district(people, [enrollment_row(f"e-{mark}-{n}", f"{mark}-{n}") for n in range(60)])
+
+    for mark in ("old", "new"):
+        await ingest.load(whole(mark))
+    before = len(await told(ingest))
+    report = await ingest.load(whole("old"))
+
+    assert await ingest.value("SELECT count(*) FROM sis_ingest.hold") == 0
+    assert set(await ingest.people()) == {f"old-{n}" for n in range(60)}
+    kinds = [kind for kind, _ in await told(ingest, before)]
+    assert set(kinds) == {"user.keychanged", "user.upserted"}
+    assert (kinds.count("user.keychanged"), report["counts"]["user"]["missing"]) == (60, 0)
+    again = await ingest.load(whole("old"))
+    assert again["counts"]["user"]["unchanged"] == 60
+    assert again["counts"]["enrollment"]["unchanged"] == 60
+
+
 async def test_a_merge_tells_everything_again_under_the_kept_id(ingest: Ingest) -> None:
     await ingest.send("users.upserted", user("a"))
     await ingest.send("users.upserted", user("b", given="Bea"))

@@ -200,7 +200,7 @@ async def test_a_refused_form_names_its_field_and_nothing_of_it_is_kept(ingest: 
 async def test_a_student_of_the_sis_is_known_by_the_state_id_and_the_sis_speaks(
     ingest: Ingest,
 ) -> None:
-    enrolled = {**user("sis-9", given="Augusta"), "userMasterIdentifier": "S1"}
+    enrolled = {**user("sis-9", given="Ada Augusta"), "userMasterIdentifier": "S1"}
     await register(ingest, "registrations.submitted", form(stateId="S1"), 1)
     enabled = (
         "SELECT data->>'enabledUser' FROM sis_ingest.resolved_record"
@@ -210,13 +210,13 @@ async def test_a_student_of_the_sis_is_known_by_the_state_id_and_the_sis_speaks(
 
     await ingest.send("users.upserted", enrolled)
     await ingest.settled()
-    assert await ingest.people() == {"registration-r1": "Augusta", "registration-r1-1": "Anne"}
+    assert await ingest.people() == {"registration-r1": "Ada Augusta", "registration-r1-1": "Anne"}
     assert await ingest.value(enabled, "registration-r1") == "true"
 
     closed = envelope("registrations.closed", {"registrationId": "r1"}, occurredAt=AFTER)
     await ingest.post(closed, source="forms", webhook_id="f2")
     await ingest.settled()
-    assert await ingest.people() == {"registration-r1": "Augusta"}
+    assert await ingest.people() == {"registration-r1": "Ada Augusta"}
 
 
 async def test_who_only_has_the_same_name_and_birth_date_is_suggested_to_a_person(

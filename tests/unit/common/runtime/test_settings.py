@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl
+from pydantic.alias_generators import to_camel
 
 from roster_common.errors import Fatal
 from roster_common.runtime.settings import ServiceSettings, is_demo_secret, load
@@ -14,6 +16,7 @@ class Settings(ServiceSettings):
     service: str = "test-service"
     port: int = 8101
     vendor_api_key: str | None = None
+    vendor_address: HttpUrl | None = None
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +57,12 @@ def test_a_password_in_the_query_of_a_url_is_masked(monkeypatch):
     assert load(Settings).redacted()["database_url"] == (
         "postgresql:///homeroom?host=/run/pg&password=***"
     )
+
+
+def test_a_password_in_an_address_that_is_no_text_is_masked(monkeypatch):
+    monkeypatch.setenv("HOMEROOM_VENDOR_ADDRESS", f"https://us:{CANARY}@vendor.example/api")
+
+    assert load(Settings).redacted()["vendor_address"] == "https://us:***@vendor.example/api"
 
 
 def test_the_text_form_of_settings_holds_no_password():
@@ -123,3 +132,63 @@ def test_the_demo_may_use_demo_secrets(monkeypatch):
 @pytest.mark.parametrize("text", ["someone-secret", "not-demo-secret-2", "secret", ""])
 def test_other_secrets_are_not_taken_for_demo_secrets(text):
     assert not is_demo_secret(text)
+
+
+class Clock(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+
+    every_seconds: int = Field(ge=1, le=60)
+
+
+class Source(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    clock: Clock | None = None
+    limits: dict[str, int] = {}
+
+
+class Listing(Settings):
+    sources: tuple[Source, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("second", "complaint"),
+    [
+        (
+            '{"id": "b", "clock": {"everySeconds": 61}}',
+            "HOMEROOM_SOURCES[1].clock.everySeconds: Input should be less than or equal to 60",
+        ),
+        (
+            '{"id": "b", "clok": "CANARY"}',
+            "HOMEROOM_SOURCES[1].clok: Extra inputs are not permitted",
+        ),
+        ('{"ID": "CANARY"}', "HOMEROOM_SOURCES[1].id: Field required"),
+        ('{"id": "b", "limits": {"CANARY": "x"}}', "HOMEROOM_SOURCES[1].limits.*: int_parsing"),
+    ],
+    ids=["too_large", "unknown", "missing", "a_key_of_theirs"],
+)
+def test_a_fault_in_a_list_is_named_by_its_place_and_never_by_a_value(
+    monkeypatch: pytest.MonkeyPatch, second: str, complaint: str
+) -> None:
+    sources = f'[{{"id": "a"}}, {second}]'.replace("CANARY", CANARY)
+    monkeypatch.setenv("HOMEROOM_SOURCES", sources)
+
+    with pytest.raises(Fatal) as caught:
+        load(Listing)
+
+    assert complaint in str(caught.value)
+    assert CANARY not in str(caught.value)
+
+
+def test_a_variable_that_is_no_json_is_named_with_the_place_where_it_breaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOMEROOM_SOURCES", f'[{{"id": "a"}},\n {{"id": {CANARY}}}]')
+
+    with pytest.raises(Fatal) as caught:
+        load(Listing)
+
+    assert str(caught.value) == (
+        "settings refused: HOMEROOM_SOURCES is no JSON from line 2, column 9 on"
+    )

@@ -137,6 +137,7 @@ class Rest:
 
     def _at_school(self, name: str) -> Callable[[Request], list[Any]]:
         def rows(request: Request) -> list[Any]:
+            """The school's records of this kind. Raises `Refused` where there is no such school."""
             school = _number(request)
             if school not in self._office.schools.rows:
                 raise Refused(404, "no such school")
@@ -172,6 +173,7 @@ class Rest:
         wrapper = WRAPPERS.get(name, f"{name}s")
 
         def answer(request: Request) -> Response:
+            """One page, under the faults in force. Raises `Refused` for a page that cannot be."""
             page, size = self._wanted_page(request)
             part = slice((page - 1) * size, page * size)
             every = rows(request)

@@ -94,6 +94,7 @@ class RosterService:
 
     def _listing(self, name: str) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
+            """One page of the collection; 400 for a query that cannot be."""
             if (refused := self._authorise(request, name)) is not None:
                 return problem(*refused)
             try:
@@ -110,6 +111,7 @@ class RosterService:
 
     def _single(self, name: str) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
+            """One record by its id, tombstones too; 404 for none."""
             if (refused := self._authorise(request, name)) is not None:
                 return problem(*refused)
             wanted = request.path_params["sourcedId"].strip()

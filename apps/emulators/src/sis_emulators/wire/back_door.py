@@ -74,6 +74,7 @@ class BackDoor:
 
     def _doing(self, deed: Callable[..., list[Record]]) -> Callable[..., Any]:
         async def endpoint(request: Request) -> Response:
+            """What the deed touched; 404 for nobody, 400 for what it cannot take."""
             try:
                 said = {
                     WORDS.get(name, name): value for name, value in (await told(request)).items()

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from homeroom.commands.asking import ask, operator, page_of
-from homeroom.commands.decisions import YesOption
+from homeroom.commands.deciding import Manner, agreed, decision
 from homeroom.commands.options import FolderOption, PortOption, display
 from homeroom.commands.tables import JsonOption, moment, print_json, print_table
 from homeroom.display import Display
-from homeroom.operator_client import OperatorClient, Page
+from homeroom.operator_client import Page
 from homeroom.services import SIS_INGEST
 
 DOOR = "/authority"
@@ -21,7 +21,6 @@ DistrictOption = Annotated[str, typer.Option("--district", help="The district.")
 SchoolOption = Annotated[
     str | None, typer.Option("--school", help="One school, by our id; else the district's line.")
 ]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would differ, no more.")]
 
 app = typer.Typer(help="Which of several sources speaks for which school.", no_args_is_help=True)
 
@@ -59,34 +58,29 @@ def show(
 
 
 @app.command(name="set")
+@decision
 def set_source(
     source: Annotated[str, typer.Argument(help="The source that shall speak.")],
     district: DistrictOption,
     school: SchoolOption = None,
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    folder: FolderOption = None,
-    port_base: PortOption = None,
+    *,
+    manner: Manner,
 ) -> None:
-    """Give a school, or the district, to SOURCE; needs the role approver."""
-    body: Page = {"district": district, "school": school, "source": source}
-    with operator(folder, port_base) as client:
-        _flip(client, body, dry_run=dry_run, yes=yes)
+    """Give a school, or the district, to SOURCE, as it is shown first; needs the role approver.
+
+    Below the limits the records that differ are told again at once; above them it waits as a hold.
+    """
+    _flip({"district": district, "school": school, "source": source}, manner)
 
 
 @app.command()
-def clear(
-    district: DistrictOption,
-    school: SchoolOption = None,
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    folder: FolderOption = None,
-    port_base: PortOption = None,
-) -> None:
-    """Take the line of a school, or of the district, away; needs the role approver."""
-    body: Page = {"district": district, "school": school, "source": None}
-    with operator(folder, port_base) as client:
-        _flip(client, body, dry_run=dry_run, yes=yes)
+@decision
+def clear(district: DistrictOption, school: SchoolOption = None, *, manner: Manner) -> None:
+    """Take the line of a school, or of the district, away; needs the role approver.
+
+    A school then has the district's source; a district without one has whom it knew first.
+    """
+    _flip({"district": district, "school": school, "source": None}, manner)
 
 
 def _whose(line: Page) -> str | None:
@@ -95,15 +89,21 @@ def _whose(line: Page) -> str | None:
     return None if line["source"] is None else "the district's"
 
 
-def _flip(client: OperatorClient, body: Page, *, dry_run: bool, yes: bool) -> None:
-    screen = display()
-    plan = client.flip(body, dry_run=True)
-    _show(screen, plan)
-    if dry_run or plan["state"] != "planned":
-        return
-    if not yes:
-        typer.confirm("Do it?", abort=True)
-    done = client.flip({**body, "itemsHash": plan["itemsHash"]})
+def _flip(body: Page, manner: Manner) -> None:
+    typer.echo("weighing: every record of the district is read", err=True)
+    with operator(manner.folder, manner.port_base) as client:
+        plan = client.flip(body, dry_run=True)
+        question = "Do it?" if plan["state"] == "planned" else None
+        if not agreed(manner, plan=plan, show=_show, question=question):
+            return
+        done = client.flip({**body, "itemsHash": plan["itemsHash"]})
+    if manner.as_json:
+        print_json(done)
+    else:
+        _tell(display(), done)
+
+
+def _tell(screen: Display, done: Page) -> None:
     if done["state"] == "held":
         screen.say(f"waits for approval: homeroom holds show {done['holdId']}")
     elif done["state"] != "under_way":
@@ -112,7 +112,8 @@ def _flip(client: OperatorClient, body: Page, *, dry_run: bool, yes: bool) -> No
         screen.good("laid down: the records that differ are told again now")
 
 
-def _show(screen: Display, plan: Page) -> None:
+def _show(plan: Page) -> None:
+    screen = display()
     columns = ("record", "known", "add", "change", "remove", "key change")
     names = ("population", "add", "change", "remove", "keyChange")
     rows = [

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import typer
 
 from homeroom.commands.asking import ask, operator, page_of
-from homeroom.commands.decisions import YesOption
+from homeroom.commands.deciding import Manner, agreed, decision
 from homeroom.commands.options import FolderOption, PortOption, display
 from homeroom.commands.tables import (
     JsonOption,
@@ -22,7 +22,7 @@ from homeroom.commands.tables import (
     print_json,
     print_table,
 )
-from homeroom.operator_client import OperatorClient, Page
+from homeroom.operator_client import LONG_S, Page
 from homeroom.services import SIS_INGEST
 
 DOOR = "/crosswalk"
@@ -32,7 +32,6 @@ SHOWN = 20
 Entity = Literal["org", "academicSession", "course", "class", "user", "enrollment"]
 EntityOption = Annotated[Entity, typer.Option("--entity", help="What the ids are of.")]
 DistrictOption = Annotated[str, typer.Option("--district", help="Whose ids they are.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only show what it would touch.")]
 SuggestionArgument = Annotated[str, typer.Argument(metavar="ID", help="As the list shows it.")]
 
 app = typer.Typer(
@@ -69,22 +68,25 @@ def crosswalk(
     print_table(display(), columns, rows)
 
 
+@decision
 def merge(
     keep: Annotated[str, typer.Argument(help="Our id that stays.")],
     merge: Annotated[str, typer.Argument(help="Our id that ends.")],
     district: DistrictOption,
     entity: EntityOption = "user",
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    folder: FolderOption = None,
-    port_base: PortOption = None,
+    *,
+    manner: Manner,
 ) -> None:
-    """Say that two of our ids are one; needs the role approver."""
+    """Say that two of our ids are one, as it is shown first; needs the role approver.
+
+    What meant MERGE means KEEP from then on, and all that carried MERGE is told again; `undo` takes
+    it back. With --entity org that is everything that belongs to the school.
+    """
     body = {"district": district, "entity": entity, "keep": keep, "merge": merge}
-    with operator(folder, port_base) as client:
-        _decide(client, f"{DOOR}/merge", body, dry_run=dry_run, yes=yes)
+    _decide(f"{DOOR}/merge", body, manner)
 
 
+@decision
 def split(
     ours: Annotated[str, typer.Argument(metavar="ID", help="Our id that they leave.")],
     outside: Annotated[
@@ -92,31 +94,29 @@ def split(
     ],
     district: DistrictOption,
     entity: EntityOption = "user",
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    folder: FolderOption = None,
-    port_base: PortOption = None,
+    *,
+    manner: Manner,
 ) -> None:
-    """Give outside ids an id of their own; needs the role approver."""
+    """Give outside ids an id of their own, as it is shown first; needs the role approver."""
     given = [one.partition(":") for one in outside]
     if not all(source and external for source, _, external in given):
         raise typer.BadParameter("write --outside SOURCE:EXTERNAL_ID")
     named = [{"source": source, "externalId": external} for source, _, external in given]
     body = {"district": district, "entity": entity, "id": ours, "outside": named}
-    with operator(folder, port_base) as client:
-        _decide(client, f"{DOOR}/split", body, dry_run=dry_run, yes=yes)
+    _decide(f"{DOOR}/split", body, manner)
 
 
+@decision
 def undo(
-    decision: Annotated[str, typer.Argument(help="Of a merge or a split, as `crosswalk` shows.")],
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    folder: FolderOption = None,
-    port_base: PortOption = None,
+    which: Annotated[
+        str,
+        typer.Argument(metavar="DECISION", help="Of a merge or a split, as `crosswalk` shows."),
+    ],
+    *,
+    manner: Manner,
 ) -> None:
     """Take back a merge or a split that nothing touched since; needs the role approver."""
-    with operator(folder, port_base) as client:
-        _decide(client, f"{DOOR}/undo", {"decisionId": decision}, dry_run=dry_run, yes=yes)
+    _decide(f"{DOOR}/undo", {"decisionId": which}, manner)
 
 
 @app.callback()
@@ -124,7 +124,8 @@ def suggestions(
     context: typer.Context,
     district: Annotated[str | None, typer.Option("--district", help="Only of this one.")] = None,
     state: Annotated[
-        Literal["open", "confirmed", "dismissed", "all"], typer.Option("--state")
+        Literal["open", "confirmed", "dismissed", "all"],
+        typer.Option("--state", help="Only those."),
     ] = "open",
     limit: LimitOption = SHOWN,
     offset: OffsetOption = 0,
@@ -132,7 +133,7 @@ def suggestions(
     folder: FolderOption = None,
     port_base: PortOption = None,
 ) -> None:
-    """List ids that may be one."""
+    """List pairs of ids that may be one, newest first; nothing is linked by a suggestion."""
     if context.invoked_subcommand is not None:
         return
     query: dict[str, str | int] = {"state": state, "limit": limit, "offset": offset}
@@ -157,23 +158,23 @@ def suggestions(
 
 
 @app.command()
+@decision
 def confirm(
     which: SuggestionArgument,
     keep: Annotated[
         str | None, typer.Option("--keep", help="The id that stays.", show_default="the older")
     ] = None,
-    dry_run: DryRunOption = False,
-    yes: YesOption = False,
-    folder: FolderOption = None,
-    port_base: PortOption = None,
+    *,
+    manner: Manner,
 ) -> None:
-    """Say that the two are one, and merge them; needs the role approver."""
+    """Say that the two are one, and merge them as it is shown first; needs the role approver."""
     body = {} if keep is None else {"keep": keep}
-    with operator(folder, port_base) as client:
-        moves = _decide(client, _path(which, "confirm"), body, dry_run=dry_run, yes=yes)
-        if not moves and not dry_run:
-            # They became one some other way; said so, the pair is not listed any more.
+    moves = _decide(_path(which, "confirm"), body, manner)
+    if not moves and not manner.dry_run:
+        # They became one some other way; said so, the pair is not listed any more.
+        with operator(manner.folder, manner.port_base) as client:
             client.decide(SIS_INGEST, _path(which, "confirm"), body)
+        if not manner.as_json:
             display().good("confirmed: the two are one already")
 
 
@@ -189,19 +190,20 @@ def dismiss(
     display().good("dismissed: the two stay two")
 
 
-def _decide(
-    client: OperatorClient, path: str, body: dict[str, Any], *, dry_run: bool, yes: bool
-) -> bool:
+def _decide(path: str, body: dict[str, Any], manner: Manner) -> bool:
     """Try it, show it, ask, and do exactly what was shown; whether there was anything to do."""
-    plan = client.decide(SIS_INGEST, f"{path}?dryRun=true", body)
-    _show(plan)
-    if dry_run or not plan["moves"]:
-        return bool(plan["moves"])
-    if not yes:
-        typer.confirm(f"Move {len(plan['moves']):,} outside ids?", abort=True)
-    done = client.decide(SIS_INGEST, path, {**body, "itemsHash": plan["itemsHash"]})
-    display().good(f"done, decision {done['decisionId']}")
-    return True
+    with operator(manner.folder, manner.port_base) as client:
+        plan = client.decide(SIS_INGEST, f"{path}?dryRun=true", body, timeout_s=LONG_S)
+        moves = len(plan["moves"])
+        question = f"Move {moves:,} outside ids?" if moves else None
+        if agreed(manner, plan=plan, show=_show, question=question):
+            wish = {**body, "itemsHash": plan["itemsHash"]}
+            done = client.decide(SIS_INGEST, path, wish, timeout_s=LONG_S)
+            if manner.as_json:
+                print_json(done)
+            else:
+                display().good(f"done, decision {done['decisionId']}")
+    return bool(moves)
 
 
 def _show(plan: Page) -> None:

@@ -136,7 +136,10 @@ def approve(
     folder: FolderOption = None,
     port_base: PortOption = None,
 ) -> None:
-    """Let it be done, as it is shown now; needs the role approver."""
+    """Let it be done, as it is shown now; needs the role approver.
+
+    Above a quarter of all a second, different approver is needed.
+    """
     kind: Kind = context.obj
     with operator(folder, port_base) as client:
         found = _shown(client, kind, which)

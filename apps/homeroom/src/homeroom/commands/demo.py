@@ -34,7 +34,9 @@ class Source(StrEnum):
 SourceOption = Annotated[
     Source,
     typer.Option(
-        "--source", envvar="SOURCE", help="The SIS: generic, or an emulator of a product."
+        "--source",
+        envvar="SOURCE",
+        help="The SIS: generic, or an emulator of a product, with 15,000 students at most.",
     ),
 ]
 
@@ -60,7 +62,10 @@ def demo(
     ] = None,
     source: SourceOption = Source.GENERIC,
 ) -> None:
-    """Start everything, load a district, change it in its SIS, check every copy from outside."""
+    """Start everything, load a district, change it in its SIS, check every copy from outside.
+
+    Begins from nothing: what an earlier run left in the folder is thrown away.
+    """
     face = face_of(source, students=students, file=file)
     options = DemoOptions(
         layout=layout_of(folder),

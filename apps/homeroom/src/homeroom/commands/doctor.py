@@ -8,12 +8,19 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from homeroom.commands.asking import operator
-from homeroom.commands.options import FolderOption, PortOption, display, layout_of, ports_of
+from homeroom.commands.options import (
+    FolderOption,
+    PortOption,
+    display,
+    layout_of,
+    one_name,
+    ports_of,
+)
+from homeroom.commands.tables import JsonOption, print_json
 from homeroom.errors import CommandFailed
 from homeroom.layout import Ports
 from homeroom.ownership import holder, read_running
@@ -23,30 +30,36 @@ from homeroom.parts.missing import Missing
 from homeroom.parts.postgres_programs import find_programs
 from homeroom.parts.processes import port_answers
 from homeroom.parts.settings import PartsSettings, parts_settings
-from homeroom.services import PROCESSES, SIS_INGEST
+from homeroom.services import PROCESSES
 
 Row = tuple[str, str, str]
 
 
 def doctor(
     source: Annotated[
-        str | None, typer.Argument(help="A source to ask for its state; else this machine.")
+        str | None,
+        typer.Argument(help="A source to ask for its state; else this machine.", callback=one_name),
     ] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Put right at the source what may be put right.")
+        bool,
+        typer.Option(
+            "--repair", help="Set up at the source what is missing there: event subscriptions."
+        ),
     ] = False,
+    as_json: JsonOption = False,
     folder: FolderOption = None,
     port_base: PortOption = None,
 ) -> None:
     """Show what an installation would be built from on this machine; starts nothing.
 
-    With SOURCE: whether sis-ingest may read it, its limits and subscriptions; exit 1 if not well.
+    With SOURCE: whether sis-ingest may read it, its limits and subscriptions, asked of it now; exit
+    1 if not well. Role operator.
     """
     if source is not None:
-        _source(source, repair=repair, folder=folder, port_base=port_base)
+        _source(source, repair=repair, as_json=as_json, folder=folder, port_base=port_base)
         return
     if repair:
-        raise CommandFailed("--repair needs the source to repair")
+        raise typer.BadParameter("--repair needs the SOURCE to repair")
     parts, layout = parts_settings(), layout_of(folder)
     running = read_running(layout)
     rows = [
@@ -62,19 +75,25 @@ def doctor(
             "free" if running is None else f"noted as running: process {running['pid']}",
         ),
     ]
-    display().table("What is here", ("part", "found", "rule that chose it"), rows)
+    if as_json:
+        print_json(
+            {"parts": [dict(zip(("part", "found", "rule"), row, strict=True)) for row in rows]}
+        )
+    else:
+        display().table("What is here", ("part", "found", "rule that chose it"), rows)
 
 
-def _source(source: str, *, repair: bool, folder: Path | None, port_base: int | None) -> None:
-    path = f"/sources/{quote(source, safe='')}"
+def _source(
+    source: str, *, repair: bool, as_json: bool, folder: Path | None, port_base: int | None
+) -> None:
     with operator(folder, port_base) as client:
-        if repair:
-            page = client.decide(SIS_INGEST, f"{path}/repair", {})
-        else:
-            page = client.read(SIS_INGEST, f"{path}/examine")
-    rows = [("repaired", *_finding(one)) for one in page.get("repaired") or ()]
-    rows += [("found", *_finding(one)) for one in page["findings"]]
-    display().table(f"Source {source}", ("", "what", "well", "detail"), rows)
+        page = client.examine(source, repair=repair)
+    if as_json:
+        print_json(page)
+    else:
+        rows = [("repaired", *_finding(one)) for one in page.get("repaired") or ()]
+        rows += [("found", *_finding(one)) for one in page["findings"]]
+        display().table(f"Source {source}", ("", "what", "well", "detail"), rows)
     if not page["ok"]:
         raise typer.Exit(CommandFailed.exit_code)
 

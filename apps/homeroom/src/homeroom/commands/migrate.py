@@ -9,7 +9,11 @@ from homeroom.settings import command_settings
 
 
 def migrate() -> None:
-    """Apply all pending migrations; declare the topics on Kafka where there is one. Repeatable."""
+    """Bring the database of HOMEROOM_DATABASE_URL to the present. Repeatable.
+
+    With HOMEROOM_KAFKA_BOOTSTRAP it declares the topics there too. No `up` or `demo` empties the
+    database afterwards.
+    """
     settings = command_settings()
     if settings.database_url is None:
         raise CommandFailed("set HOMEROOM_DATABASE_URL to the database to migrate")

@@ -16,11 +16,19 @@ from homeroom.settings import CommandSettings, command_settings
 
 FolderOption = Annotated[
     Path | None,
-    typer.Option("--folder", help="Where an installation keeps its files.", show_default=".demo"),
+    typer.Option(
+        "--folder",
+        help="Where an installation keeps its files (HOMEROOM_FOLDER).",
+        show_default=".demo",
+    ),
 ]
 PortOption = Annotated[
     int | None,
-    typer.Option("--port-base", help="First of the ports; the others follow.", show_default="8101"),
+    typer.Option(
+        "--port-base",
+        help="First of the ports, the others follow (HOMEROOM_PORT_BASE); else the folder's.",
+        show_default="8101",
+    ),
 ]
 
 

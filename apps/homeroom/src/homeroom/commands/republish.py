@@ -15,7 +15,10 @@ def republish(
     folder: FolderOption = None,
     port_base: PortOption = None,
 ) -> None:
-    """Repeat the whole state of DISTRICT as events: how a new consumer begins. Needs an admin."""
+    """Repeat the whole state of DISTRICT as events: how a new consumer begins. Needs an admin.
+
+    May run twice: who has an event already drops its repetition. Ten minutes at most.
+    """
     found = service_named(service)
     if found is None:
         raise typer.BadParameter(f"there is no service named {service!r}")

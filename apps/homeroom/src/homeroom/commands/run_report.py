@@ -19,6 +19,8 @@ def print_report(screen: Display, report: Page) -> None:
     reason = f" ({report['reason']})" if report.get("reason") else ""
     screen.say(f"{dry}run {report['runId']} {report['state']}{reason}")
     screen.say(f"cause {report['correlationId']}")
+    if report.get("deliveryId"):
+        screen.say(f"delivery {report['deliveryId']}")
     print_table(screen, _COLUMNS, _rows(report))
     for hold in report.get("holds") or ():
         screen.bad(f"waits for a person: homeroom holds show {hold}")

@@ -9,8 +9,8 @@ from homeroom.commands.options import FolderOption, PortOption, display
 from homeroom.commands.run_report import print_report
 from homeroom.commands.tables import (
     JsonOption,
-    LimitOption,
     OffsetOption,
+    RunLimitOption,
     moment,
     more,
     print_json,
@@ -40,7 +40,7 @@ def page(
     state: Annotated[
         str | None, typer.Option("--state", help="waiting, running, completed, refused, failed.")
     ] = None,
-    limit: LimitOption = SHOWN,
+    limit: RunLimitOption = SHOWN,
     offset: OffsetOption = 0,
     as_json: JsonOption = False,
     folder: FolderOption = None,

@@ -1,26 +1,18 @@
 """`homeroom snapshot`: hand a file of a source to sis-ingest and wait for its report."""
 
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from homeroom.commands.asking import operator
+from homeroom.commands.following import RUN, WITHIN_S, WithinOption, follow, say_begun
 from homeroom.commands.options import FolderOption, PortOption, bar, display, one_name
 from homeroom.commands.run_report import print_report
 from homeroom.commands.tables import JsonOption, print_json
 from homeroom.errors import CommandFailed
-from homeroom.operator_client import OperatorClient, Page
-from homeroom.patience import Patience
+from homeroom.operator_client import OperatorClient
 from homeroom.services import SIS_INGEST
-from homeroom.waiting import wait_for
-
-POLL_S = 0.2
-# How long the service may be away while its run is followed: a restart with room to spare.
-RESTART_S = 60.0
-ENDED = frozenset({"completed", "failed", "refused"})
 
 
 def snapshot(
@@ -42,9 +34,12 @@ def snapshot(
     as_json: JsonOption = False,
     folder: FolderOption = None,
     port_base: PortOption = None,
-    within_s: Annotated[float, typer.Option("--within-s", help="How long to wait.")] = 3_600.0,
+    within_s: WithinOption = WITHIN_S,
 ) -> None:
     """Upload FILE as the present state of SOURCE, wait, print the report; exit 1 if it failed.
+
+    FILE is a OneRoster zip, or the CSV of a source of staff or registrations. What a complete file
+    lacks is removed, many at once only after an approval. Role operator.
 
     The run goes on whatever becomes of this command; --run finds it again.
     """
@@ -53,7 +48,7 @@ def snapshot(
     with operator(folder, port_base) as client:
         if file is not None:
             run = _upload(client, file, source, dry_run=dry_run, silent=as_json)
-        report = _follow(client, str(run), within_s=within_s, silent=as_json)
+        report = follow(client, RUN, str(run), within_s=within_s, silent=as_json)
     if as_json:
         print_json(report)
     else:
@@ -76,21 +71,8 @@ def _upload(
             source, file, on_bytes=lambda sent: advance(sent, size), dry_run=dry_run
         )
     run_id = str(run["runId"])
-    typer.echo(f"run {run_id} is stored; homeroom snapshot --run {run_id} follows it", err=True)
+    say_begun(RUN, run_id, again="snapshot --run")
     return run_id
-
-
-def _follow(client: OperatorClient, run_id: str, *, within_s: float, silent: bool) -> Page:
-    """Return the report of the run at its end; a service that is away meanwhile is asked again."""
-    asking = closing(replace(client, patience=Patience(within_s=RESTART_S)))
-    with asking as patient, bar("percent", silent=silent) as advance:
-
-        def look() -> Page | None:
-            report = patient.run(run_id)
-            advance(int(report["percent"]), 100)
-            return report if report["state"] in ENDED else None
-
-        return wait_for(f"the end of run {run_id}", look, within_s=within_s, every_s=POLL_S)
 
 
 def _ensure_dry_run_is_known(client: OperatorClient) -> None:

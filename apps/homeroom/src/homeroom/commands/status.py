@@ -27,7 +27,9 @@ READY = {True: "yes", False: "no", None: AWAY}
 
 
 def status(
-    district: Annotated[str, typer.Option("--district", help="Whose counts.")] = DISTRICT,
+    district: Annotated[
+        str, typer.Option("--district", help="Whose counts, holds and plans.")
+    ] = DISTRICT,
     as_json: JsonOption = False,
     folder: FolderOption = None,
     port_base: PortOption = None,
@@ -100,13 +102,23 @@ def _open(client: OperatorClient, service: Service, kind: Kind, district: str) -
 
 
 def _reason(check: Page) -> str:
-    """Say why a check is not in order: an error, a stop, loops that do not run, or waiting work."""
+    """Say why a check is not in order: an error, a stop, loops, sources at fault, waiting work."""
     loops = ((name, loop["state"]) for name, loop in check.get("loops", {}).items())
     failed = ", ".join(f"{name} {state}" for name, state in loops if state not in LOOPS_IN_ORDER)
     state = str(check.get("state", ""))
     halted = state if state.startswith(("stopped", "waiting")) else ""
     behind = "behind" if "topics" in check or "oldestSeconds" in check else "not in order"
-    return str(check.get("error") or halted or failed or behind)
+    return str(check.get("error") or halted or failed or _sources(check) or behind)
+
+
+def _sources(check: Page) -> str:
+    """Name the sources that are late, or whose drop or pull has a fault, with its code."""
+    late = [f"{name} late" for name in check.get("late", ())]
+    codes = (
+        (name, one.get("fault") or one.get("reason"))
+        for name, one in check.get("sources", {}).items()
+    )
+    return ", ".join([*late, *(f"{name} {code}" for name, code in codes if code)])
 
 
 def _parts(checks: Mapping[str, Page], name: str) -> Iterator[Any]:

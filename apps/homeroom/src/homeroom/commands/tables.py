@@ -15,8 +15,12 @@ from homeroom.display import Display
 GAP = "  "
 NOTHING = "-"
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print JSON for programs, and nothing else.")
+]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=500, help="How many to show.")]
+# Reports are long: the services give fewer of runs and pulls at once.
+RunLimitOption = Annotated[int, typer.Option("--limit", min=1, max=200, help="How many to show.")]
 OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="How many to leave out first.")]
 
 

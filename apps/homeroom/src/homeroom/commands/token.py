@@ -21,15 +21,23 @@ app = typer.Typer(
 @app.callback()
 def token(
     context: typer.Context,
-    role: Annotated[Role, typer.Option("--role", help="What it may do.")] = "viewer",
+    role: Annotated[
+        Role, typer.Option("--role", help="What it may do; each may what those before it may.")
+    ] = "viewer",
     district: Annotated[
         list[str] | None,
-        typer.Option("--district", help="District it may see; may be repeated; * is every one."),
+        typer.Option(
+            "--district",
+            help="District it may see; may be repeated; * is every one.",
+            show_default=DISTRICT,
+        ),
     ] = None,
     hours: Annotated[
-        float, typer.Option("--hours", min=0.01, max=LONGEST_HOURS, help="How long it lives.")
+        float, typer.Option("--hours", min=0.01, max=LONGEST_HOURS, help="Hours it lives.")
     ] = 1.0,
-    subject: Annotated[str, typer.Option("--subject", help="Whom it names.")] = "operator",
+    subject: Annotated[
+        str, typer.Option("--subject", help="Whom it names, as approvals show.")
+    ] = "operator",
     key: Annotated[
         Path | None, typer.Option("--key", help="Private key; the installation's own unless given.")
     ] = None,

@@ -42,7 +42,8 @@ def up(
 ) -> None:  # fmt: skip
     """Start everything from nothing, load a district, print addresses and credentials, and stay.
 
-    Settings of services in the environment count beside the demo's own (docs/cli.md).
+    What an earlier run left in the folder is thrown away. Settings of services in the environment
+    count beside the demo's own (docs/cli.md).
     """
     options = DemoOptions(
         layout=layout_of(folder),

@@ -7,10 +7,10 @@ import http.client
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from homeroom.parts.missing import Missing
 from homeroom.parts.processes import Child, ChildFailed, start_child
@@ -28,9 +28,18 @@ class RunningEmulator:
     face: str
     told: Mapping[str, str]
     child: Child
+    port: int
 
     def __str__(self) -> str:
         return f"{self.face} emulator, not a live system"
+
+    def schools(self) -> Sequence[Mapping[str, Any]]:
+        """The schools of its office, as its back door words them. Raises ChildFailed without."""
+        body = _read(self.port, "/_clerk/schools")
+        if body is None:
+            raise ChildFailed(PART, "does not tell its schools", tail=self.child.log_tail())
+        records: list[Mapping[str, Any]] = json.loads(body)["records"]
+        return [one for one in records if not one["gone"]]
 
     def stop(self) -> None:
         """Stops it; what it held is gone. May run twice."""
@@ -47,19 +56,22 @@ def start_emulator(
     command = [sys.executable, "-m", MODULE, face, f"--port={port}", f"--students={students}"]
     child = start_child(PART, [*command, f"--credentials={credentials}"], log=log)
     try:
-        child.wait_until(lambda: _answers(port), within_s=START_TIMEOUT_S)
+        child.wait_until(lambda: _read(port, "/_evidence") is not None, within_s=START_TIMEOUT_S)
     except ChildFailed as failure:
         child.kill()
         return Missing(part=PART, reason=f"{failure}; see {child.log}")
-    return RunningEmulator(face=face, told=json.loads(credentials.read_text("utf-8")), child=child)
+    told = json.loads(credentials.read_text("utf-8"))
+    return RunningEmulator(face=face, told=told, child=child, port=port)
 
 
-def _answers(port: int) -> bool:
+def _read(port: int, path: str) -> bytes | None:
+    """The page, or None where there is no answer or no good one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_TIMEOUT_S)
     try:
-        connection.request("GET", "/_evidence")
-        return connection.getresponse().status == http.client.OK
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.read() if answer.status == http.client.OK else None
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()

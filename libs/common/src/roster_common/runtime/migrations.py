@@ -162,6 +162,7 @@ async def _connection(database_url: str) -> AsyncIterator[AsyncConnection]:
     """
 
     async def connect() -> asyncpg.Connection:
+        """The driver's connection; its errors go on without their text."""
         plain = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", database_url)
         # By class only: the text of a driver's error may hold pieces of the address.
         try:

@@ -7,10 +7,11 @@ The only module of a service's runtime that reads the environment; each service 
 import os
 import re
 from collections.abc import Mapping
+from json import JSONDecodeError
 from typing import Literal, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import AnyUrl, BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from roster_common.errors import Fatal
@@ -28,6 +29,7 @@ DEMO_SECRETS = frozenset(
         "demo-desk-secret",
         "demo-secret",
         "one-secret",
+        "demo-powerschool-secret",
         "demo-key-secret",
         "ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=",
         "demo-body-key-not-for-production",
@@ -41,7 +43,17 @@ _DEMO_SECRET = re.compile(
 )
 _SECRET_NAME = re.compile(r"secret|token|password|passwd|credential|key", re.IGNORECASE)
 # Kinds of pydantic errors whose message speaks of the rule only, never of what was given.
-_SAFE_MESSAGES = frozenset({"missing", "value_error", "literal_error", "greater_than_equal"})
+_SAFE_MESSAGES = frozenset(
+    {
+        *("missing", "extra_forbidden", "value_error", "literal_error", "string_pattern_mismatch"),
+        *("greater_than", "greater_than_equal", "less_than", "less_than_equal"),
+        *("too_short", "too_long", "string_too_short", "string_too_long"),
+    }
+)
+# A part of a path that can only be the name of a setting; keys of free maps may be anything.
+_SETTING_NAME = re.compile(r"[A-Za-z][A-Za-z_.]{0,40}")
+# How pydantic-settings names the field whose JSON it could not read.
+_UNREAD_FIELD = re.compile(r'field "(\w+)"')
 
 
 class ServiceSettings(BaseSettings):
@@ -117,16 +129,16 @@ SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 def load(kind: type[SettingsT]) -> SettingsT:
     """Read `kind` from the environment.
 
-    Raises Fatal naming each variable at fault and the rule it broke, never the value.
+    Raises Fatal naming each variable at fault, the place in it (`HOMEROOM_SOURCES[2].pull.zone`,
+    counted from 0) and the rule it broke, never the value.
     """
     try:
         return kind()
     except ValidationError as error:
         lines = [_fault(item["loc"], item["type"], item["msg"]) for item in error.errors()]
         raise Fatal("settings refused: " + "; ".join(lines)) from None
-    except SettingsError:
-        message = "settings refused: a HOMEROOM_ variable that takes JSON holds something else"
-        raise Fatal(message) from None
+    except SettingsError as error:
+        raise Fatal(f"settings refused: {_no_json(kind, error)}") from None
 
 
 def is_demo_secret(value: str) -> bool:
@@ -188,7 +200,28 @@ def _fault(location: tuple[int | str, ...], kind: str, message: str) -> str:
     rule = message.removeprefix("Value error, ") if kind in _SAFE_MESSAGES else kind
     if not location:
         return rule
-    return f"{variable_name(str(location[0]))}: {rule}"
+    return f"{variable_name(str(location[0]))}{''.join(map(_step, location[1:]))}: {rule}"
+
+
+def _step(part: int | str) -> str:
+    """Write one part of a path; what may be more than a name is a star."""
+    if isinstance(part, int):
+        return f"[{part}]"
+    return f".{part}" if _SETTING_NAME.fullmatch(part) else ".*"
+
+
+def _no_json(kind: type[BaseSettings], error: SettingsError) -> str:
+    """Say which variable is no JSON, and where it ceases to be."""
+    named = _UNREAD_FIELD.search(str(error))
+    field = named[1] if named and named[1] in kind.model_fields else None
+    variable = variable_name(field) if field else "a HOMEROOM_ variable that takes JSON"
+    cause = error.__cause__
+    place = (
+        f" from line {cause.lineno}, column {cause.colno} on"
+        if isinstance(cause, JSONDecodeError)
+        else ""
+    )
+    return f"{variable} is no JSON{place}"
 
 
 def _redact(name: str, value: object) -> object:
@@ -200,6 +233,8 @@ def _redact(name: str, value: object) -> object:
     match value:
         case str() if "://" in value:
             return _redact_url(value)
+        case AnyUrl():
+            return _redact_url(str(value))
         case BaseModel():
             return {
                 field: _redact(field, getattr(value, field)) for field in type(value).model_fields

@@ -19,7 +19,8 @@ class Grant:
     The scopes are the schools and the rules, whatever is in one of them; with neither, the whole
     district. `field_groups` None allows every group; what a record cannot be read without, and
     references, are always there. A field that the specification requires is empty where it is
-    withheld.
+    withheld. `since_stamp` is when what the grant shows was last changed: to this vendor nothing is
+    older than that, so that one who asks by a watermark sees all of it anew.
     """
 
     district_id: str
@@ -30,6 +31,7 @@ class Grant:
     field_groups: frozenset[str] | None = None
     agreement: str | None = None
     expires_at: datetime | None = None
+    since_stamp: datetime | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -57,7 +59,7 @@ class Grant:
     def shows(self) -> tuple[object, ...]:
         """Another value when the grant shows something else; what it is called does not matter."""
         groups = None if self.field_groups is None else tuple(sorted(self.field_groups))
-        return (None if self.is_whole else self.scope_ids, groups)
+        return (None if self.is_whole else tuple(sorted(set(self.scope_ids))), groups)
 
     def is_in_force(self, now: datetime) -> bool:
         """False once the agreement has ended."""

@@ -1,54 +1,34 @@
-"""The `filter` query parameter: its grammar, and which fields of which entity it may name. Pure.
+"""The `filter` query parameter: its grammar. Pure.
 
-`field` predicate `'value'`, at most two clauses joined by one AND or one OR. Values stay values:
-nothing here makes SQL text. Source: OneRoster 1.2 REST binding, filtering; OneRoster 1.1 prose.
+`field` predicate `'value'`, several clauses joined by AND or by OR, never by both. Values stay
+values: nothing here makes SQL text. Source: OneRoster 1.2 REST binding, filtering; OneRoster 1.1
+prose (which stops at two clauses); ADR 0023.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
-Predicate: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "~"]
-Kind: TypeAlias = Literal["text", "texts", "moment"]
+from roster_publisher.domain.access import Grant
+from roster_publisher.domain.fields import METADATA, Field, find_field
 
+Predicate: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "~"]
+
+MOST_CLAUSES: Final = 20
+_LONGEST_NAME: Final = 200
+# Names of metadata may hold blanks. Nothing here is tried twice, so a long text costs its length.
 _CLAUSE: Final = re.compile(
-    r"(?P<field>[A-Za-z][A-Za-z0-9_.]*)\s*(?P<op>!=|>=|<=|=|>|<|~)\s*'(?P<value>(?:[^']|'')*)'"
+    r"(?P<field>[A-Za-z][^\s=<>!~']*+(?:[ ]++[^\s=<>!~']++)*+)"
+    r"\s*+(?P<op>!=|>=|<=|=|>|<|~)\s*+'(?P<value>(?:[^']|'')*+)'"
 )
 _JOIN: Final = re.compile(r" (AND|OR) ")
 _CURLY: Final = "\u2018\u2019\u201c\u201d"
 # Nine digits of a second occur; Python reads six.
-_LONG_FRACTION: Final = re.compile(r"(\.\d{6})\d+")
-
-_COMMON: Final[Mapping[str, tuple[str, Kind]]] = {
-    "sourcedId": ("sourced_id", "text"),
-    "status": ("status", "text"),
-    "dateLastModified": ("stamp", "moment"),
-}
-_BY_ENTITY: Final[Mapping[str, Mapping[str, tuple[str, Kind]]]] = {
-    "org": {"type": ("kind", "text"), "parent.sourcedId": ("parent_id", "text")},
-    "academicSession": {"type": ("kind", "text"), "parent.sourcedId": ("parent_id", "text")},
-    "course": {"org.sourcedId": ("school_id", "text")},
-    "class": {
-        "classType": ("kind", "text"),
-        "course.sourcedId": ("course_id", "text"),
-        "school.sourcedId": ("school_id", "text"),
-        "terms.sourcedId": ("term_ids", "texts"),
-    },
-    "user": {
-        "role": ("roles", "texts"),
-        "roles.role": ("roles", "texts"),
-        "roles.org.sourcedId": ("scope_ids", "texts"),
-    },
-    "enrollment": {
-        "role": ("kind", "text"),
-        "user.sourcedId": ("user_id", "text"),
-        "class.sourcedId": ("class_id", "text"),
-        "school.sourcedId": ("school_id", "text"),
-    },
-    "demographics": {},
-}
+_LONG_FRACTION: Final = re.compile(r"([.,]\d{6})\d+")
+# A plus sign that was not escaped in the address arrives as a blank.
+_LOST_PLUS: Final = re.compile(r"(T\S*) (\d\d:?(?:\d\d)?)$")
+_LISTED_COLUMNS: Final = frozenset({"roles", "scope_ids"})
 
 
 class BadFilter(ValueError):
@@ -61,17 +41,37 @@ class BadFilter(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
-    """`column` is one of ours, never text of the caller; `value` is what it is compared with."""
+    """`value` is what the field is compared with: a day stays text, YYYY-MM-DD."""
 
-    column: str
-    kind: Kind
+    field: Field
     predicate: Predicate
     value: str | datetime
+
+    @property
+    def column(self) -> str | None:
+        """The column that answers it, never text of the caller; None if only the text does."""
+        column = self.field.column
+        if column in _LISTED_COLUMNS and self.predicate not in {"=", "!="}:
+            return None
+        return None if column == "stamp" and isinstance(self.value, str) else column
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether `column` holds a list."""
+        return self.field.column in _LISTED_COLUMNS
+
+    @property
+    def words(self) -> list[str]:
+        """What `~` looks for: in a list of ours, any of several words with commas between."""
+        text = str(self.value)
+        if not self.field.listed or self.field.group == METADATA:
+            return [text]
+        return [word for word in text.split(",") if word] or [text]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """One or two clauses; `any_of` joins them by OR."""
+    """One clause or more; `any_of` joins them by OR."""
 
     clauses: tuple[Clause, ...]
     any_of: bool = False
@@ -79,7 +79,7 @@ class Filter:
     @property
     def is_delta(self) -> bool:
         """Whether every row it lets through is bound by its stamp."""
-        return not self.any_of and any(clause.kind == "moment" for clause in self.clauses)
+        return not self.any_of and any(isinstance(c.value, datetime) for c in self.clauses)
 
     @property
     def since(self) -> datetime | None:
@@ -94,47 +94,64 @@ class Filter:
         return max(lowest, default=None)
 
 
-def parse_filter(text: str, entity: str) -> Filter:
+def parse_filter(text: str, entity: str, grant: Grant) -> Filter:
     """Read `text` for `entity`. Raises `BadFilter` saying what is wrong, for a 400."""
     if any(character in text for character in _CURLY):
         raise BadFilter("the filter holds a curly quote; use the straight one: '")
     if "\x00" in text:
         raise BadFilter("the filter holds a character that no text here has")
-    first = _CLAUSE.match(text.strip())
-    if first is None:
-        raise BadFilter("the filter is not: field, predicate, 'value'")
-    rest = text.strip()[first.end() :]
-    if not rest:
-        return Filter(clauses=(_clause(first, entity),))
-    join = _JOIN.match(rest)
-    second = _CLAUSE.fullmatch(rest[join.end() :]) if join else None
-    if join is None or second is None:
-        raise BadFilter("a filter has at most two clauses, joined by one ' AND ' or ' OR '")
-    return Filter(clauses=(_clause(first, entity), _clause(second, entity)), any_of=join[1] == "OR")
+    whole = text.strip()
+    clauses: list[Clause] = []
+    joins: set[str] = set()
+    at = 0
+    while True:
+        found = _CLAUSE.match(whole, at)
+        if found is None:
+            raise BadFilter("a clause of the filter is not: field, predicate, 'value'")
+        clauses.append(_clause(found, entity, grant))
+        if found.end() == len(whole):
+            break
+        join = _JOIN.match(whole, found.end())
+        if join is None:
+            raise BadFilter("clauses are joined by ' AND ' or by ' OR ', with one blank each side")
+        joins.add(join[1])
+        at = join.end()
+    if len(joins) > 1:
+        raise BadFilter("a filter joins its clauses by AND or by OR, not by both")
+    if len(clauses) > MOST_CLAUSES:
+        raise BadFilter(f"a filter has at most {MOST_CLAUSES} clauses")
+    return Filter(clauses=tuple(clauses), any_of="OR" in joins)
 
 
-def _clause(match: "re.Match[str]", entity: str) -> Clause:
-    field = match["field"]
-    known = _COMMON.get(field) or _BY_ENTITY[entity].get(field)
-    if known is None:
-        raise BadFilter(f"cannot filter on {field}", field=field)
-    column, kind = known
+def _clause(match: "re.Match[str]", entity: str, grant: Grant) -> Clause:
+    name = match["field"]
+    field = find_field(name, entity, grant) if len(name) <= _LONGEST_NAME else None
+    if field is None:
+        raise BadFilter(
+            f"cannot filter on {name[:_LONGEST_NAME]}: there is no such field, or it has fields of"
+            " its own, as org has org.sourcedId",
+            field=name,
+        )
     value = match["value"].replace("''", "'")
     predicate: Predicate = match["op"]  # type: ignore[assignment]  # the pattern lists them
-    if kind == "moment":
-        if predicate == "~":
-            raise BadFilter(f"~ does not work on the date {field}", field=field)
-        return Clause(column=column, kind=kind, predicate=predicate, value=_moment(value, field))
-    if kind == "texts" and predicate not in {"=", "!=", "~"}:
-        raise BadFilter(f"{predicate} does not work on the list {field}", field=field)
-    return Clause(column=column, kind=kind, predicate=predicate, value=value)
+    compared: str | datetime = value
+    if predicate != "~" and field.kind != "text":
+        compared = _moment(value, field)
+    if field.kind == "day" and isinstance(compared, datetime):
+        # A day of a calendar has no zone: the day counts that is written there.
+        compared = compared.date().isoformat()
+    return Clause(field=field, predicate=predicate, value=compared)
 
 
-def _moment(value: str, field: str) -> datetime:
+def _moment(value: str, field: Field) -> datetime:
+    """For a day as written, else in UTC."""
+    text = _LONG_FRACTION.sub(r"\1", _LOST_PLUS.sub(r"\1+\2", value.upper()))
     try:
-        moment = datetime.fromisoformat(_LONG_FRACTION.sub(r"\1", value))
+        moment = datetime.fromisoformat(text)
+        if field.kind == "day":
+            return moment
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):  # the latter: the calendar's last hours, in a zone
         raise BadFilter(
-            f"{field} is compared with something that is no date", field=field
+            f"{field.name} is compared with something that is no date", field=field.name
         ) from None

@@ -6,7 +6,7 @@ comma, so a reader joins the groups that a field policy allows. `href` has no ho
 Source: OneRoster 1.2 rostering OpenAPI file (closed objects, no nulls, booleans as strings).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import lru_cache
@@ -81,8 +81,8 @@ _BASE: Final[Mapping[str, tuple[str, ...]]] = {
     "enrollment": ("role", "primary", "beginDate", "endDate"),
     "demographics": (),
 }
-# `resources` is left out: a reference nobody here can follow is a dangling one.
-_REFS: Final[Mapping[str, tuple[tuple[str, Entity], ...]]] = {
+# What references point at. `resources` is left out: one that nobody here can follow dangles.
+REFS: Final[Mapping[str, tuple[tuple[str, Entity], ...]]] = {
     "org": (("parent", "org"), ("children", "org")),
     "academicSession": (("parent", "academicSession"), ("children", "academicSession")),
     "course": (("schoolYear", "academicSession"), ("org", "org")),
@@ -91,18 +91,36 @@ _REFS: Final[Mapping[str, tuple[tuple[str, Entity], ...]]] = {
     "enrollment": (("user", "user"), ("class", "class"), ("school", "org")),
     "demographics": (),
 }
-_LISTED: Final = ("sourcedId", "status", "dateLastModified", "metadata")
+_LISTED: Final = ("sourcedId", "status", "dateLastModified")
 
-FIELDS: Final[Mapping[str, frozenset[str]]] = {
-    entity: frozenset(
-        _LISTED
-        + _BASE[entity]
-        + tuple(name for name, _ in _REFS[entity])
-        + (("roles", *_NAMES, *_CONTACT, *_IDENTIFIERS) if entity == "user" else ())
-        + ((*_BIRTH, *_ETHNICITY) if entity == "demographics" else ())
-        + (("resources",) if entity in {"course", "class", "user"} else ())
+
+def _grouped(group: str, names: Iterable[str]) -> dict[str, str]:
+    return dict.fromkeys(names, group)
+
+
+# Every field an entity can have, and the group of texts that holds it.
+FIELD_GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    entity: _grouped("base", (*_LISTED, *_BASE[entity]))
+    | _grouped("refs", (name for name, _ in REFS[entity]))
+    | {"metadata": "metadata"}
+    | (_grouped("refs", ("resources",)) if entity in {"course", "class", "user"} else {})
+    | (
+        _grouped("refs", ("roles",))
+        | _grouped("names", _NAMES)
+        | _grouped("contact", _CONTACT)
+        | _grouped("identifiers", _IDENTIFIERS)
+        if entity == "user"
+        else {}
+    )
+    | (
+        _grouped("birth", _BIRTH) | _grouped("ethnicity", _ETHNICITY)
+        if entity == "demographics"
+        else {}
     )
     for entity in _BASE
+}
+FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    entity: frozenset(groups) for entity, groups in FIELD_GROUPS.items()
 }
 
 
@@ -183,7 +201,7 @@ def _refs(entity: Entity, record: Record, is_shown: Callable[[Key], bool]) -> di
             for role in record["roles"]
             if is_shown(Key("org", role["org"]["sourcedId"]))
         ]
-    for name, target in _REFS[entity]:
+    for name, target in REFS[entity]:
         value = record.get(name)
         if isinstance(value, (list, tuple)):
             shown = [r["sourcedId"] for r in value if is_shown(Key(target, r["sourcedId"]))]

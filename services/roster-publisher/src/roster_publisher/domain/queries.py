@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import Collection
 from roster_publisher.domain.filters import Filter
+from roster_publisher.domain.sorting import Place, Sort
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 50_000
@@ -33,7 +34,7 @@ class Parent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionQuery:
-    """A collection as one grant sees it, filtered. Hashable: counts are cached by it.
+    """A collection as one grant sees it, filtered and sorted. Hashable: counts are cached by it.
 
     `parents` are as many as the collection's path names, in its order.
     """
@@ -41,12 +42,28 @@ class CollectionQuery:
     grant: Grant
     collection: Collection
     filter: Filter | None = None
+    sort: Sort | None = None
     parents: tuple[Parent, ...] = ()
 
     @property
     def is_scoped(self) -> bool:
         """Whether scopes decide what is seen; academic sessions are in everybody's view."""
         return not self.grant.is_whole and self.collection.entity != "academicSession"
+
+    @property
+    def is_by_stamp(self) -> bool:
+        """Whether an index on stamps serves it."""
+        sorted_by = self.sort.field.column if self.sort is not None else None
+        return sorted_by == "stamp" or (self.filter is not None and self.filter.is_delta)
+
+    @property
+    def unindexed(self) -> tuple[str, ...]:
+        """Names of fields, as asked, for which every row must be looked at: these cost the most."""
+        filtered = self.filter.clauses if self.filter is not None else ()
+        names = [clause.field.name for clause in filtered if clause.column is None]
+        if self.sort is not None and (self.is_scoped or not self.sort.is_indexed):
+            names.append(self.sort.field.name)
+        return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +73,7 @@ class Page:
     revision: int
     body: bytes
     rows: int
-    last: str | None
+    last: Place | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

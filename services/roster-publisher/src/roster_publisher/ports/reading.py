@@ -4,13 +4,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from roster_common.errors import Invalid
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
+from roster_publisher.domain.sorting import Place
 from roster_publisher.domain.views import Stay
 
 
+class QueryTooLong(Invalid):
+    """What was asked has no index and took longer than it may; asking again will not help."""
+
+    def __init__(self, *, within_s: float) -> None:
+        super().__init__("query_too_long")
+        self.within_s = within_s
+
+
 class RosterReads(Protocol):
-    """Reads for vendors. Bodies are JSON in UTF-8 whose `href`s start with the host mark."""
+    """Reads for vendors. Bodies are JSON in UTF-8 whose `href`s start with the host mark.
+
+    Pages, places and totals raise `QueryTooLong` for a query on fields without an index.
+    """
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:
         """The first page of the newest revision, which it names.
@@ -20,15 +33,15 @@ class RosterReads(Protocol):
         ...
 
     async def page_at(
-        self, query: CollectionQuery, *, revision: int, after: str, limit: int
+        self, query: CollectionQuery, *, revision: int, after: Place | None, limit: int
     ) -> Page:
-        """`limit` rows of `revision` behind the id `after`; the empty id is before all."""
+        """`limit` rows of `revision` behind `after`; None is before all."""
         ...
 
-    async def id_at(
-        self, query: CollectionQuery, *, revision: int, after: str, skip: int
-    ) -> str | None:
-        """The id of the `skip`th row behind `after` at `revision`, or None past the end."""
+    async def place_at(
+        self, query: CollectionQuery, *, revision: int, after: Place | None, skip: int
+    ) -> Place | None:
+        """The place of the `skip`th row behind `after` at `revision`, or None past the end."""
         ...
 
     async def total(self, query: CollectionQuery, *, revision: int) -> int | None:

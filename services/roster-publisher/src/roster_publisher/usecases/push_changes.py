@@ -44,6 +44,7 @@ from roster_publisher.usecases.read_changes import (
 
 # A place that moves without a call (nothing of it is wanted) is kept that seldom.
 _KEPT_AFTER_MS: Final = 60_000
+_CLIENT_COMES_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,10 @@ class PushChanges:
         """One turn. Nothing is told once the grant's agreement has ended."""
         client = await self._vendors.client(subscription.client_id)
         now = self._clock.now()
-        if client is None or not client.grant.is_in_force(now):
+        if client is None:
+            # At the start of a service, it is about to be made.
+            return Turn(wait_s=_CLIENT_COMES_S)
+        if not client.grant.is_in_force(now):
             return _IDLE
         if client.grant.district_id != subscription.district_id:
             return _IDLE

@@ -8,17 +8,20 @@ Source: blueprint, invariant 6. Reads only.
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from roster_common.errors import Retriable
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
+from roster_publisher.domain.sorting import Place
 from roster_publisher.ports import Clock
-from roster_publisher.ports.reading import Pulls, RosterReads
+from roster_publisher.ports.reading import Pulls, QueryTooLong, RosterReads
 
 PULL_LIFE: Final = timedelta(hours=1)
 CHUNK_ROWS: Final = 2_000
+# What is sorted without an index is sorted anew for every chunk, so there are fewer of them.
+_SORTED_CHUNK_ROWS: Final = 10_000
 _PULLS_KEPT: Final = 2_000
 _ENDS_KEPT: Final = 2_000
 _TOTALS_KEPT: Final = 1_000
@@ -33,6 +36,11 @@ class PageRequest:
     limit: int
     offset: int
     pinned: int | None
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows read at once."""
+        return CHUNK_ROWS if self.query.sort is None else _SORTED_CHUNK_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,28 +71,36 @@ class ParentUnknown:
     """The grant sees no such parent of the sub-collection at the revision asked for."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TookTooLong:
+    """There is no index for the fields asked about, and looking at every row took too long."""
+
+    fields: tuple[str, ...]
+    within_s: float
+
+
 _Total: TypeAlias = "asyncio.Future[int | None]"
-Outcome: TypeAlias = Reading | RevisionGone | RevisionUnknown | ParentUnknown
+Outcome: TypeAlias = Reading | RevisionGone | RevisionUnknown | ParentUnknown | TookTooLong
 
 
 @dataclass(slots=True, kw_only=True)
 class _Open:
-    """A pull in this process; `ends` maps an offset to the id before it, offsets rising."""
+    """A pull in this process; `ends` maps an offset to the place before it, offsets rising."""
 
     pull: Pull
-    ends: OrderedDict[int, str] = field(default_factory=OrderedDict)
+    ends: OrderedDict[int, Place] = field(default_factory=OrderedDict)
 
-    def remember(self, offset: int, last: str) -> None:
+    def remember(self, offset: int, last: Place) -> None:
         self.ends[offset] = last
         if len(self.ends) > _ENDS_KEPT:
             self.ends.popitem(last=False)
 
-    def nearest(self, offset: int) -> tuple[int, str]:
+    def nearest(self, offset: int) -> tuple[int, Place | None]:
         """The closest known place at or before `offset`."""
         if offset in self.ends:
             return offset, self.ends[offset]
         before = max((end for end in self.ends if end < offset), default=0)
-        return before, self.ends.get(before, "")
+        return before, self.ends.get(before)
 
 
 class ReadCollection:
@@ -99,6 +115,12 @@ class ReadCollection:
 
     async def __call__(self, request: PageRequest) -> Outcome:
         """The page asked for. Its chunks are read while they are sent; nothing stays locked."""
+        try:
+            return await self._read(request)
+        except QueryTooLong as error:
+            return TookTooLong(fields=request.query.unindexed, within_s=error.within_s)
+
+    async def _read(self, request: PageRequest) -> Outcome:
         now = self._clock.now()
         if request.pinned is not None:
             return await self._pinned(request, request.pinned, now)
@@ -109,10 +131,11 @@ class ReadCollection:
                 return await self._continue(request, known)
             _, newest = await self._reads.revisions(request.query.grant.district_id)
             return await self._continue(request, await self._start(request, newest, now))
-        first = await self._reads.current_page(request.query, limit=min(request.limit, CHUNK_ROWS))
+        wanted = min(request.limit, request.chunk_rows)
+        first = await self._reads.current_page(request.query, limit=wanted)
         if first is None:
             return ParentUnknown()
-        if first.rows < min(request.limit, CHUNK_ROWS):
+        if first.rows < wanted:
             opened = self._remember(request, first.revision, first.rows, now)
         else:
             started = await self._start(request, first.revision, now)
@@ -138,7 +161,7 @@ class ReadCollection:
         place, after = known.nearest(request.offset)
         skip = request.offset - place
         if skip > 0:
-            found = await self._reads.id_at(
+            found = await self._reads.place_at(
                 request.query, revision=known.pull.revision, after=after, skip=skip
             )
             if found is None:
@@ -150,7 +173,7 @@ class ReadCollection:
             request.query,
             revision=known.pull.revision,
             after=after,
-            limit=min(request.limit, CHUNK_ROWS),
+            limit=min(request.limit, request.chunk_rows),
         )
         return self._reading(request, known, first)
 
@@ -170,8 +193,8 @@ class ReadCollection:
             if page.last is not None:
                 known.remember(request.offset + sent, page.last)
             yield page.body
-            wanted = min(request.limit - sent, CHUNK_ROWS)
-            if wanted <= 0 or page.rows < CHUNK_ROWS or page.last is None:
+            wanted = min(request.limit - sent, request.chunk_rows)
+            if wanted <= 0 or page.rows < request.chunk_rows or page.last is None:
                 return
             page = await self._reads.page_at(
                 request.query, revision=known.pull.revision, after=page.last, limit=wanted
@@ -208,6 +231,7 @@ class ReadCollection:
 
     async def _total(self, query: CollectionQuery, revision: int) -> int | None:
         """Counted once per query and revision, also when many ask at the same time."""
+        query = replace(query, sort=None)  # in whatever order
         key = (query, revision)
         waiting = self._totals.get(key)
         if waiting is not None:
@@ -218,9 +242,13 @@ class ReadCollection:
             self._totals.popitem(last=False)
         try:
             total = await self._reads.total(query, revision=revision)
-        except BaseException:
+        except BaseException as error:
             self._totals.pop(key, None)
-            future.set_exception(Retriable("the count waited for has failed"))
+            future.set_exception(
+                QueryTooLong(within_s=error.within_s)
+                if isinstance(error, QueryTooLong)
+                else Retriable("the count waited for has failed")
+            )
             future.exception()  # read once, so that nobody waiting is no complaint
             raise
         future.set_result(total)

@@ -5,7 +5,7 @@ alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from roster_publisher.domain.access import Client, Grant
 from roster_publisher.domain.rules import Rule
@@ -45,7 +45,7 @@ class SeedClients:
             same = there is not None and await self._digests.matches(
                 wanted.secret, there.secret_hash
             )
-            if there is not None and same and there.grant == grant:
+            if there is not None and same and replace(there.grant, since_stamp=None) == grant:
                 continue
             secret_hash = await self._digests.digest(wanted.secret)
             await self._vendors.seed(

@@ -10,7 +10,7 @@ import orjson
 
 from roster_publisher.domain.fragments import HOST_MARK
 from roster_publisher.domain.queries import CollectionQuery
-from roster_publisher.domain.views import agents_of, narrow, select
+from roster_publisher.domain.views import agents_of, is_narrow, narrow, select
 from roster_publisher.ports.reading import RosterReads
 
 _MARK: Final = HOST_MARK.encode()
@@ -26,7 +26,7 @@ class ShapeBodies:
         self, body: bytes, query: CollectionQuery, *, base: str, fields: frozenset[str] | None
     ) -> bytes:
         """Objects joined by commas as the query's grant sees them, with only `fields` if given."""
-        if not query.is_scoped and fields is None:
+        if fields is None and _goes_as_it_is(body, query):
             return body.replace(_MARK, base.encode())
         return b",".join(await self._each(body, query, base=base, fields=fields))
 
@@ -34,7 +34,7 @@ class ShapeBodies:
         self, bodies: Sequence[bytes], query: CollectionQuery, *, base: str
     ) -> Sequence[bytes]:
         """The same, body by body."""
-        if not query.is_scoped:
+        if all(_goes_as_it_is(body, query) for body in bodies):
             return [body.replace(_MARK, base.encode()) for body in bodies]
         return await self._each(b",".join(bodies), query, base=base, fields=None)
 
@@ -49,3 +49,7 @@ class ShapeBodies:
         if fields is not None:
             objects = select(objects, fields)
         return [orjson.dumps(one) for one in objects]
+
+
+def _goes_as_it_is(body: bytes, query: CollectionQuery) -> bool:
+    return not query.is_scoped or is_narrow(body, query.grant.visible_orgs)

@@ -78,6 +78,10 @@ class RecogniseToken:
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[AccessToken, float]] = OrderedDict()
 
+    def forget(self) -> None:
+        """Look every token up anew: grants have changed, and nobody may read on by an old one."""
+        self._known.clear()
+
     async def __call__(self, token: str) -> AccessToken | None:
         """The live token, or None when it is unknown, expired or revoked."""
         digest = token_hash(token)

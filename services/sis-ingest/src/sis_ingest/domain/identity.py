@@ -117,6 +117,24 @@ def current(history: Iterable[Meaning]) -> Mapping[str, Sequence[Meaning]]:
     return found
 
 
+def stand_ins(history: Iterable[Meaning]) -> Mapping[str, str]:
+    """The id of ours that stands for each today: itself while it lives, else where its outside
+    ids went; none where they went several ways. `history` holds all of their outside ids.
+    """
+    meanings = list(history)
+    now = {m.outside: m.entity_id for m in meanings if m.valid_to is None}
+    living = set(now.values())
+    went: dict[str, set[str]] = {}
+    for meaning in meanings:
+        if meaning.outside in now:
+            went.setdefault(meaning.entity_id, set()).add(now[meaning.outside])
+    return {
+        ours: ours if ours in living else next(iter(ids))
+        for ours, ids in went.items()
+        if ours in living or len(ids) == 1
+    }
+
+
 def id_before(history: Sequence[Meaning], outside: Set[OutsideId], entity_id: str) -> str | None:
     """The id of ours that these outside ids had before they got `entity_id`, if it may be theirs.
 

@@ -28,7 +28,8 @@ class MatchKeys:
     `local_id` is what the district numbers the record by: a person's or a school's number, a
     course by school and code, a class by school, course, code and terms, a session by its dates
     and title. `borrowed` says that the number is only the record's own id over again.
-    `legacy_ids` are ids that the record had in its source before.
+    `legacy_ids` are ids that the record had in its source before. `given` are a person's first
+    names, all that they are called by.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class MatchKeys:
     email: str | None = None
     legacy_ids: tuple[str, ...] = ()
     name: str | None = None
+    given: str | None = None
     borrowed: bool = False
 
     @property
@@ -66,6 +68,7 @@ def match_keys(entity: Entity, record: Record, ids: Mapping[IdKey, str] | None =
                 email=fold_email(record.get("email")) if kind == "staff" else None,
                 legacy_ids=legacy,
                 name=fold(record.get("familyName"), record.get("givenName")),
+                given=_first_names(record),
                 borrowed=number is not None and number == own,
             )
         case "org":
@@ -118,10 +121,20 @@ def fold(*parts: object) -> str | None:
     return " ".join(folded)[:_LONGEST] if all(folded) else None
 
 
+def unlike(one: str | None, other: str | None) -> bool:
+    """Two folded names without a word in common: no other spelling, and no new family name."""
+    return one is not None and other is not None and set(one.split()).isdisjoint(other.split())
+
+
 def fold_email(value: object) -> str | None:
     """An address without case; None for what cannot be one."""
     address = _key(value)
     return address.casefold() if address is not None and "@" in address else None
+
+
+def _first_names(record: Record) -> str | None:
+    names = (record.get(name) for name in ("givenName", "preferredFirstName"))
+    return fold(*(name for name in names if name)) or None
 
 
 def _folded(text: str) -> str:

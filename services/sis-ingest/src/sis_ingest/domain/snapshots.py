@@ -1,6 +1,6 @@
 """A snapshot while it is read: its collections, and its rows in chunks. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -92,9 +92,19 @@ class StagedRow:
     absent: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Of some outside ids of a source: which its list at hand names, and which it leaves out or
+    ends, as of its moment. Where there is no list, neither.
+    """
+
+    listed: Set[str] = frozenset()
+    absent: Set[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A record of a list that has `new_id` in place of `old_id`; `entity_id` is ours."""
+    """A record that a list has under `new_id` in place of `old_id`; `entity_id` is ours."""
 
     new_id: str
     old_id: str

@@ -26,7 +26,7 @@ from sis_ingest.domain.snapshots import Collection as StatedCollection
 from sis_ingest.domain.suggestions import Suggestion
 from sis_ingest.ports.authority import AuthorityTable
 from sis_ingest.ports.drops import TakenFiles
-from sis_ingest.ports.identities import Crosswalk, Suggestions, Voices
+from sis_ingest.ports.identities import Crosswalk, Pairs, Suggestions, Voices
 from sis_ingest.ports.pulls import Pulling, Pulls, PullSpec
 from sis_ingest.ports.stores import (
     Deliveries,
@@ -331,6 +331,11 @@ class Unit(Protocol):
     @property
     def voices(self) -> Voices:
         """What stands behind resolved records."""
+        ...
+
+    @property
+    def pairs(self) -> Pairs:
+        """Outside ids that a staged list has in place of others."""
         ...
 
     @property

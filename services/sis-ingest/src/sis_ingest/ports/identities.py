@@ -15,7 +15,7 @@ from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import Repeated, StagedRow
+from sis_ingest.domain.snapshots import Listing, Repeated, StagedRow
 from sis_ingest.domain.suggestions import Alike, Suggestion, SuggestionState
 
 
@@ -119,19 +119,13 @@ class Voices(Protocol):
         """
         ...
 
-    async def staged_absent(
-        self, run: Run, space: Entity, external_ids: Sequence[str]
-    ) -> frozenset[str]:
-        """Which of these outside ids the run's list leaves out, or says are gone, as of its moment.
+    async def staged_listing(
+        self, run: Run, space: Entity, external_ids: Sequence[str], *, whole: bool
+    ) -> Listing:
+        """Which of these outside ids the run's list names, and which it says are gone.
 
-        The list says nothing of records that changed since, nor when a newer one was applied.
-        """
-        ...
-
-    async def repeated_enrollments(self, run: Run, *, limit: int) -> Sequence[Repeated]:
-        """Enrollments of one person in one class and role that a whole list has under a new id.
-
-        As of the run's moment, in our ids, and only where one replaces one.
+        A `whole` one says so also of those that it leaves out, and names all others. It says
+        nothing of records that changed since its moment, nor when a newer one was applied.
         """
         ...
 
@@ -143,6 +137,28 @@ class Voices(Protocol):
         self, district_id: str, space: Entity, entity_ids: Sequence[str]
     ) -> Sequence[Resolved]:
         """The live resolved records that refer to any of these ids, by key. Reads many rows."""
+        ...
+
+
+class Pairs(Protocol):
+    """Outside ids that a whole staged list has in place of others, as of the run's moment.
+
+    They are found once for a run, and forgotten with its staged rows.
+    """
+
+    async def keep_enrollments(self, run: Run) -> bool:
+        """Finds those of one person in one class and role under a new id; whether there are any.
+
+        In our ids, and only where one replaces one.
+        """
+        ...
+
+    async def keep_returned(self, run: Run, entity: Entity) -> bool:
+        """Finds ids that the source ended and names again in place of a later one of the same."""
+        ...
+
+    async def page(self, run: Run, entity: Entity, *, after: str, limit: int) -> Sequence[Repeated]:
+        """The next pairs by new id, but for those of which something newer came meanwhile."""
         ...
 
 
@@ -173,6 +189,19 @@ class Suggestions(Protocol):
         """The suggestion as it was decided; kept so also if its pair was never suggested."""
         ...
 
-    async def open_of(self, district_id: str, pair: Alike) -> Suggestion | None:
-        """The pair's open suggestion, by whatever rule."""
+    async def decide_all(
+        self,
+        suggestions: Sequence[Suggestion],
+        state: SuggestionState,
+        *,
+        decided_by: str,
+        now: datetime,
+    ) -> Sequence[Suggestion]:
+        """`decide` of many; of one district, each pair once."""
+        ...
+
+    async def open_among(
+        self, district_id: str, entity: Entity, ids: Sequence[str]
+    ) -> Sequence[Suggestion]:
+        """The open suggestions of two of these ids."""
         ...

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.events import SuggestionMoved
-from sis_ingest.domain.identity import Meaning, current
+from sis_ingest.domain.identity import Meaning, stand_ins
 from sis_ingest.domain.suggestions import Suggestion, SuggestionState
 from sis_ingest.ports import Unit
 from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
@@ -53,11 +53,11 @@ class DecideSuggestion:
         if now is None or now.state != "open":
             return "ended"
         history = await unit.crosswalk.history(district_id, entity, pair)
-        today = {one: _today(history, one) for one in pair}
-        if None in today.values():
+        today = stand_ins(history)
+        if not today.keys() >= set(pair):
             return "merged_away"
         kept = today[keep or _known_longer(history, pair)]
-        ending = {ours: str(kept) for ours in today.values() if ours is not None and ours != kept}
+        ending = {today[one]: kept for one in pair if today[one] != kept}
         decided = await self._decided(unit, now, "confirmed", order)
         unit.emit(
             SuggestionMoved(
@@ -82,15 +82,6 @@ class DecideSuggestion:
             decided_by=f"operator:{order.subject}",
             now=self.decide.move.clock.now(),
         )
-
-
-def _today(history: Sequence[Meaning], ours: str) -> str | None:
-    """The id that stands for this one today; None where that is not one."""
-    if ours in current(history):
-        return ours
-    had = {meaning.outside for meaning in history if meaning.entity_id == ours}
-    now = {m.entity_id for m in history if m.valid_to is None and m.outside in had}
-    return now.pop() if len(now) == 1 else None
 
 
 def _known_longer(history: Sequence[Meaning], pair: Sequence[str]) -> str:

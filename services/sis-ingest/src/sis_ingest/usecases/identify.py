@@ -7,22 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from sis_ingest.domain.changes import ChangeKey, Origin, Write
+from sis_ingest.domain.changes import Cause, ChangeKey, Origin, Write
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity, id_space
 from sis_ingest.domain.identity import allot, candidate_id
 from sis_ingest.domain.match_keys import match_keys
 from sis_ingest.domain.matching import MATCHED
 from sis_ingest.domain.references import IdKey, ids_in
-from sis_ingest.domain.suggestions import from_conflicts
+from sis_ingest.domain.suggestions import Alike, alike, from_conflicts
 from sis_ingest.ports import Clock, Ids, Unit
-from sis_ingest.usecases.recognise import (
-    Recognise,
-    Recognised,
-    Stranger,
-    all_listed,
-    nobody_absent,
-)
+from sis_ingest.usecases.meet import all_listed, no_list
+from sis_ingest.usecases.recognise import Recognise, Recognised, Stranger
 from sis_ingest.usecases.suggest import Suggest
 
 _FILES: Final[Set[Origin]] = frozenset({"snapshot", "firstload"})
@@ -83,8 +78,8 @@ class Identify:
             strangers = _strangers(space, writes, new, known)
             if strangers:
                 told = {stranger.cause.origin for stranger in strangers.values()}
-                absent = all_listed if told <= _FILES else nobody_absent
-                one = await self.recognise.link(unit, place, space, strangers, found, absent)
+                look = all_listed if told <= _FILES else no_list
+                one = await self.recognise.link(unit, place, space, strangers, found, look)
                 known.update(one.ids)
                 recognised.append(one)
         return recognised
@@ -97,11 +92,20 @@ class Identify:
         ids: Mapping[IdKey, str],
         writes: Sequence[Write],
     ) -> None:
-        near = [(ids[key], found) for key, found in recognised.near.items()]
-        pairs = list(from_conflicts(recognised.space, near))
-        if pairs:
-            cause = writes[0].change.cause
-            await self.suggest(unit, place.district_id, pairs, cause=cause)
+        space = recognised.space
+        causes = {
+            (space, w.change.external_id): w.change.cause
+            for w in writes
+            if w.change.entity == space
+        }
+        pairs: dict[Alike, Cause] = {}
+        for key, near in recognised.near.items():
+            for pair in from_conflicts(space, [(ids[key], near)]):
+                pairs.setdefault(pair, causes[key])
+        for one, other, rule in recognised.alike:
+            if ids[one] != ids[other]:
+                pairs.setdefault(alike(space, ids[one], ids[other], rule), causes[other])
+        await self.suggest(unit, place.district_id, pairs)
 
     async def _mint(self, unit: Unit, place: Place, unseen: Sequence[IdKey]) -> Mapping[IdKey, str]:
         candidates = [

@@ -4,7 +4,7 @@ A source that re-keys its records sends a file in which every old id is absent a
 stranger. Linked first, no old id's absence is a removal and no new one an addition.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -18,13 +18,12 @@ from sis_ingest.domain.matching import MATCHED
 from sis_ingest.domain.records import Record
 from sis_ingest.domain.references import IdKey, ids_in
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import Collection, StagedRow, is_whole
+from sis_ingest.domain.snapshots import Collection, Listing, Repeated, StagedRow, is_whole
 from sis_ingest.ports import Unit, Units
 from sis_ingest.usecases.recognise import Recognise, Stranger
 
 BATCH_ROWS: Final = 1_000
-# Each batch compares all enrollments of the source once more.
-ENROLLMENTS: Final = 10_000
+PAIRS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +36,23 @@ class LinkSnapshot:
     async def __call__(self, run: Run, collections: Sequence[Collection]) -> int:
         """How many people the source knows by another id from now on.
 
-        Commits per batch; a second time links nothing new, and counts the same.
+        Commits per batch; a second time links nothing new, and counts the same. Ids that a source
+        takes back are turned back first, and are not counted.
 
         To be called after staging and before anything compares, guards or applies. A first load
         into an empty district costs one look. Absence counts only in a whole, newer collection.
         """
+        whole_ones = [one.entity for one in collections if is_whole(one, run.report)]
+        for entity in (*MATCHED, "enrollment"):
+            if entity in whole_ones:
+                await self._returned(run, entity)
         linked = run.attempts > 1
         for space in MATCHED:
             for collection in collections:
                 if collection.entity == space:
-                    whole = is_whole(collection, run.report)
-                    linked |= await self._all_of(run, space, whole=whole)
-        for collection in collections:
-            if collection.entity == "enrollment" and is_whole(collection, run.report):
-                await self._enrollments(run)
+                    linked |= await self._all_of(run, space, whole=space in whole_ones)
+        if "enrollment" in whole_ones:
+            await self._enrollments(run)
         if not linked:
             return 0
         async with self.units.begin("stage") as unit:
@@ -84,27 +86,61 @@ class LinkSnapshot:
             if (keys := match_keys(space, record, found))
         }
         recognised = await self.recognise.link(
-            unit, run.place, space, strangers, found, partial(_absent, unit, run, space, whole)
+            unit, run.place, space, strangers, found, partial(_look, unit, run, space, whole)
         )
         await self.recognise.end(unit, run.place, recognised)
         return bool(recognised.ids)
 
     async def _enrollments(self, run: Run) -> None:
         """They have no key of their own: who is still in the class is so under another id."""
-        more = True
-        while more:
+
+        async def link(unit: Unit, pairs: Sequence[Repeated]) -> None:
+            await self.recognise.replace(
+                unit, run.place, "enrollment", _strangers(run, pairs), pairs
+            )
+
+        async with self.units.begin("link") as unit:
+            await unit.lock_district(run.place.district_id)
+            found = await unit.pairs.keep_enrollments(run)
+        if found:
+            await self._pairs(run, "enrollment", link)
+
+    async def _returned(self, run: Run, entity: Entity) -> None:
+        """A source that takes its new ids back: they are no removals, whoever has them lives on."""
+
+        async def turn(unit: Unit, pairs: Sequence[Repeated]) -> None:
+            await self.recognise.turn_back(unit, run.place, entity, _cause(run), run.as_of, pairs)
+
+        async with self.units.begin("link") as unit:
+            found = await unit.pairs.keep_returned(run, entity)
+        if found:
+            await self._pairs(run, entity, turn)
+
+    async def _pairs(
+        self,
+        run: Run,
+        entity: Entity,
+        carry_out: Callable[[Unit, Sequence[Repeated]], Awaitable[None]],
+    ) -> None:
+        after = ""
+        while True:
             async with self.units.begin("link") as unit:
                 await unit.lock_district(run.place.district_id)
-                repeated = await unit.voices.repeated_enrollments(run, limit=ENROLLMENTS)
-                strangers: Mapping[IdKey, Stranger] = {
-                    ("enrollment", one.new_id): Stranger(
-                        keys=MatchKeys(kind="enrollment"), cause=_cause(run), at=run.as_of
-                    )
-                    for one in repeated
-                }
-                if repeated:
-                    await self.recognise.replace(unit, run.place, "enrollment", strangers, repeated)
-            more = len(repeated) == ENROLLMENTS
+                pairs = await unit.pairs.page(run, entity, after=after, limit=PAIRS)
+                if not pairs:
+                    return
+                await carry_out(unit, pairs)
+            after = pairs[-1].new_id
+
+
+def _strangers(run: Run, pairs: Sequence[Repeated]) -> Mapping[IdKey, Stranger]:
+    cause = _cause(run)
+    return {
+        ("enrollment", one.new_id): Stranger(
+            keys=MatchKeys(kind="enrollment"), cause=cause, at=run.as_of
+        )
+        for one in pairs
+    }
 
 
 def _cause(run: Run) -> Cause:
@@ -115,9 +151,5 @@ def _cause(run: Run) -> Cause:
     )
 
 
-async def _absent(
-    unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]
-) -> Set[str] | None:
-    if not whole:
-        return None
-    return await unit.voices.staged_absent(run, space, ids) if ids else frozenset()
+async def _look(unit: Unit, run: Run, space: Entity, whole: bool, ids: Sequence[str]) -> Listing:
+    return await unit.voices.staged_listing(run, space, ids, whole=whole) if ids else Listing()

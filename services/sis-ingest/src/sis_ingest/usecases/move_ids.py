@@ -19,7 +19,14 @@ from sis_ingest.domain.events import (
     UserKeyChanged,
 )
 from sis_ingest.domain.flips import Flip, retelling
-from sis_ingest.domain.identity import Decision, DecisionKind, Meaning, Moved, current
+from sis_ingest.domain.identity import (
+    Decision,
+    DecisionKind,
+    Meaning,
+    Moved,
+    current,
+    stand_ins,
+)
 from sis_ingest.domain.publish import Published, Resolved, ResolvedKey, Said, publish
 from sis_ingest.domain.suggestions import alike
 from sis_ingest.ports import Clock, Ids, Unit
@@ -97,7 +104,8 @@ class MoveIds:
         published = await _publish(unit, decision, said, known, guard)
         for move in moves:
             unit.emit(_told(decision, move, cause, ended=move.was in ended))
-        await _answer(unit, decision, moves, set(ended), cause)
+        await self._part(unit, decision, moves, set(ended))
+        await _answer(unit, decision, ours, cause)
         if space == "org":
             await self._respeak(unit, decision)
         if space == "user":
@@ -121,6 +129,23 @@ class MoveIds:
                     asked_at=decision.decided_at,
                 )
             )
+
+    async def _part(
+        self, unit: Unit, decision: Decision, moves: Sequence[Moved], ended: Set[str]
+    ) -> None:
+        """Who was parted is not suggested again."""
+        pairs = dict.fromkeys(
+            alike(decision.entity, move.was, move.entity_id, "operator")
+            for move in moves
+            if move.was not in ended
+        )
+        parted = [
+            pair.suggested(decision.district_id, self.ids.new_id(), at=decision.decided_at)
+            for pair in pairs
+        ]
+        await unit.suggestions.decide_all(
+            parted, "dismissed", decided_by=decision.decided_by, now=decision.decided_at
+        )
 
     async def joining(
         self, unit: Unit, district_id: str, space: Entity, pairs: Mapping[str, str]
@@ -209,25 +234,23 @@ def _told(
     )
 
 
-async def _answer(
-    unit: Unit, decision: Decision, moves: Sequence[Moved], ended: Set[str], cause: Cause
-) -> None:
-    """A merge answers what was suggested of the two; who was parted is not suggested again."""
-    for was, now in dict.fromkeys((move.was, move.entity_id) for move in moves):
-        pair = alike(decision.entity, was, now, "operator")
-        asked = await unit.suggestions.open_of(decision.district_id, pair)
-        if was not in ended:
-            parted = asked or pair.suggested(
-                decision.district_id, decision.decision_id, at=decision.decided_at
-            )
-            await unit.suggestions.decide(
-                parted, "dismissed", decided_by=decision.decided_by, now=decision.decided_at
-            )
-        elif asked is not None:
-            confirmed = await unit.suggestions.decide(
-                asked, "confirmed", decided_by=decision.decided_by, now=decision.decided_at
-            )
-            unit.emit(SuggestionMoved(moment="confirmed", suggestion=confirmed, cause=cause))
+async def _answer(unit: Unit, decision: Decision, ours: Sequence[str], cause: Cause) -> None:
+    """Open suggestions of two ids that are one now are answered, whichever moves made them so."""
+    district_id, entity = decision.district_id, decision.entity
+    history = await unit.crosswalk.history(district_id, entity, ours)
+    ever = sorted({meaning.entity_id for meaning in history})
+    asked = await unit.suggestions.open_among(district_id, entity, ever)
+    if not asked:
+        return
+    pairs = sorted({one for pair in asked for one in (pair.one_id, pair.other_id)})
+    today = stand_ins(await unit.crosswalk.history(district_id, entity, pairs))
+    answered = [
+        one for one in asked if one.one_id in today and today[one.one_id] == today.get(one.other_id)
+    ]
+    for confirmed in await unit.suggestions.decide_all(
+        answered, "confirmed", decided_by=decision.decided_by, now=decision.decided_at
+    ):
+        unit.emit(SuggestionMoved(moment="confirmed", suggestion=confirmed, cause=cause))
 
 
 def _key_changes(

@@ -4,8 +4,8 @@ Runs inside the caller's unit, which must hold the district's lock.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -17,14 +17,15 @@ from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.events import OutsideIdLinked, UserKeyChanged
 from sis_ingest.domain.identity import candidate_id
-from sis_ingest.domain.match_keys import MatchKeys, match_keys
-from sis_ingest.domain.matching import Holder, Match, Matched, Near, find_matches
-from sis_ingest.domain.publish import ResolvedKey
+from sis_ingest.domain.match_keys import MatchKeys
+from sis_ingest.domain.matching import Match, Matched, MatchRule, Near, alike_strangers
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.snapshots import Repeated
+from sis_ingest.domain.suggestions import MOST_NEAR
 from sis_ingest.ports import Clock, Unit
 from sis_ingest.usecases.guard_silence import too_much_silence
 from sis_ingest.usecases.keep_hold import KeepHold
+from sis_ingest.usecases.meet import Look, meet, no_list, unknown_of
 from sis_ingest.usecases.move_ids import MoveIds, Reason
 
 logger = structlog.get_logger(__name__)
@@ -32,19 +33,6 @@ logger = structlog.get_logger(__name__)
 _NAMED: Final = 20
 # Of these a person should hear; of a second course with one code nobody needs to.
 _TOLD: Final = frozenset({"user", "org"})
-_NOBODY: Final = Matched(matches={}, conflicts={})
-
-# Which of these records of the source its complete list at hand does not name; None without one.
-Absent = Callable[[Sequence[str]], Awaitable[Set[str] | None]]
-
-
-async def nobody_absent(_external_ids: Sequence[str]) -> None:
-    """For webhooks and partial lists: absence from them says nothing, presence neither."""
-
-
-async def all_listed(_external_ids: Sequence[str]) -> Set[str]:
-    """For rows of a file as they are applied: whom it does not name was asked before that."""
-    return frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +48,14 @@ class Stranger:
 class Recognised:
     """Our ids of those recognised, and whom the others may mean, but not certainly.
 
-    `ending` are ids of ours that were given to mere references, by cause and rule.
+    `alike` are pairs of the others, who may mean one another. `ending` are ids of ours that were
+    given to mere references, by cause and rule.
     """
 
     space: Entity
     ids: Mapping[IdKey, str]
     near: Mapping[IdKey, Near]
+    alike: Sequence[tuple[IdKey, IdKey, MatchRule]]
     ending: Mapping[tuple[Cause, str], Mapping[str, str]]
 
 
@@ -89,7 +79,7 @@ class Recognise:
         space: Entity,
         strangers: Mapping[IdKey, Stranger],
         found: Mapping[IdKey, str],
-        absent: Absent = nobody_absent,
+        look: Look = no_list,
     ) -> Recognised:
         """Who of them is known. `found` are the meanings that ids have already.
 
@@ -97,8 +87,11 @@ class Recognise:
         caller runs once every id of the batch has a meaning. Never commits; running it again finds
         no strangers. Source: blueprint invariants 4 and 8, ADR 0014.
         """
-        unknown = await self._unknown(unit, place, strangers, found)
-        matched, live = await self._meet(unit, place, space, unknown, absent)
+        keys = {key: stranger.keys for key, stranger in strangers.items()}
+        unknown = await unknown_of(unit, place, keys, found)
+        matched, live = await meet(
+            unit, place, space, unknown, look, self.predecessors.get(place.source_id, ())
+        )
         matches = {
             key: match
             for key, match in matched.matches.items()
@@ -118,6 +111,7 @@ class Recognise:
             space=space,
             ids={key: match.entity_id for key, match in matches.items()},
             near=matched.conflicts,
+            alike=_alike(space, unknown, matched),
             ending=ending,
         )
 
@@ -138,6 +132,32 @@ class Recognise:
         await self._rekey(unit, place, space, strangers, links, old)
         self._note(place, space, Matched(matches=links, conflicts={}))
         await self._link(unit, place, space, strangers, links)
+
+    async def turn_back(
+        self,
+        unit: Unit,
+        place: Place,
+        space: Entity,
+        cause: Cause,
+        at: datetime,
+        repeated: Sequence[Repeated],
+    ) -> None:
+        """The source names its records by ids again that they had before. Never commits."""
+        replaced = {one.old_id: one.new_id for one in repeated}
+        await unit.voices.rekey(place, space, replaced, at=at, delivery_id=cause.delivery_id)
+        shrunk = await unit.holds.let_go(place, space, list(replaced))
+        await self.keep.shrunk(unit, place.district_id, shrunk)
+        for one in repeated if space == "user" else ():
+            unit.emit(
+                UserKeyChanged(
+                    district_id=place.district_id,
+                    cause=cause,
+                    person_id=one.entity_id,
+                    old_keys=(one.old_id,),
+                    new_keys=(one.new_id,),
+                    reason="sis_migration",
+                )
+            )
 
     async def _link(
         self,
@@ -180,83 +200,11 @@ class Recognise:
         found: Mapping[IdKey, str],
     ) -> Set[IdKey]:
         """Which of them are records we know, by their id or their match keys. Writes nothing."""
-        unknown = await self._unknown(unit, place, strangers, found)
-        matched, _ = await self._meet(unit, place, space, unknown, nobody_absent)
+        keys = {key: stranger.keys for key, stranger in strangers.items()}
+        unknown = await unknown_of(unit, place, keys, found)
+        before = self.predecessors.get(place.source_id, ())
+        matched, _ = await meet(unit, place, space, unknown, no_list, before)
         return (strangers.keys() - unknown.keys()) | matched.matches.keys()
-
-    async def _unknown(
-        self,
-        unit: Unit,
-        place: Place,
-        strangers: Mapping[IdKey, Stranger],
-        found: Mapping[IdKey, str],
-    ) -> Mapping[IdKey, MatchKeys]:
-        """An id that only references gave so far has no record; whose id has one is known."""
-        given: list[ResolvedKey] = [(key[0], found[key]) for key in strangers if key in found]
-        known = await unit.records.resolved(place.district_id, given) if given else {}
-        return {
-            key: stranger.keys
-            for key, stranger in strangers.items()
-            if (key[0], found.get(key, "")) not in known
-        }
-
-    async def _meet(
-        self,
-        unit: Unit,
-        place: Place,
-        space: Entity,
-        unknown: Mapping[IdKey, MatchKeys],
-        absent: Absent,
-    ) -> tuple[Matched, Mapping[str, Set[str]]]:
-        """Whom they mean, and the outside ids that live of those who carry their keys.
-
-        Whose removal waits in a hold has left the id, as far as the source is concerned.
-        """
-        keys = [one for one in unknown.values() if one]
-        if not keys:
-            return _NOBODY, {}
-        holders = [
-            *await unit.voices.holders(place.district_id, space, keys),
-            *await self._bearers(unit, place, space, keys),
-        ]
-        if not holders:
-            return _NOBODY, {}
-        met = [holder.entity_id for holder in holders]
-        live = await unit.voices.live(place, space, met)
-        outside = [one for ids in live.values() for one in ids]
-        missing = await absent(outside)
-        left = (missing or frozenset()) | await unit.holds.leaving(place, space, outside)
-        busy = {ours: ids - left for ours, ids in live.items()}
-        listed = frozenset(outside) - left if missing is not None else frozenset()
-        meanings = await unit.crosswalk.history(place.district_id, space, met)
-        home = {m.entity_id for m in meanings if m.source_id == place.source_id}
-        holders = [replace(one, at_home=one.entity_id in home) for one in holders]
-        return find_matches(unknown, holders, busy, listed), live
-
-    async def _bearers(
-        self, unit: Unit, place: Place, space: Entity, keys: Sequence[MatchKeys]
-    ) -> Sequence[Holder]:
-        """The records that their legacy ids mean, in the source or in one before it."""
-        legacy: list[IdKey] = [(space, one) for k in keys for one in k.legacy_ids]
-        if not legacy:
-            return ()
-        outside: dict[str, set[str]] = {}
-        for source_id in (place.source_id, *self.predecessors.get(place.source_id, ())):
-            there = Place(district_id=place.district_id, source_id=source_id)
-            for (_, one), ours in (await unit.crosswalk.find(there, legacy)).items():
-                outside.setdefault(ours, set()).add(one)
-        wanted: list[ResolvedKey] = [(space, ours) for ours in outside]
-        records = await unit.records.resolved(place.district_id, wanted)
-        return [
-            Holder(
-                entity_id=ours,
-                keys=match_keys(space, records[space, ours].record)
-                if (space, ours) in records
-                else MatchKeys(kind=""),
-                outside=frozenset(ids),
-            )
-            for ours, ids in outside.items()
-        ]
 
     async def _rekey(
         self,
@@ -298,6 +246,15 @@ class Recognise:
                     if candidate_id(outside) is not None
                 ],
             )
+
+
+def _alike(
+    space: Entity, unknown: Mapping[IdKey, MatchKeys], matched: Matched
+) -> Sequence[tuple[IdKey, IdKey, MatchRule]]:
+    if space not in _TOLD:
+        return ()
+    left = {key: keys for key, keys in unknown.items() if key not in matched.matches}
+    return list(alike_strangers(left, most=MOST_NEAR))
 
 
 async def _tell(

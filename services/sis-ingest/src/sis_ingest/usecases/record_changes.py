@@ -103,10 +103,13 @@ class RecordChanges:
             )
         for event in published.events:
             unit.emit(event)
-        people = new_people(published.records, before)
-        if people:
-            cause = writes[0].change.cause
-            await self.identify.suggest.same_people(unit, place.district_id, people, cause=cause)
+        new_ones = set(new_people(published.records, before))
+        people = {
+            one.entity_id: one.cause
+            for one in said
+            if id_space(one.entity) == "user" and one.entity_id in new_ones
+        }
+        await self.identify.suggest.same_people(unit, place.district_id, people)
         return {
             w.change.key
             for w in writes

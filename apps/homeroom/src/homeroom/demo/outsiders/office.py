@@ -81,13 +81,3 @@ class Office:
         """What the emulator counted itself."""
         found: dict[str, Any] = self._http.get("/_evidence").raise_for_status().json()
         return found
-
-
-def first_school(emulated: Emulated) -> str:
-    """Our id of the school whose vendor is the one-school vendor."""
-    office = Office(emulated=emulated)
-    try:
-        school = min(office.all("schools"), key=lambda one: int(one["dcid"]))
-    finally:
-        office.close()
-    return str(emulated.our_id(school))

@@ -17,6 +17,7 @@ def alone(run: Run, *, loop: str, target_id: str) -> Run:
     """
 
     async def again(stopping: Stopping) -> None:
+        """Run until it ends by itself or is told to stop; raises Fatal alone."""
         failures = 0
         while not stopping.is_set():
             began = time.monotonic()

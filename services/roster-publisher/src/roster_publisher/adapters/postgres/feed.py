@@ -1,6 +1,7 @@
 """`ChangeFeed` on PostgreSQL. Each statement is one snapshot, on the lines of vendors' reads."""
 
 from collections.abc import Mapping, Sequence, Set
+from datetime import datetime
 from typing import Final
 
 from roster_publisher.adapters.postgres.feed_sql import spots_behind, told_columns, versions_of
@@ -13,6 +14,12 @@ from roster_publisher.ports.feed import Stretch
 # Two sizes, written into the text, so that plans know how little is wanted.
 _FEW: Final = 200
 _MANY: Final = 2_000
+
+
+_DISTRICTS: Final = """
+    SELECT district_id, revision, bulk_until FROM roster_publisher.district_revision
+    WHERE district_id = ANY($1::text[])
+"""
 
 
 class PostgresFeed:
@@ -47,7 +54,7 @@ class PostgresFeed:
     async def versions(self, query: CollectionQuery, ids: Sequence[str]) -> Mapping[str, Version]:
         """Records among `ids` as the grant sees them now."""
         statement = Statement(list(ids))
-        sql = versions_of(query, told_columns(query), statement)
+        sql = versions_of(query, told_columns(query, statement), statement)
         return {
             row["sourced_id"]: Version(
                 stamp_ms=to_ms(row["stamp"]),
@@ -57,6 +64,11 @@ class PostgresFeed:
             )
             for row in await self._lines.rows(sql, *statement.values)
         }
+
+    async def newest(self, districts: Set[str]) -> Mapping[str, tuple[int, datetime | None]]:
+        """By district, the newest revision and when its last bulk ends or ended."""
+        rows = await self._lines.rows(_DISTRICTS, sorted(districts))
+        return {row["district_id"]: (row["revision"], row["bulk_until"]) for row in rows}
 
     async def seen(self, query: CollectionQuery, ids: Sequence[str]) -> Set[str]:
         """Those of `ids` that the grant sees, also as a tombstone."""

@@ -36,7 +36,9 @@ def spots_behind(queries: Sequence[CollectionQuery], statement: Statement, *, mo
     scoped = [query for query in queries if query.is_scoped]
     arms = ["SELECT * FROM written"]
     for query in scoped:
-        mine = own_memberships(query, statement)
+        # The index on stamps wants district and entity as one.
+        lane = statement.bind(f"{query.grant.district_id}/{query.collection.entity}")
+        mine = f"{own_memberships(query, statement)} AND m.district_id || '/' || m.entity = {lane}"
         arms.append(_moved(query, f"{mine}", "since_stamp", most))
         arms.append(_moved(query, f"{mine} AND m.until_rev > 0", "until_stamp", most))
     # Nobody needs to look for moves behind the last thing written that has a place on the page.
@@ -69,9 +71,9 @@ def versions_of(query: CollectionQuery, columns: str, statement: Statement) -> s
     """
 
 
-def told_columns(query: CollectionQuery) -> str:
+def told_columns(query: CollectionQuery, statement: Statement) -> str:
     """What is told of a record `o`."""
-    body = f"convert_to({body_of(query)}, 'UTF8')"
+    body = f"convert_to({body_of(query, statement)}, 'UTF8')"
     return f"o.sourced_id, o.stamp, o.status, o.merged_into, {body} AS body"
 
 

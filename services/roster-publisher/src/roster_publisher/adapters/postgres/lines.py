@@ -13,6 +13,8 @@ from roster_common.runtime.database import Database
 
 _ACQUIRE_TIMEOUT_S: Final = 10.0
 _READ_TIMEOUT_S: Final = 35.0
+# For this transaction only.
+_WITHIN: Final = "SELECT set_config('statement_timeout', $1, true)"
 
 
 class ReadLines:
@@ -22,6 +24,8 @@ class ReadLines:
         self._database = database
         self._idle: list[Any] = []
         self._turns = asyncio.Semaphore(size)
+        # Slow reads leave half of the lines to all others.
+        self._slow_turns = asyncio.Semaphore(max(1, size // 2))
 
     async def row(self, sql: str, *values: Any) -> asyncpg.Record | None:
         """The first row."""
@@ -35,6 +39,30 @@ class ReadLines:
             raise
         self._give(line)
         return found
+
+    async def slow_row(self, sql: str, *values: Any, within_s: float) -> asyncpg.Record | None:
+        """The first row, of a statement that the server ends after `within_s`: it then raises
+        `asyncpg.QueryCanceledError`. Waits for its turn among slow reads first.
+        """
+        async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
+            await self._slow_turns.acquire()
+        try:
+            line = await self._take()
+            try:
+                async with line.transaction(readonly=True):
+                    await line.execute(
+                        _WITHIN, str(round(within_s * 1000)), timeout=_READ_TIMEOUT_S
+                    )
+                    found: asyncpg.Record | None = await line.fetchrow(
+                        sql, *values, timeout=_READ_TIMEOUT_S
+                    )
+            except BaseException:
+                await self._drop(line)
+                raise
+            self._give(line)
+            return found
+        finally:
+            self._slow_turns.release()
 
     async def rows(self, sql: str, *values: Any) -> list[asyncpg.Record]:
         """All rows."""

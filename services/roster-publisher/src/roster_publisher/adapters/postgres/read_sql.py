@@ -1,20 +1,26 @@
 """Builds the statements that read a collection. Text comes from this module only; values are bound.
 
-One statement text per (entity, subset, shape of the filter, groups of fields, whole district or
-scopes), so the driver's prepared statements are reused. What differs for a grant of scopes is in
-`view_sql.py`.
+One statement text per (entity, subset, shape of filter and order, groups of fields, whole district
+or scopes), so the driver's prepared statements are reused. What differs for a grant of scopes is in
+`view_sql.py`, fields without a column in `field_sql.py`, the order in `order_sql.py`.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
-from roster_publisher.adapters.postgres.statements import Statement
+from roster_publisher.adapters.postgres.field_sql import compared, matches
+from roster_publisher.adapters.postgres.indexed_sql import ids_indexed
+from roster_publisher.adapters.postgres.order_sql import order_of
+from roster_publisher.adapters.postgres.stamp_sql import base_of, by_stamp
+from roster_publisher.adapters.postgres.statements import Statement, written_over
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
 from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
 from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT
 from roster_publisher.domain.filters import Clause, Filter
 from roster_publisher.domain.fragments import BLANK_NAMES
 from roster_publisher.domain.queries import CollectionQuery
+from roster_publisher.domain.sorting import Place
 from roster_publisher.domain.views import VERSION
 
 _GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -33,29 +39,25 @@ _SUBSETS: Final[Mapping[str, str]] = {
     "student": "o.roles @> '{student}'",
     "teacher": "o.roles @> '{teacher}'",
 }
-_OPERATORS: Final[Mapping[str, str]] = {
-    "=": "=",
-    "!=": "<>",
-    ">": ">",
-    ">=": ">=",
-    "<": "<",
-    "<=": "<=",
-}
+# As references are rendered.
+_AGENTS: Final = '"agents":[{'
 VERSION_JSON: Final = f'"{VERSION}":'
-_LIKE: Final = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_"})
 
 
-def body_of(query: CollectionQuery) -> str:
+def body_of(query: CollectionQuery, statement: Statement) -> str:
     """The expression of one object's text, of the groups that the grant's policy allows."""
     grant = query.grant
-    parts = ["o.base"]
+    parts = [base_of(grant, statement)]
     for group in _GROUPS.get(query.collection.entity, _PLAIN_GROUPS):
         if grant.allows(group):
             parts.append(f"o.{group}")
         elif group in _STAND_INS:
             parts.append(_STAND_INS[group])
-    # A view of scopes is told of which revision the text is, and takes it out when narrowing.
-    opening = f"'{{{VERSION_JSON}' || o.revision || ','" if query.is_scoped else "'{'"
+    opening = "'{'"
+    if query.is_scoped and query.collection.entity == "user":
+        # Where agents may have to go, a view is told of which revision the text is.
+        version = f"'{{{VERSION_JSON}' || o.revision || ','"
+        opening = f"CASE WHEN strpos(o.refs, '{_AGENTS}') > 0 THEN {version} ELSE '{{' END"
     return f"{opening} || {' || '.join(parts)} || '}}'"
 
 
@@ -65,44 +67,57 @@ def rows_of(
     statement: Statement,
     *,
     revision: str | None,
-    after: str | None = None,
+    after: Place | None = None,
     sourced_id: str | None = None,
     limit: str | None = None,
 ) -> str:
-    """A select of `columns` of rows `o` in the order of their ids, as the grant sees them.
+    """A select of `columns` of rows `o` in the order asked for, as the grant sees them; when they
+    are sorted, with what they are sorted by as `sort_key`.
 
-    `revision`, `after`, `sourced_id` and `limit` are placeholders; `revision` None is the newest.
+    `revision`, `sourced_id` and `limit` are placeholders; `revision` None is the newest.
     """
+    order = order_of(query, statement)
+    columns += order.column
     where = conditions(query, statement, revision=revision)
+    behind_id = None
+    if after is not None and order.key is not None:
+        where += f" AND {order.behind(after, statement)}"
+    elif after is not None:
+        behind_id = statement.bind(after.sourced_id)
+    most = "" if limit is None else f" LIMIT {limit}"
     if query.is_scoped:
         source = viewed_rows(
             query,
             statement,
             revision=revision,
-            after=after,
+            after=behind_id,
             sourced_id=sourced_id,
-            within=ids_within(query, statement, revision=revision),
+            within=_wanted(query, statement, revision),
         )
-        tail = "" if limit is None else f" LIMIT {limit}"
-        return f"SELECT {columns} FROM {source} WHERE {where} ORDER BY i.sourced_id{tail}"
-    if after is not None:
-        where += f" AND o.sourced_id > {after}"
+        # As a select: with a limit it could read, the planner would plan anew for every page.
+        most = "" if limit is None else f" LIMIT (SELECT {limit}::bigint)"
+        return f"""SELECT {columns} FROM {source}{order.join} WHERE {where}
+                   ORDER BY {order.by("i")}{most}"""
+    if behind_id is not None:
+        where += f" AND o.sourced_id > {behind_id}"
     if sourced_id is not None:
         where += f" AND o.sourced_id = {sourced_id}"
-    tail = "ORDER BY o.sourced_id" + ("" if limit is None else f" LIMIT {limit}")
+    tail = f"ORDER BY {order.by('o')}{most}"
     if revision is None:
         # house: no-district — `conditions` begins with it
-        return f"SELECT {columns} FROM roster_publisher.object o WHERE {where} AND o.shown {tail}"
-    # Both halves come ordered from an index and are merged; each reads `limit` rows at most.
+        return f"""SELECT {columns} FROM roster_publisher.object o{order.join}
+                   WHERE {where} AND o.shown {tail}"""
+    # Both halves come ordered, from an index where there is one, and are merged; each reads `limit`
+    # rows at most.
     # house: no-district — `conditions` begins with it
     return f"""
         SELECT * FROM (
-            (SELECT {columns} FROM roster_publisher.object o
+            (SELECT {columns} FROM roster_publisher.object o{order.join}
              WHERE {where} AND o.shown AND o.revision <= {revision} {tail})
             UNION ALL
-            (SELECT {columns} FROM roster_publisher.object_history o
-             WHERE {where} AND o.rev_from <= {revision} AND o.rev_to > {revision} {tail})
-        ) AS u ORDER BY u.sourced_id{"" if limit is None else f" LIMIT {limit}"}
+            (SELECT {columns} FROM roster_publisher.object_history o{order.join}
+             WHERE {where} AND {_replaced(query, statement, revision)} {tail})
+        ) AS u ORDER BY {order.by("u")}{most}
     """
 
 
@@ -120,8 +135,13 @@ def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> 
         SELECT (SELECT count(*) FROM roster_publisher.object o
                 WHERE {where} AND o.shown AND o.revision <= {revision})
              + (SELECT count(*) FROM roster_publisher.object_history o
-                WHERE {where} AND o.rev_from <= {revision} AND o.rev_to > {revision})
+                WHERE {where} AND {_replaced(query, statement, revision)})
     """
+
+
+def _replaced(query: CollectionQuery, statement: Statement, revision: str) -> str:
+    district, entity = query.grant.district_id, query.collection.entity
+    return written_over("o", revision, statement, district=district, entity=entity)
 
 
 def parents_seen(query: CollectionQuery, statement: Statement, *, revision: str | None) -> str:
@@ -153,11 +173,11 @@ def conditions(query: CollectionQuery, statement: Statement, *, revision: str | 
     if collection.subset is not None:
         parts.append(_subset(query, statement))
     parts += _within(query, statement, revision)
+    if not query.is_scoped and query.is_by_stamp:
+        # The index on stamps wants district and entity as one.
+        lane = f"{grant.district_id}/{collection.entity}"
+        parts.append(f"o.district_id || '/' || o.entity = {statement.bind(lane)}")
     if query.filter is not None:
-        if not query.is_scoped and query.filter.is_delta:
-            # The index on stamps wants district and entity as one.
-            lane = f"{grant.district_id}/{collection.entity}"
-            parts.append(f"o.district_id || '/' || o.entity = {statement.bind(lane)}")
         parts.append(_filter(query.filter, query, statement))
     return " AND ".join(parts) or "true"
 
@@ -168,6 +188,13 @@ def _within(query: CollectionQuery, statement: Statement, revision: str | None) 
     parts = [] if condition is None else [condition]
     ids = None if query.is_scoped else ids_within(query, statement, revision=revision)
     return parts if ids is None else [*parts, f"o.sourced_id = ANY(ARRAY({ids}))"]
+
+
+def _wanted(query: CollectionQuery, statement: Statement, revision: str | None) -> str | None:
+    """The only ids that a view is searched for; None for all of it."""
+    asked = (rule(query, statement, revision=revision) for rule in (ids_indexed, ids_within))
+    selects = [f"({select})" for select in asked if select is not None]
+    return " INTERSECT ".join(selects) or None
 
 
 def _subset(query: CollectionQuery, statement: Statement) -> str:
@@ -189,35 +216,29 @@ def _filter(wanted: Filter, query: CollectionQuery, statement: Statement) -> str
 
 
 def _clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str:
-    if clause.kind == "texts":
+    if clause.column is None:
+        return matches(clause, query, statement)
+    if clause.is_listed:
         return _list_clause(clause, query, statement)
+    if isinstance(clause.value, datetime) and clause.predicate != "~":
+        return by_stamp(query.grant, clause.predicate, clause.value, statement)
     column = f"o.{clause.column}"
     orgs = query.grant.visible_orgs if query.is_scoped else None
-    if orgs is not None and clause.column in {"school_id", "parent_id"}:
+    if orgs is not None and clause.column == "school_id":
         # An org out of sight must not be found out by asking for it.
         seen = statement.bind(sorted(orgs))
         column = f"CASE WHEN {column} = ANY({seen}::text[]) THEN {column} END"
-    if clause.predicate == "~":
-        return f"{column} ILIKE {statement.bind(_contains(clause.value))}"
-    value = statement.bind(clause.value)
-    if clause.predicate == "!=":
-        return f"{column} IS DISTINCT FROM {value}"
-    return f"{column} {_OPERATORS[clause.predicate]} {value}"
+    return compared(clause, column, statement)
 
 
 def _list_clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str:
     """A list matches when any item does; `!=` when none does."""
-    column, value = f"o.{clause.column}", str(clause.value)
-    wanted = value.split(",") if clause.predicate == "~" else [value]
+    column, wanted = f"o.{clause.column}", [str(clause.value)]
     orgs = query.grant.visible_orgs
     if orgs is not None and clause.column == "roles":
         column = "o.roles_at"
-        wanted = [at for one in wanted for at in _at(orgs, one)]
+        wanted = _at(orgs, str(clause.value))
     elif orgs is not None and clause.column == "scope_ids":
         wanted = [one for one in wanted if one in orgs]
     overlap = f"{column} && {statement.bind(wanted)}::text[]"
     return f"NOT {overlap}" if clause.predicate == "!=" else overlap
-
-
-def _contains(value: object) -> str:
-    return f"%{str(value).translate(_LIKE)}%"

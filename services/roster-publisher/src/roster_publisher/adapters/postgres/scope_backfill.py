@@ -210,6 +210,7 @@ class _Fill:
         courses = await taught_courses(self._driver, self._district_id, ids) if ids else {}
 
         def of(row: asyncpg.Record) -> frozenset[str]:
+            """The rules that one row matches."""
             match entity:
                 case "org":
                     return index.of_org(row["sourced_id"])

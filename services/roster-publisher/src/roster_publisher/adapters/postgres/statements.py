@@ -13,3 +13,17 @@ class Statement:
         """Add a value; returns its placeholder."""
         self.values.append(value)
         return f"${len(self.values)}"
+
+
+def written_over(
+    row: str, revision: str, statement: Statement, *, district: str, entity: str
+) -> str:
+    """What makes a row of the history the version at `revision`, a placeholder.
+
+    It says the lane as the index on revisions has it; without it all of the history would be read.
+    """
+    lane = statement.bind(f"{district}/{entity}")
+    return (
+        f"{row}.district_id || '/' || {row}.entity = {lane}"
+        f" AND {row}.rev_from <= {revision} AND {row}.rev_to > {revision}"
+    )

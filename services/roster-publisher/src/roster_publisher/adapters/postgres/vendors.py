@@ -8,13 +8,16 @@ import asyncpg
 import orjson
 
 from roster_common.runtime.database import Database
+from roster_publisher.adapters.postgres.history import advance
 from roster_publisher.domain.access import AccessToken, Client, Grant
+from roster_publisher.domain.publication import next_stamp
 from roster_publisher.domain.rules import Rule
 
 # A client id is unique over the installation: it is how the district is found. One row.
 _CLIENT: Final = """
     SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.rules,
-           g.agreement, g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
+           g.agreement, g.field_policy -> 'groups' AS field_groups,
+           g.expires_at AS grant_expires_at, g.since_stamp
     FROM roster_publisher.client c
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE c.client_id = $1
@@ -30,7 +33,8 @@ _KEEP_ACCESS: Final = """
 _ACCESS: Final = """
     SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at,
            g.token_scopes, g.school_ids, g.rules, g.agreement,
-           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at
+           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at,
+           g.since_stamp
     FROM roster_publisher.access_token t
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE t.token_hash = $1 AND t.expires_at > $2
@@ -58,14 +62,22 @@ _END_OTHERS: Final = """
 _SEED_GRANT: Final = """
     INSERT INTO roster_publisher.grant_
         (district_id, client_id, token_scopes, school_ids, field_policy, agreement, expires_at,
-         rules)
+         rules, since_stamp)
     VALUES ($1, $2, $3, $4,
             CASE WHEN $5::text[] IS NULL THEN '{}'::jsonb
-                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7, $8::jsonb)
+                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7, $8::jsonb, $9)
     ON CONFLICT (district_id, client_id) DO UPDATE SET
         token_scopes = excluded.token_scopes, school_ids = excluded.school_ids,
         field_policy = excluded.field_policy, agreement = excluded.agreement,
-        expires_at = excluded.expires_at, rules = excluded.rules
+        expires_at = excluded.expires_at, rules = excluded.rules,
+        since_stamp = excluded.since_stamp
+"""
+
+# One row, locked until the transaction ends; at first use it is made.
+_LOCK_DISTRICT: Final = """
+    INSERT INTO roster_publisher.district_revision AS d (district_id) VALUES ($1)
+    ON CONFLICT (district_id) DO UPDATE SET revision = d.revision
+    RETURNING revision, stamp
 """
 
 
@@ -108,12 +120,16 @@ class PostgresVendors:
         )
 
     async def seed(self, client: Client, *, now: datetime) -> None:
-        """Make the client exist as given, from now on by settings; may run at every start."""
+        """Make the client exist as given, from now on by settings; may run at every start.
+
+        A grant that shows something else than before takes a revision and a stamp of the district.
+        """
         grant = client.grant
         schools = None if grant.school_ids is None else list(grant.school_ids)
         groups = None if grant.field_groups is None else sorted(grant.field_groups)
         async with self._database.begin() as tx:
-            driver = await tx.driver()
+            driver: asyncpg.Connection = await tx.driver()
+            since = await _since(driver, grant, now=now)
             await driver.execute(
                 _SEED_CLIENT, grant.district_id, client.client_id, client.secret_hash, now
             )
@@ -127,6 +143,7 @@ class PostgresVendors:
                 grant.agreement,
                 grant.expires_at,
                 orjson.dumps([rule.conditions() for rule in grant.rules]).decode(),
+                since,
             )
 
     async def end_others(self, kept: Sequence[Grant]) -> Sequence[str]:
@@ -138,6 +155,25 @@ class PostgresVendors:
                 [grant.client_id for grant in kept],
             )
         return [row["client_id"] for row in ended]
+
+
+async def _since(driver: asyncpg.Connection, grant: Grant, *, now: datetime) -> datetime | None:
+    """The stamp since which the grant shows what it shows; None for one that never changed.
+
+    Given out as to a publication: later than whatever the vendor may have seen, and before
+    whatever comes.
+    """
+    row = await driver.fetchrow(_CLIENT, grant.client_id)
+    if row is None or row["district_id"] != grant.district_id:
+        return None
+    before = _grant(row)
+    if before.shows == grant.shows:
+        return before.since_stamp
+    at = await driver.fetchrow(_LOCK_DISTRICT, grant.district_id)
+    assert at is not None  # noqa: S101 - an upsert with RETURNING gives its row
+    stamp = next_stamp(now, at["stamp"])
+    await advance(driver, grant.district_id, revision=at["revision"] + 1, stamp=stamp)
+    return stamp
 
 
 def rules_of(stored: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Rule, ...]:
@@ -159,4 +195,5 @@ def _grant(row: asyncpg.Record) -> Grant:
         field_groups=None if groups is None else frozenset(groups),
         agreement=row["agreement"],
         expires_at=row["grant_expires_at"],
+        since_stamp=row["since_stamp"],
     )

@@ -46,18 +46,36 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     in place of all that are the grant's.
     """
     district, mine = _mine(query, statement, revision)
-    until = _until(revision)
-    found = found or (
-        _delta(query, statement, mine, district, revision)
-        or f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
-    )
-    if after is not None:
-        found = f"SELECT i.sourced_id FROM ({found}) AS i WHERE i.sourced_id > {after}"
+    found = found or _delta(query, statement, mine, revision)
     if sourced_id is not None:
         found = f'SELECT {sourced_id}::text COLLATE "C" AS sourced_id'
-    if within is not None:
-        found = f"SELECT n.sourced_id FROM ({found}) AS n WHERE n.sourced_id = ANY(ARRAY({within}))"
-    # A record is in the view while any membership lasts; it entered where none lasted before.
+    if found is None and within is None and len(query.grant.scope_ids) == 1:
+        standing = _standing_in_one(mine, revision, after)
+    else:
+        found = found or (
+            f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
+        )
+        if after is not None:
+            found = f"SELECT i.sourced_id FROM ({found}) AS i WHERE i.sourced_id > {after}"
+        if within is not None:
+            found = (
+                f"SELECT n.sourced_id FROM ({found}) AS n WHERE n.sourced_id = ANY(ARRAY({within}))"
+            )
+        standing = _standing(found, mine, revision)
+    return f"""
+        {standing}
+        CROSS JOIN LATERAL (
+            {_versions(query.collection.entity, district, revision)}
+        ) AS o
+    """
+
+
+def _standing(found: str, mine: str, revision: str | None) -> str:  # house: no-district — in `mine`
+    """How each id `i` of `found` stands to the view, as `v`.
+
+    A record is in the view while any membership lasts; it entered where none lasted before.
+    """
+    until = _until(revision)
     return f"""
         (SELECT * FROM ({found}) AS f ORDER BY f.sourced_id) AS i
         CROSS JOIN LATERAL (
@@ -72,9 +90,25 @@ def viewed_rows(  # house: no-district — `mine` begins with it
                 FROM roster_publisher.scope_member m
                 WHERE {mine} AND m.sourced_id = i.sourced_id OFFSET 0) AS k
         ) AS v
+    """
+
+
+def _standing_in_one(  # house: no-district — `mine` begins with it
+    mine: str, revision: str | None, after: str | None
+) -> str:
+    """The same for all ids of a single scope: one reading of its index, in order.
+
+    In one scope no membership lasts over another, so the last one decides.
+    """
+    behind = "" if after is None else f" AND m.sourced_id > {after}"
+    return f"""
+        (SELECT m.sourced_id, bool_or({_until(revision)} IS NULL) AS inside,
+                max({_until(revision)}) AS left_rev, max(m.since_rev) AS since_rev,
+                max(m.since_stamp) AS since_stamp
+         FROM roster_publisher.scope_member m WHERE {mine}{behind}
+         GROUP BY m.sourced_id ORDER BY m.sourced_id) AS i
         CROSS JOIN LATERAL (
-            {_versions(query.collection.entity, district, revision)}
-        ) AS o
+            SELECT i.inside, i.left_rev, i.since_rev, i.since_stamp) AS v
     """
 
 
@@ -170,7 +204,6 @@ def _delta(
     query: CollectionQuery,
     statement: Statement,
     mine: str,
-    district: str,
     revision: str | None,
 ) -> str | None:
     """Ids that can be behind a watermark: what was written, came or went since; None without one.
@@ -179,7 +212,9 @@ def _delta(
     for rows that are gone from the store since `revision`.
     """
     since = query.filter.since if query.filter is not None else None
-    if since is None:
+    changed = query.grant.since_stamp
+    # Behind the grant's own moment is all that it shows.
+    if since is None or (changed is not None and since <= changed):
         return None
     entity = query.collection.entity
     mark = statement.bind(since)
@@ -189,7 +224,7 @@ def _delta(
         if revision is None
         else f"""
         UNION SELECT h.sourced_id FROM roster_publisher.object_history h
-        WHERE h.district_id = {district} AND h.entity = '{entity}' AND h.rev_to > {revision}"""
+        WHERE h.district_id || '/' || h.entity = {lane} AND h.rev_to > {revision}"""
     )
     # house: no-district — `lane` and `mine` begin with it
     return f"""

@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from roster_common.errors import Retriable
 from roster_common.runtime.database import Database
 from roster_common.runtime.failpoints import failpoint
 from roster_publisher.domain.webhooks import Standing, Subscription
@@ -48,8 +49,11 @@ _KEEP: Final = f"""
         generation = generation + 1, holder = NULL, lease_until = NULL, {_SET}
     WHERE district_id = $1 AND client_id = $2 AND generation = $3
 """
+# A subscription never seen gets its row when something is to be written in it.
 _MAKE: Final = """
-    INSERT INTO roster_publisher.webhook (district_id, client_id) VALUES ($1, $2)
+    INSERT INTO roster_publisher.webhook (district_id, client_id)
+    SELECT district_id, client_id FROM roster_publisher.client
+    WHERE district_id = $1 AND client_id = $2
     ON CONFLICT DO NOTHING
 """
 _LOCKED: Final = f"{_OF} FOR UPDATE"
@@ -66,16 +70,16 @@ class PostgresStandings:
     async def of(self, subscription: Subscription) -> Standing:
         """As it stands; at the beginning for one never seen."""
         async with self._database.begin() as tx:
-            driver = await tx.driver()
-            row = await driver.fetchrow(_OF, *_key(subscription))
-            if row is None:
-                await driver.execute(_MAKE, *_key(subscription))
+            row = await (await tx.driver()).fetchrow(_OF, *_key(subscription))
         return Standing() if row is None else _standing(row)
 
     async def claim(self, subscription: Subscription, standing: Standing) -> Standing | None:
         """Take it to make one call; None when another process does, or it has moved on."""
         async with self._database.begin() as tx:
-            row = await (await tx.driver()).fetchrow(
+            driver = await tx.driver()
+            if standing.generation == 0:
+                await driver.execute(_MAKE, *_key(subscription))
+            row = await driver.fetchrow(
                 _CLAIM,
                 *_key(subscription),
                 standing.generation,
@@ -98,13 +102,16 @@ class PostgresStandings:
             driver = await tx.driver()
             await driver.execute(_MAKE, *_key(subscription))
             row = await driver.fetchrow(_LOCKED, *_key(subscription))
-            assert row is not None  # noqa: S101 - made above, if it was not there
+            if row is None:
+                raise Retriable("the client is not there yet")
             back = _standing(row).replayed(cursor)
             await _keep(driver, subscription, back)
         return back
 
 
 async def _keep(driver: asyncpg.Connection, subscription: Subscription, standing: Standing) -> bool:
+    if standing.generation == 0:
+        await driver.execute(_MAKE, *_key(subscription))
     values = [getattr(standing, name) for name in _KEPT]
     status: str = await driver.execute(_KEEP, *_key(subscription), standing.generation, *values)
     return status.endswith(" 1")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from roster_publisher.adapters.postgres.statements import Statement
+from roster_publisher.adapters.postgres.statements import Statement, written_over
 from roster_publisher.adapters.postgres.view_sql import in_view
 from roster_publisher.domain.collections import COLLECTIONS
 from roster_publisher.domain.queries import CollectionQuery
@@ -50,12 +50,18 @@ class _Asked:
         newest = f"SELECT {column} FROM roster_publisher.object e WHERE {where} AND e.shown"
         if self.revision is None:
             return newest
+        then = written_over(
+            "e",
+            self.revision,
+            self.statement,
+            district=self.query.grant.district_id,
+            entity=entity,
+        )
         # house: no-district — `where` begins with it
         return f"""
             {newest} AND e.revision <= {self.revision}
             UNION ALL
-            SELECT {column} FROM roster_publisher.object_history e
-            WHERE {where} AND e.rev_from <= {self.revision} AND e.rev_to > {self.revision}
+            SELECT {column} FROM roster_publisher.object_history e WHERE {where} AND {then}
         """
 
 

@@ -19,6 +19,7 @@ from roster_publisher.entrypoints.oneroster.errors import (
     forbidden,
     gone,
     not_found,
+    too_long,
     unauthorised,
 )
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
@@ -30,6 +31,7 @@ from roster_publisher.usecases.read_collection import (
     Reading,
     RevisionGone,
     RevisionUnknown,
+    TookTooLong,
 )
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.tokens import RecogniseToken
@@ -132,6 +134,8 @@ class OneRosterApp:
                     minor="invaliddata",
                     description=f"this revision is not published; the newest is {reading.newest}",
                 )
+            case TookTooLong():
+                raise too_long(reading.fields, reading.within_s)
             case Reading():
                 pass
             case _:

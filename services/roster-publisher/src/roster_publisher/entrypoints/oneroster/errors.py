@@ -1,5 +1,6 @@
 """OneRoster errors as sent: the bare status object. Source: OneRoster 1.2, imsx_StatusInfo."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -61,6 +62,15 @@ def not_found(description: str) -> Fault:
 def gone(description: str) -> Fault:
     """410: the revision is no longer whole."""
     return Fault(http=410, minor="invaliddata", description=description)
+
+
+def too_long(fields: Sequence[str], within_s: float) -> Fault:
+    """400: no index helps, and looking at every row took too long."""
+    return bad_request(
+        f"every row had to be looked at for {' and '.join(fields)}, and that took more than"
+        f" {within_s:g} s; add a clause by AND on a field with an index (sourcedId,"
+        " dateLastModified, or the sourcedId of user, class or course), or leave the order to us"
+    )
 
 
 def broken() -> Fault:

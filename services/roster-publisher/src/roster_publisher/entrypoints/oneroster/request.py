@@ -1,4 +1,4 @@
-"""Reads a OneRoster request: path, paging, filter, fields, pin, base address. Touches no store."""
+"""Reads a OneRoster request: path, paging, filter, order, fields, pin, base address. No store."""
 
 import hashlib
 import re
@@ -11,6 +11,7 @@ from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT, Collect
 from roster_publisher.domain.filters import BadFilter, Filter, parse_filter
 from roster_publisher.domain.fragments import FIELDS
 from roster_publisher.domain.queries import BadPaging, CollectionQuery, Parent, paging
+from roster_publisher.domain.sorting import BadOrder, Sort, parse_sort
 from roster_publisher.entrypoints.oneroster.errors import bad_request, not_found
 from roster_publisher.usecases.read_collection import PageRequest
 
@@ -43,7 +44,11 @@ class Asked:
         except BadPaging as error:
             raise bad_request(str(error)) from error
         query = CollectionQuery(
-            grant=grant, collection=self.collection, filter=self._filter(), parents=self.parents
+            grant=grant,
+            collection=self.collection,
+            filter=self._filter(grant),
+            sort=self._sort(grant),
+            parents=self.parents,
         )
         return PageRequest(
             query=query,
@@ -53,14 +58,21 @@ class Asked:
             pinned=self.pinned,
         )
 
-    def _filter(self) -> Filter | None:
+    def _filter(self, grant: Grant) -> Filter | None:
         text = self._one("filter")
         if text is None:
             return None
         try:
-            return parse_filter(text, self.collection.entity)
+            return parse_filter(text, self.collection.entity, grant)
         except BadFilter as error:
             raise bad_request(str(error), "invalid_filter_field") from error
+
+    def _sort(self, grant: Grant) -> Sort | None:
+        sort, order_by = self._one("sort"), self._one("orderBy")
+        try:
+            return parse_sort(sort, order_by, self.collection.entity, grant)
+        except BadOrder as error:
+            raise bad_request(str(error)) from error
 
     def _one(self, name: str) -> str | None:
         values = self.params.get(name, [])
@@ -73,7 +85,7 @@ class Asked:
         beside the client, so that a grant that has changed opens a new one.
         """
         kept = sorted((n, v) for n, v in self.params.items() if n in _KNOWN and n != "offset")
-        whole = repr((self.path, kept, grant.shows))
+        whole = repr((self.path, kept, grant.shows, grant.since_stamp))
         return hashlib.blake2b(whole.encode(), digest_size=16).digest()
 
 

@@ -96,7 +96,10 @@ def _create_store() -> None:
             PRIMARY KEY (district_id, entity, sourced_id, rev_to)
         )
     """)
-    op.execute("CREATE INDEX ON roster_publisher.object_history (district_id, entity, rev_to)")
+    # An expression here too: taken for a lookup by id it reads all that was written since.
+    op.execute(
+        "CREATE INDEX ON roster_publisher.object_history ((district_id || '/' || entity), rev_to)"
+    )
     op.execute("CREATE INDEX ON roster_publisher.object_history (archived_at)")
     op.execute(f"""
         CREATE TABLE roster_publisher.dangling (
@@ -133,12 +136,13 @@ def _create_scopes() -> None:
     """)
     op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, sourced_id)")
     op.execute("CREATE INDEX ON roster_publisher.scope_member (until_stamp) WHERE until_rev > 0")
-    # For the change feed: what came into and went out of scopes, in the order of commits.
-    op.execute("CREATE INDEX ON roster_publisher.scope_member (district_id, entity, since_stamp)")
-    op.execute(
-        "CREATE INDEX ON roster_publisher.scope_member (district_id, entity, until_stamp)"
-        " WHERE until_rev > 0"
-    )
+    # For the change feed: what came into and went out of scopes, in the order of commits. An
+    # expression, for the same reason as that of `object`: publishing looks up by id.
+    for column, where in (("since_stamp", ""), ("until_stamp", " WHERE until_rev > 0")):
+        op.execute(
+            "CREATE INDEX ON roster_publisher.scope_member"
+            f" ((district_id || '/' || entity), {column}){where}"
+        )
     op.execute(f"""
         CREATE TABLE roster_publisher.last_seen ({_PUBLISHED},
             revision bigint NOT NULL,
@@ -243,6 +247,7 @@ def _create_vendors() -> None:
             rules jsonb NOT NULL DEFAULT '[]',
             field_policy jsonb NOT NULL DEFAULT '{}',
             agreement text, expires_at timestamptz,
+            since_stamp timestamptz,
             PRIMARY KEY (district_id, client_id),
             FOREIGN KEY (district_id, client_id) REFERENCES roster_publisher.client
                 ON DELETE CASCADE

@@ -20,6 +20,7 @@ from sis_ingest.domain.snapshots import RawRow, Sieve, StagedRow, Wanted
 
 # Purpose: forget a run's rows. Rows: all of the run.
 _CLEAR: Final = "DELETE FROM sis_ingest.snapshot_row WHERE district_id = $1 AND run_id = $2"
+_CLEAR_PAIRS: Final = "DELETE FROM sis_ingest.snapshot_pair WHERE district_id = $1 AND run_id = $2"
 
 # Purpose: keep, forget and see that rows of a run are here. Rows: 1. Index: primary key.
 _OPEN: Final = "INSERT INTO sis_ingest.snapshot_stage (district_id, run_id) VALUES ($1, $2)"
@@ -38,14 +39,16 @@ SELECT EXISTS (SELECT FROM sis_ingest.snapshot_row
     GROUP BY external_id HAVING count(*) > 1)
 """
 
-# Purpose: keep the first row of each id. Rows: the repeated ones. The run's rows are read once.
+# Purpose: keep the first row of each id. Rows: the repeated ones. The run's rows of the entity are
+# read twice and never sorted: of a state's five million a sort takes longer than a statement may.
 _DROP_REPEATED: Final = """
 DELETE FROM sis_ingest.snapshot_row s USING (
-    SELECT ctid AS at, row_number() OVER (PARTITION BY external_id ORDER BY row_number) AS place
-    FROM sis_ingest.snapshot_row
+    SELECT external_id, min(row_number) AS first FROM sis_ingest.snapshot_row
     WHERE district_id = $1 AND run_id = $2 AND entity = $3
+    GROUP BY external_id HAVING count(*) > 1
 ) r
-WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $3 AND s.ctid = r.at AND r.place > 1
+WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = $3
+  AND s.external_id = r.external_id AND s.row_number > r.first
 RETURNING s.row_number
 """
 
@@ -238,7 +241,7 @@ class PostgresStaging:
 
     async def clear(self, run: Run) -> None:
         """See the port."""
-        for statement in (_CLEAR, _CLOSE):
+        for statement in (_CLEAR, _CLEAR_PAIRS, _CLOSE):
             await self._driver.execute(statement, run.place.district_id, run.run_id)
 
     async def put(self, run: Run, entity: Entity, rows: Sequence[StagedRow]) -> None:

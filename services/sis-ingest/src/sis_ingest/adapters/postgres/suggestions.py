@@ -9,7 +9,7 @@ from typing import Any, Final
 import asyncpg
 
 from roster_common.runtime.database import Database
-from sis_ingest.domain.entities import ENTITIES
+from sis_ingest.domain.entities import ENTITIES, Entity
 from sis_ingest.domain.match_keys import match_keys
 from sis_ingest.domain.suggestions import MOST_NEAR, Alike, Suggestion, SuggestionState, alike
 
@@ -26,12 +26,13 @@ ON CONFLICT ON CONSTRAINT suggestion_once DO NOTHING
 RETURNING suggestion_id::text
 """
 
-# Purpose: keep a decision, also about a pair never suggested. Rows: 1. Index: suggestion_once.
+# Purpose: keep decisions, also about pairs never suggested. Rows: few. Index: suggestion_once.
 _DECIDE: Final = f"""
 INSERT INTO sis_ingest.suggestion AS s
     (district_id, suggestion_id, entity, one_id, other_id, rule, state, suggested_at, decided_by,
      decided_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT $1, d.*, $9, $10 FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],
+    $7::text[], $8::timestamptz[]) AS d
 ON CONFLICT ON CONSTRAINT suggestion_once DO UPDATE SET
     state = excluded.state, decided_by = excluded.decided_by, decided_at = excluded.decided_at
 RETURNING {_COLUMNS}
@@ -42,10 +43,12 @@ _GET: Final = f"""
 SELECT {_COLUMNS} FROM sis_ingest.suggestion WHERE district_id = $1 AND suggestion_id = $2
 """
 
-# Purpose: a pair's open suggestion. Rows: 1. Index: suggestion_once.
-_OPEN_OF: Final = f"""
+# Purpose: the open suggestions among some ids. Rows: few. Index: suggestion_once.
+_OPEN_AMONG: Final = f"""
 SELECT {_COLUMNS} FROM sis_ingest.suggestion
-WHERE district_id = $1 AND entity = $2 AND one_id = $3 AND other_id = $4 AND state = 'open'
+WHERE district_id = $1 AND entity = $2 AND one_id = ANY($3::text[])
+  AND other_id = ANY($3::text[]) AND state = 'open'
+ORDER BY suggested_at, suggestion_id
 """
 
 # Purpose: who is called as these people and was born on the same day. Rows: few. Index: primary
@@ -101,13 +104,7 @@ class PostgresSuggestions:
         rows = await self._driver.fetch(
             _ADD,
             suggestions[0].district_id,
-            [one.suggestion_id for one in suggestions],
-            [one.entity for one in suggestions],
-            [one.one_id for one in suggestions],
-            [one.other_id for one in suggestions],
-            [one.rule for one in suggestions],
-            [one.state for one in suggestions],
-            [one.suggested_at for one in suggestions],
+            *_columns(suggestions, "open"),
         )
         kept = {row["suggestion_id"] for row in rows}
         return [one for one in suggestions if one.suggestion_id in kept]
@@ -132,28 +129,35 @@ class PostgresSuggestions:
         self, suggestion: Suggestion, state: SuggestionState, *, decided_by: str, now: datetime
     ) -> Suggestion:
         """See the port."""
-        one = suggestion
-        row = await self._driver.fetchrow(
+        (decided,) = await self.decide_all([suggestion], state, decided_by=decided_by, now=now)
+        return decided
+
+    async def decide_all(
+        self,
+        suggestions: Sequence[Suggestion],
+        state: SuggestionState,
+        *,
+        decided_by: str,
+        now: datetime,
+    ) -> Sequence[Suggestion]:
+        """See the port."""
+        if not suggestions:
+            return ()
+        rows = await self._driver.fetch(
             _DECIDE,
-            one.district_id,
-            one.suggestion_id,
-            one.entity,
-            one.one_id,
-            one.other_id,
-            one.rule,
-            state,
-            one.suggested_at,
+            suggestions[0].district_id,
+            *_columns(suggestions, state),
             decided_by,
             now,
         )
-        return _suggestion(row)
+        return [_suggestion(row) for row in rows]
 
-    async def open_of(self, district_id: str, pair: Alike) -> Suggestion | None:
+    async def open_among(
+        self, district_id: str, entity: Entity, ids: Sequence[str]
+    ) -> Sequence[Suggestion]:
         """See the port."""
-        row = await self._driver.fetchrow(
-            _OPEN_OF, district_id, pair.entity, pair.one_id, pair.other_id
-        )
-        return _one(row)
+        rows = await self._driver.fetch(_OPEN_AMONG, district_id, entity, list(ids))
+        return [_suggestion(row) for row in rows]
 
 
 class PostgresSuggestionDesk:
@@ -186,6 +190,18 @@ def _may_be_one(one: Any, other: Any) -> bool:
     first, second = match_keys("user", one), match_keys("user", other)
     states = {first.state_id, second.state_id} - {None}
     return first.kind == second.kind and len(states) < 2
+
+
+def _columns(suggestions: Sequence[Suggestion], state: SuggestionState) -> Sequence[Sequence[Any]]:
+    return [
+        [one.suggestion_id for one in suggestions],
+        [one.entity for one in suggestions],
+        [one.one_id for one in suggestions],
+        [one.other_id for one in suggestions],
+        [one.rule for one in suggestions],
+        [state] * len(suggestions),
+        [one.suggested_at for one in suggestions],
+    ]
 
 
 def _one(row: asyncpg.Record | None) -> Suggestion | None:

@@ -19,6 +19,7 @@ from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
+from sis_ingest.adapters.postgres.pairs import PostgresPairs
 from sis_ingest.adapters.postgres.pulls import PostgresPulls
 from sis_ingest.adapters.postgres.raw import PostgresRaw
 from sis_ingest.adapters.postgres.records import PostgresRecords
@@ -103,6 +104,7 @@ class PostgresUnit:
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
         self.voices = PostgresVoices(driver)
+        self.pairs = PostgresPairs(driver)
         self.suggestions = PostgresSuggestions(driver)
         self.authority = PostgresAuthority(driver, supplements=supplements)
         self.holds = PostgresHolds(driver)

@@ -16,7 +16,7 @@ from sis_ingest.domain.match_keys import MatchKeys, match_keys
 from sis_ingest.domain.matching import Holder
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Voice
 from sis_ingest.domain.runs import Run
-from sis_ingest.domain.snapshots import Repeated, StagedRow
+from sis_ingest.domain.snapshots import Listing, StagedRow
 
 # Purpose: the source records behind resolved ones. Rows: a few per key. Index: crosswalk_ours,
 # then the primary keys of crosswalk and source_record. Who comes back to an id has had it since
@@ -41,7 +41,8 @@ CROSS JOIN LATERAL (
 # Purpose: who carries one of these keys, by the id that stands for them today. Rows: few.
 # Index: resolved_record_state_id, _local_id, _email; crosswalk_ours.
 _HOLDERS: Final = """
-SELECT m.entity_id, r.data FROM sis_ingest.resolved_record r
+SELECT m.entity_id, r.data, r.deleted AND has.today AS gone
+FROM sis_ingest.resolved_record r
 CROSS JOIN LATERAL (
     SELECT EXISTS (SELECT FROM sis_ingest.crosswalk WHERE district_id = $1 AND entity = $2
         AND entity_id = r.entity_id AND valid_to IS NULL) AS today) AS has
@@ -70,7 +71,7 @@ WHERE c.district_id = $1 AND c.entity = $4 AND c.entity_id = ANY($3::text[])
 """
 
 # Purpose: carry live source records over to the outside ids that replace theirs, until the source
-# words them anew; what stands there already stays. Rows: few. Index: primary key.
+# words them anew; what lives there already stays. Rows: few. Index: primary key.
 _CARRY_OVER: Final = """
 INSERT INTO sis_ingest.source_record AS r
     (district_id, source_id, entity, external_id, data, content_hash, occurred_at, deleted,
@@ -84,9 +85,9 @@ CROSS JOIN LATERAL (
       AND external_id = p.old_id AND NOT deleted OFFSET 0) AS o
 ORDER BY o.entity, p.new_id, o.occurred_at DESC
 ON CONFLICT (district_id, source_id, entity, external_id) DO UPDATE SET
-    data = excluded.data, occurred_at = excluded.occurred_at, deleted = false,
-    delivery_id = excluded.delivery_id
-WHERE r.data IS NULL AND r.occurred_at < $5
+    data = excluded.data, content_hash = excluded.content_hash, raw_hash = NULL,
+    occurred_at = excluded.occurred_at, deleted = false, delivery_id = excluded.delivery_id
+WHERE r.deleted AND r.occurred_at < $5
 """
 
 # Purpose: end the source records of outside ids that were replaced. Rows: few. Index: primary key.
@@ -111,53 +112,6 @@ WHERE EXISTS (SELECT FROM sis_ingest.resolved_record WHERE district_id = $1 AND 
 ORDER BY s.external_id LIMIT $5
 """
 
-# Purpose: staged enrollments under new outside ids that say again, in our ids, what one that the
-# whole list lacks said; none where several do. Rows: one page. Hash joins over the source's
-# enrollments, and only where there are new ones.
-_ENROLLED: Final = """
-SELECT x.external_id, c.entity_id AS class_id, u.entity_id AS user_id, x.role,
-       count(*) OVER (PARTITION BY c.entity_id, u.entity_id, x.role) AS alike
-FROM {} AS x
-JOIN sis_ingest.crosswalk c ON c.district_id = $1 AND c.source_id = $3 AND c.entity = 'class'
-  AND c.external_id = x.class AND c.valid_to IS NULL
-JOIN sis_ingest.crosswalk u ON u.district_id = $1 AND u.source_id = $3 AND u.entity = 'user'
-  AND u.external_id = x.user AND u.valid_to IS NULL
-"""
-_SAID_OF_IT: Final = """d.data -> 'class' ->> 'sourcedId' AS class,
-       d.data -> 'user' ->> 'sourcedId' AS user, d.data ->> 'role' AS role"""
-_STAGED_ENROLLMENTS: Final = f"""(
-    SELECT s.external_id, {_SAID_OF_IT} FROM sis_ingest.snapshot_row s
-    CROSS JOIN LATERAL (SELECT s.data::jsonb AS data OFFSET 0) AS d
-    WHERE EXISTS (SELECT FROM sis_ingest.resolved_record
-                  WHERE district_id = $1 AND entity = 'enrollment')
-      AND s.district_id = $1 AND s.run_id = $2 AND s.entity = 'enrollment' AND s.differs
-      AND NOT s.deleted AND NOT EXISTS (
-        SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1 AND r.source_id = $3
-        AND r.entity = 'enrollment' AND r.external_id = s.external_id)
-      AND NOT EXISTS (
-        SELECT FROM sis_ingest.crosswalk k WHERE k.district_id = $1 AND k.source_id = $3
-        AND k.entity = 'enrollment' AND k.external_id = s.external_id AND k.valid_to IS NULL))"""
-_ABSENT_ENROLLMENTS: Final = f"""(
-    SELECT d.external_id, {_SAID_OF_IT} FROM sis_ingest.source_record d
-    WHERE EXISTS (SELECT FROM fresh)
-      AND d.district_id = $1 AND d.source_id = $3 AND d.entity = 'enrollment' AND NOT d.deleted
-      AND d.occurred_at < $4 AND NOT EXISTS (
-        SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
-        AND s.entity = 'enrollment' AND s.external_id = d.external_id AND NOT s.deleted)
-      AND NOT EXISTS (
-        SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1 AND t.source_id = $3
-        AND t.entity = 'enrollment' AND t.as_of >= $4))"""
-_REPEATED_ENROLLMENTS: Final = f"""
-WITH fresh AS MATERIALIZED ({_ENROLLED.format(_STAGED_ENROLLMENTS)}),
-absent AS MATERIALIZED ({_ENROLLED.format(_ABSENT_ENROLLMENTS)})
-SELECT fresh.external_id AS new_id, absent.external_id AS old_id, k.entity_id
-FROM fresh JOIN absent USING (class_id, user_id, role)
-JOIN sis_ingest.crosswalk k ON k.district_id = $1 AND k.source_id = $3 AND k.entity = 'enrollment'
-  AND k.external_id = absent.external_id AND k.valid_to IS NULL
-WHERE fresh.alike = 1 AND absent.alike = 1
-LIMIT $5
-"""
-
 # Purpose: how many people a run named by another id. Rows: 1. The run's people are read once, only
 # where some were; index of the others: primary key of crosswalk, crosswalk_ours.
 _REKEYED: Final = """
@@ -171,21 +125,23 @@ WHERE s.district_id = $1 AND s.run_id = $2 AND s.entity = 'user' AND NOT s.delet
     AND o.valid_to IS NULL)
 """
 
-# Purpose: which outside ids of a source a run leaves out. Rows: up to one per id. Index: primary
-# key of source_record, snapshot_row_matched.
-_ABSENT: Final = """
-SELECT k.external_id FROM unnest($4::text[]) AS k(external_id)
+# Purpose: which outside ids of a source a run names, and which it leaves out or ends. Rows: one per
+# id. Index: primary key of source_record, snapshot_row_matched.
+_LISTING: Final = """
+SELECT k.external_id, found.listed,
+       NOT found.newer AND NOT found.listed AND ($7 OR found.ended) AND NOT EXISTS (
+           SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1
+           AND t.source_id = $3 AND t.entity = $6 AND t.as_of >= $5) AS absent
+FROM unnest($4::text[]) AS k(external_id)
 CROSS JOIN LATERAL (SELECT
     EXISTS (SELECT FROM sis_ingest.source_record r WHERE r.district_id = $1
         AND r.source_id = $3 AND r.entity = $6 AND r.external_id = k.external_id
         AND r.occurred_at >= $5) AS newer,
     EXISTS (SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
-        AND s.entity = $6 AND s.external_id = k.external_id AND NOT s.deleted) AS listed
+        AND s.entity = $6 AND s.external_id = k.external_id AND NOT s.deleted) AS listed,
+    EXISTS (SELECT FROM sis_ingest.snapshot_row s WHERE s.district_id = $1 AND s.run_id = $2
+        AND s.entity = $6 AND s.external_id = k.external_id AND s.deleted) AS ended
     OFFSET 0) AS found
-WHERE NOT found.newer AND NOT found.listed
-  AND NOT EXISTS (
-    SELECT FROM sis_ingest.source_statement t WHERE t.district_id = $1 AND t.source_id = $3
-    AND t.entity = $6 AND t.as_of >= $5)
 """
 
 # Purpose: the live records that refer to some of our ids. Rows: all that do. No index: a merge is
@@ -243,7 +199,10 @@ class PostgresVoices:
             [k.email for k in keys if k.email is not None],
         )
         return [
-            Holder(entity_id=row["entity_id"], keys=match_keys(space, row["data"])) for row in rows
+            Holder(
+                entity_id=row["entity_id"], keys=match_keys(space, row["data"]), gone=row["gone"]
+            )
+            for row in rows
         ]
 
     async def live(
@@ -294,29 +253,24 @@ class PostgresVoices:
             for row in rows
         ]
 
-    async def staged_absent(
-        self, run: Run, space: Entity, external_ids: Sequence[str]
-    ) -> frozenset[str]:
+    async def staged_listing(
+        self, run: Run, space: Entity, external_ids: Sequence[str], *, whole: bool
+    ) -> Listing:
         """See the port."""
         place = run.place
         rows = await self._driver.fetch(
-            _ABSENT,
+            _LISTING,
             place.district_id,
             run.run_id,
             place.source_id,
             list(external_ids),
             run.as_of,
             space,
+            whole,
         )
-        return frozenset(row["external_id"] for row in rows)
-
-    async def repeated_enrollments(self, run: Run, *, limit: int) -> Sequence[Repeated]:
-        """See the port."""
-        place = run.place
-        rows = await self._driver.fetch(
-            _REPEATED_ENROLLMENTS, place.district_id, run.run_id, place.source_id, run.as_of, limit
-        )
-        return [Repeated(*row) for row in rows]
+        absent = frozenset(row["external_id"] for row in rows if row["absent"])
+        named = frozenset(row["external_id"] for row in rows if whole or row["listed"])
+        return Listing(listed=named - absent, absent=absent)
 
     async def rekeyed(self, run: Run) -> int:
         """See the port."""

@@ -22,6 +22,7 @@ def webhook_routes(accept: AcceptDelivery, sources: Sources, *, limit_bytes: int
     router = APIRouter(tags=["webhooks"])
 
     async def answer(source: Source, token: str | None, request: Request) -> JSONResponse:
+        """What both doors say: ids of the stored delivery, or the problem that its refusal is."""
         name = source.place.source_id
         body = await read_body(request, limit_bytes=limit_bytes)
         knock = Knock(headers=_headers(request), body=body, token=token)

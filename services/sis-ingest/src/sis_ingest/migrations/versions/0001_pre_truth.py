@@ -26,6 +26,7 @@ def upgrade() -> None:
     _resolved()
     _authority()
     _runs()
+    _pairs()
     _drops()
     _pulls()
     _holds()
@@ -273,6 +274,18 @@ def _runs() -> None:
         CREATE INDEX snapshot_row_matched
         ON sis_ingest.snapshot_row (district_id, run_id, entity, external_id)
         WHERE entity <> 'enrollment' AND entity <> 'demographics'
+    """)
+
+
+def _pairs() -> None:
+    # Which ids of a run stand in place of others, compared once; unlogged as its rows are.
+    op.execute(f"""
+        CREATE UNLOGGED TABLE sis_ingest.snapshot_pair (
+            district_id text NOT NULL, run_id uuid NOT NULL,
+            entity text NOT NULL CHECK ({_ENTITIES}), new_id text NOT NULL, old_id text NOT NULL,
+            entity_id text NOT NULL,
+            PRIMARY KEY (district_id, run_id, entity, new_id)
+        )
     """)
 
 

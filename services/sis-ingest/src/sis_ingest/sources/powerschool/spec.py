@@ -67,5 +67,6 @@ SPEC: Final = SourceSpec(
         gone=gone,
         repeating=frozenset({"courses"}),
         token_url=_token_url,
+        options={"application": (), "callbackUrl": ()},
     ),
 )

@@ -6,12 +6,14 @@ the same. People are recognised by `identifier` (the employee's number), sites b
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import combinations
 from typing import Any, Final
 
 from roster_common.contracts.oneroster import OBJECTS, to_record
 from roster_common.contracts.oneroster_values import ORG_TYPES
 from roster_common.contracts.validation import read_object
 from roster_common.errors import Invalid
+from sis_ingest.domain.match_keys import fold, unlike
 from sis_ingest.domain.records import Record, canonical
 from sis_ingest.sources.staff_csv.titles import ROLES, role_of
 from sis_ingest.tables.cells import day
@@ -65,6 +67,7 @@ def to_person(person_id: str, rows: Sequence[Row]) -> Told:
     """A person, of one row for each job. Gone when every job is. Raises `Invalid` by column."""
     if not person_id:
         raise Invalid("missing", field="employeeId")
+    _ensure_one(rows)
     held = [row for row in rows if not _is_gone(row)]
     jobs = held or rows
     roles = _roles(jobs)
@@ -80,6 +83,15 @@ def to_person(person_id: str, rows: Sequence[Row]) -> Told:
         **{name: row.get(name) for name in _PLAIN},
     }
     return Told(record=_checked("user", person), deleted=not held)
+
+
+def _ensure_one(rows: Sequence[Row]) -> None:
+    """A number that stands beside two names without a word in common is two people's by mistake,
+    or was given to somebody else; which of them it means nobody can tell.
+    """
+    names = {fold(row.get("familyName"), row.get("givenName")) for row in rows}
+    if any(unlike(one, other) for one, other in combinations(names, 2)):
+        raise Invalid("names_differ", field="familyName")
 
 
 def _is_gone(row: Row) -> bool:
