@@ -237,6 +237,7 @@ def _add_snapshots(
     purge = PurgeRaw(units=units, sources=sources, files=files, clock=runtime.clock, keep=keep)
     pulls = PurgePulls(
         units=units,
+        sources=sources,
         pages=DiskPullFiles(settings.data_dir / "pulls"),
         clock=runtime.clock,
         keep=keep,

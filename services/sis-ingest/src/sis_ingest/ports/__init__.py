@@ -402,8 +402,10 @@ class ReplayDesk(Protocol):
         """The replay, or None. `replay_id` may be any text."""
         ...
 
-    async def open(self) -> Replay | None:
-        """The oldest replay that waits or was left running."""
+    async def open(self, last: Sequence[str]) -> Replay | None:
+        """The oldest replay that waits or was left running; one of `last` if there is no other,
+        in their order.
+        """
         ...
 
 

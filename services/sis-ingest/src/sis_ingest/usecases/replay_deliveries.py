@@ -47,9 +47,9 @@ class ReplayDeliveries:
     record_changes: RecordChanges
     import_snapshot: ImportSnapshot
 
-    async def next(self) -> Replay | None:
-        """The replay to work on."""
-        return await self.desk.open()
+    async def next(self, last: Sequence[str] = ()) -> Replay | None:
+        """The replay to work on. Those of `last`, ids, come after all others and in their order."""
+        return await self.desk.open(last)
 
     async def __call__(self, replay: Replay) -> Replay:
         """The replay after its next step; call until it has ended. Commits.
