@@ -21,6 +21,7 @@ from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.dirty_marks import BULK_QUIET
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
+from roster_publisher.adapters.postgres.packages import PostgresPackages
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
@@ -39,6 +40,7 @@ from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.exports import export_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
 from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
@@ -80,6 +82,14 @@ class Publishing:
         self.queue = PostgresDirtyQueue(self.database)
         self.reads = PostgresReads(self.database)
         self.changes = ReadChanges(PostgresFeed(self.reads.lines), ShapeBodies(self.reads))
+        self.export = ExportPackage(
+            self.reads,
+            PostgresPackages(self.reads.lines),
+            PostgresVendors(self.database),
+            CsvZip,
+            self.clock,
+            keep=timedelta(days=90),
+        )
         self.status = PostgresStatus(self.database)
         self.scopes = PostgresScopes(self.database)
         self.housekeeping = PostgresHousekeeping(self.database)
@@ -220,15 +230,20 @@ class Publishing:
 
     @asynccontextmanager
     async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
-        """An HTTP client on the OneRoster app, without a token unless given."""
+        """An HTTP client on OneRoster, 1.1 below its base path; without a token unless given."""
         pulls = PostgresPulls(self.database)
         recognise = RecogniseToken(PostgresVendors(self.database), self.clock)
-        app = OneRosterApp(
-            recognise=recognise,
-            collections=ReadCollection(self.reads, pulls, self.clock),
-            reads=self.reads,
-            clock=self.clock,
-            public_url=None,
+        collections = ReadCollection(self.reads, pulls, self.clock)
+        current, old = (
+            OneRosterApp(
+                recognise=recognise,
+                collections=collections,
+                reads=self.reads,
+                clock=self.clock,
+                public_url=None,
+                face=face,
+            )
+            for face in (V1P2, V1P1)
         )
         feed = FastAPI()
         install_problem_handlers(feed)
@@ -240,12 +255,15 @@ class Publishing:
         feed.include_router(
             export_routes(
                 VendorDoor(recognise, self.clock),
-                ExportPackage(self.reads, ShapeBodies(self.reads), CsvZip),
+                self.export,
             )
         )
 
         async def both(scope: Scope, receive: Receive, send: Send) -> None:
-            served = feed if scope["path"] in {"/changes", "/exports/oneroster.zip"} else app
+            if scope["path"].startswith(f"{V1P1_BASE_PATH}/"):
+                await old(scope | {"root_path": V1P1_BASE_PATH}, receive, send)
+                return
+            served = feed if scope["path"] in {"/changes", "/exports/oneroster.zip"} else current
             await served(scope, receive, send)
 
         transport = httpx2.ASGITransport(app=both)

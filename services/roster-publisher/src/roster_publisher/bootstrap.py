@@ -20,6 +20,7 @@ from roster_publisher.adapters.csv_zip import CsvZip
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
+from roster_publisher.adapters.postgres.packages import PostgresPackages
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
@@ -48,6 +49,7 @@ from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.jobs.push import push_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
@@ -205,19 +207,30 @@ def _serve(
     )
     app.include_router(
         export_routes(
-            VendorDoor(recognise, clock), ExportPackage(reads, ShapeBodies(reads), CsvZip)
+            VendorDoor(recognise, clock),
+            ExportPackage(
+                reads,
+                PostgresPackages(reads.lines),
+                vendors,
+                CsvZip,
+                clock,
+                keep=settings.keep_tombstones,
+            ),
         )
     )
-    app.mount_plain(
-        BASE_PATH,
-        OneRosterApp(
-            recognise=recognise,
-            collections=ReadCollection(reads, pulls, clock),
-            reads=reads,
-            clock=clock,
-            public_url=settings.public_url,
-        ),
-    )
+    collections = ReadCollection(reads, pulls, clock)
+    for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
+        app.mount_plain(
+            path,
+            OneRosterApp(
+                recognise=recognise,
+                collections=collections,
+                reads=reads,
+                clock=clock,
+                public_url=settings.public_url,
+                face=face,
+            ),
+        )
     return reads, vendors
 
 

@@ -29,7 +29,11 @@ _ONE_REF: Final = {
     "userSourcedId": "user",
     "primaryOrgSourcedId": "primaryOrg",
 }
-_MANY_REFS: Final = {"termSourcedIds": "terms", "agentSourcedIds": "agents", "orgSourcedIds": "orgs"}
+_MANY_REFS: Final = {
+    "termSourcedIds": "terms",
+    "agentSourcedIds": "agents",
+    "orgSourcedIds": "orgs",
+}
 # With the apostrophes before it, so that a reader can take one away and has what was there.
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 

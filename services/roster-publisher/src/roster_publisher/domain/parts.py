@@ -90,9 +90,7 @@ def _roles(
     return found
 
 
-def _profiles(
-    user_id: str, profiles: Sequence[Mapping[str, Any]]
-) -> Sequence[tuple[str, Part]]:
+def _profiles(user_id: str, profiles: Sequence[Mapping[str, Any]]) -> Sequence[tuple[str, Part]]:
     """With the address of each. The binding asks for a sign-in name: without one there is no row."""
     found = []
     for profile in profiles:

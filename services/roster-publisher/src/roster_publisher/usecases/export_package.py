@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
-import orjson
-
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.csv_layout import FILES, MANIFEST, File, Mode, Version, manifest
 from roster_publisher.domain.csv_rows import Told, rows_of
 from roster_publisher.domain.queries import CollectionQuery
+from roster_publisher.domain.v1p1 import v1p1_scopes
 from roster_publisher.ports import Clock
 from roster_publisher.ports.packing import OpenPacker, PackageReads, Packer
 from roster_publisher.ports.reading import RosterReads
@@ -122,7 +121,7 @@ class ExportPackage:
             stamp=stamp,
         )
         packer = self._packer()
-        files = [f for f in FILES[request.version] if f.collection.scopes & request.token_scopes]
+        files = files_of(request.version, request.token_scopes)
         packer.open(MANIFEST)
         yield packer.write(manifest(request.version, request.mode, files))
         for file in files:
@@ -139,9 +138,7 @@ class ExportPackage:
         await self._ensure_lasts(request, revision)
         yield packer.end()
 
-    async def _metadata(
-        self, file: File, query: CollectionQuery, revision: int
-    ) -> Sequence[str]:
+    async def _metadata(self, file: File, query: CollectionQuery, revision: int) -> Sequence[str]:
         if file.parts:
             return ()
         names = await self._packages.metadata_names(
@@ -165,6 +162,15 @@ class ExportPackage:
             raise PackageBroken("agreement_ended")
         if now.shows != grant.shows or not request.token_scopes <= now.token_scopes:
             raise PackageBroken("view_changed")
+
+
+def files_of(version: Version, token_scopes: frozenset[str]) -> Sequence[File]:
+    """The files that token scopes open, of either version of the interface."""
+    return [
+        file
+        for file in FILES[version]
+        if token_scopes & (file.collection.scopes | v1p1_scopes(file.collection))
+    ]
 
 
 def _write(

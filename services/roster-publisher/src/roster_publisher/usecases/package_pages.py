@@ -63,9 +63,7 @@ class PackagePages:
         since = stamp_text(self._since)
         async for page in self._pages(_where(query, f"dateLastModified>'{since}'")):
             yield await self._told(query, page, with_parts=with_parts, again=False)
-        older = replace(
-            _where(query, f"dateLastModified<='{since}'"), touched_since=self._since
-        )
+        older = replace(_where(query, f"dateLastModified<='{since}'"), touched_since=self._since)
         async for page in self._pages(older):
             yield await self._told(query, page, with_parts=with_parts, again=True)
 
@@ -136,7 +134,8 @@ class PackagePages:
             user_id: [
                 one
                 for one in parts
-                if self._was_seen(one) and (grant.is_whole or _was_there(stays.get(user_id, ()), one))
+                if self._was_seen(one)
+                and (grant.is_whole or _was_there(stays.get(user_id, ()), one))
             ]
             for user_id, parts in found.items()
         }

@@ -107,14 +107,17 @@ class Touched:
 
     def _enrollments(self) -> str:
         classes = f"{self._turned('class')} UNION {self._classes()}"
-        return " UNION ".join(
-            f"""SELECT e.sourced_id FROM ({found}) AS t(id)
+        return (
+            " UNION ".join(
+                f"""SELECT e.sourced_id FROM ({found}) AS t(id)
                 CROSS JOIN LATERAL (
                     SELECT d.sourced_id FROM roster_publisher.object d
                     WHERE d.district_id = {self._district} AND d.{column} = t.id
                       AND d.entity = 'enrollment' OFFSET 0) AS e"""
-            for found, column in ((self._turned("user"), "user_id"), (classes, "class_id"))
-        ) + f" UNION {self._at_schools()}"
+                for found, column in ((self._turned("user"), "user_id"), (classes, "class_id"))
+            )
+            + f" UNION {self._at_schools()}"
+        )
 
     def _at_schools(self) -> str:
         lane = self._statement.bind(f"{self._grant.district_id}/enrollment/")

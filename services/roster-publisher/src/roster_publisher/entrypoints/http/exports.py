@@ -9,7 +9,6 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from roster_common.runtime.problems import Problem
-from roster_publisher.domain.change_feed import opened
 from roster_publisher.domain.csv_layout import Mode, Version
 from roster_publisher.domain.fragments import stamp_text
 from roster_publisher.entrypoints.http.vendors import VendorDoor
@@ -19,6 +18,7 @@ from roster_publisher.usecases.export_package import (
     PackageBroken,
     PackageRequest,
     StartAnew,
+    files_of,
 )
 
 logger = structlog.get_logger(__name__)
@@ -48,7 +48,7 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
         can say what happened since. What cannot be told to its end is broken off: no zip then.
         """
         token = await vendor(authorization)
-        if not opened(token.token_scopes):
+        if not files_of(version, token.token_scopes):
             raise Problem(403, "scope_missing", "The token carries no scope that opens this")
         if (since is None) != (mode == "bulk") or (since is not None and since.tzinfo is None):
             raise Problem(400, "bad_since", "A delta begins at `since`, a time with its zone")
