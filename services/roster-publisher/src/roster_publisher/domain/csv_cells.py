@@ -1,18 +1,17 @@
 """Writes values into cells of a CSV package. Pure.
 
 Source: OneRoster CSV binding 1.1 and 1.2.1: lists are joined by commas in one cell, `userIds` are
-`{type:identifier}`. What a spreadsheet would run as a formula: ADR 0027.
+`{type:identifier}`.
 """
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import orjson
 
-from roster_publisher.domain.csv_layout import METADATA, is_free_text
+from roster_common.contracts.csv_formulas import METADATA, guarded
 from roster_publisher.domain.views import Body
 
 _RENAMED: Final = {
@@ -34,8 +33,6 @@ _MANY_REFS: Final = {
     "agentSourcedIds": "agents",
     "orgSourcedIds": "orgs",
 }
-# With the apostrophes before it, so that a reader can take one away and has what was there.
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 
 
 def cell_of(body: Body, column: str) -> str:
@@ -51,14 +48,6 @@ def cell_of(body: Body, column: str) -> str:
         return _listed(f"{{{one['type']}:{one['identifier']}}}" for one in ids)
     value = body.get(_RENAMED.get(column, column), "")
     return _listed(map(str, value)) if isinstance(value, list) else _plain(value)
-
-
-def guarded(column: str, text: str) -> str:
-    """The cell as it is written: free text that a spreadsheet would run begins with an apostrophe.
-
-    What machines match (ids, references, codes, dates, addresses, phone numbers) stays exact.
-    """
-    return f"'{text}" if is_free_text(column) and _FORMULA.match(text) else text
 
 
 def cells_of(cells: Mapping[str, str], columns: Iterable[str]) -> list[str]:

@@ -7,35 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from roster_common.contracts.csv_formulas import METADATA, SYSTEM_CODE
 from roster_publisher.domain.collections import COLLECTIONS, Collection
 
 Version: TypeAlias = Literal["1.1", "1.2"]
 Mode: TypeAlias = Literal["bulk", "delta"]
 
 MANIFEST: Final = "manifest.csv"
-METADATA: Final = "metadata."
 ROLES: Final = "roles"
 USER_PROFILES: Final = "userProfiles"
 _HEAD: Final = ("sourcedId", "status", "dateLastModified")
-# What people type for people to read. Every other column is matched by machines.
-_FREE_TEXT: Final = frozenset(
-    {
-        "cityOfBirth",
-        "description",
-        "familyName",
-        "givenName",
-        "location",
-        "middleName",
-        "name",
-        "periods",
-        "preferredFamilyName",
-        "preferredGivenName",
-        "preferredMiddleName",
-        "pronouns",
-        "subjects",
-        "title",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +34,6 @@ class File:
     def header(self, metadata: Sequence[str]) -> tuple[str, ...]:
         """The whole header row; columns of our own come last."""
         return (*_HEAD, *self.columns, *(f"{METADATA}{name}" for name in metadata))
-
-
-def is_free_text(column: str) -> bool:
-    """Whether people type what stands there, for people to read."""
-    return column in _FREE_TEXT or column.startswith(METADATA)
 
 
 def _file(collection: str, columns: str, *, name: str | None = None) -> File:
@@ -149,4 +125,4 @@ def manifest(version: Version, mode: Mode, files: Sequence[File]) -> Sequence[tu
         ("manifest.version", "1.0"),
         ("oneroster.version", version),
     ]
-    return [*head, *stated, ("source.systemName", "Homeroom"), ("source.systemCode", "homeroom")]
+    return [*head, *stated, ("source.systemName", "Homeroom"), ("source.systemCode", SYSTEM_CODE)]

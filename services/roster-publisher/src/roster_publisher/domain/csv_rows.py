@@ -6,7 +6,8 @@ Source: OneRoster CSV binding 1.1 and 1.2.1; ADR 0027.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from roster_publisher.domain.csv_cells import cell_of, cells_of, guarded
+from roster_common.contracts.csv_formulas import guarded
+from roster_publisher.domain.csv_cells import cell_of, cells_of
 from roster_publisher.domain.csv_layout import File, Mode, Version
 from roster_publisher.domain.parts import Part
 from roster_publisher.domain.v1p1 import to_v1p1
@@ -72,5 +73,5 @@ def _parts(file: File, told: Told, mode: Mode) -> Iterable[list[str]]:
             yield [part.part_id, *_state(False, stamp, mode), *cells_of(cells, file.columns)]
 
 
-def _state(stands: bool, stamp: str, mode: Mode) -> tuple[str, str]:  # noqa: FBT001 - said by name
+def _state(stands: bool, stamp: str, mode: Mode) -> tuple[str, str]:
     return ("", "") if mode == "bulk" else (ACTIVE if stands else GONE, stamp)

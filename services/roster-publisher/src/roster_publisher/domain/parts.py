@@ -91,7 +91,7 @@ def _roles(
 
 
 def _profiles(user_id: str, profiles: Sequence[Mapping[str, Any]]) -> Sequence[tuple[str, Part]]:
-    """With the address of each. The binding asks for a sign-in name: without one there is no row."""
+    """With the address of each. A row needs a sign-in name: there is none without one."""
     found = []
     for profile in profiles:
         for place, credential in enumerate(profile.get("credentials", ())):

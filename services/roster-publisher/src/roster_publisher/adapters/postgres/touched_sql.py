@@ -96,8 +96,8 @@ class Touched:
     def _users(self) -> str:
         orgs, people = self._list("org"), self._list("user")
         # Agents are in no column; only users who have some are looked into, and only if need be.
-        return f"""{self._pointing("user", f"d.scope_ids && {orgs}")}
-            UNION {self._pointing("user", f"d.record -> 'primaryOrg' ->> 'sourcedId' = ANY({orgs})")}
+        at = f"d.scope_ids && {orgs} OR d.record -> 'primaryOrg' ->> 'sourcedId' = ANY({orgs})"
+        return f"""{self._pointing("user", at)}
             UNION SELECT a.sourced_id FROM (
                 SELECT d.sourced_id, d.record FROM roster_publisher.object d
                 WHERE d.district_id = {self._district} AND d.entity = 'user'

@@ -5,6 +5,7 @@ booleans and class types, `inactive` for a deletion, dates with a time behind th
 Source: CSV binding 1.1 and 1.2.1; roles of 1.1 after shared role table below.
 """
 
+import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +90,13 @@ def _text(row: Row, name: str) -> str:
 
 
 def _list(row: Row, name: str) -> list[str]:
-    return [item for part in row.get(name, "").split(",") if (item := part.strip())]
+    """Items with commas between; one that holds a comma stands in quotes, as cells do."""
+    cell = row.get(name, "")
+    try:
+        parts = next(csv.reader([cell], skipinitialspace=True)) if '"' in cell else cell.split(",")
+    except csv.Error:  # a line break outside quotes
+        raise Invalid("not_a_list", field=name) from None
+    return [item for part in parts if (item := part.strip())]
 
 
 def _ref(row: Row, name: str) -> dict[str, str] | None:
