@@ -162,7 +162,10 @@ def unresolved(package: CsvPackage) -> list[tuple[str, str, str]]:
 
 
 def applied(package: CsvPackage, delta: CsvPackage) -> CsvPackage:
-    """What a vendor holds who had `package` and takes in `delta`, row by row."""
+    """What a vendor holds who had `package` and takes in `delta`, row by row.
+
+    Profiles go with their person: of somebody who left the vendor's sight they are not named.
+    """
     assert delta.version == package.version
     held = {name: dict(rows) for name, rows in package.files.items()}
     for name, rows in delta.files.items():
@@ -171,7 +174,23 @@ def applied(package: CsvPackage, delta: CsvPackage) -> CsvPackage:
                 held[name].pop(sourced_id, None)
             else:
                 held[name][sourced_id] = row | {"status": "", "dateLastModified": ""}
+    held |= {
+        name: {key: row for key, row in rows.items() if row["userSourcedId"] in held["users"]}
+        for name, rows in held.items()
+        if name == "userProfiles"
+    }
     return CsvPackage(version=package.version, modes=package.modes, files=held)
+
+
+def different(one: CsvPackage, other: CsvPackage) -> list[tuple[str, str, Row | None, Row | None]]:
+    """(file, id, row of one, row of the other) where they say something else."""
+    return [
+        (name, sourced_id, mine.get(sourced_id), theirs.get(sourced_id))
+        for name, mine in one.files.items()
+        for theirs in (other.files[name],)
+        for sourced_id in sorted({*mine, *theirs})
+        if mine.get(sourced_id) != theirs.get(sourced_id)
+    ]
 
 
 def _rows(package: zipfile.ZipFile, name: str, version: str, mode: str) -> dict[str, Row]:

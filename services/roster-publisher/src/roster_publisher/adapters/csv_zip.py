@@ -2,6 +2,7 @@
 
 import csv
 import io
+import threading
 import zipfile
 from collections.abc import Iterable, Sequence
 from typing import IO, Final
@@ -39,27 +40,37 @@ class CsvZip:
         self._ready = _Ready()
         self._zip = zipfile.ZipFile(self._ready, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
         self._file: IO[bytes] | None = None
+        # Rows are written in threads, and whoever gives up does not wait for one.
+        self._turn = threading.Lock()
 
     def open(self, name: str) -> None:
         """Begin the next file. Its size is not known, so it may be of any."""
-        self._close()
         info = zipfile.ZipInfo(name, _TIME)
         info.compress_type = zipfile.ZIP_DEFLATED
-        self._file = self._zip.open(info, "w", force_zip64=True)
+        with self._turn:
+            self._close()
+            self._file = self._zip.open(info, "w", force_zip64=True)
 
     def write(self, rows: Iterable[Sequence[str]]) -> bytes:
         """Append rows to the file."""
         text = io.StringIO()
         csv.writer(text).writerows(rows)
-        assert self._file is not None  # noqa: S101 - a row is of a file
-        self._file.write(text.getvalue().encode())
-        return self._ready.take()
+        with self._turn:
+            if self._file is None:
+                return b""  # given up meanwhile
+            self._file.write(text.getvalue().encode())
+            return self._ready.take()
 
     def end(self) -> bytes:
         """End the package."""
-        self._close()
-        self._zip.close()
-        return self._ready.take()
+        with self._turn:
+            self._close()
+            self._zip.close()
+            return self._ready.take()
+
+    def give_up(self) -> None:
+        """Let go of what was not ended; after the end it does nothing."""
+        self.end()
 
     def _close(self) -> None:
         if self._file is not None:

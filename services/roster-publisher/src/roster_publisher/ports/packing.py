@@ -70,5 +70,9 @@ class Packer(Protocol):
         """End the package: without this it is none."""
         ...
 
+    def give_up(self) -> None:
+        """Let go of a package that is not ended; after its end this does nothing."""
+        ...
+
 
 OpenPacker: TypeAlias = Callable[[], Packer]

@@ -121,6 +121,17 @@ class ExportPackage:
             stamp=stamp,
         )
         packer = self._packer()
+        try:
+            async for chunk in self._files(request, pages, packer, revision):
+                yield chunk
+            await self._ensure_lasts(request, revision)
+            yield packer.end()
+        finally:
+            packer.give_up()
+
+    async def _files(
+        self, request: PackageRequest, pages: PackagePages, packer: Packer, revision: int
+    ) -> AsyncIterator[bytes]:
         files = files_of(request.version, request.token_scopes)
         packer.open(MANIFEST)
         yield packer.write(manifest(request.version, request.mode, files))
@@ -135,8 +146,6 @@ class ExportPackage:
                 yield await asyncio.to_thread(
                     _write, packer, request, file=file, told=told, metadata=metadata
                 )
-        await self._ensure_lasts(request, revision)
-        yield packer.end()
 
     async def _metadata(self, file: File, query: CollectionQuery, revision: int) -> Sequence[str]:
         if file.parts:

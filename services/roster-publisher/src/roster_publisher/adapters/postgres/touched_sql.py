@@ -7,6 +7,7 @@ is told as it is. Text comes from this module only; values are bound. Source: AD
 """
 
 from datetime import datetime
+from functools import cached_property
 
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.adapters.postgres.view_sql import own_memberships
@@ -25,8 +26,12 @@ class Touched:
         self._grant = grant
         self._statement = statement
         self._since = statement.bind(since)
-        self._district = statement.bind(grant.district_id)
         self._revision = revision
+
+    @cached_property
+    def _district(self) -> str:
+        # Bound where it is needed: a value that no text names has no type.
+        return self._statement.bind(self._grant.district_id)
 
     def ids(self, entity: Entity) -> str:
         """A select of the ids; what was written over since `revision` is always among them."""
@@ -45,14 +50,17 @@ class Touched:
             UNION SELECT h.sourced_id FROM roster_publisher.object_history h
             WHERE h.district_id || '/' || h.entity = {lane} AND h.rev_to > {self._revision}"""
 
-    def _turned(self, entity: Entity) -> str:
-        """Records that ended or came back, or went out of the grant's view or came into it."""
+    def _turned(self, entity: Entity, *, written: bool = False) -> str:
+        """Records that ended or came back, or went out of the grant's view or came into it; or
+        that were `written` at all.
+        """
+        turned = f"f.status = 'tobedeleted' OR f.revived_stamp > {self._since}"
         lane = self._statement.bind(f"{self._grant.district_id}/{entity}")
         # house: no-district — `lane` and `mine` begin with it
         select = f"""
             SELECT f.sourced_id FROM roster_publisher.object f
             WHERE f.district_id || '/' || f.entity = {lane} AND f.stamp > {self._since}
-              AND (f.status = 'tobedeleted' OR f.revived_stamp > {self._since})"""
+              AND ({"true" if written else turned})"""
         query = _all_of(entity, self._grant)
         if not query.is_scoped:
             return select
@@ -106,7 +114,9 @@ class Touched:
                           WHERE e ->> 'sourcedId' = ANY({people}))"""
 
     def _enrollments(self) -> str:
-        classes = f"{self._turned('class')} UNION {self._classes()}"
+        # A class that was written may point at something else, and so stand no more, or again.
+        written = self._turned("class", written=True)
+        classes = f"{written} UNION {self._classes()}"
         return (
             " UNION ".join(
                 f"""SELECT e.sourced_id FROM ({found}) AS t(id)
