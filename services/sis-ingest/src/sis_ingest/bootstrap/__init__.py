@@ -45,7 +45,11 @@ def build(settings: Settings) -> FastAPI:
         sources = ConfiguredSources(settings.sources, runtime)
         seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
         units = PostgresUnits(
-            runtime.database, EventMapper(runtime), seal, supplements=sources.supplements
+            runtime.database,
+            EventMapper(runtime),
+            seal,
+            supplements=sources.supplements,
+            step_timeout_s=settings.step_timeout_s,
         )
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
