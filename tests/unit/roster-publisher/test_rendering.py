@@ -64,7 +64,9 @@ def test_the_host_mark_cannot_come_from_a_record() -> None:
     assert json.loads(text)["name"] == f"x{HOST_MARK}y"
 
 
-@given(text=st.one_of(st.text(min_size=1), st.from_regex(r"[a-z]{1,3}:[!-~]{0,12}", fullmatch=True)))
+@given(
+    text=st.one_of(st.text(min_size=1), st.from_regex(r"[a-z]{1,3}:[!-~]{0,12}", fullmatch=True))
+)
 @example(text="https://sis.example/profiles/7?x=1#y")
 @example(text="urn:uuid:8c1f0b8e-5e3a-4b52-9c39-3a0b8f3b4f53")
 @example(text="A1:7")

@@ -210,9 +210,7 @@ class ReadChanges:
     async def _bodies(
         self, page: _Page, query: CollectionQuery, versions: Sequence[Version]
     ) -> Sequence[bytes]:
-        return await self._shape.each(
-            [one.body for one in versions], query, base=page.request.base
-        )
+        return await self._shape.each([one.body for one in versions], query, base=page.request.base)
 
 
 def _up_to(until: Cursor | None, spots: Sequence[Spot]) -> Sequence[Spot]:
