@@ -19,6 +19,9 @@ RunState: TypeAlias = Literal["waiting", "running", "completed", "refused", "fai
 BAD_ROW_SHARE: Final = 0.05
 MAX_PROBLEMS: Final = 100
 MAX_ATTEMPTS: Final = 5
+# A statement over all staged rows of a run takes minutes for a state's million students. One that
+# takes longer than this is stuck.
+STEP_TIMEOUT_S: Final = 600.0
 # A file has fewer rows. Where one tells several records, the second of row 7 is number ROWS + 7.
 ROWS: Final = 10_000_000
 # Why a row is refused whose id stood in an earlier row.
@@ -118,6 +121,9 @@ class Report:
 class Run:
     """One snapshot, from upload to end. `as_of` is the moment the snapshot speaks of.
 
+    `unchanged` are files of its package that were read before, each with the moment of which it
+    speaks: it says nothing of what came since. `moments` are those of whole collections, once the
+    file is open.
     A `dry_run` finds out what would be done and does nothing. One of a replay goes over the file of
     an earlier delivery once more, in its turn. What was `pulled` is in the words of
     the source's own interface.
@@ -134,6 +140,8 @@ class Run:
     sha256: str
     received_at: datetime
     as_of: datetime
+    unchanged: Mapping[str, datetime] = field(default_factory=dict)
+    moments: Mapping[Entity, datetime] = field(default_factory=dict)
     dry_run: bool = False
     pulled: bool = False
     replay_id: str | None = None
@@ -143,6 +151,10 @@ class Run:
     percent: int = 0
     reason: str | None = None
     report: Report = field(default_factory=Report)
+
+    def moment(self, entity: Entity) -> datetime:
+        """The moment that it speaks of when it speaks of these."""
+        return self.moments.get(entity, self.as_of)
 
 
 def tally(before: Iterable[RefusedRows], more: Iterable[RowRefusal]) -> tuple[RefusedRows, ...]:
