@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from roster_common.contracts.csv_formulas import METADATA, guarded
+from roster_common.csv_formulas import METADATA, guarded
 from roster_publisher.domain.views import Body
 
 _RENAMED: Final = {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from roster_common.contracts.csv_formulas import METADATA, SYSTEM_CODE
+from roster_common.csv_formulas import METADATA, SYSTEM_CODE
 from roster_publisher.domain.collections import COLLECTIONS, Collection
 
 Version: TypeAlias = Literal["1.1", "1.2"]

@@ -6,7 +6,7 @@ Source: OneRoster CSV binding 1.1 and 1.2.1; ADR 0027.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from roster_common.contracts.csv_formulas import guarded
+from roster_common.csv_formulas import guarded
 from roster_publisher.domain.csv_cells import cell_of, cells_of
 from roster_publisher.domain.csv_layout import File, Mode, Version
 from roster_publisher.domain.parts import Part

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from roster_common.contracts.csv_formulas import SYSTEM_CODE
+from roster_common.csv_formulas import SYSTEM_CODE
 from sis_ingest.domain.runs import Problem
 from sis_ingest.ports.snapshots import SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv, printable

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from roster_common.contracts.csv_formulas import unguarded
+from roster_common.csv_formulas import unguarded
 from roster_common.errors import Invalid
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import content_hash, to_bytes
