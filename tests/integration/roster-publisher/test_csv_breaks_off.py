@@ -4,7 +4,6 @@ import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 
 import pytest
 
@@ -90,6 +89,20 @@ async def test_what_ends_meanwhile_breaks_the_package_off(
         zipfile.ZipFile(io.BytesIO(b"".join(sent)))
 
 
+async def test_what_is_published_meanwhile_is_in_the_next_package(publishing: Publishing) -> None:
+    await publishing.publish(*WORLD)
+    sent, chunks, _ = await begun(publishing)
+    await publishing.publish(
+        ("user", user("u000", givenName="Ida")), ("user", "u001"), ("user", user("new"))
+    )
+    sent += [chunk async for chunk in chunks]
+    package = read_package(b"".join(sent))
+    assert {key: row["givenName"] for key, row in package.files["users"].items()} == {
+        f"u00{n}": "Ada" for n in range(4)
+    }
+    assert set(package.files["enrollments"]) == {f"e{n}" for n in range(4)}
+
+
 async def test_nobody_who_stops_reading_leaves_anything_open(publishing: Publishing) -> None:
     await publishing.publish(*WORLD)
     _, chunks, _ = await begun(publishing)
@@ -136,6 +149,4 @@ async def test_a_package_is_of_one_revision_while_others_write(publishing: Publi
         await asyncio.gather(read("all", None), read("some", ("s1",)))
     finally:
         going = False
-        await asyncio.wait([writer])
-    with suppress(asyncio.CancelledError):
-        writer.result()
+        await writer

@@ -204,19 +204,8 @@ def _serve(
             reads_at=BASE_PATH,
         )
     )
-    app.include_router(
-        export_routes(
-            VendorDoor(recognise, clock),
-            ExportPackage(
-                reads,
-                PostgresPackages(reads.lines),
-                vendors,
-                CsvZip,
-                clock,
-                keep=settings.keep_tombstones,
-            ),
-        )
-    )
+    export = _exporting(settings, runtime, reads, vendors)
+    app.include_router(export_routes(VendorDoor(recognise, clock), export))
     collections = ReadCollection(reads, pulls, clock)
     for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
         app.mount_plain(
@@ -231,6 +220,20 @@ def _serve(
             ),
         )
     return reads, vendors
+
+
+def _exporting(
+    settings: Settings, runtime: Runtime, reads: PostgresReads, vendors: PostgresVendors
+) -> ExportPackage:
+    """What makes packages of files."""
+    return ExportPackage(
+        reads,
+        PostgresPackages(reads.lines),
+        vendors,
+        CsvZip,
+        runtime.clock,
+        keep=settings.keep_tombstones,
+    )
 
 
 def _tell(

@@ -50,6 +50,7 @@ def upgrade() -> None:
         ) WITH (fillfactor = 50)
     """)
     _create_store()
+    _create_gone_parts()
     _create_scopes()
     _create_states()
     _create_names_and_causes()
@@ -102,6 +103,18 @@ def _create_store() -> None:
         "CREATE INDEX ON roster_publisher.object_history ((district_id || '/' || entity), rev_to)"
     )
     op.execute("CREATE INDEX ON roster_publisher.object_history (archived_at)")
+    op.execute(f"""
+        CREATE TABLE roster_publisher.dangling (
+            district_id text NOT NULL,
+            to_entity text NOT NULL, to_id {_ID} NOT NULL,
+            from_entity text NOT NULL, from_id {_ID} NOT NULL,
+            PRIMARY KEY (district_id, to_entity, to_id, from_entity, from_id)
+        )
+    """)
+    op.execute("CREATE INDEX ON roster_publisher.dangling (district_id, from_entity, from_id)")
+
+
+def _create_gone_parts() -> None:
     # Roles and profiles that users had: deltas in files tell that they went.
     op.execute(f"""
         CREATE TABLE roster_publisher.gone_part (
@@ -113,15 +126,6 @@ def _create_store() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.gone_part (stamp)")
-    op.execute(f"""
-        CREATE TABLE roster_publisher.dangling (
-            district_id text NOT NULL,
-            to_entity text NOT NULL, to_id {_ID} NOT NULL,
-            from_entity text NOT NULL, from_id {_ID} NOT NULL,
-            PRIMARY KEY (district_id, to_entity, to_id, from_entity, from_id)
-        )
-    """)
-    op.execute("CREATE INDEX ON roster_publisher.dangling (district_id, from_entity, from_id)")
 
 
 def _create_scopes() -> None:
