@@ -168,7 +168,8 @@ def _serve(
     )
     recognise = RecogniseToken(vendors, clock)
     pulls = PostgresPulls(database)
-    seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
+    hash_key = settings.plain_hash_key
+    seed = SeedClients(vendors, PostgresScopes(database), digests, clock, hash_key=hash_key)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
@@ -195,7 +196,7 @@ def _serve(
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
+            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads, clock, hash_key=hash_key)),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -208,6 +209,7 @@ def _serve(
             reads=reads,
             clock=clock,
             public_url=settings.public_url,
+            hash_key=hash_key,
         ),
     )
     return reads, vendors
@@ -237,7 +239,7 @@ def _tell(
     feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        ReadChanges(feed, ShapeBodies(reads)),
+        ReadChanges(feed, ShapeBodies(reads, runtime.clock, hash_key=settings.plain_hash_key)),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
@@ -280,7 +282,9 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 school_ids=client.schools,
                 rules=tuple(rule.rule() for rule in client.rules),
                 field_groups=client.fields,
+                transforms=client.transforms(),
                 agreement=client.agreement,
+                purpose=client.purpose,
                 expires_at=client.expires,
             ),
         )
