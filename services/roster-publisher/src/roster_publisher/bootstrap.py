@@ -46,6 +46,7 @@ from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.jobs.push import push_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
@@ -196,22 +197,27 @@ def _serve(
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads, clock, hash_key=hash_key)),
+            ReadChanges(
+                PostgresFeed(reads.lines), ShapeBodies(reads, clock=clock, hash_key=hash_key)
+            ),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
     )
-    app.mount_plain(
-        BASE_PATH,
-        OneRosterApp(
-            recognise=recognise,
-            collections=ReadCollection(reads, pulls, clock),
-            reads=reads,
-            clock=clock,
-            public_url=settings.public_url,
-            hash_key=hash_key,
-        ),
-    )
+    collections = ReadCollection(reads, pulls, clock)
+    for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
+        app.mount_plain(
+            path,
+            OneRosterApp(
+                recognise=recognise,
+                collections=collections,
+                reads=reads,
+                clock=clock,
+                public_url=settings.public_url,
+                hash_key=hash_key,
+                face=face,
+            ),
+        )
     return reads, vendors
 
 
@@ -239,7 +245,9 @@ def _tell(
     feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        ReadChanges(feed, ShapeBodies(reads, runtime.clock, hash_key=settings.plain_hash_key)),
+        ReadChanges(
+            feed, ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key)
+        ),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,

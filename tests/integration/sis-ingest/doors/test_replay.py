@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.holding import holds, roster
 from tests.support.ingest_service import Ingest, running_ingest
 from tests.support.ingesting import user
-from tests.support.replaying import ask, replayed, said, today
+from tests.support.replaying import ask, ended, replayed, said, today
 
 KEYS = [base64.b64encode(bytes([n] * 32)).decode() for n in range(2)]
 
@@ -191,3 +191,27 @@ async def test_a_wish_that_means_nothing_is_refused_and_kept_nowhere(
 
 async def test_the_door_is_for_operators_of_the_district(ingest: Ingest) -> None:
     assert (await ask(ingest, role="viewer", **today())).status_code == 403
+
+
+async def test_a_replay_that_cannot_go_on_yet_keeps_no_later_one_waiting(ingest: Ingest) -> None:
+    for source in ("elsewhere", "sis"):
+        await ingest.send("users.upserted", user("u1"), source=source)
+    await ingest.settled()
+    await ingest.pool.execute(
+        "CREATE FUNCTION locked() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE 'not now' USING ERRCODE = 'lock_not_available'; END $$"
+    )
+    await ingest.pool.execute(
+        "CREATE TRIGGER locked BEFORE UPDATE ON sis_ingest.replay FOR EACH ROW"
+        " WHEN (NEW.district_id = 'd2' AND NEW.state <> 'waiting') EXECUTE FUNCTION locked()"
+    )
+    first = await ask(ingest, district="d2", **today("elsewhere"))
+    assert first.status_code == 202, first.text
+
+    report = await replayed(ingest, **today())
+
+    assert said(report) == {"total": 1, "read": 1, "stale": 1}
+    stuck = "SELECT state FROM sis_ingest.replay WHERE district_id = 'd2'"
+    assert await ingest.value(stuck) == "waiting"
+    await ingest.pool.execute("DROP TRIGGER locked ON sis_ingest.replay")
+    assert said(await ended(ingest, first.json()["replayId"])) == said(report)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from tests.support.emulators import Emulator
 from tests.support.eventually import eventually
@@ -160,3 +161,34 @@ async def test_pulls_whose_time_is_over_are_forgotten_but_not_the_newest(
         assert [row["mode"] for row in modes] == ["delta", "full"]
         report = await puller.pull("delta")
         assert report["pull"]["mode"] == "delta", "it still knows where to begin"
+
+
+async def test_an_open_pull_of_a_source_that_is_configured_no_more_ends_in_time(
+    url: str, tmp_path: Path
+) -> None:
+    """Nobody takes it up again, and its pages are raw records of students."""
+    pages = {name: tmp_path / "data" / "pulls" / str(uuid4()) for name in ("gone", "gone-lately")}
+    async with running_ingest(url, tmp_path) as ingest:
+        for name, days in (("gone", 31), ("gone-lately", 0)):
+            await ingest.pool.execute(
+                "INSERT INTO sis_ingest.pull (district_id, pull_id, source_id, correlation_id, mode,"
+                " state, asked_at, dry_run) VALUES ('d1', $1::uuid, $2, 'c', 'full', 'running',"
+                " now() - $3::interval, false)",
+                pages[name].name,
+                name,
+                timedelta(days=days),
+            )
+            pages[name].mkdir(parents=True)
+
+    async with running_ingest(url, tmp_path) as ingest:
+        await eventually(
+            lambda: not pages["gone"].exists(), within_s=20, what="its pages are swept"
+        )
+        pulls = await ingest.pool.fetch(
+            "SELECT source_id, state, reason FROM sis_ingest.pull ORDER BY source_id"
+        )
+        assert [tuple(pull) for pull in pulls] == [
+            ("gone", "failed", "unknown_source"),
+            ("gone-lately", "running", None),
+        ]
+        assert pages["gone-lately"].exists()

@@ -4,7 +4,7 @@ field as agreed, for as long as the agreement lasts.
 The one pipeline for pages, single reads and the change feed. Reads only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
@@ -13,7 +13,7 @@ from roster_publisher.domain.access import AgreementEnded
 from roster_publisher.domain.fragments import HOST_MARK
 from roster_publisher.domain.queries import CollectionQuery
 from roster_publisher.domain.transforms import transform, transforms_of
-from roster_publisher.domain.views import agents_of, is_narrow, narrow, select
+from roster_publisher.domain.views import Body, agents_of, is_narrow, narrow, select
 from roster_publisher.ports import Clock
 from roster_publisher.ports.reading import RosterReads
 
@@ -27,8 +27,17 @@ class ShapeBodies:
     grant's agreement has, also for what was asked before.
     """
 
-    def __init__(self, reads: RosterReads, clock: Clock, *, hash_key: bytes | None) -> None:
+    def __init__(
+        self,
+        reads: RosterReads,
+        wording: Callable[[Body, str], Body] | None = None,
+        *,
+        clock: Clock,
+        hash_key: bytes | None,
+    ) -> None:
+        """`wording` turns what is seen of a body, with its entity, into that of another version."""
         self._reads = reads
+        self._wording = wording
         self._clock = clock
         self._hash_key = hash_key
 
@@ -37,7 +46,7 @@ class ShapeBodies:
     ) -> bytes:
         """Objects joined by commas as the query's grant sees them, with only `fields` if given."""
         self._ensure_in_force(query)
-        if fields is None and _goes_as_it_is(body, query):
+        if self._wording is None and fields is None and _goes_as_it_is(body, query):
             return body.replace(_MARK, base.encode())
         return b",".join(await self._each(body, query, base=base, fields=fields))
 
@@ -46,7 +55,7 @@ class ShapeBodies:
     ) -> Sequence[bytes]:
         """The same, body by body."""
         self._ensure_in_force(query)
-        if all(_goes_as_it_is(body, query) for body in bodies):
+        if self._wording is None and all(_goes_as_it_is(body, query) for body in bodies):
             return [body.replace(_MARK, base.encode()) for body in bodies]
         return await self._each(b",".join(bodies), query, base=base, fields=None)
 
@@ -60,6 +69,8 @@ class ShapeBodies:
             objects = narrow(objects, visible_orgs=grant.visible_orgs, stays=stays)
         entity = query.collection.entity
         objects = transform(objects, query.grant, entity, hash_key=self._hash_key)
+        if self._wording is not None:
+            objects = [self._wording(one, entity) for one in objects]
         if fields is not None:
             objects = select(objects, fields)
         return [orjson.dumps(one) for one in objects]

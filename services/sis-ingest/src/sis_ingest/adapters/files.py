@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from roster_common.runtime.failpoints import failpoint
-from sis_ingest.ports import StoredFile, TooLarge
+from sis_ingest.ports.files import StoredFile, TooLarge
 
 _NAME: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BUFFER_BYTES: Final = 1024 * 1024
@@ -64,8 +64,8 @@ class DiskSnapshotFiles:
     def _untouched(self, since: float) -> Sequence[str]:
         if not self._folder.is_dir():
             return ()
-        old = [path for path in self._folder.iterdir() if path.stat().st_mtime < since]
-        return sorted({path.stem for path in old if _NAME.fullmatch(path.stem)})
+        ours = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.stem)]
+        return sorted({path.stem for path in ours if _is_older(path, since)})
 
     def _part(self, name: str) -> Path:
         return self._folder / f"{name}.part"
@@ -89,6 +89,14 @@ async def _buffered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             pieces, held = [], 0
     if pieces:
         yield b"".join(pieces)
+
+
+def _is_older(path: Path, since: float) -> bool:
+    """Whether it was written before; one that is renamed or removed meanwhile is in use."""
+    try:
+        return path.stat().st_mtime < since
+    except FileNotFoundError:
+        return False
 
 
 def _write(file: BinaryIO, digest: "hashlib._Hash", buffer: bytes) -> None:

@@ -260,6 +260,15 @@ class Pulls(Protocol):
         """Which of these wait or are at work."""
         ...
 
+    async def end_orphans(
+        self, *, before: datetime, now: datetime, places: Sequence[Place]
+    ) -> None:
+        """Fails open pulls asked for `before` of sources that are pulled no more: not in `places`.
+
+        Of every district. Their reason is `unknown_source`.
+        """
+        ...
+
     async def forget(self, *, before: datetime) -> int:
         """Deletes what ended `before`, of every district; how many.
 

@@ -82,6 +82,16 @@ SELECT pull_id::text FROM sis_ingest.pull
 WHERE pull_id = ANY($1::uuid[]) AND state IN ('waiting', 'running')
 """
 
+# Purpose: end pulls that nobody will ever take up, because their source is pulled no more. Rows:
+# few. Small table.
+# house: no-district — time is over for every district alike
+_END_ORPHANS: Final = """
+UPDATE sis_ingest.pull p SET state = 'failed', reason = 'unknown_source', finished_at = $2
+WHERE state IN ('waiting', 'running') AND asked_at < $1
+  AND NOT EXISTS (SELECT FROM unnest($3::text[], $4::text[]) AS pulled(district_id, source_id)
+                  WHERE pulled.district_id = p.district_id AND pulled.source_id = p.source_id)
+"""
+
 # Purpose: forget old pulls, but not the newest of each kind and end. Rows: few. Small table.
 # house: no-district — time is over for every district alike
 _FORGET: Final = """
@@ -164,6 +174,18 @@ class PostgresPulls:
         """See the port."""
         rows = await self._driver.fetch(_OPEN_OF, list(pull_ids))
         return frozenset(row["pull_id"] for row in rows)
+
+    async def end_orphans(
+        self, *, before: datetime, now: datetime, places: Sequence[Place]
+    ) -> None:
+        """See the port."""
+        await self._driver.execute(
+            _END_ORPHANS,
+            before,
+            now,
+            [one.district_id for one in places],
+            [one.source_id for one in places],
+        )
 
     async def forget(self, *, before: datetime) -> int:
         """See the port."""

@@ -73,10 +73,11 @@ WHERE district_id = $1 AND delivery_id = ANY($2::uuid[])
 # house: no-district — a replay id is unique over all districts; the door checks whose it is
 _GET: Final = "SELECT * FROM sis_ingest.replay WHERE replay_id = $1"
 
-# Purpose: the replay to work on. Rows: 0 or 1. Small table.
+# Purpose: the replay to work on; those that could not go on come last. Rows: 0 or 1. Small table.
 # house: no-district — one worker serves every district
 _OPEN: Final = """
-SELECT * FROM sis_ingest.replay WHERE state IN ('waiting', 'running') ORDER BY asked_at LIMIT 1
+SELECT * FROM sis_ingest.replay WHERE state IN ('waiting', 'running')
+ORDER BY array_position($1::uuid[], replay_id) NULLS FIRST, asked_at LIMIT 1
 """
 
 
@@ -178,9 +179,9 @@ class PostgresReplayDesk:
         row = await (await self._database.pool()).fetchrow(_GET, wanted)
         return None if row is None else _replay(row)
 
-    async def open(self) -> Replay | None:
+    async def open(self, last: Sequence[str]) -> Replay | None:
         """See the port."""
-        row = await (await self._database.pool()).fetchrow(_OPEN)
+        row = await (await self._database.pool()).fetchrow(_OPEN, list(last))
         return None if row is None else _replay(row)
 
 
