@@ -79,7 +79,7 @@ class Publishing:
         self.today = DistrictDays("UTC", {})
         self.queue = PostgresDirtyQueue(self.database)
         self.reads = PostgresReads(self.database)
-        self.changes = ReadChanges(PostgresFeed(self.reads.lines), self._shape())
+        self.reopen()
         self.status = PostgresStatus(self.database)
         self.scopes = PostgresScopes(self.database)
         self.housekeeping = PostgresHousekeeping(self.database)
@@ -263,6 +263,10 @@ class Publishing:
         async with httpx2.AsyncClient(transport=transport, base_url=BASE, **more) as client:
             yield client
         await pulls.flush()
+
+    def reopen(self) -> None:
+        """The change feed as a process has it that starts with the key of this moment."""
+        self.changes = ReadChanges(PostgresFeed(self.reads.lines), self._shape())
 
     def _shape(self) -> ShapeBodies:
         return ShapeBodies(self.reads, clock=self.clock, hash_key=self.hash_key)
