@@ -135,6 +135,18 @@ async def test_one_vendor_sees_one_hash_at_every_door_and_another_vendor_another
     assert hashes["one"] != hashes["two"]
 
 
+async def test_what_1_1_wants_is_there_where_it_is_dropped(publishing: Publishing) -> None:
+    await publishing.publish(*world(), ("class", class_("k2", periods=["1", "2"])))
+    async with publishing.vendor(transforms={"username": "drop", "periods": "hash"}) as http:
+        amy = (await http.get(f"{OLD}/users/amy")).json()["user"]
+        new = (await http.get("/classes/k2")).json()["class"]
+        old = (await http.get(f"{OLD}/classes/k2")).json()["class"]
+
+    check_v1p1("users", amy)
+    assert amy["username"] == ""
+    assert old["periods"] == ",".join(new["periods"])
+
+
 async def test_a_transformed_field_cannot_be_asked_about(publishing: Publishing) -> None:
     await publishing.publish(*world(), ("user", user("ben", email="a@x.test")))
 
