@@ -2,7 +2,8 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -283,67 +284,79 @@ def agreements(draw: st.DrawFn) -> dict[str, How]:
     return {name: draw(st.sampled_from(CHOICES[name])) for name in sorted(names)}
 
 
-def made_up(d: str) -> tuple[list[tuple[str, Record]], dict[str, list[str]]]:
+@dataclass
+class MadeUp:
     """Records whose every value is its own word, and the words by the field that holds them."""
-    words: dict[str, list[str]] = {}
-    counter = itertools.count(1)
 
-    def word(name: str) -> str:
-        told = f"w{d}x{next(counter)}q"
-        words.setdefault(name, []).append(told)
+    district: str
+    words: dict[str, list[str]] = field(default_factory=dict)
+    counter: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def records(self) -> list[tuple[str, Record]]:
+        """A school with a class, three people in it, and a school without anybody."""
+        more = {name: self.word(name) for name in ("location", "class.title")}
+        title = more.pop("class.title")
+        who = ("u1", "u2", "u3")
+        return [
+            *school_world(),
+            ("org", org("s2")),
+            ("class", class_("k1", title=title, metadata=self.metadata("class"), **more)),
+            *(("user", self.person(one)) for one in who),
+            *(("demographics", self.birth(one)) for one in who[:2]),
+            *(("enrollment", self.enrolled(one)) for one in who),
+        ]
+
+    def word(self, name: str) -> str:
+        """A word that stands nowhere else."""
+        told = f"w{self.district}x{next(self.counter)}q"
+        self.words.setdefault(name, []).append(told)
         return told
 
-    def day(name: str) -> str:
-        # Never the first of a January, so that a year is told apart from its day.
-        told = f"2{next(counter) + 100:03d}-07-1{next(counter) % 9}"
-        words.setdefault(name, []).append(told)
+    def day(self, name: str) -> str:
+        """A day that stands nowhere else, and is never the first of a January."""
+        n = next(self.counter)
+        told = f"2{n + 100:03d}-07-1{n % 9}"
+        self.words.setdefault(name, []).append(told)
         return told
 
-    def metadata(entity: str) -> Record:
-        own = "user.metadata.d" if entity == "user" else "plain"
+    def metadata(self, entity: str) -> Record:
+        """What sources send there: objects in objects, lists, names with dots."""
         return {
-            "a": [word("metadata.a"), {"deep": word("metadata.a")}],
-            "a.flat": word("metadata.a"),
-            "b": {"c": word("metadata.b.c"), "plain": word("plain")},
-            "b.c": word("metadata.b.c"),
-            "d": word(own),
+            "a": [self.word("metadata.a"), {"deep": self.word("metadata.a")}],
+            "a.flat": self.word("metadata.a"),
+            "b": {"c": self.word("metadata.b.c"), "plain": self.word("plain")},
+            "b.c": self.word("metadata.b.c"),
+            "d": self.word("user.metadata.d" if entity == "user" else "plain"),
         }
 
-    def person(sourced_id: str) -> Record:
+    def person(self, sourced_id: str) -> Record:
+        """A student with all there is."""
+        sign_in = {"type": "t", "username": self.word("userProfiles.credentials.username")}
         profile = {
             "profileId": "https://p.test/1",
-            "profileType": word("userProfiles"),
-            "vendorId": word("userProfiles"),
-            "credentials": [{"type": "t", "username": word("userProfiles.credentials.username")}],
+            "profileType": self.word("userProfiles"),
+            "vendorId": self.word("userProfiles"),
+            "credentials": [sign_in],
         }
         plain = ("givenName", "familyName", "middleName", "email", "phone", "username")
         return user(
             sourced_id,
-            **{name: word(name) for name in plain},
-            identifier=word("user.identifier"),
-            userIds=[{"type": "sis", "identifier": word("userIds.identifier")}],
+            **{name: self.word(name) for name in plain},
+            identifier=self.word("user.identifier"),
+            userIds=[{"type": "sis", "identifier": self.word("userIds.identifier")}],
             userProfiles=[profile],
-            grades=[word("user.grades")],
-            metadata=metadata("user"),
+            grades=[self.word("user.grades")],
+            metadata=self.metadata("user"),
         )
 
-    return [
-        *school_world(),
-        ("org", org("s2")),
-        (
-            "class",
-            class_("k1", title=word("class.title"), location=word("location"), metadata=metadata("class")),
-        ),
-        *(("user", person(one)) for one in ("u1", "u2", "u3")),
-        *(
-            ("demographics", demographics(one, birthDate=day("birthDate"), cityOfBirth=word("cityOfBirth")))
-            for one in ("u1", "u2")
-        ),
-        *(
-            ("enrollment", enrollment(f"e{one}", user=one, endDate=day("enrollment.endDate")))
-            for one in ("u1", "u2", "u3")
-        ),
-    ], words  # fmt: skip
+    def birth(self, sourced_id: str) -> Record:
+        """A birthday and where."""
+        born = {"birthDate": self.day("birthDate"), "cityOfBirth": self.word("cityOfBirth")}
+        return demographics(sourced_id, **born)
+
+    def enrolled(self, sourced_id: str) -> Record:
+        """In the class until a day."""
+        return enrollment(f"e{sourced_id}", user=sourced_id, endDate=self.day("enrollment.endDate"))
 
 
 @given(
@@ -360,8 +373,9 @@ async def test_no_byte_of_any_answer_holds_what_is_not_agreed(
 ) -> None:
     number = next(DISTRICTS)
     district = f"d{number}"
-    records, words = made_up(str(number))
-    await publishing.publish(*records, district=district)
+    made = MadeUp(str(number))
+    words = made.words
+    await publishing.publish(*made.records(), district=district)
     vendor = {"schools": schools, "fields": groups, "transforms": agreed, "district": district}
     async with publishing.vendor(f"{district}-one", **vendor) as http:
         reader = FeedReader(http)

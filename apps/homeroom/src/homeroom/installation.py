@@ -22,7 +22,7 @@ VENDOR, VENDOR_SECRET = "demo-vendor", "demo-secret"
 ONE_SCHOOL, ONE_SCHOOL_SECRET = "one-school", "one-secret"
 ONE_SCHOOL_ORG = "school-001"
 AGREED, AGREED_SECRET = "by-agreement", "agreed-secret"
-HASH_KEY = "ZGVtby1oYXNoLWtleS1ub3QtZm9yLXByb2R1Y3Rpb24="
+HASH_KEY_SECRET = "ZGVtby1oYXNoLWtleS1ub3QtZm9yLXByb2R1Y3Rpb24="  # noqa: S105 - published demo secret
 TARGET = "demo-directory"
 MAIL_DOMAIN = "demo-district.example"
 
@@ -75,7 +75,7 @@ class Installation:
             "HOMEROOM_SETTLE_SECONDS": "0",
             # One process of a kind: nobody else takes over what a killed one held until this ends.
             "HOMEROOM_LOG_LEASE_S": "3",
-            "HOMEROOM_HASH_KEY": HASH_KEY,
+            "HOMEROOM_HASH_KEY": HASH_KEY_SECRET,
             **self.given.others(),
             "HOMEROOM_ENVIRONMENT": "demo",
             "HOMEROOM_HOST": "127.0.0.1",

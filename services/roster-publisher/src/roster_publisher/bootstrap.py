@@ -69,7 +69,7 @@ _DATES_EVERY_S: Final = 60.0
 _PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0
 _LOOK_S: Final = 600.0
-# Connections of the pool that reads do not keep: saving pulls and counting tables need one.
+# Connections of the pool that reads do not keep: publishing and tokens need them.
 _SPARE_CONNECTIONS: Final = 2
 # What a process may take to write down what came of a call.
 _LEASE_BEYOND_CALL_S: Final = 5.0
@@ -168,7 +168,7 @@ def _serve(
         slow_s=settings.slow_query_seconds,
     )
     recognise = RecogniseToken(vendors, clock)
-    pulls = PostgresPulls(database)
+    pulls = PostgresPulls(reads.lines)
     hash_key = settings.plain_hash_key
     seed = SeedClients(vendors, PostgresScopes(database), digests, clock, hash_key=hash_key)
     clients = _configured(settings.clients)
@@ -186,7 +186,6 @@ def _serve(
 
     runtime.loop("seed-clients", seed_once)
     runtime.loop("close-reads", close_reads)
-    runtime.loop("save-pulls", pulls.run)
     strict = settings.environment == "production"
     app.include_router(
         token_routes(
@@ -197,9 +196,7 @@ def _serve(
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            ReadChanges(
-                PostgresFeed(reads.lines), ShapeBodies(reads, clock=clock, hash_key=hash_key)
-            ),
+            _changes(settings, runtime, reads),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -245,9 +242,7 @@ def _tell(
     feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        ReadChanges(
-            feed, ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key)
-        ),
+        _changes(settings, runtime, reads),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
@@ -255,6 +250,11 @@ def _tell(
     )
     watch = WatchDistricts(feed, runtime.clock)
     runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
+
+
+def _changes(settings: Settings, runtime: Runtime, reads: PostgresReads) -> ReadChanges:
+    shape = ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key)
+    return ReadChanges(PostgresFeed(reads.lines), shape)
 
 
 def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:
