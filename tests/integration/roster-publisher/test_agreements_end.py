@@ -72,7 +72,7 @@ def _app(publishing: Publishing) -> OneRosterApp:
     return OneRosterApp(
         recognise=RecogniseToken(PostgresVendors(publishing.database), publishing.clock),
         collections=ReadCollection(
-            publishing.reads, PostgresPulls(publishing.database), publishing.clock
+            publishing.reads, PostgresPulls(publishing.reads.lines), publishing.clock
         ),
         reads=publishing.reads,
         clock=publishing.clock,
