@@ -173,7 +173,8 @@ def _serve(
     )
     recognise = RecogniseToken(vendors, clock)
     pulls = PostgresPulls(reads.lines)
-    seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
+    hash_key = settings.plain_hash_key
+    seed = SeedClients(vendors, PostgresScopes(database), digests, clock, hash_key=hash_key)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
@@ -199,7 +200,7 @@ def _serve(
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
+            _changes(settings, runtime, reads),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -216,6 +217,7 @@ def _serve(
                 reads=reads,
                 clock=clock,
                 public_url=settings.public_url,
+                hash_key=hash_key,
                 face=face,
             ),
         )
@@ -229,6 +231,7 @@ def _exporting(
     return ExportPackage(
         reads,
         PostgresPackages(reads.lines),
+        ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key),
         vendors,
         CsvZip,
         runtime.clock,
@@ -260,7 +263,7 @@ def _tell(
     feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        ReadChanges(feed, ShapeBodies(reads)),
+        _changes(settings, runtime, reads),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
@@ -268,6 +271,11 @@ def _tell(
     )
     watch = WatchDistricts(feed, runtime.clock)
     runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
+
+
+def _changes(settings: Settings, runtime: Runtime, reads: PostgresReads) -> ReadChanges:
+    shape = ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key)
+    return ReadChanges(PostgresFeed(reads.lines), shape)
 
 
 def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:
@@ -303,7 +311,9 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 school_ids=client.schools,
                 rules=tuple(rule.rule() for rule in client.rules),
                 field_groups=client.fields,
+                transforms=client.transforms(),
                 agreement=client.agreement,
+                purpose=client.purpose,
                 expires_at=client.expires,
             ),
         )

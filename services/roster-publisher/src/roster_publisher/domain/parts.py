@@ -16,9 +16,9 @@ from roster_publisher.domain.csv_layout import ROLES, USER_PROFILES
 from roster_publisher.domain.fragments import HOST_MARK
 
 _ID_DIGITS: Final = 32
-# What is kept of a part that is gone: a valid deletion, without a sign-in name.
+# What is kept of a part that is gone: a valid deletion, without dates and sign-in name.
 _KEPT: Final[Mapping[str, frozenset[str]]] = {
-    ROLES: frozenset({"roleType", "role", "beginDate", "endDate", "orgSourcedId"}),
+    ROLES: frozenset({"roleType", "role", "orgSourcedId"}),
     USER_PROFILES: frozenset({"profileType", "vendorId", "credentialType"}),
 }
 
@@ -69,10 +69,9 @@ def _read(user_id: str, groups: Iterable[str]) -> Sequence[Part]:
 def _roles(
     user_id: str, roles: Sequence[Mapping[str, Any]], profiles: Mapping[str, str]
 ) -> Sequence[Part]:
-    ordered = sorted(roles, key=lambda role: (role.get("beginDate", ""), role.get("endDate", "")))
     times: dict[tuple[str, str], int] = {}
     found = []
-    for role in ordered:
+    for role in roles:
         # The same role at the same org again, as a rule for other days.
         kind = role["org"]["sourcedId"], role["role"]
         times[kind] = times.get(kind, 0) + 1

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
-from roster_publisher.domain.access import Grant
+from roster_common.csv_formulas import METADATA
+from roster_publisher.domain.access import AgreementEnded, Grant
 from roster_publisher.domain.csv_layout import FILES, MANIFEST, File, Mode, Version, manifest
 from roster_publisher.domain.csv_rows import Told, rows_of
 from roster_publisher.domain.queries import CollectionQuery
@@ -74,6 +75,7 @@ class ExportPackage:
         self,
         reads: RosterReads,
         packages: PackageReads,
+        shape: ShapeBodies,
         vendors: Vendors,
         packer: OpenPacker,
         clock: Clock,
@@ -82,7 +84,7 @@ class ExportPackage:
     ) -> None:
         self._reads = reads
         self._packages = packages
-        self._shape = ShapeBodies(reads)
+        self._shape = shape
         self._vendors = vendors
         self._packer = packer
         self._clock = clock
@@ -126,6 +128,8 @@ class ExportPackage:
                 yield chunk
             await self._ensure_lasts(request, revision)
             yield packer.end()
+        except AgreementEnded:
+            raise PackageBroken("agreement_ended") from None
         finally:
             packer.give_up()
 
@@ -155,7 +159,8 @@ class ExportPackage:
         )
         if len(names) > MOST_METADATA:
             raise PackageBroken("too_many_metadata_names")
-        return names
+        entity, dropped = file.collection.entity, query.grant.drops
+        return [name for name in names if not dropped(f"{METADATA}{name}", entity)]
 
     async def _ensure_lasts(self, request: PackageRequest, revision: int) -> None:
         """Raise `PackageBroken` if what was just read may be no longer whole, or no longer sent."""

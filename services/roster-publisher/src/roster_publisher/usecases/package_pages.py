@@ -132,7 +132,7 @@ class PackagePages:
         stays = {} if grant.is_whole else await self._reads.stays(grant, found)
         return {
             user_id: [
-                one
+                self._as_agreed(one)
                 for one in parts
                 if self._was_seen(one)
                 and (grant.is_whole or _was_there(stays.get(user_id, ()), one))
@@ -142,9 +142,17 @@ class PackagePages:
 
     def _was_seen(self, one: GonePart) -> bool:
         if one.part.org_id is None:
-            return self._grant.allows("identifiers")
+            sign_ins = self._grant.drops("userProfiles.credentials", "user")
+            return self._grant.allows("identifiers") and not sign_ins
         orgs = self._grant.visible_orgs
         return orgs is None or one.part.org_id in orgs
+
+    def _as_agreed(self, one: GonePart) -> GonePart:
+        """Without what the grant transforms: that it went is enough."""
+        transformed = any(t.path.startswith("userProfiles") for t in self._grant.transforms)
+        if one.part.org_id is not None or not transformed:
+            return one
+        return replace(one, part=replace(one.part, cells={}))
 
 
 def _was_there(stays: Sequence[Stay], one: GonePart) -> bool:
