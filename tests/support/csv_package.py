@@ -130,7 +130,7 @@ def read_package(content: bytes) -> CsvPackage:
         assert names[0] == "manifest.csv"
         stated = list(csv.reader(io.StringIO(package.read(names[0]).decode(), newline="")))
         assert stated[0] == ["propertyName", "value"]
-        told = dict(stated[1:])  # type: ignore[arg-type]  # two cells a row, or this fails
+        told = dict(stated[1:])
         assert len(told) == len(stated) - 1
         version = told.pop("oneroster.version")
         assert told.pop("manifest.version") == "1.0"

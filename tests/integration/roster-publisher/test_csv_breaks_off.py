@@ -106,7 +106,7 @@ async def test_what_is_published_meanwhile_is_in_the_next_package(publishing: Pu
 async def test_nobody_who_stops_reading_leaves_anything_open(publishing: Publishing) -> None:
     await publishing.publish(*WORLD)
     _, chunks, _ = await begun(publishing)
-    await chunks.aclose()  # type: ignore[attr-defined]  # it is a generator
+    await chunks.aclose()
     async with publishing.vendor() as vendor:
         read_package((await vendor.get(AT)).content)
 

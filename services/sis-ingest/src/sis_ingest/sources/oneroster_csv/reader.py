@@ -174,7 +174,11 @@ class OneRosterPackage:
                 self._roles = RolesByUser(self._told_roles() if manifest.states(ROLES.name) else ())
         except BadCsv as error:
             raise SnapshotRefused([Problem(code=error.code, file=at, row=error.row)]) from None
-        return Context(org_types=types, roles_of=None if self._roles is None else self._roles.of)
+        return Context(
+            org_types=types,
+            roles_of=None if self._roles is None else self._roles.of,
+            ours=manifest.ours,
+        )
 
     def _told_roles(self) -> Iterator[tuple[str, Role]]:
         """Roles that stand, by user. One that cannot be read is left out: its user lacks a role
