@@ -205,8 +205,7 @@ def _serve(
             reads_at=BASE_PATH,
         )
     )
-    export = _exporting(settings, runtime, reads, vendors)
-    app.include_router(export_routes(VendorDoor(recognise, clock), export))
+    _give_files(settings, app, runtime, reads, vendors, recognise)
     collections = ReadCollection(reads, pulls, clock)
     for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
         app.mount_plain(
@@ -224,11 +223,16 @@ def _serve(
     return reads, vendors
 
 
-def _exporting(
-    settings: Settings, runtime: Runtime, reads: PostgresReads, vendors: PostgresVendors
-) -> ExportPackage:
-    """What makes packages of files."""
-    return ExportPackage(
+def _give_files(
+    settings: Settings,
+    app: ServiceApp,
+    runtime: Runtime,
+    reads: PostgresReads,
+    vendors: PostgresVendors,
+    recognise: RecogniseToken,
+) -> None:
+    """What makes packages of files, and the door to them."""
+    export = ExportPackage(
         reads,
         PostgresPackages(reads.lines),
         ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key),
@@ -237,6 +241,7 @@ def _exporting(
         runtime.clock,
         keep=settings.keep_tombstones,
     )
+    app.include_router(export_routes(VendorDoor(recognise, runtime.clock), export))
 
 
 def _tell(
