@@ -15,6 +15,7 @@ from roster_common.contracts.envelope import Event
 from roster_common.errors import Retriable
 from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
+from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
@@ -29,7 +30,6 @@ from sis_ingest.adapters.postgres.staging import PostgresStaging
 from sis_ingest.adapters.postgres.suggestions import PostgresSuggestions
 from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
-from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.ports.units import Work
 
@@ -94,7 +94,7 @@ class PostgresUnit:
         driver: asyncpg.Connection,
         to_event: Callable[[DomainEvent], Event],
         *,
-        seal: BodySeal,
+        seal: Seal,
         supplements: Set[str],
     ) -> None:
         self._tx = tx
@@ -131,7 +131,7 @@ class PostgresUnits:
         self,
         database: Database,
         to_event: Callable[[DomainEvent], Event],
-        seal: BodySeal,
+        seal: Seal,
         *,
         supplements: Set[str] = frozenset(),
     ) -> None:
