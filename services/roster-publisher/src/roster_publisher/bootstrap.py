@@ -197,9 +197,10 @@ def _serve(
     def published(secret: str) -> bool:
         return strict and is_demo_secret(secret)
 
-    signatures = keys and RecogniseSignature(
-        keys, PostgresNonces(database), vendors, clock, published=published
-    )
+    signatures = None
+    if keys is not None:
+        nonces = PostgresNonces(database)
+        signatures = RecogniseSignature(keys, nonces, vendors, clock, published=published)
     app.include_router(token_routes(IssueToken(vendors, digests, clock), published=published))
     app.include_router(
         change_routes(

@@ -73,9 +73,7 @@ class SignedRequest:
         return "&".join((self.method, _encoded(_base_address(self.address)), _encoded(pairs)))
 
 
-def read_signed(
-    method: str, address: str, *, header: str, query: str
-) -> SignedRequest | None:
+def read_signed(method: str, address: str, *, header: str, query: str) -> SignedRequest | None:
     """The signed request, or None for one that is not signed. Raises `BadSignature`.
 
     `address` is as the caller used it, without the query; `query` is raw, `header` is that of

@@ -66,9 +66,7 @@ class PostgresSigningKeys:
             self._seal.open(self._nobody, bound_to="")
             return None
         district_id, client_id = row["district_id"], row["client_id"]
-        secret = self._seal.open(
-            row["sealed_secret"], bound_to=_place(district_id, client_id, key)
-        )
+        secret = self._seal.open(row["sealed_secret"], bound_to=_place(district_id, client_id, key))
         if secret is None:
             logger.error("signing_key_does_not_open", district=district_id, client=client_id)
             return None
