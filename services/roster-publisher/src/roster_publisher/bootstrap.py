@@ -72,7 +72,7 @@ _DATES_EVERY_S: Final = 60.0
 _PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0
 _LOOK_S: Final = 600.0
-# Connections of the pool that reads do not keep: saving pulls and counting tables need one.
+# Connections of the pool that reads do not keep: publishing and tokens need them.
 _SPARE_CONNECTIONS: Final = 2
 # What a process may take to write down what came of a call.
 _LEASE_BEYOND_CALL_S: Final = 5.0
@@ -164,34 +164,23 @@ def _serve(
 ) -> tuple[PostgresReads, PostgresVendors]:
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
-    vendors, digests = PostgresVendors(database), SecretDigests()
+    vendors = PostgresVendors(database)
     reads = PostgresReads(
         database,
         lines=settings.database_pool_size - _SPARE_CONNECTIONS,
         slow_s=settings.slow_query_seconds,
     )
     recognise = RecogniseToken(vendors, clock)
-    pulls = PostgresPulls(database)
-    seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
-    clients = _configured(settings.clients)
+    pulls = PostgresPulls(reads.lines)
     keys = _keys(settings, runtime)
-
-    async def seed_once(_stopping: Stopping) -> None:
-        ended = await seed(clients)
-        if keys is not None:
-            await keys.keep(_signing_keys(settings.clients))
-        recognise.forget()
-        if ended:
-            logger.warning("clients_ended", clients=ended)
+    _seed(settings, runtime, vendors=vendors, keys=keys, recognise=recognise)
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
             pass
         await reads.close()
 
-    runtime.loop("seed-clients", seed_once)
     runtime.loop("close-reads", close_reads)
-    runtime.loop("save-pulls", pulls.run)
     strict = settings.environment == "production"
 
     def published(secret: str) -> bool:
@@ -201,7 +190,8 @@ def _serve(
     if keys is not None:
         nonces = PostgresNonces(database)
         signatures = RecogniseSignature(keys, nonces, vendors, clock, published=published)
-    app.include_router(token_routes(IssueToken(vendors, digests, clock), published=published))
+    issue = IssueToken(vendors, SecretDigests(), clock)
+    app.include_router(token_routes(issue, published=published))
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
@@ -225,6 +215,30 @@ def _serve(
             ),
         )
     return reads, vendors
+
+
+def _seed(
+    settings: Settings,
+    runtime: Runtime,
+    *,
+    vendors: PostgresVendors,
+    keys: PostgresSigningKeys | None,
+    recognise: RecogniseToken,
+) -> None:
+    """The vendors that settings give, made so at each start."""
+    scopes = PostgresScopes(runtime.database)
+    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock)
+    clients, signing = _configured(settings.clients), _signing_keys(settings.clients)
+
+    async def seed_once(_stopping: Stopping) -> None:
+        ended = await seed(clients)
+        if keys is not None:
+            await keys.keep(signing)
+        recognise.forget()
+        if ended:
+            logger.warning("clients_ended", clients=ended)
+
+    runtime.loop("seed-clients", seed_once)
 
 
 def _tell(
