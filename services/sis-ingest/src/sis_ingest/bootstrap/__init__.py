@@ -99,7 +99,7 @@ def _units(settings: Settings, runtime: Runtime, sources: ConfiguredSources) -> 
     return PostgresUnits(
         runtime.database,
         EventMapper(runtime),
-        BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys]),
+        Seal([read_key(key.get_secret_value()) for key in settings.body_keys]),
         supplements=sources.supplements,
         step_timeout_s=settings.step_timeout_s,
     )
