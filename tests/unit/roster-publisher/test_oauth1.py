@@ -107,22 +107,6 @@ def test_ipv6_hosts_and_bare_hosts_are_signed_as_oauthlib_signs_them() -> None:
         assert received(signed(address, at=AT), address=address).is_signed_with(SECRET)
 
 
-def test_an_example_of_the_specification() -> None:
-    """RFC 5849, section 1.2: the request there that is signed without a token."""
-    header = (
-        'OAuth realm="Photos", oauth_consumer_key="dpf43f3p2l4k3l03",'
-        ' oauth_signature_method="HMAC-SHA1", oauth_timestamp="137131200",'
-        ' oauth_nonce="wIjqoxSB", oauth_callback="http%3A%2F%2Fprinter.example.com%2Fready",'
-        ' oauth_signature="74KNZJeDHnMBp0EMJ9ZHt%2FXKycU%3D"'
-    )
-
-    read = read_signed("POST", "https://photos.example.net/initiate", header=header, query="")
-
-    assert read is not None
-    assert read.is_signed_with("kd94hf93k423kf44")
-    assert not read.is_signed_with("kd94hf93k423kf45")
-
-
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
