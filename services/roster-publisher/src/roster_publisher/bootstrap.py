@@ -174,6 +174,7 @@ def _serve(
     pulls = PostgresPulls(reads.lines)
     keys = _keys(settings, runtime)
     _seed(settings, runtime, vendors=vendors, keys=keys, recognise=recognise)
+    hash_key = settings.plain_hash_key
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
@@ -195,7 +196,7 @@ def _serve(
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
+            _changes(settings, runtime, reads),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -210,6 +211,7 @@ def _serve(
                 reads=reads,
                 clock=clock,
                 public_url=settings.public_url,
+                hash_key=hash_key,
                 face=face,
                 signatures=signatures if face is V1P1 else None,
             ),
@@ -227,7 +229,8 @@ def _seed(
 ) -> None:
     """The vendors that settings give, made so at each start."""
     scopes = PostgresScopes(runtime.database)
-    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock)
+    hash_key = settings.plain_hash_key
+    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock, hash_key=hash_key)
     clients, signing = _configured(settings.clients), _signing_keys(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
@@ -265,7 +268,7 @@ def _tell(
     feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        ReadChanges(feed, ShapeBodies(reads)),
+        _changes(settings, runtime, reads),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
@@ -292,6 +295,11 @@ def _signing_keys(clients: Sequence[ClientSetting]) -> Sequence[SigningKey]:
         for client in clients
         if client.oauth1 is not None
     ]
+
+
+def _changes(settings: Settings, runtime: Runtime, reads: PostgresReads) -> ReadChanges:
+    shape = ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key)
+    return ReadChanges(PostgresFeed(reads.lines), shape)
 
 
 def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:
@@ -327,7 +335,9 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 school_ids=client.schools,
                 rules=tuple(rule.rule() for rule in client.rules),
                 field_groups=client.fields,
+                transforms=client.transforms(),
                 agreement=client.agreement,
+                purpose=client.purpose,
                 expires_at=client.expires,
             ),
         )

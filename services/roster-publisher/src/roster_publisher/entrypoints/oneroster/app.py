@@ -12,7 +12,7 @@ import structlog
 
 from roster_common.errors import Retriable
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
-from roster_publisher.domain.access import Grant
+from roster_publisher.domain.access import AgreementEnded, Grant
 from roster_publisher.domain.queries import CollectionQuery, link_header
 from roster_publisher.entrypoints.oneroster.callers import Callers
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
@@ -52,6 +52,7 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 logger = structlog.get_logger(__name__)
 
 _JSON: Final = (b"content-type", b"application/json")
+_ENDED: Final = "the agreement behind this grant has ended"
 
 
 class OneRosterApp:
@@ -65,6 +66,7 @@ class OneRosterApp:
         reads: RosterReads,
         clock: Clock,
         public_url: str | None,
+        hash_key: bytes | None,
         face: Face = V1P2,
         signatures: RecogniseSignature | None = None,
     ) -> None:
@@ -73,7 +75,7 @@ class OneRosterApp:
         self._callers = Callers(recognise, clock, public_url=public_url, signatures=signatures)
         self._collections = collections
         self._reads = reads
-        self._shape = ShapeBodies(reads, face.wording)
+        self._shape = ShapeBodies(reads, face.wording, clock=clock, hash_key=hash_key)
         self._public_url = public_url
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -86,6 +88,10 @@ class OneRosterApp:
             await self._answer(dict(scope), answer)
         except Fault as fault:
             await answer.fault(fault)
+        except AgreementEnded:
+            if answer.started:
+                raise
+            await answer.fault(forbidden(_ENDED))
         except TimeoutError:
             if answer.started:
                 raise
