@@ -17,7 +17,8 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from homeroom.parts.processes import Child, free_port, start_child
+from homeroom.parts.processes import Child, start_child
+from tests.support.ports import own_port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,9 @@ class Receiver:
     def calls(self) -> list[dict[str, Any]]:
         """Every call so far: id, signers, type, body, word."""
         path = self.folder / "received"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        text = path.read_text() if path.exists() else ""
+        # It may be writing the next one.
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def changes(self) -> list[dict[str, Any]]:
         """What was told by the calls it took, in order."""
@@ -63,7 +65,7 @@ class Receiver:
 def start_receiver(folder: Path, *secrets: str, port: int = 0) -> Receiver:
     """Returns when it takes calls."""
     folder.mkdir(exist_ok=True)
-    port = port or free_port()
+    port = port or own_port()
     child = start_child(
         "webhook_receiver",
         [sys.executable, __file__, str(folder), str(port), *secrets],

@@ -243,7 +243,7 @@ async def test_a_crash_loses_and_repeats_nothing(
         env=environment(publisher_url)
         | {"HOMEROOM_FAILPOINT": failpoint, "HOMEROOM_FAILPOINT_FILE": str(hit)},
     )
-    code = await asyncio.to_thread(doomed.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(doomed.wait_for_exit)
     assert (code, hit.exists()) == (-9, True)
 
     program = start_service("roster_publisher", folder=tmp_path, env=environment(publisher_url))
@@ -287,7 +287,7 @@ async def test_a_crash_around_a_name_publishes_it_once_and_every_copy_can_be_tra
         env=environment(publisher_url)
         | {"HOMEROOM_FAILPOINT": failpoint, "HOMEROOM_FAILPOINT_FILE": str(hit)},
     )
-    code = await asyncio.to_thread(doomed.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(doomed.wait_for_exit)
     assert (code, hit.exists()) == (-9, True)
 
     program = start_service("roster_publisher", folder=tmp_path, env=environment(publisher_url))
@@ -334,7 +334,7 @@ async def test_a_crash_around_a_name_publishes_it_once_and_every_copy_can_be_tra
 async def test_it_refuses_to_serve_before_its_migrations(database_url: str, tmp_path: Path) -> None:
     program = start_program("roster_publisher", folder=tmp_path, env=environment(database_url))
 
-    code = await asyncio.to_thread(program.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(program.wait_for_exit)
 
     assert code == 1
     assert "migrations are pending" in program.log()
