@@ -219,7 +219,7 @@ class Publishing:
     @asynccontextmanager
     async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client on OneRoster, 1.1 below its base path; without a token unless given."""
-        pulls = PostgresPulls(self.database)
+        pulls = PostgresPulls(self.reads.lines)
         recognise = RecogniseToken(PostgresVendors(self.database), self.clock)
         collections = ReadCollection(self.reads, pulls, self.clock)
         current, old = (
@@ -251,7 +251,6 @@ class Publishing:
         transport = httpx2.ASGITransport(app=both)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE, **more) as client:
             yield client
-        await pulls.flush()
 
     def _new_event(self, data: Any, **attributes: Any) -> Any:
         return new_event(

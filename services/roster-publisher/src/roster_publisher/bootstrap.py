@@ -69,7 +69,7 @@ _DATES_EVERY_S: Final = 60.0
 _PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0
 _LOOK_S: Final = 600.0
-# Connections of the pool that reads do not keep: saving pulls and counting tables need one.
+# Connections of the pool that reads do not keep: publishing and tokens need them.
 _SPARE_CONNECTIONS: Final = 2
 # What a process may take to write down what came of a call.
 _LEASE_BEYOND_CALL_S: Final = 5.0
@@ -168,7 +168,7 @@ def _serve(
         slow_s=settings.slow_query_seconds,
     )
     recognise = RecogniseToken(vendors, clock)
-    pulls = PostgresPulls(database)
+    pulls = PostgresPulls(reads.lines)
     seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
@@ -185,7 +185,6 @@ def _serve(
 
     runtime.loop("seed-clients", seed_once)
     runtime.loop("close-reads", close_reads)
-    runtime.loop("save-pulls", pulls.run)
     strict = settings.environment == "production"
     app.include_router(
         token_routes(

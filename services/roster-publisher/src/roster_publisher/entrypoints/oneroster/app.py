@@ -18,9 +18,11 @@ from roster_publisher.entrypoints.oneroster.discovery import discovery, is_disco
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
     broken,
+    busy,
     forbidden,
     gone,
     not_found,
+    only_reads,
     status_info,
     too_long,
     unauthorised,
@@ -28,7 +30,7 @@ from roster_publisher.entrypoints.oneroster.errors import (
 from roster_publisher.entrypoints.oneroster.faces import V1P2, Face
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
 from roster_publisher.ports import Clock
-from roster_publisher.ports.reading import RosterReads
+from roster_publisher.ports.reading import QueryTooLong, RosterReads
 from roster_publisher.usecases.read_collection import (
     ParentUnknown,
     ReadCollection,
@@ -83,10 +85,15 @@ class OneRosterApp:
             await self._answer(dict(scope), answer)
         except Fault as fault:
             await answer.fault(fault)
+        except TimeoutError:
+            if answer.started:
+                raise
+            logger.warning("oneroster_read_waited_in_vain")
+            await answer.fault(busy())
         except Exception as error:
             if answer.started:
                 raise
-            retriable = isinstance(error, (Retriable, TimeoutError, OSError))
+            retriable = isinstance(error, (Retriable, OSError))
             logger.error("oneroster_read_failed", error=type(error).__name__, retriable=retriable)
             await answer.fault(broken())
 
@@ -97,7 +104,7 @@ class OneRosterApp:
             return
         token = await self._token(headers)
         if scope["method"] not in {"GET", "HEAD"}:
-            raise Fault(http=405, minor="invaliddata", description="this service only reads")
+            raise only_reads()
         asked = read_request(self._face, scope, headers)
         if not token.token_scopes & self._face.scopes(asked.collection):
             raise forbidden("the token does not carry a scope that opens this")
@@ -163,7 +170,12 @@ class OneRosterApp:
         opening = b'{"%b":[' % asked.collection.plural.encode()
         closing = b"]%b}" % answer.warned(asked.warnings(grant))
         chunks = self._shaped_chunks(reading.chunks, asked, grant, base)
-        await answer.stream(opening, chunks, closing, extra)
+        try:
+            await answer.stream(opening, chunks, closing, extra)
+        except QueryTooLong as error:
+            if answer.started:
+                raise
+            raise too_long(request.query.unindexed, error.within_s) from error
 
     async def _shaped_chunks(
         self, chunks: AsyncIterator[bytes], asked: Asked, grant: Grant, base: str

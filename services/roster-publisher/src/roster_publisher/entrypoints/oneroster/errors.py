@@ -59,6 +59,16 @@ def not_found(description: str) -> Fault:
     return Fault(http=404, minor="unknownobject", description=description)
 
 
+def only_reads() -> Fault:
+    """405, with what RFC 9110 wants beside the body."""
+    return Fault(
+        http=405,
+        minor="invaliddata",
+        description="this service only reads",
+        headers=((b"allow", b"GET, HEAD"),),
+    )
+
+
 def gone(description: str) -> Fault:
     """410: the revision is no longer whole."""
     return Fault(http=410, minor="invaliddata", description=description)
@@ -70,6 +80,16 @@ def too_long(fields: Sequence[str], within_s: float) -> Fault:
         f"every row had to be looked at for {' and '.join(fields)}, and that took more than"
         f" {within_s:g} s; add a clause by AND on a field with an index (sourcedId,"
         " dateLastModified, or the sourcedId of user, class or course), or leave the order to us"
+    )
+
+
+def busy() -> Fault:
+    """429: the reads of others come first; nothing is wrong with this one."""
+    return Fault(
+        http=429,
+        minor="server_busy",
+        description="too many reads are waiting; come again in a moment",
+        headers=((b"retry-after", b"5"),),
     )
 
 
