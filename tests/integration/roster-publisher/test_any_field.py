@@ -273,6 +273,8 @@ async def test_who_waits_in_vain_for_a_line_is_told_to_come_again(
     await publishing.publish(*school_world(users=3))
 
     async with publishing.vendor() as http, asyncio.TaskGroup() as group:
+        # The line is connected already: whoever has it did not wait for that.
+        await http.get("/users")
         async with publishing.database.begin() as tx:
             await (await tx.driver()).execute("LOCK TABLE roster_publisher.object")
             slow = group.create_task(http.get("/users?sort=familyName"))
