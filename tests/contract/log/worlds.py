@@ -211,7 +211,7 @@ async def kafka_world(url: str, bootstrap: str, *, relaying: bool = True) -> Asy
 
 def _patient(url: str) -> Database:
     """Its writers wait for as long as a test holds a lock, while readers join a group."""
-    return Database(url, name="test", lock_timeout_s=60.0)
+    return Database(url, name="test", lock_timeout_s=60.0, statement_timeout_s=60.0)
 
 
 @asynccontextmanager
