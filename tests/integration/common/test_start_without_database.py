@@ -45,7 +45,7 @@ def test_with_a_closed_port_it_lives_and_is_not_ready(start, closed_port):
 
     eventually_sync(lambda: http_status(program.port, "/healthz") == 200, within_s=30, what="life")
 
-    ready = httpx2.get(f"{program.url}/readyz").json()
+    ready = httpx2.get(f"{program.url}/readyz", timeout=30).json()
     assert ready["status"] == "unready"
     assert ready["checks"]["database"]["ok"] is False
     assert ready["checks"]["migrations"] == {"ok": False, "critical": True, "error": "unknown"}

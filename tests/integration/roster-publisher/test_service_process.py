@@ -129,7 +129,7 @@ async def test_a_change_on_the_log_is_read_by_a_vendor_and_emitted_as_state(
 ) -> None:
     await write(log, WORLD)
 
-    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
         headers = await bearer(http)
 
         async def shown() -> bool:
@@ -150,7 +150,7 @@ async def test_a_change_on_the_log_is_read_by_a_vendor_and_emitted_as_state(
 
 
 async def test_tokens_follow_the_specification(service: Program) -> None:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
         await bearer(http)
         form = {"grant_type": "client_credentials", "client_id": "demo-vendor"}
         in_form = await http.post(
@@ -220,7 +220,7 @@ async def test_operators_see_status_and_may_republish(log: Publishing, service: 
         for role in ("viewer", "admin")
     }
 
-    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
         viewer = {"Authorization": f"Bearer {tokens['viewer']}"}
         admin = {"Authorization": f"Bearer {tokens['admin']}"}
         nobody = await http.get("/status?district=d1")
@@ -316,7 +316,7 @@ async def test_a_crash_around_a_name_publishes_it_once_and_every_copy_can_be_tra
             now=SystemClock().now(),
         )
         viewer = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=program.url, timeout=10, headers=viewer) as http:
+        async with httpx2.AsyncClient(base_url=program.url, timeout=30, headers=viewer) as http:
 
             async def traced() -> list[dict[str, object]]:
                 steps: list[dict[str, object]] = (await http.get("/trace/delivery-1")).json()[

@@ -118,7 +118,7 @@ async def test_the_service_tells_what_it_publishes(
         lambda: receiver.changes()[-1]["sourcedId"] == "u002", within_s=WITHIN_S, what="a deletion"
     )
 
-    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=30) as http:
         answer = await http.post(
             "/oauth2/token",
             data={"grant_type": "client_credentials"},
@@ -222,7 +222,7 @@ async def test_operators_see_where_a_webhook_stands_and_tell_it_again(
     programs.append(start_service("roster_publisher", folder=tmp_path, env=settings))
     await house.publish(*WORLD)
     headers = {role: operator(role) for role in ("viewer", "admin")}
-    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=30) as http:
 
         async def standing() -> dict[str, Any]:
             answer = await http.get("/webhooks?district=d1", headers=headers["viewer"])
