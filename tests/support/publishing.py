@@ -28,12 +28,13 @@ from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.secrets import SecretDigests
-from roster_publisher.domain.access import Grant
+from roster_publisher.domain.access import Grant, How
 from roster_publisher.domain.collections import KNOWN_SCOPES
 from roster_publisher.domain.names import Allocated, NameAuthority
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.transforms import read_transforms
 from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
@@ -72,12 +73,13 @@ class Publishing:
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     authority: NameAuthority = field(default_factory=NameAuthority)
     clients: dict[str, ConfiguredClient] = field(default_factory=dict)
+    hash_key: bytes | None = bytes(32)
 
     def __post_init__(self) -> None:
         self.today = DistrictDays("UTC", {})
         self.queue = PostgresDirtyQueue(self.database)
         self.reads = PostgresReads(self.database)
-        self.changes = ReadChanges(PostgresFeed(self.reads.lines), ShapeBodies(self.reads))
+        self.reopen()
         self.status = PostgresStatus(self.database)
         self.scopes = PostgresScopes(self.database)
         self.housekeeping = PostgresHousekeeping(self.database)
@@ -186,6 +188,7 @@ class Publishing:
         rules: tuple[Rule, ...] = (),
         district: str = "d1",
         fields: frozenset[str] | None = None,
+        transforms: dict[str, How] | None = None,
         expires_at: datetime | None = None,
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client that carries a token of a fresh grant."""
@@ -196,6 +199,7 @@ class Publishing:
             school_ids=schools,
             rules=rules,
             field_groups=fields,
+            transforms=read_transforms(transforms or {}),
             agreement=None if expires_at is None else "2026-17",
             expires_at=expires_at,
         )
@@ -208,7 +212,13 @@ class Publishing:
 
     async def seed(self) -> Sequence[str]:
         """The start of a service with the clients of this moment; ids of those that ended."""
-        seed = SeedClients(PostgresVendors(self.database), self.scopes, SecretDigests(), self.clock)
+        seed = SeedClients(
+            PostgresVendors(self.database),
+            self.scopes,
+            SecretDigests(),
+            self.clock,
+            hash_key=self.hash_key,
+        )
         return await seed(list(self.clients.values()))
 
     async def issue(self, client_id: str) -> Issued | TokenRefused:
@@ -229,6 +239,7 @@ class Publishing:
                 reads=self.reads,
                 clock=self.clock,
                 public_url=None,
+                hash_key=self.hash_key,
                 face=face,
             )
             for face in (V1P2, V1P1)
@@ -251,6 +262,13 @@ class Publishing:
         transport = httpx2.ASGITransport(app=both)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE, **more) as client:
             yield client
+
+    def reopen(self) -> None:
+        """The change feed as a process has it that starts with the key of this moment."""
+        self.changes = ReadChanges(PostgresFeed(self.reads.lines), self._shape())
+
+    def _shape(self) -> ShapeBodies:
+        return ShapeBodies(self.reads, clock=self.clock, hash_key=self.hash_key)
 
     def _new_event(self, data: Any, **attributes: Any) -> Any:
         return new_event(

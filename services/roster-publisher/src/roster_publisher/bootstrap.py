@@ -169,7 +169,8 @@ def _serve(
     )
     recognise = RecogniseToken(vendors, clock)
     pulls = PostgresPulls(reads.lines)
-    seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
+    hash_key = settings.plain_hash_key
+    seed = SeedClients(vendors, PostgresScopes(database), digests, clock, hash_key=hash_key)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
@@ -195,7 +196,7 @@ def _serve(
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
-            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
+            _changes(settings, runtime, reads),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -210,6 +211,7 @@ def _serve(
                 reads=reads,
                 clock=clock,
                 public_url=settings.public_url,
+                hash_key=hash_key,
                 face=face,
             ),
         )
@@ -240,7 +242,7 @@ def _tell(
     feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        ReadChanges(feed, ShapeBodies(reads)),
+        _changes(settings, runtime, reads),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
@@ -248,6 +250,11 @@ def _tell(
     )
     watch = WatchDistricts(feed, runtime.clock)
     runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
+
+
+def _changes(settings: Settings, runtime: Runtime, reads: PostgresReads) -> ReadChanges:
+    shape = ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key)
+    return ReadChanges(PostgresFeed(reads.lines), shape)
 
 
 def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:
@@ -283,7 +290,9 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 school_ids=client.schools,
                 rules=tuple(rule.rule() for rule in client.rules),
                 field_groups=client.fields,
+                transforms=client.transforms(),
                 agreement=client.agreement,
+                purpose=client.purpose,
                 expires_at=client.expires,
             ),
         )

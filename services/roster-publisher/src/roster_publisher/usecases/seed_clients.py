@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from roster_publisher.domain.access import Client, Grant
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.transforms import key_id, keyed
 from roster_publisher.ports import Clock
 from roster_publisher.ports.vendors import Digests, Scopes, Vendors
 
@@ -22,9 +23,21 @@ class ConfiguredClient:
 
 
 class SeedClients:
-    """Keeps a stored secret that already matches, so that a restart rewrites nothing."""
+    """Keeps a stored secret that already matches, so that a restart rewrites nothing.
 
-    def __init__(self, vendors: Vendors, scopes: Scopes, digests: Digests, clock: Clock) -> None:
+    With another `hash_key` than before, grants that hash show something else, whoever gave them.
+    """
+
+    def __init__(
+        self,
+        vendors: Vendors,
+        scopes: Scopes,
+        digests: Digests,
+        clock: Clock,
+        *,
+        hash_key: bytes | None,
+    ) -> None:
+        self._hash_key = hash_key
         self._vendors = vendors
         self._scopes = scopes
         self._digests = digests
@@ -32,7 +45,7 @@ class SeedClients:
 
     async def __call__(self, clients: Sequence[ConfiguredClient]) -> Sequence[str]:
         """Return the ids of the clients that ended. One transaction for these, one per client, and
-        before them one per district with rules.
+        before them one per district with rules; one for a changed key.
         """
         # First: a client that moved to another district keeps its id, which is unique.
         ended = await self._vendors.end_others([wanted.grant for wanted in clients])
@@ -40,7 +53,7 @@ class SeedClients:
         for district_id, rules in _rules(clients).items():
             await self._scopes.ensure(district_id, rules, now=self._clock.now())
         for wanted in clients:
-            grant = wanted.grant
+            grant = keyed(wanted.grant, self._hash_key)
             there = await self._vendors.client(grant.client_id)
             same = there is not None and await self._digests.matches(
                 wanted.secret, there.secret_hash
@@ -52,6 +65,8 @@ class SeedClients:
                 Client(client_id=grant.client_id, secret_hash=secret_hash, grant=grant),
                 now=self._clock.now(),
             )
+        if self._hash_key is not None:
+            await self._vendors.rekey(key_id(self._hash_key), now=self._clock.now())
         return ended
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from roster_common.errors import Retriable
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
-from roster_publisher.domain.access import AccessToken, Grant
+from roster_publisher.domain.access import AccessToken, AgreementEnded, Grant
 from roster_publisher.domain.queries import CollectionQuery, link_header
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
@@ -52,6 +52,7 @@ logger = structlog.get_logger(__name__)
 
 _JSON: Final = (b"content-type", b"application/json")
 _MAX_TOKEN: Final = 512
+_ENDED: Final = "the agreement behind this grant has ended"
 
 
 class OneRosterApp:
@@ -65,13 +66,14 @@ class OneRosterApp:
         reads: RosterReads,
         clock: Clock,
         public_url: str | None,
+        hash_key: bytes | None,
         face: Face = V1P2,
     ) -> None:
         self._face = face
         self._recognise = recognise
         self._collections = collections
         self._reads = reads
-        self._shape = ShapeBodies(reads, face.wording)
+        self._shape = ShapeBodies(reads, face.wording, clock=clock, hash_key=hash_key)
         self._clock = clock
         self._public_url = public_url
 
@@ -85,6 +87,10 @@ class OneRosterApp:
             await self._answer(dict(scope), answer)
         except Fault as fault:
             await answer.fault(fault)
+        except AgreementEnded:
+            if answer.started:
+                raise
+            await answer.fault(forbidden(_ENDED))
         except TimeoutError:
             if answer.started:
                 raise
@@ -122,7 +128,7 @@ class OneRosterApp:
         if found is None:
             raise unauthorised("the token is unknown or has expired")
         if not found.grant.is_in_force(self._clock.now()):
-            raise forbidden("the agreement behind this grant has ended")
+            raise forbidden(_ENDED)
         return found
 
     async def _single(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:

@@ -246,7 +246,7 @@ def _create_vendors() -> None:
             school_ids text[],
             rules jsonb NOT NULL DEFAULT '[]',
             field_policy jsonb NOT NULL DEFAULT '{}',
-            agreement text, expires_at timestamptz,
+            agreement text, purpose text, expires_at timestamptz,
             since_stamp timestamptz,
             PRIMARY KEY (district_id, client_id),
             FOREIGN KEY (district_id, client_id) REFERENCES roster_publisher.client
