@@ -18,7 +18,6 @@ from typing import Any
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from homeroom.parts.processes import Child, start_child
-from tests.support.ports import own_port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +63,9 @@ class Receiver:
 
 def start_receiver(folder: Path, *secrets: str, port: int = 0) -> Receiver:
     """Returns when it takes calls."""
+    # Not above: as a program this file has the product to import, and nothing of the tests.
+    from tests.support.ports import own_port
+
     folder.mkdir(exist_ok=True)
     port = port or own_port()
     child = start_child(
@@ -71,7 +73,11 @@ def start_receiver(folder: Path, *secrets: str, port: int = 0) -> Receiver:
         [sys.executable, __file__, str(folder), str(port), *secrets],
         log=folder / "receiver.log",
     )
-    child.wait_until(lambda: _answers(port), within_s=20)
+    try:
+        child.wait_until(lambda: _answers(port), within_s=60)
+    except BaseException:
+        child.kill()
+        raise
     return Receiver(child=child, folder=folder, port=port)
 
 
