@@ -47,7 +47,7 @@ class OrderBody(BaseModel):
 def authority_routes(
     flip: FlipAuthority, desk: AuthorityDesk, *, approver: Gate, viewer: Gate
 ) -> APIRouter:
-    """The look and the flip."""
+    """The look, the flip, and how far its weighing is."""
     router = APIRouter(tags=["authority"])
 
     @router.put("/authority", summary="Give a school, or the district, to another source")
@@ -97,6 +97,15 @@ def authority_routes(
                 "flip": None if waiting is None else _flip_page(waiting),
             }
         )
+
+    @router.get("/authority/weighing", summary="How far the weighing of a flip is")
+    async def weighing(
+        district: Annotated[Text, Query(min_length=1)], who: Annotated[Operator, Depends(viewer)]
+    ) -> JSONResponse:
+        """`weighing` is null while this process weighs nothing; 404 outside the token."""
+        who.ensure(district)
+        far = flip.weigh.weighings.get(district)
+        return JSONResponse({"weighing": None if far is None else {"read": far.read, "of": far.of}})
 
     return router
 
