@@ -37,6 +37,7 @@ from roster_publisher.domain.rules import Rule
 from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
 from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
@@ -217,15 +218,20 @@ class Publishing:
 
     @asynccontextmanager
     async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
-        """An HTTP client on the OneRoster app, without a token unless given."""
+        """An HTTP client on OneRoster, 1.1 below its base path; without a token unless given."""
         pulls = PostgresPulls(self.database)
         recognise = RecogniseToken(PostgresVendors(self.database), self.clock)
-        app = OneRosterApp(
-            recognise=recognise,
-            collections=ReadCollection(self.reads, pulls, self.clock),
-            reads=self.reads,
-            clock=self.clock,
-            public_url=None,
+        collections = ReadCollection(self.reads, pulls, self.clock)
+        current, old = (
+            OneRosterApp(
+                recognise=recognise,
+                collections=collections,
+                reads=self.reads,
+                clock=self.clock,
+                public_url=None,
+                face=face,
+            )
+            for face in (V1P2, V1P1)
         )
         feed = FastAPI()
         install_problem_handlers(feed)
@@ -236,7 +242,10 @@ class Publishing:
         )
 
         async def both(scope: Scope, receive: Receive, send: Send) -> None:
-            served = feed if scope["path"] == "/changes" else app
+            if scope["path"].startswith(f"{V1P1_BASE_PATH}/"):
+                await old(scope | {"root_path": V1P1_BASE_PATH}, receive, send)
+                return
+            served = feed if scope["path"] == "/changes" else current
             await served(scope, receive, send)
 
         transport = httpx2.ASGITransport(app=both)

@@ -12,6 +12,7 @@ from roster_publisher.domain.collections import (
     KNOWN_SCOPES,
     ROSTER,
     ROSTER_CORE,
+    V1P1_SCOPES,
     known_scopes,
 )
 from roster_publisher.domain.fields import find_field
@@ -237,5 +238,5 @@ def test_known_scopes_are_granted_and_unknown_ones_passed_over() -> None:
     plain = ROSTER.replace("https://", "http://")
 
     assert known_scopes(f"{plain} {DEMOGRAPHICS} other") == {ROSTER, DEMOGRAPHICS}
-    assert known_scopes(None) == KNOWN_SCOPES == {ROSTER, ROSTER_CORE, DEMOGRAPHICS}
+    assert known_scopes(None) == KNOWN_SCOPES == {ROSTER, ROSTER_CORE, DEMOGRAPHICS, *V1P1_SCOPES}
     assert known_scopes("other") == frozenset()

@@ -46,6 +46,7 @@ from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.jobs.push import push_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
@@ -200,16 +201,19 @@ def _serve(
             reads_at=BASE_PATH,
         )
     )
-    app.mount_plain(
-        BASE_PATH,
-        OneRosterApp(
-            recognise=recognise,
-            collections=ReadCollection(reads, pulls, clock),
-            reads=reads,
-            clock=clock,
-            public_url=settings.public_url,
-        ),
-    )
+    collections = ReadCollection(reads, pulls, clock)
+    for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
+        app.mount_plain(
+            path,
+            OneRosterApp(
+                recognise=recognise,
+                collections=collections,
+                reads=reads,
+                clock=clock,
+                public_url=settings.public_url,
+                face=face,
+            ),
+        )
     return reads, vendors
 
 

@@ -11,10 +11,13 @@ from typing import Final
 from roster_publisher.domain.records import Entity
 
 SCOPE_PREFIX: Final = "https://purl.imsglobal.org/spec/or/v1p2/scope/"
+V1P1_SCOPE_PREFIX: Final = "https://purl.imsglobal.org/spec/or/v1p1/scope/"
 ROSTER: Final = f"{SCOPE_PREFIX}roster.readonly"
 ROSTER_CORE: Final = f"{SCOPE_PREFIX}roster-core.readonly"
 DEMOGRAPHICS: Final = f"{SCOPE_PREFIX}roster-demographics.readonly"
-KNOWN_SCOPES: Final = frozenset({ROSTER, ROSTER_CORE, DEMOGRAPHICS})
+_NAMES: Final = ("roster.readonly", "roster-core.readonly", "roster-demographics.readonly")
+V1P1_SCOPES: Final = frozenset(f"{V1P1_SCOPE_PREFIX}{name}" for name in _NAMES)
+KNOWN_SCOPES: Final = frozenset({ROSTER, ROSTER_CORE, DEMOGRAPHICS}) | V1P1_SCOPES
 _CORE: Final = frozenset({ROSTER, ROSTER_CORE})
 PARENT: Final = "/{}/"
 

@@ -5,7 +5,7 @@ withholds is as unknown as what does not exist. Source: OneRoster 1.2, core desc
 1.1 prose (any data element can be filtered on); ADR 0023.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -74,6 +74,10 @@ class Field:
     listed: bool = False
     points_at: str | None = None
     column: str | None = None
+
+
+FindField: TypeAlias = Callable[[str, str, Grant], Field | None]
+"""Finds a field by its name, entity and grant, as `find_field` does for the names of 1.2."""
 
 
 def find_field(name: str, entity: str, grant: Grant) -> Field | None:

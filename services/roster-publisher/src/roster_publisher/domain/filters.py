@@ -6,12 +6,13 @@ prose (which stops at two clauses); ADR 0023.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 from roster_publisher.domain.access import Grant
-from roster_publisher.domain.fields import METADATA, Field, find_field
+from roster_publisher.domain.fields import METADATA, Field, FindField, find_field
 
 Predicate: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "~"]
 
@@ -94,7 +95,7 @@ class Filter:
         return max(lowest, default=None)
 
 
-def parse_filter(text: str, entity: str, grant: Grant) -> Filter:
+def parse_filter(text: str, entity: str, grant: Grant, find: FindField = find_field) -> Filter:
     """Read `text` for `entity`. Raises `BadFilter` saying what is wrong, for a 400."""
     if any(character in text for character in _CURLY):
         raise BadFilter("the filter holds a curly quote; use the straight one: '")
@@ -108,7 +109,7 @@ def parse_filter(text: str, entity: str, grant: Grant) -> Filter:
         found = _CLAUSE.match(whole, at)
         if found is None:
             raise BadFilter("a clause of the filter is not: field, predicate, 'value'")
-        clauses.append(_clause(found, entity, grant))
+        clauses.append(_clause(found, lambda name: find(name, entity, grant)))
         if found.end() == len(whole):
             break
         join = _JOIN.match(whole, found.end())
@@ -123,9 +124,9 @@ def parse_filter(text: str, entity: str, grant: Grant) -> Filter:
     return Filter(clauses=tuple(clauses), any_of="OR" in joins)
 
 
-def _clause(match: "re.Match[str]", entity: str, grant: Grant) -> Clause:
+def _clause(match: "re.Match[str]", find: Callable[[str], Field | None]) -> Clause:
     name = match["field"]
-    field = find_field(name, entity, grant) if len(name) <= _LONGEST_NAME else None
+    field = find(name) if len(name) <= _LONGEST_NAME else None
     if field is None:
         raise BadFilter(
             f"cannot filter on {name[:_LONGEST_NAME]}: there is no such field, or it has fields of"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from roster_publisher.domain.access import Grant
-from roster_publisher.domain.fields import Field, find_field
+from roster_publisher.domain.fields import Field, FindField, find_field
 
 
 class BadOrder(ValueError):
@@ -36,14 +36,20 @@ class Place:
     key: str | datetime | None = None
 
 
-def parse_sort(sort: str | None, order_by: str | None, entity: str, grant: Grant) -> Sort | None:
+def parse_sort(
+    sort: str | None,
+    order_by: str | None,
+    entity: str,
+    grant: Grant,
+    find: FindField = find_field,
+) -> Sort | None:
     """The order asked for; None is the default order, also for a field unknown to this vendor, as
     the specification wants it. Raises `BadOrder`.
     """
     direction = (order_by or "asc").lower()
     if direction not in {"asc", "desc"}:
         raise BadOrder("orderBy is asc or desc")
-    field = find_field(sort, entity, grant) if sort else None
+    field = find(sort, entity, grant) if sort else None
     descending = direction == "desc"
     if field is None or (field.column == "sourced_id" and not descending):
         return None

@@ -3,14 +3,14 @@
 The one pipeline for pages, single reads and the change feed. Reads only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
 
 from roster_publisher.domain.fragments import HOST_MARK
 from roster_publisher.domain.queries import CollectionQuery
-from roster_publisher.domain.views import agents_of, is_narrow, narrow, select
+from roster_publisher.domain.views import Body, agents_of, is_narrow, narrow, select
 from roster_publisher.ports.reading import RosterReads
 
 _MARK: Final = HOST_MARK.encode()
@@ -19,14 +19,18 @@ _MARK: Final = HOST_MARK.encode()
 class ShapeBodies:
     """Bodies are UTF-8 JSON as `RosterReads` gives them; `base` is the address of the reads."""
 
-    def __init__(self, reads: RosterReads) -> None:
+    def __init__(
+        self, reads: RosterReads, wording: Callable[[Body, str], Body] | None = None
+    ) -> None:
+        """`wording` turns what is seen of a body, with its entity, into that of another version."""
         self._reads = reads
+        self._wording = wording
 
     async def __call__(
         self, body: bytes, query: CollectionQuery, *, base: str, fields: frozenset[str] | None
     ) -> bytes:
         """Objects joined by commas as the query's grant sees them, with only `fields` if given."""
-        if fields is None and _goes_as_it_is(body, query):
+        if self._wording is None and fields is None and _goes_as_it_is(body, query):
             return body.replace(_MARK, base.encode())
         return b",".join(await self._each(body, query, base=base, fields=fields))
 
@@ -34,7 +38,7 @@ class ShapeBodies:
         self, bodies: Sequence[bytes], query: CollectionQuery, *, base: str
     ) -> Sequence[bytes]:
         """The same, body by body."""
-        if all(_goes_as_it_is(body, query) for body in bodies):
+        if self._wording is None and all(_goes_as_it_is(body, query) for body in bodies):
             return [body.replace(_MARK, base.encode()) for body in bodies]
         return await self._each(b",".join(bodies), query, base=base, fields=None)
 
@@ -46,6 +50,9 @@ class ShapeBodies:
             grant, agents = query.grant, agents_of(objects)
             stays = await self._reads.stays(grant, agents) if agents else {}
             objects = narrow(objects, visible_orgs=grant.visible_orgs, stays=stays)
+        if self._wording is not None:
+            entity = query.collection.entity
+            objects = [self._wording(one, entity) for one in objects]
         if fields is not None:
             objects = select(objects, fields)
         return [orjson.dumps(one) for one in objects]

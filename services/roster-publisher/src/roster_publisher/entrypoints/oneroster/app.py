@@ -1,15 +1,17 @@
-"""OneRoster 1.2 rostering reads as a plain ASGI app: no framework, no model, text in and out.
+"""OneRoster 1.2 and 1.1 rostering reads as a plain ASGI app: no framework, text in and out.
 
 Why plain: the body is ready in the store, so anything between it and the socket only costs.
 Answers GET only. Every error is the specification's own status object.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
+import orjson
 import structlog
 
 from roster_common.errors import Retriable
+from roster_common.runtime.correlation import accept_or_mint, correlation_id
 from roster_publisher.domain.access import AccessToken, Grant
 from roster_publisher.domain.queries import CollectionQuery, link_header
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
@@ -19,9 +21,11 @@ from roster_publisher.entrypoints.oneroster.errors import (
     forbidden,
     gone,
     not_found,
+    status_info,
     too_long,
     unauthorised,
 )
+from roster_publisher.entrypoints.oneroster.faces import V1P2, Face
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
 from roster_publisher.ports import Clock
 from roster_publisher.ports.reading import RosterReads
@@ -49,7 +53,7 @@ _MAX_TOKEN: Final = 512
 
 
 class OneRosterApp:
-    """Mounted at the service's fixed base path."""
+    """Mounted at the fixed base path of its face."""
 
     def __init__(
         self,
@@ -59,11 +63,13 @@ class OneRosterApp:
         reads: RosterReads,
         clock: Clock,
         public_url: str | None,
+        face: Face = V1P2,
     ) -> None:
+        self._face = face
         self._recognise = recognise
         self._collections = collections
         self._reads = reads
-        self._shape = ShapeBodies(reads)
+        self._shape = ShapeBodies(reads, face.wording)
         self._clock = clock
         self._public_url = public_url
 
@@ -71,7 +77,8 @@ class OneRosterApp:
         """Answer one request; an error before the body is a status object, later it cuts off."""
         if scope["type"] != "http":
             return
-        answer = _Answer(send)
+        message = accept_or_mint(correlation_id.get()) if self._face.warns else None
+        answer = _Answer(send, message)
         try:
             await self._answer(dict(scope), answer)
         except Fault as fault:
@@ -85,14 +92,14 @@ class OneRosterApp:
 
     async def _answer(self, scope: dict[str, Any], answer: "_Answer") -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if is_discovery(scope):
+        if self._face is V1P2 and is_discovery(scope):
             await answer.whole(discovery(base_address(scope, headers, self._public_url)), [])
             return
         token = await self._token(headers)
         if scope["method"] not in {"GET", "HEAD"}:
             raise Fault(http=405, minor="invaliddata", description="this service only reads")
-        asked = read_request(scope, headers)
-        if not token.token_scopes & asked.collection.scopes:
+        asked = read_request(self._face, scope, headers)
+        if not token.token_scopes & self._face.scopes(asked.collection):
             raise forbidden("the token does not carry a scope that opens this")
         base = base_address(scope, headers, self._public_url)
         if asked.sourced_id is not None:
@@ -118,7 +125,8 @@ class OneRosterApp:
             raise not_found("there is no such object")
         shaped = await self._shaped(body, asked, grant, base)
         name = asked.collection.single.encode()
-        await answer.whole(b'{"%b":%b}' % (name, shaped), [])
+        closing = answer.warned(asked.warnings(grant))
+        await answer.whole(b'{"%b":%b%b}' % (name, shaped, closing), [])
 
     async def _collection(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:
         request = asked.page_of(grant)
@@ -153,9 +161,9 @@ class OneRosterApp:
             (b"link", link.encode("latin-1")),
         ]
         opening = b'{"%b":[' % asked.collection.plural.encode()
-        await answer.stream(
-            opening, self._shaped_chunks(reading.chunks, asked, grant, base), b"]}", extra
-        )
+        closing = b"]%b}" % answer.warned(asked.warnings(grant))
+        chunks = self._shaped_chunks(reading.chunks, asked, grant, base)
+        await answer.stream(opening, chunks, closing, extra)
 
     async def _shaped_chunks(
         self, chunks: AsyncIterator[bytes], asked: Asked, grant: Grant, base: str
@@ -170,15 +178,27 @@ class OneRosterApp:
 
 
 class _Answer:
-    """Sends one answer; knows whether it has begun."""
+    """Sends one answer; knows whether it has begun. `message` is the request's id, said by 1.1."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, message: str | None) -> None:
         self._send = send
+        self._message = message
         self.started = False
 
     async def fault(self, fault: Fault) -> None:
         """An error answer."""
-        await self.whole(fault.body(), list(fault.headers), status=fault.http)
+        await self.whole(fault.body(self._message), list(fault.headers), status=fault.http)
+
+    def warned(self, warnings: Sequence[tuple[str, str]]) -> bytes:
+        """What stands in a body beside its objects: nothing, or a comma and the warnings of 1.1."""
+        if self._message is None or not warnings:
+            return b""
+        told = [
+            status_info("success", "warning", minor, description)
+            | {"imsx_messageRefIdentifier": self._message}
+            for minor, description in warnings
+        ]
+        return b',"statusInfoSet":%b' % orjson.dumps(told)
 
     async def whole(self, body: bytes, extra: Headers, *, status: int = 200) -> None:
         """An answer whose length is known."""

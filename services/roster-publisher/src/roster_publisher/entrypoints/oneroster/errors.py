@@ -15,23 +15,23 @@ class Fault(Exception):
     description: str
     headers: tuple[tuple[bytes, bytes], ...] = field(default=())
 
-    def body(self) -> bytes:
-        """The answer's JSON."""
+    def body(self, message: str | None = None) -> bytes:
+        """The answer's JSON; 1.1 wants the id of the `message` that is answered."""
+        status = status_info("failure", "error", self.minor, self.description)
         return orjson.dumps(
-            {
-                "imsx_codeMajor": "failure",
-                "imsx_severity": "error",
-                "imsx_description": self.description,
-                "imsx_CodeMinor": {
-                    "imsx_codeMinorField": [
-                        {
-                            "imsx_codeMinorFieldName": "TargetEndSystem",
-                            "imsx_codeMinorFieldValue": self.minor,
-                        }
-                    ]
-                },
-            }
+            status if message is None else status | {"imsx_messageRefIdentifier": message}
         )
+
+
+def status_info(major: str, severity: str, minor: str, description: str) -> dict[str, object]:
+    """What both versions say of an error, and 1.1 of a warning."""
+    field = {"imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": minor}
+    return {
+        "imsx_codeMajor": major,
+        "imsx_severity": severity,
+        "imsx_description": description,
+        "imsx_CodeMinor": {"imsx_codeMinorField": [field]},
+    }
 
 
 def bad_request(description: str, minor: str = "invaliddata") -> Fault:

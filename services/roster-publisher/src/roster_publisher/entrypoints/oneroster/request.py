@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, unquote
@@ -9,10 +10,10 @@ from urllib.parse import parse_qs, quote, unquote
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT, Collection
 from roster_publisher.domain.filters import BadFilter, Filter, parse_filter
-from roster_publisher.domain.fragments import FIELDS
 from roster_publisher.domain.queries import BadPaging, CollectionQuery, Parent, paging
 from roster_publisher.domain.sorting import BadOrder, Sort, parse_sort
 from roster_publisher.entrypoints.oneroster.errors import bad_request, not_found
+from roster_publisher.entrypoints.oneroster.faces import Face
 from roster_publisher.usecases.read_collection import PageRequest
 
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
@@ -23,11 +24,13 @@ _KNOWN: Final = frozenset({"limit", "offset", "sort", "orderBy", "filter", "fiel
 class Asked:
     """A request for a collection, or for one object of it when `sourced_id` is set."""
 
+    face: Face
     collection: Collection
     parents: tuple[Parent, ...]
     sourced_id: str | None
     params: dict[str, list[str]]
     fields: frozenset[str] | None
+    unknown_fields: bool
     pinned: int | None
 
     @property
@@ -63,16 +66,33 @@ class Asked:
         if text is None:
             return None
         try:
-            return parse_filter(text, self.collection.entity, grant)
+            asked = parse_filter(text, self.collection.entity, grant, self.face.find)
+            return self.face.filter(asked)
         except BadFilter as error:
             raise bad_request(str(error), "invalid_filter_field") from error
 
     def _sort(self, grant: Grant) -> Sort | None:
         sort, order_by = self._one("sort"), self._one("orderBy")
         try:
-            return parse_sort(sort, order_by, self.collection.entity, grant)
+            return parse_sort(sort, order_by, self.collection.entity, grant, self.face.find)
         except BadOrder as error:
             raise bad_request(str(error)) from error
+
+    def warnings(self, grant: Grant) -> Sequence[tuple[str, str]]:
+        """(minor code, description) of what was passed over; only 1.1 has a place to say it."""
+        told: list[tuple[str, str]] = []
+        if not self.face.warns:
+            return told
+        if self.unknown_fields:
+            told.append(("invalid_selection_field", "fields names an unknown field; all are given"))
+        sort = self.params.get("sort", [""])[0]
+        entity = self.collection.entity
+        known = not sort or self.face.find(sort, entity, grant) is not None
+        if self.sourced_id is None and not known:
+            told.append(
+                ("invalid_sort_field", "sort names no field to sort by; the order is by sourcedId")
+            )
+        return told
 
     def _one(self, name: str) -> str | None:
         values = self.params.get(name, [])
@@ -85,11 +105,12 @@ class Asked:
         beside the client, so that a grant that has changed opens a new one.
         """
         kept = sorted((n, v) for n, v in self.params.items() if n in _KNOWN and n != "offset")
-        whole = repr((self.path, kept, grant.shows, grant.since_stamp))
+        shown = (grant.shows, grant.since_stamp)
+        whole = repr((self.face.name, self.path, kept, *shown))
         return hashlib.blake2b(whole.encode(), digest_size=16).digest()
 
 
-def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
+def read_request(face: Face, scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
     """Raises `Fault` when there is no such place or the query cannot be read."""
     # The raw path, because an id may hold a slash, which the decoded path no longer tells apart.
     raw = scope.get("raw_path") or scope["path"].encode()
@@ -99,7 +120,9 @@ def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
         params = parse_qs(scope["query_string"].decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError) as error:
         raise bad_request("the query is not UTF-8") from error
+    fields, unknown = _fields(params.get("fields"), collection, face)
     return Asked(
+        face=face,
         collection=collection,
         parents=tuple(
             Parent(kind=kind, sourced_id=parent_id)
@@ -107,7 +130,8 @@ def read_request(scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
         ),
         sourced_id=ids[-1] if len(ids) > len(collection.parents) else None,
         params=params,
-        fields=_fields(params.get("fields"), collection),
+        fields=fields,
+        unknown_fields=unknown,
         pinned=_pinned(headers.get(b"x-roster-revision")),
     )
 
@@ -134,15 +158,24 @@ def base_address(scope: dict[str, Any], headers: dict[bytes, bytes], public_url:
     return f"{scope.get('scheme', 'http')}://{host}{scope.get('root_path', '')}"
 
 
-def _fields(given: list[str] | None, collection: Collection) -> frozenset[str] | None:
-    """`fields=a,b` and `fields=a&fields=b` alike."""
+def _fields(
+    given: list[str] | None, collection: Collection, face: Face
+) -> tuple[frozenset[str] | None, bool]:
+    """`fields=a,b` and `fields=a&fields=b` alike, and whether one is passed over, as 1.1 wants it.
+
+    1.1 then gives every field, and has a word of its own for no name at all.
+    """
     if given is None:
-        return None
+        return None, False
     names = frozenset(name.strip() for text in given for name in text.split(","))
-    unknown = names - FIELDS[collection.entity]
-    if unknown:
+    unknown = names - face.fields[collection.entity]
+    if not unknown:
+        return names, False
+    if not face.warns:
         raise bad_request("fields names a field that is not there", "invalid_selection_field")
-    return names
+    if names == {""}:
+        raise bad_request("fields names no field", "invalid_blank_selection_field")
+    return None, True
 
 
 def _pinned(header: bytes | None) -> int | None:
