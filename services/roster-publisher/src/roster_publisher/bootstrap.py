@@ -17,6 +17,7 @@ from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
@@ -52,6 +53,8 @@ from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
+from roster_publisher.usecases.note_pulls import NotePulls
+from roster_publisher.usecases.pace_callers import PaceCallers
 from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
@@ -81,8 +84,10 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: ServiceApp, runtime: Runtime) -> None:
         ear = _publish(settings, runtime)
         _operate(settings, app, runtime)
-        reads, vendors = _serve(settings, app, runtime)
-        _tell(settings, app, runtime, reads=reads, vendors=vendors, ear=ear)
+        audit = PostgresAudit(runtime.database)
+        runtime.loop("write-audit", audit.run)
+        reads, vendors = _serve(settings, app, runtime, audit)
+        _tell(settings, app, runtime, audit, reads=reads, vendors=vendors, ear=ear)
 
     return create_app(settings, wire)
 
@@ -106,6 +111,7 @@ def _publish(settings: Settings, runtime: Runtime) -> Callable[[], Ear]:
             now=clock.now(),
             keep_history=settings.keep_history,
             keep_tombstones=settings.keep_tombstones,
+            keep_audit=settings.keep_audit,
         )
         await scopes.drop_unused(now=clock.now())
 
@@ -157,7 +163,7 @@ def _operate(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
 
 
 def _serve(
-    settings: Settings, app: ServiceApp, runtime: Runtime
+    settings: Settings, app: ServiceApp, runtime: Runtime, audit: PostgresAudit
 ) -> tuple[PostgresReads, PostgresVendors]:
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
@@ -168,15 +174,18 @@ def _serve(
         slow_s=settings.slow_query_seconds,
     )
     recognise = RecogniseToken(vendors, clock)
+    pace, notes = PaceCallers(settings.vendor_pace, clock), NotePulls(audit, clock)
     pulls = PostgresPulls(database)
     seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
-        ended = await seed(clients)
+        seeded = await seed(clients)
         recognise.forget()
-        if ended:
-            logger.warning("clients_ended", clients=ended)
+        if seeded.ended:
+            logger.warning("clients_ended", clients=seeded.ended)
+        if seeded.taken:
+            logger.error("clients_made_by_operators", clients=seeded.taken)
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
@@ -189,13 +198,13 @@ def _serve(
     strict = settings.environment == "production"
     app.include_router(
         token_routes(
-            IssueToken(vendors, digests, clock),
+            IssueToken(vendors, digests, clock, audit),
             published=lambda secret: strict and is_demo_secret(secret),
         )
     )
     app.include_router(
         change_routes(
-            VendorDoor(recognise, clock),
+            VendorDoor(recognise, clock, pace, notes),
             ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
@@ -210,6 +219,8 @@ def _serve(
                 collections=collections,
                 reads=reads,
                 clock=clock,
+                pace=pace,
+                notes=notes,
                 public_url=settings.public_url,
                 face=face,
             ),
@@ -221,6 +232,7 @@ def _tell(
     settings: Settings,
     app: ServiceApp,
     runtime: Runtime,
+    audit: PostgresAudit,
     *,
     reads: PostgresReads,
     vendors: PostgresVendors,
@@ -245,6 +257,7 @@ def _tell(
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
+        audit,
         base=f"{settings.base_url}{BASE_PATH}",
     )
     watch = WatchDistricts(feed, runtime.clock)
@@ -286,6 +299,7 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 field_groups=client.fields,
                 agreement=client.agreement,
                 expires_at=client.expires,
+                pace=client.pace,
             ),
         )
         for client in clients

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.rules import Rule
 
 FieldGroup: TypeAlias = Literal[
@@ -20,7 +21,8 @@ class Grant:
     district. `field_groups` None allows every group; what a record cannot be read without, and
     references, are always there. A field that the specification requires is empty where it is
     withheld. `since_stamp` is when what the grant shows was last changed: to this vendor nothing is
-    older than that, so that one who asks by a watermark sees all of it anew.
+    older than that, so that one who asks by a watermark sees all of it anew. `pace` is the client's
+    own, None for that of everybody.
     """
 
     district_id: str
@@ -32,6 +34,7 @@ class Grant:
     agreement: str | None = None
     expires_at: datetime | None = None
     since_stamp: datetime | None = None
+    pace: Pace | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -67,12 +70,26 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OldSecret:
+    """A secret that was rotated away and still counts `until` a time."""
+
+    secret_hash: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A vendor's credentials and grant. `secret_hash` says itself how it was made."""
+    """A vendor's credentials and grant. `secret_hash` says itself how it was made.
+
+    `configured`: settings give it, so nobody else may change it.
+    """
 
     client_id: str
     secret_hash: str
     grant: Grant
+    old_secrets: tuple[OldSecret, ...] = ()
+    configured: bool = False
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

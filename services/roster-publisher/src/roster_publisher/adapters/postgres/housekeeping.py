@@ -48,6 +48,13 @@ _PURGE_TOKENS: Final = "DELETE FROM roster_publisher.access_token WHERE expires_
 # house: no-district — age alone decides, in every district alike
 _PURGE_PULLS: Final = "DELETE FROM roster_publisher.pull WHERE expires_at < $1"
 
+# Bounded, and found by the order of time.
+# house: no-district — age alone decides, in every district alike
+_PURGE_AUDIT: Final = f"""
+    DELETE FROM roster_publisher.pull_audit WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM roster_publisher.pull_audit WHERE at < $1 LIMIT {_ROWS_AT_ONCE}))
+"""
+
 # Counts of one district; reads its part of the primary key.
 _OBJECTS: Final = """
     SELECT entity, count(*) FILTER (WHERE shown AND status = 'active') AS active,
@@ -72,7 +79,12 @@ class PostgresHousekeeping:
         self._database = database
 
     async def purge(
-        self, *, now: datetime, keep_history: timedelta, keep_tombstones: timedelta
+        self,
+        *,
+        now: datetime,
+        keep_history: timedelta,
+        keep_tombstones: timedelta,
+        keep_audit: timedelta,
     ) -> Mapping[str, int]:
         """Raise each district's history floor, then delete in bounded turns; take old tombstones
         out of the roster last, because that is the work that may fail for one district.
@@ -87,6 +99,7 @@ class PostgresHousekeeping:
             "object_history": await self._drain(_PURGE_HISTORY, cutoff),
             "access_token": await self._once(_PURGE_TOKENS, now),
             "pull": await self._once(_PURGE_PULLS, now),
+            "pull_audit": await self._drain(_PURGE_AUDIT, now - keep_audit),
             "cause": await purge_causes(self._database, now=now),
             "tombstones": await purge_tombstones(self._database, now=now, keep=keep_tombstones),
         }

@@ -10,18 +10,24 @@ from typing import Any, Final
 import asyncpg
 
 from roster_common.runtime.database import Database
+from roster_publisher.ports.reading import ReadsBusy
 
 _ACQUIRE_TIMEOUT_S: Final = 10.0
+_TURN_S: Final = 10.0
 _READ_TIMEOUT_S: Final = 35.0
 # For this transaction only.
 _WITHIN: Final = "SELECT set_config('statement_timeout', $1, true)"
 
 
 class ReadLines:
-    """Every statement is a transaction of its own. `close` gives the connections back."""
+    """Every statement is a transaction of its own. `close` gives the connections back.
 
-    def __init__(self, database: Database, *, size: int) -> None:
+    Raises `ReadsBusy` when no line, or no turn of a slow read, came free in time.
+    """
+
+    def __init__(self, database: Database, *, size: int, turn_s: float = _TURN_S) -> None:
         self._database = database
+        self._turn_s = turn_s
         self._idle: list[Any] = []
         self._turns = asyncio.Semaphore(size)
         # Slow reads leave half of the lines to all others.
@@ -44,8 +50,7 @@ class ReadLines:
         """The first row, of a statement that the server ends after `within_s`: it then raises
         `asyncpg.QueryCanceledError`. Waits for its turn among slow reads first.
         """
-        async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
-            await self._slow_turns.acquire()
+        await self._turn(self._slow_turns)
         try:
             line = await self._take()
             try:
@@ -81,11 +86,7 @@ class ReadLines:
             await self._release(self._idle.pop())
 
     async def _take(self) -> Any:
-        if self._turns.locked():
-            async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
-                await self._turns.acquire()
-        else:
-            await self._turns.acquire()
+        await self._turn(self._turns)
         try:
             while self._idle:
                 line = self._idle.pop()
@@ -97,6 +98,16 @@ class ReadLines:
         except BaseException:
             self._turns.release()
             raise
+
+    async def _turn(self, turns: asyncio.Semaphore) -> None:
+        if not turns.locked():
+            await turns.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._turn_s):
+                await turns.acquire()
+        except TimeoutError as error:
+            raise ReadsBusy("no turn came free in time") from error
 
     def _give(self, line: Any) -> None:
         self._idle.append(line)

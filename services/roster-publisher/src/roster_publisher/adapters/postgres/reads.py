@@ -48,11 +48,18 @@ class PostgresReads:
     """Vendor reads on a few connections of the service's read pool.
 
     A statement that must look at every row for a field without index may take `slow_s`; then it
-    raises `QueryTooLong`.
+    raises `QueryTooLong`. Whoever waited `turn_s` for a turn gets `ReadsBusy`.
     """
 
-    def __init__(self, database: Database, *, lines: int = 4, slow_s: float = 10.0) -> None:
-        self.lines = self._lines = ReadLines(database, size=lines)
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lines: int = 4,
+        slow_s: float = 10.0,
+        turn_s: float = 10.0,
+    ) -> None:
+        self.lines = self._lines = ReadLines(database, size=lines, turn_s=turn_s)
         self._slow_s = slow_s
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:

@@ -9,18 +9,26 @@ import orjson
 
 from roster_common.runtime.database import Database
 from roster_publisher.adapters.postgres.history import advance
-from roster_publisher.domain.access import AccessToken, Client, Grant
+from roster_publisher.domain.access import AccessToken, Client, Grant, OldSecret
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.publication import next_stamp
 from roster_publisher.domain.rules import Rule
 
 # A client id is unique over the installation: it is how the district is found. One row.
 _CLIENT: Final = """
-    SELECT c.district_id, c.client_id, c.secret_hash, g.token_scopes, g.school_ids, g.rules,
-           g.agreement, g.field_policy -> 'groups' AS field_groups,
-           g.expires_at AS grant_expires_at, g.since_stamp
+    SELECT c.district_id, c.client_id, c.secret_hash, c.old_secrets, c.configured, c.created_at,
+           g.token_scopes, g.school_ids, g.rules, g.agreement,
+           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at,
+           g.since_stamp, g.rate, g.burst
     FROM roster_publisher.client c
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE c.client_id = $1
+"""
+
+# One row, as it stands after whoever is changing it.
+_SECRETS: Final = """
+    SELECT secret_hash, old_secrets FROM roster_publisher.client
+    WHERE district_id = $1 AND client_id = $2 FOR SHARE
 """
 
 _KEEP_ACCESS: Final = """
@@ -34,7 +42,7 @@ _ACCESS: Final = """
     SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at,
            g.token_scopes, g.school_ids, g.rules, g.agreement,
            g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at,
-           g.since_stamp
+           g.since_stamp, g.rate, g.burst
     FROM roster_publisher.access_token t
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE t.token_hash = $1 AND t.expires_at > $2
@@ -45,7 +53,9 @@ _SEED_CLIENT: Final = """
         (district_id, client_id, secret_hash, created_at, configured)
     VALUES ($1, $2, $3, $4, true)
     ON CONFLICT (district_id, client_id) DO UPDATE SET
-        secret_hash = excluded.secret_hash, configured = true
+        secret_hash = excluded.secret_hash
+        WHERE client.configured
+    RETURNING client_id
 """
 
 # Purpose: end what settings no longer name; grants and tokens go with their client.
@@ -59,18 +69,25 @@ _END_OTHERS: Final = """
     RETURNING c.client_id
 """
 
+# One row of one table, so changes of vendors stand in line.
+# house: no-district — every process looks anew, whatever the district
+TELL_OTHERS: Final = "UPDATE roster_publisher.access_version SET version = version + 1"
+# house: no-district — every process looks anew, whatever the district
+_VERSION: Final = "SELECT version FROM roster_publisher.access_version"
+
 _SEED_GRANT: Final = """
     INSERT INTO roster_publisher.grant_
         (district_id, client_id, token_scopes, school_ids, field_policy, agreement, expires_at,
-         rules, since_stamp)
+         rules, since_stamp, rate, burst)
     VALUES ($1, $2, $3, $4,
             CASE WHEN $5::text[] IS NULL THEN '{}'::jsonb
-                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7, $8::jsonb, $9)
+                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7, $8::jsonb, $9,
+            $10, $11)
     ON CONFLICT (district_id, client_id) DO UPDATE SET
         token_scopes = excluded.token_scopes, school_ids = excluded.school_ids,
         field_policy = excluded.field_policy, agreement = excluded.agreement,
         expires_at = excluded.expires_at, rules = excluded.rules,
-        since_stamp = excluded.since_stamp
+        since_stamp = excluded.since_stamp, rate = excluded.rate, burst = excluded.burst
 """
 
 # One row, locked until the transaction ends; at first use it is made.
@@ -93,19 +110,23 @@ class PostgresVendors:
             row = await (await tx.driver()).fetchrow(_CLIENT, client_id)
         if row is None:
             return None
-        return Client(client_id=client_id, secret_hash=row["secret_hash"], grant=_grant(row))
+        return client_of(row)
 
-    async def keep_token(self, token: AccessToken, token_hash: bytes) -> None:
-        """Store a token; committed when this returns."""
+    async def keep_token(
+        self, token: AccessToken, token_hash: bytes, *, secret_hash: str, now: datetime
+    ) -> datetime | None:
+        """Store a token for as long as its secret counts; the client's row is held meanwhile."""
+        district_id, client_id = token.grant.district_id, token.grant.client_id
         async with self._database.begin() as tx:
-            await (await tx.driver()).execute(
-                _KEEP_ACCESS,
-                token.grant.district_id,
-                token_hash,
-                token.grant.client_id,
-                sorted(token.token_scopes),
-                token.expires_at,
+            driver: asyncpg.Connection = await tx.driver()
+            row = await driver.fetchrow(_SECRETS, district_id, client_id)
+            ends = _ends(row, secret_hash, token.expires_at)
+            if ends is None or ends <= now:
+                return None
+            await driver.execute(
+                _KEEP_ACCESS, district_id, token_hash, client_id, sorted(token.token_scopes), ends
             )
+        return ends
 
     async def token(self, token_hash: bytes, *, now: datetime) -> AccessToken | None:
         """The live token with its grant as it stands now."""
@@ -114,37 +135,28 @@ class PostgresVendors:
         if row is None:
             return None
         return AccessToken(
-            grant=_grant(row),
+            grant=grant_of(row),
             token_scopes=frozenset(row["carried"]),
             expires_at=row["expires_at"],
         )
 
-    async def seed(self, client: Client, *, now: datetime) -> None:
-        """Make the client exist as given, from now on by settings; may run at every start.
+    async def seed(self, client: Client, *, now: datetime) -> bool:
+        """Make the client exist as given, by settings; may run at every start. False for one that
+        operators have made: it stays as it is.
 
         A grant that shows something else than before takes a revision and a stamp of the district.
         """
         grant = client.grant
-        schools = None if grant.school_ids is None else list(grant.school_ids)
-        groups = None if grant.field_groups is None else sorted(grant.field_groups)
         async with self._database.begin() as tx:
             driver: asyncpg.Connection = await tx.driver()
-            since = await _since(driver, grant, now=now)
-            await driver.execute(
+            mine = await driver.fetchrow(
                 _SEED_CLIENT, grant.district_id, client.client_id, client.secret_hash, now
             )
-            await driver.execute(
-                _SEED_GRANT,
-                grant.district_id,
-                client.client_id,
-                sorted(grant.token_scopes),
-                schools,
-                groups,
-                grant.agreement,
-                grant.expires_at,
-                orjson.dumps([rule.conditions() for rule in grant.rules]).decode(),
-                since,
-            )
+            if mine is None:
+                return False
+            await write_grant(driver, grant, now=now)
+            await driver.execute(TELL_OTHERS)
+        return True
 
     async def end_others(self, kept: Sequence[Grant]) -> Sequence[str]:
         """End every client that settings once gave, with grant and tokens, but for `kept`."""
@@ -154,7 +166,37 @@ class PostgresVendors:
                 [grant.district_id for grant in kept],
                 [grant.client_id for grant in kept],
             )
+            if ended:
+                await (await tx.driver()).execute(TELL_OTHERS)
         return [row["client_id"] for row in ended]
+
+    async def version(self) -> int:
+        """Another number when what any vendor may do was changed."""
+        async with self._database.begin() as tx:
+            return int(await (await tx.driver()).fetchval(_VERSION))
+
+
+async def write_grant(driver: asyncpg.Connection, grant: Grant, *, now: datetime) -> None:
+    """Make the client's grant this one, in the transaction of `driver`.
+
+    One that shows something else than before takes a revision and a stamp of the district.
+    """
+    since = await _since(driver, grant, now=now)
+    pace = grant.pace
+    await driver.execute(
+        _SEED_GRANT,
+        grant.district_id,
+        grant.client_id,
+        sorted(grant.token_scopes),
+        None if grant.school_ids is None else list(grant.school_ids),
+        None if grant.field_groups is None else sorted(grant.field_groups),
+        grant.agreement,
+        grant.expires_at,
+        orjson.dumps([rule.conditions() for rule in grant.rules]).decode(),
+        since,
+        None if pace is None else pace.rate,
+        None if pace is None else pace.burst,
+    )
 
 
 async def _since(driver: asyncpg.Connection, grant: Grant, *, now: datetime) -> datetime | None:
@@ -166,7 +208,7 @@ async def _since(driver: asyncpg.Connection, grant: Grant, *, now: datetime) -> 
     row = await driver.fetchrow(_CLIENT, grant.client_id)
     if row is None or row["district_id"] != grant.district_id:
         return None
-    before = _grant(row)
+    before = grant_of(row)
     if before.shows == grant.shows:
         return before.since_stamp
     at = await driver.fetchrow(_LOCK_DISTRICT, grant.district_id)
@@ -184,7 +226,38 @@ def rules_of(stored: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Rule, ...]:
     )
 
 
-def _grant(row: asyncpg.Record) -> Grant:
+def _ends(row: asyncpg.Record | None, secret_hash: str, at: datetime) -> datetime | None:
+    """When a token for the secret ends, that would end `at`; None where it is none of theirs."""
+    if row is None:
+        return None
+    if row["secret_hash"] == secret_hash:
+        return at
+    old = (one for one in _old_secrets(row) if one.secret_hash == secret_hash)
+    return next((min(at, one.until) for one in old), None)
+
+
+def _old_secrets(row: asyncpg.Record) -> tuple[OldSecret, ...]:
+    return tuple(
+        OldSecret(secret_hash=one["hash"], until=datetime.fromisoformat(one["until"]))
+        for one in row["old_secrets"]
+    )
+
+
+def client_of(row: asyncpg.Record) -> Client:
+    """A client from its row and that of its grant."""
+    return Client(
+        client_id=row["client_id"],
+        secret_hash=row["secret_hash"],
+        grant=grant_of(row),
+        old_secrets=_old_secrets(row),
+        configured=row["configured"],
+        created_at=row["created_at"],
+    )
+
+
+def grant_of(row: asyncpg.Record) -> Grant:
+    """A grant from its row."""
+    rate, burst = row["rate"], row["burst"]
     schools, groups = row["school_ids"], row["field_groups"]
     return Grant(
         district_id=row["district_id"],
@@ -196,4 +269,5 @@ def _grant(row: asyncpg.Record) -> Grant:
         agreement=row["agreement"],
         expires_at=row["grant_expires_at"],
         since_stamp=row["since_stamp"],
+        pace=None if rate is None else Pace(rate=rate, burst=burst),
     )

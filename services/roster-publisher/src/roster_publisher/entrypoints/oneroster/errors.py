@@ -73,6 +73,16 @@ def too_long(fields: Sequence[str], within_s: float) -> Fault:
     )
 
 
+def busy(wait_s: int) -> Fault:
+    """429: too much at once; whole seconds until it is worth asking again."""
+    return Fault(
+        http=429,
+        minor="server_busy",
+        description=f"too many requests at once; ask again in {wait_s} s",
+        headers=((b"retry-after", str(wait_s).encode()),),
+    )
+
+
 def broken() -> Fault:
     """500, without inner text."""
     return Fault(http=500, minor="internal_server_error", description="the server could not answer")
