@@ -16,8 +16,8 @@ from sis_ingest.adapters.postgres.units import PostgresUnits
 from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.drops import DropRules, Listed
-from sis_ingest.ports import Source
 from sis_ingest.ports.drops import Drop
+from sis_ingest.ports.sources import Source
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 from sis_ingest.usecases.collect_drop import CollectDrop, Look
 

@@ -21,7 +21,7 @@ from sis_ingest.domain.flips import Order
 from sis_ingest.domain.records import Record, canonical, content_hash, to_bytes
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
-from sis_ingest.ports import Source
+from sis_ingest.ports.sources import Source
 from sis_ingest.usecases.flip_authority import FlipAuthority, Flipped, NotFlipped
 from sis_ingest.usecases.keep_flip import KeepFlip
 from sis_ingest.usecases.keep_hold import KeepHold

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from sis_ingest.domain.runs import RefusedRows, tally
-from sis_ingest.ports import SnapshotLimits, SnapshotReader
+from sis_ingest.ports.snapshots import SnapshotLimits, SnapshotReader
 
 
 def written(rows: Sequence[Mapping[str, str]], *, delimiter: str = ",") -> bytes:

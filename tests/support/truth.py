@@ -25,7 +25,8 @@ from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.records import canonical, content_hash, to_bytes
 from sis_ingest.domain.runs import RowRefusal, Run
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
-from sis_ingest.ports import OpenSnapshot, SnapshotLimits, Source
+from sis_ingest.ports.snapshots import OpenSnapshot, SnapshotLimits
+from sis_ingest.ports.sources import Source
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.decide_hold import DecideHold
 from sis_ingest.usecases.guard_changes import GuardChanges

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sis_ingest.ports import SnapshotLimits
+from sis_ingest.ports.snapshots import SnapshotLimits
 from sis_ingest.sources import KINDS
 from tests.support.emulators import Emulator, emulator, every_page
 from tests.support.official_oneroster import check_collection

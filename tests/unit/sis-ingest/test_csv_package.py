@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from sis_ingest.ports import SnapshotLimits, SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotLimits, SnapshotRefused
 from sis_ingest.sources import KINDS
 from tests.support.ingesting import (
     CLASSES,

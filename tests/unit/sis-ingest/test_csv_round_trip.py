@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sis_ingest.ports import SnapshotLimits
+from sis_ingest.ports.snapshots import SnapshotLimits
 from sis_ingest.sources import KINDS
 from tests.support.roster_files import Roster, Version, export, rosters
 

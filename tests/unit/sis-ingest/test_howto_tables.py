@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sis_ingest.ports import SourceSpec
+from sis_ingest.ports.sources import SourceSpec
 from sis_ingest.sources.intake.spec import SPEC as INTAKE
 from sis_ingest.sources.staff_csv.spec import SPEC as STAFF
 from tests.support.tables import ReadTable

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.deliveries import Incoming
-from sis_ingest.ports import SnapshotLimits, SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotLimits, SnapshotRefused
 from sis_ingest.sources.intake.form import COLUMNS, MAX_GUARDIANS
 from sis_ingest.sources.intake.spec import SPEC
 from sis_ingest.tables.columns import folded

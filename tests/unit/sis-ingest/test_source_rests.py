@@ -8,8 +8,8 @@ from roster_common.runtime.bell import Bell
 from roster_common.runtime.lifecycle import Stopping
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.entrypoints.jobs.pullers import HintFollower
-from sis_ingest.ports import Source
 from sis_ingest.ports.pulls import SourceAway
+from sis_ingest.ports.sources import Source
 
 SOURCE = Source(
     place=Place(district_id="d1", source_id="s"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sis_ingest.ports import SnapshotLimits, SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotLimits, SnapshotRefused
 from sis_ingest.sources.staff_csv.columns import COLUMNS
 from sis_ingest.sources.staff_csv.spec import SPEC
 from sis_ingest.sources.staff_csv.titles import ROLES, role_of

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from roster_common.runtime.failpoints import failpoint
-from sis_ingest.ports import StoredFile, TooLarge
+from sis_ingest.ports.files import StoredFile, TooLarge
 
 _NAME: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BUFFER_BYTES: Final = 1024 * 1024

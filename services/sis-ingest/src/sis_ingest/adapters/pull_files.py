@@ -24,8 +24,8 @@ from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.domain.runs import Problem, RowRefusal
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
-from sis_ingest.ports import OpenSnapshot, SnapshotLimits, SnapshotRefused
 from sis_ingest.ports.pulls import ODD, UNREADABLE, Access, Item, Piece, PullSpec
+from sis_ingest.ports.snapshots import OpenSnapshot, SnapshotLimits, SnapshotRefused
 
 _MANIFEST: Final = "manifest.json"
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -16,9 +16,9 @@ from sis_ingest.adapters.pull_files import PulledReader
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.domain.schedule import Schedule
-from sis_ingest.ports import Source
 from sis_ingest.ports.drops import Drop
 from sis_ingest.ports.pulls import Access, Pulling, PullSpec
+from sis_ingest.ports.sources import Source
 from sis_ingest.settings import (
     DAYS,
     FolderSettings,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sis_ingest.ports import SourceSpec
+from sis_ingest.ports.sources import SourceSpec
 from sis_ingest.sources.generic.spec import SPEC as GENERIC
 from sis_ingest.sources.infinite_campus.spec import SPEC as INFINITE_CAMPUS
 from sis_ingest.sources.intake.spec import SPEC as INTAKE

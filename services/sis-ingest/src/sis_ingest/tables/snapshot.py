@@ -15,7 +15,7 @@ from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import Record, content_hash, to_bytes
 from sis_ingest.domain.runs import ROWS, Problem, RowRefusal
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
-from sis_ingest.ports import OpenSnapshot, SnapshotLimits
+from sis_ingest.ports.snapshots import OpenSnapshot, SnapshotLimits
 from sis_ingest.tables.columns import Column
 from sis_ingest.tables.table import BadTable, Line, Row, Table
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeAlias
 
 from sis_ingest.domain.runs import ROWS, Problem
-from sis_ingest.ports import SnapshotLimits, SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotLimits, SnapshotRefused
 from sis_ingest.tables.columns import Column, Header, known_columns, read_header
 
 _DELIMITERS: Final = (",", ";", "\t", "|")

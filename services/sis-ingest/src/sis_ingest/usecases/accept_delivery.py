@@ -7,8 +7,10 @@ from typing import Final
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.deliveries import Delivery, Knock
-from sis_ingest.ports import Clock, Ids, Inbox, Source
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.sources import Source
 from sis_ingest.ports.stores import StoredDelivery
+from sis_ingest.ports.units import Inbox
 
 # A change from the future would win against every later one; the sender's clock must be right
 # anyway for its signature to be taken.

@@ -8,7 +8,10 @@ from typing import Final
 from roster_common.errors import Invalid
 from sis_ingest.domain.drops import Listed
 from sis_ingest.domain.runs import Run
-from sis_ingest.ports import Clock, Ids, SnapshotFiles, Source, Units
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.files import SnapshotFiles
+from sis_ingest.ports.sources import Source
+from sis_ingest.ports.units import Units
 
 # No file speaks of a time before, and the store cannot keep the first hours of the calendar.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)

@@ -9,7 +9,9 @@ from roster_common.errors import Invalid
 from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Incoming, Place
 from sis_ingest.domain.events import ChangeReceived
-from sis_ingest.ports import Clock, Source, Unit, Units, WebhookReader
+from sis_ingest.ports import Clock
+from sis_ingest.ports.sources import Source, WebhookReader
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.record_changes import RecordChanges
 
 MAX_DELIVERIES: Final = 200

@@ -11,7 +11,7 @@ from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.runs import Counts, Problem, Run
 from sis_ingest.domain.snapshots import Collection, StagedRow, is_whole
-from sis_ingest.ports import Unit, Units
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.guard_snapshot import GuardSnapshot
 from sis_ingest.usecases.record_changes import RecordChanges
 from sis_ingest.usecases.stage_snapshot import READ_PERCENT

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from sis_ingest.domain.pulls import Pull
 from sis_ingest.domain.schedule import PullMode, due, may_begin
-from sis_ingest.ports import Clock, Ids, Source, Units
+from sis_ingest.ports import Clock, Ids
 from sis_ingest.ports.pulls import PullDesk, Pulling
+from sis_ingest.ports.sources import Source
+from sis_ingest.ports.units import Units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from roster_common.errors import Invalid
 from sis_ingest.domain.replays import Replay, Selection
-from sis_ingest.ports import Clock, Ids, Unit, Units
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.units import Unit, Units
 
 
 class UnknownDelivery(Invalid):

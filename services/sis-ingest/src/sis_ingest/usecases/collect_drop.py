@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sis_ingest.domain.drops import DropRules, Listed, Parcel, is_finished, parcels
-from sis_ingest.ports import Clock, Ids, Source, TooLarge, Units
+from sis_ingest.ports import Clock, Ids
 from sis_ingest.ports.drops import AlreadyTaken, Drop, DropFailed, DropFault, OpenDrop, Packer
+from sis_ingest.ports.files import TooLarge
+from sis_ingest.ports.sources import Source
+from sis_ingest.ports.units import Units
 from sis_ingest.usecases.accept_snapshot import EARLIEST, AcceptSnapshot
 
 

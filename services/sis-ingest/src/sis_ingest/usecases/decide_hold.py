@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from roster_common.holds import Decision, Refused, approve, expire, reject
 from sis_ingest.domain.events import HoldMoved
 from sis_ingest.domain.guards import Hold
-from sis_ingest.ports import Clock, HoldDesk, Unit, Units
+from sis_ingest.ports import Clock
+from sis_ingest.ports.desks import HoldDesk
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.keep_hold import KeepHold
 
 

@@ -16,7 +16,8 @@ from sis_ingest.domain.flips import budget_of
 from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey
 from sis_ingest.domain.identity import Decision, Moved
 from sis_ingest.domain.publish import Published
-from sis_ingest.ports import Ids, Unit, Units
+from sis_ingest.ports import Ids
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.move_ids import MoveIds, Reason
 
 No = TypeVar("No")

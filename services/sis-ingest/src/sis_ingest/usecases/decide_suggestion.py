@@ -8,7 +8,7 @@ from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.events import SuggestionMoved
 from sis_ingest.domain.identity import Meaning, stand_ins
 from sis_ingest.domain.suggestions import Suggestion, SuggestionState
-from sis_ingest.ports import Unit
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 NotConfirmed: TypeAlias = Literal["ended", "not_of_it", "merged_away"]

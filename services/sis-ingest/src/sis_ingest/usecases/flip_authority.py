@@ -8,7 +8,9 @@ from sis_ingest.domain.authority import DISTRICT, Authority
 from sis_ingest.domain.flips import Differences, Flip, Order
 from sis_ingest.domain.guards import GuardKey
 from sis_ingest.domain.publish import ResolvedKey
-from sis_ingest.ports import Clock, Ids, Sources, Unit, Units
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.sources import Sources
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.keep_flip import KeepFlip
 from sis_ingest.usecases.weigh_flip import WeighFlip
 

@@ -12,7 +12,8 @@ from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity, id_space
 from sis_ingest.domain.guards import WINDOW, GuardKey, guarded, room
 from sis_ingest.domain.match_keys import match_keys
-from sis_ingest.ports import Clock, Unit
+from sis_ingest.ports import Clock
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.recognise import Recognise, Stranger
 

@@ -21,7 +21,8 @@ from sis_ingest.domain.flips import (
 )
 from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey, room
 from sis_ingest.domain.publish import Resolved, ResolvedKey, Said
-from sis_ingest.ports import Clock, Unit
+from sis_ingest.ports import Clock
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.keep_hold import KeepHold
 
 

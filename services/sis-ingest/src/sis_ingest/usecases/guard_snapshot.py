@@ -13,7 +13,8 @@ from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey
 from sis_ingest.domain.runs import Counts, Run
 from sis_ingest.domain.snapshots import Collection, Wanted
-from sis_ingest.ports import Clock, Unit, Units
+from sis_ingest.ports import Clock
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.keep_hold import KeepHold
 
 

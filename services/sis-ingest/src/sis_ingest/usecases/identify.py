@@ -15,7 +15,8 @@ from sis_ingest.domain.match_keys import match_keys
 from sis_ingest.domain.matching import MATCHED
 from sis_ingest.domain.references import IdKey, ids_in
 from sis_ingest.domain.suggestions import Alike, alike, from_conflicts
-from sis_ingest.ports import Clock, Ids, Unit
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.meet import all_listed, no_list
 from sis_ingest.usecases.recognise import Recognise, Recognised, Stranger
 from sis_ingest.usecases.suggest import Suggest

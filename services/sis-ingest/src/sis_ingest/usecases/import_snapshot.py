@@ -14,16 +14,11 @@ from sis_ingest.domain.events import SnapshotMoved
 from sis_ingest.domain.guards import KEY_CHANGES
 from sis_ingest.domain.runs import MAX_ATTEMPTS, Problem, Run, RunState, too_many_bad
 from sis_ingest.domain.snapshots import NOTHING_READ, Collection, idleness, is_whole
-from sis_ingest.ports import (
-    Clock,
-    OpenSnapshot,
-    SnapshotFiles,
-    SnapshotLimits,
-    SnapshotReader,
-    SnapshotRefused,
-    Source,
-    Units,
-)
+from sis_ingest.ports import Clock
+from sis_ingest.ports.files import SnapshotFiles
+from sis_ingest.ports.snapshots import OpenSnapshot, SnapshotLimits, SnapshotReader, SnapshotRefused
+from sis_ingest.ports.sources import Source
+from sis_ingest.ports.units import Units
 from sis_ingest.usecases.apply_snapshot import ApplySnapshot
 from sis_ingest.usecases.link_snapshot import LinkSnapshot
 from sis_ingest.usecases.stage_snapshot import StageSnapshot

@@ -7,7 +7,8 @@ from sis_ingest.domain.changes import Change
 from sis_ingest.domain.events import HoldMoved
 from sis_ingest.domain.flips import SILENCE, Differences, Flip, budget_of, place_of
 from sis_ingest.domain.guards import LIMITS, WINDOW, GuardKey, Hold
-from sis_ingest.ports import Clock, Unit
+from sis_ingest.ports import Clock
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.keep_hold import KeepHold
 
 

@@ -12,7 +12,8 @@ from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.events import HoldMoved
 from sis_ingest.domain.guards import GuardKey, Hold, LimitsOf, standard_limits
-from sis_ingest.ports import Clock, Ids, Unit
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.units import Unit
 
 _NOTHING: Final = hash_items(())
 

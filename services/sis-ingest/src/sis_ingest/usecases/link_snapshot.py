@@ -19,7 +19,7 @@ from sis_ingest.domain.records import Record
 from sis_ingest.domain.references import IdKey, ids_in
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import Collection, Listing, Repeated, StagedRow, is_whole
-from sis_ingest.ports import Unit, Units
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.recognise import Recognise, Stranger
 
 BATCH_ROWS: Final = 1_000

@@ -14,7 +14,7 @@ from sis_ingest.domain.matching import Holder, Matched, find_matches
 from sis_ingest.domain.publish import Resolved, ResolvedKey
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.snapshots import Listing
-from sis_ingest.ports import Unit
+from sis_ingest.ports.units import Unit
 
 _NOBODY: Final = Matched(matches={}, conflicts={})
 

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.identity import current
-from sis_ingest.ports import Unit
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 NotMerged: TypeAlias = Literal[

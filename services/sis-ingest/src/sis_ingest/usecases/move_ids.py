@@ -29,7 +29,8 @@ from sis_ingest.domain.identity import (
 )
 from sis_ingest.domain.publish import Published, Resolved, ResolvedKey, Said, publish
 from sis_ingest.domain.suggestions import alike
-from sis_ingest.ports import Clock, Ids, Unit
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.speaking import spoken
 
 # Which of these may not fall silent yet, given the records that stand.

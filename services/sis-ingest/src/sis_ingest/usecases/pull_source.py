@@ -22,7 +22,8 @@ from sis_ingest.domain.pulls import (
     whole,
 )
 from sis_ingest.domain.runs import Run
-from sis_ingest.ports import Clock, Ids, SnapshotFiles, Units
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.files import SnapshotFiles
 from sis_ingest.ports.pulls import (
     ODD,
     PullFiles,
@@ -31,6 +32,7 @@ from sis_ingest.ports.pulls import (
     SourceAway,
     SourceRefused,
 )
+from sis_ingest.ports.units import Units
 
 _NO_LIMIT: Final = 2**62
 T = TypeVar("T")

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sis_ingest.ports import Clock, Sources, Units
+from sis_ingest.ports import Clock
 from sis_ingest.ports.pulls import PullFiles
+from sis_ingest.ports.sources import Sources
+from sis_ingest.ports.units import Units
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from sis_ingest.ports import Clock, SnapshotFiles, Sources, Units
+from sis_ingest.ports import Clock
+from sis_ingest.ports.files import SnapshotFiles
+from sis_ingest.ports.sources import Sources
+from sis_ingest.ports.units import Units
 
 STEP: Final = 200
 # A file without a run is being uploaded, or its process died between file and row.

@@ -22,7 +22,8 @@ from sis_ingest.domain.matching import Match, Matched, MatchRule, Near, alike_st
 from sis_ingest.domain.references import IdKey
 from sis_ingest.domain.snapshots import Repeated
 from sis_ingest.domain.suggestions import MOST_NEAR
-from sis_ingest.ports import Clock, Unit
+from sis_ingest.ports import Clock
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.guard_silence import too_much_silence
 from sis_ingest.usecases.keep_hold import KeepHold
 from sis_ingest.usecases.meet import Look, meet, no_list, unknown_of

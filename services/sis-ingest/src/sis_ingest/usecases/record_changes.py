@@ -13,7 +13,8 @@ from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import id_space
 from sis_ingest.domain.publish import ResolvedKey, Said, publish
 from sis_ingest.domain.references import IdKey, with_ids
-from sis_ingest.ports import Clock, Unit
+from sis_ingest.ports import Clock
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.guard_changes import GuardChanges
 from sis_ingest.usecases.guard_silence import too_much_silence
 from sis_ingest.usecases.identify import Identified, Identify

@@ -6,7 +6,9 @@ from typing import Final
 
 from sis_ingest.domain.changes import Verdict
 from sis_ingest.domain.guards import Hold
-from sis_ingest.ports import Clock, HoldDesk, Units
+from sis_ingest.ports import Clock
+from sis_ingest.ports.desks import HoldDesk
+from sis_ingest.ports.units import Units
 from sis_ingest.usecases.record_changes import RecordChanges
 
 BATCH: Final = 1_000

@@ -12,7 +12,10 @@ from typing import Final
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.replays import Replay, Said
 from sis_ingest.domain.runs import Report, Run
-from sis_ingest.ports import Clock, Ids, ReplayDesk, Source, Sources, Unit, Units
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.desks import ReplayDesk
+from sis_ingest.ports.sources import Source, Sources
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.apply_deliveries import (
     MAX_DELIVERIES,
     read_deliveries,

@@ -7,7 +7,8 @@ from sis_ingest.domain.changes import Cause
 from sis_ingest.domain.events import RecordToBeDeleted, RecordUpserted
 from sis_ingest.domain.publish import Resolved, ResolvedKey
 from sis_ingest.domain.records import changed_fields
-from sis_ingest.ports import Ids, Units
+from sis_ingest.ports import Ids
+from sis_ingest.ports.units import Units
 
 BATCH: Final = 1_000
 

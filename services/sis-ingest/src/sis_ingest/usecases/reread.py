@@ -13,8 +13,10 @@ from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Hint
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity
 from sis_ingest.domain.events import ChangeReceived
 from sis_ingest.domain.records import content_hash, to_bytes
-from sis_ingest.ports import Clock, HintReader, Source, Unit, Units
+from sis_ingest.ports import Clock
 from sis_ingest.ports.pulls import ODD, UNREADABLE, Piece, Pulling, Wording
+from sis_ingest.ports.sources import HintReader, Source
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.apply_deliveries import SEALED, Applied, outcome_of
 from sis_ingest.usecases.read_hints import Found, ReadHints
 from sis_ingest.usecases.record_changes import RecordChanges

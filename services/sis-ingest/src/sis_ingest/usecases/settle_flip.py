@@ -8,8 +8,9 @@ from sis_ingest.domain.entities import IMPORT_ORDER, Entity
 from sis_ingest.domain.flips import SILENCE, Differences, Flip, place_of, retell
 from sis_ingest.domain.guards import Hold
 from sis_ingest.domain.publish import Published, Resolved, ResolvedKey
-from sis_ingest.ports import Clock, Ids, Unit, Units
+from sis_ingest.ports import Clock, Ids
 from sis_ingest.ports.authority import AuthorityDesk
+from sis_ingest.ports.units import Unit, Units
 from sis_ingest.usecases.keep_flip import KeepFlip
 from sis_ingest.usecases.speaking import voices_behind
 from sis_ingest.usecases.weigh_flip import PAGE, WeighFlip

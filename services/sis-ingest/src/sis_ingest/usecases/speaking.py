@@ -16,7 +16,7 @@ from sis_ingest.domain.authority import (
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.publish import ResolvedKey, Voice
 from sis_ingest.domain.references import IdKey, ids_in, with_ids
-from sis_ingest.ports import Unit
+from sis_ingest.ports.units import Unit
 
 
 async def spoken(

@@ -14,7 +14,7 @@ from sis_ingest.domain.identity import (
     current,
     id_before,
 )
-from sis_ingest.ports import Unit
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 NotSplit: TypeAlias = Literal["unknown_id", "means_another", "nothing_left"]

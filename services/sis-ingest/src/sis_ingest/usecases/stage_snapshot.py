@@ -7,7 +7,8 @@ from typing import Final
 
 from sis_ingest.domain.runs import MAX_PROBLEMS, REPEATED, Counts, Report, RowRefusal, Run, tally
 from sis_ingest.domain.snapshots import Chunk, Collection, Rows, seen
-from sis_ingest.ports import OpenSnapshot, Unit, Units
+from sis_ingest.ports.snapshots import OpenSnapshot
+from sis_ingest.ports.units import Unit, Units
 
 CHUNK_ROWS: Final = 2_000
 # Where the progress bar stands when everything is read.

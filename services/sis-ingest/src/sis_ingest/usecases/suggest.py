@@ -11,7 +11,8 @@ from sis_ingest.domain.events import SuggestionMoved
 from sis_ingest.domain.match_keys import match_keys
 from sis_ingest.domain.publish import Resolved, ResolvedKey
 from sis_ingest.domain.suggestions import Alike
-from sis_ingest.ports import Clock, Ids, Unit
+from sis_ingest.ports import Clock, Ids
+from sis_ingest.ports.units import Unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sis_ingest.domain.identity import Decision, Meaning, Moved, touched_since
-from sis_ingest.ports import Unit
+from sis_ingest.ports.units import Unit
 from sis_ingest.usecases.decide_ids import Decided, DecideIds, NotDone, Order, Plan
 
 IsAnUndo: TypeAlias = Literal["is_an_undo"]

@@ -6,7 +6,7 @@ from typing import Final
 from sis_ingest.domain.authority import Authority
 from sis_ingest.domain.entities import IMPORT_ORDER, Entity
 from sis_ingest.domain.flips import Differences, Flip, passing, retell
-from sis_ingest.ports import Units
+from sis_ingest.ports.units import Units
 from sis_ingest.usecases.speaking import voices_behind
 
 PAGE: Final = 1_000

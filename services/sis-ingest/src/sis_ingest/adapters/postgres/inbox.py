@@ -10,8 +10,8 @@ from typing import Final
 
 from roster_common.errors import Retriable
 from sis_ingest.domain.deliveries import Delivery
-from sis_ingest.ports import Units
 from sis_ingest.ports.stores import StoredDelivery
+from sis_ingest.ports.units import Units
 
 # Bounds one transaction: bodies of a megabyte may stand in each.
 _MOST: Final = 100

@@ -31,7 +31,7 @@ from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
-from sis_ingest.ports import Work
+from sis_ingest.ports.units import Work
 
 # Custom plans: a generic one made while a table was small would scan it whole as it grows.
 _LOCK: Final = """

@@ -13,7 +13,7 @@ from roster_common.runtime.problems import FieldError, Problem
 from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.identity import Meaning
 from sis_ingest.entrypoints.http.snapshots import Gate
-from sis_ingest.ports import CrosswalkDesk
+from sis_ingest.ports.desks import CrosswalkDesk
 from sis_ingest.usecases.decide_ids import Decided, Order, TooSilent
 from sis_ingest.usecases.merge import Merge, Pair
 from sis_ingest.usecases.split import Parting, Split

@@ -14,7 +14,7 @@ from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.flips import Waiting
 from sis_ingest.domain.guards import Hold
 from sis_ingest.entrypoints.http.snapshots import Gate
-from sis_ingest.ports import HoldDesk
+from sis_ingest.ports.desks import HoldDesk
 from sis_ingest.usecases.decide_hold import DecideHold
 
 MAX_PAGE: Final = 500

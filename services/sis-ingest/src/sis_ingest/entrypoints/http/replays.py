@@ -14,7 +14,8 @@ from roster_common.runtime.problems import FieldError, Problem
 from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.replays import Replay, Selection
 from sis_ingest.entrypoints.http.snapshots import Gate
-from sis_ingest.ports import ReplayDesk, Sources
+from sis_ingest.ports.desks import ReplayDesk
+from sis_ingest.ports.sources import Sources
 from sis_ingest.usecases.ask_replay import AskReplay, UnknownDelivery
 
 MAX_IDS: Final = 1_000

@@ -15,7 +15,9 @@ from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.runs import Counts, Run, RunState
 from sis_ingest.domain.runs import Problem as RunProblem
 from sis_ingest.entrypoints.http.bodies import body_pieces, too_large
-from sis_ingest.ports import RunDesk, Source, Sources, TooLarge
+from sis_ingest.ports.desks import RunDesk
+from sis_ingest.ports.files import TooLarge
+from sis_ingest.ports.sources import Source, Sources
 from sis_ingest.usecases.accept_snapshot import AcceptSnapshot
 
 MAX_PAGE: Final = 200

@@ -13,7 +13,7 @@ from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.suggestions import Suggestion
 from sis_ingest.entrypoints.http.crosswalk import DryRun, Id, ItemsHash, answer, order, problem
 from sis_ingest.entrypoints.http.snapshots import Gate
-from sis_ingest.ports import SuggestionDesk
+from sis_ingest.ports.desks import SuggestionDesk
 from sis_ingest.usecases.decide_suggestion import DecideSuggestion
 
 MAX_PAGE: Final = 500

@@ -11,7 +11,7 @@ from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import FieldError, Problem
 from sis_ingest.domain.deliveries import Knock
 from sis_ingest.entrypoints.http.bodies import read_body
-from sis_ingest.ports import Source, Sources
+from sis_ingest.ports.sources import Source, Sources
 from sis_ingest.usecases.accept_delivery import AcceptDelivery
 
 _UNKNOWN: Final = "unknown"

@@ -16,7 +16,8 @@ from roster_common.runtime.lifecycle import Stopping, go_on_without
 from roster_common.runtime.metrics import metric
 from sis_ingest.domain.runs import Run
 from sis_ingest.entrypoints.jobs.resting import Resting
-from sis_ingest.ports import RunDesk, Source, Sources
+from sis_ingest.ports.desks import RunDesk
+from sis_ingest.ports.sources import Source, Sources
 from sis_ingest.usecases.apply_deliveries import SEALED, ApplyDeliveries
 from sis_ingest.usecases.import_snapshot import ImportSnapshot
 

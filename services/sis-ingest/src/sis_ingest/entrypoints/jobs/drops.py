@@ -15,8 +15,8 @@ from roster_common.runtime.logging import get_logger
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.pacing import CallPolicy, backoff_s
 from sis_ingest.domain.drops import DropRules, Listed
-from sis_ingest.ports import Source
 from sis_ingest.ports.drops import Drop, DropFailed, DropFault
+from sis_ingest.ports.sources import Source
 from sis_ingest.usecases.collect_drop import CollectDrop, Look
 
 LOOP: Final = "collect-drops"

@@ -7,7 +7,8 @@ from typing import Any, Final
 from roster_common.ports import Clock
 from roster_common.runtime.health import Check
 from roster_common.runtime.metrics import metric
-from sis_ingest.ports import RunDesk, Source, Sources
+from sis_ingest.ports.desks import RunDesk
+from sis_ingest.ports.sources import Source, Sources
 
 LOOP: Final = "source-ages"
 EVERY_S: Final = 15.0

@@ -9,8 +9,8 @@ from typing import Final
 
 from sis_ingest.oneroster.client import OneRosterClient, Provider
 from sis_ingest.oneroster.wording import VOLATILE
-from sis_ingest.ports import SourceSpec
 from sis_ingest.ports.pulls import Access, Calls, PullClient, PullSpec, Sections, Wording
+from sis_ingest.ports.sources import SourceSpec
 from sis_ingest.sources.infinite_campus.normalise import ENTITIES, PEOPLE, CampusWording
 
 _SECTIONS: Final = {"granular": ("students", "teachers"), "users": ("users",)}

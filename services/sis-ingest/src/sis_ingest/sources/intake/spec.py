@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sis_ingest.ports import SourceSpec
+from sis_ingest.ports.sources import SourceSpec
 from sis_ingest.signed.webhook import SignedWebhook
 from sis_ingest.sources.intake.table import LAYOUT
 from sis_ingest.sources.intake.webhook import to_changes

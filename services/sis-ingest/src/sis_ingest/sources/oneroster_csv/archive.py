@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sis_ingest.domain.runs import Problem
-from sis_ingest.ports import SnapshotLimits, SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotLimits, SnapshotRefused
 
 # A short file of equal rows packs better than any bomb: only large ones are judged by ratio.
 _SMALL_BYTES: Final = 16 * 1024 * 1024

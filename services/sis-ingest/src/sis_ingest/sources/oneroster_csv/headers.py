@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sis_ingest.domain.runs import Problem
-from sis_ingest.ports import SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv
 from sis_ingest.sources.oneroster_csv.layout import MANIFEST, File, is_metadata
 from sis_ingest.sources.oneroster_csv.manifest import Manifest

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from sis_ingest.domain.runs import Problem
-from sis_ingest.ports import SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv, printable
 from sis_ingest.sources.oneroster_csv.layout import MANIFEST
 from sis_ingest.sources.oneroster_csv.profiles import PROFILES, Profile

@@ -15,7 +15,7 @@ from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import content_hash, to_bytes
 from sis_ingest.domain.runs import Problem, RowRefusal
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow
-from sis_ingest.ports import SnapshotLimits, SnapshotRefused
+from sis_ingest.ports.snapshots import SnapshotLimits, SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv
 from sis_ingest.sources.oneroster_csv.headers import read_layout
 from sis_ingest.sources.oneroster_csv.layout import ROLES, File

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from sis_ingest.ports import OpenSnapshot, SnapshotLimits, SourceSpec
+from sis_ingest.ports.snapshots import OpenSnapshot, SnapshotLimits
+from sis_ingest.ports.sources import SourceSpec
 from sis_ingest.sources.oneroster_csv.profiles import PROFILES, Profile
 from sis_ingest.sources.oneroster_csv.reader import OneRosterPackage
 

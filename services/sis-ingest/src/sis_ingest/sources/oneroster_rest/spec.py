@@ -8,8 +8,8 @@ from typing import Final
 
 from sis_ingest.oneroster.client import OneRosterClient, Provider, scopes
 from sis_ingest.oneroster.wording import ENTITIES, VOLATILE, OneRosterWording
-from sis_ingest.ports import SourceSpec
 from sis_ingest.ports.pulls import Access, Calls, PullClient, PullSpec, Sections, Wording
+from sis_ingest.ports.sources import SourceSpec
 
 _PATHS: Final = {"1.1": "/ims/oneroster/v1p1", "1.2": "/ims/oneroster/rostering/v1p2"}
 

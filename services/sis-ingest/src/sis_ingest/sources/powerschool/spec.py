@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Final
 
 from sis_ingest.domain.deliveries import Hint, Incoming, Knock
-from sis_ingest.ports import SourceSpec
 from sis_ingest.ports.pulls import Access, Calls, PullClient, PullSpec, Sections, Wording
+from sis_ingest.ports.sources import SourceSpec
 from sis_ingest.sources.powerschool import verify
 from sis_ingest.sources.powerschool.client import PowerSchoolClient
 from sis_ingest.sources.powerschool.normalise import ENTITIES, PowerSchoolWording, gone

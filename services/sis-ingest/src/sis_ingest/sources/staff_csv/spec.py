@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sis_ingest.ports import SourceSpec
+from sis_ingest.ports.sources import SourceSpec
 from sis_ingest.sources.staff_csv.columns import COLUMNS
 from sis_ingest.sources.staff_csv.normalise import person_ids, site_ids, to_person, to_site
 from sis_ingest.tables.snapshot import Layout, TableReader, Wording
