@@ -9,6 +9,7 @@ import pytest
 from roster_common.runtime.metrics import sample
 from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.domain.audit import AuditEntry
+from roster_publisher.domain.collections import DEMOGRAPHICS, ROSTER
 from roster_publisher.entrypoints.oneroster.faces import V1P1_BASE_PATH
 from tests.support.oneroster_records import demographics, enrollment, school_world, user
 from tests.support.publishing import Publishing
@@ -99,7 +100,7 @@ async def test_of_a_query_the_fields_are_kept_and_no_value_of_a_person(
 async def test_tokens_given_and_refused_are_kept_of_clients_there_are(
     publishing: Publishing,
 ) -> None:
-    async with publishing.vendor():
+    async with publishing.vendor(scopes=frozenset({ROSTER, DEMOGRAPHICS})):
         pass
     await publishing.issue("vendor", secret="hrs_wrong")
     await publishing.issue("nobody")
@@ -108,13 +109,9 @@ async def test_tokens_given_and_refused_are_kept_of_clients_there_are(
     found = [one.entry for one in await publishing.audit.entries("d1", "vendor", limit=9)]
     rows = await publishing.rows("SELECT count(*) AS many FROM roster_publisher.pull_audit")
 
+    scopes = "v1p2/scope/roster-demographics.readonly v1p2/scope/roster.readonly"
     assert [(one.door, one.what, one.detail, one.status) for one in found[::-1]] == [
-        (
-            "token",
-            "given",
-            "roster-core.readonly roster-demographics.readonly roster.readonly",
-            200,
-        ),
+        ("token", "given", scopes, 200),
         ("token", "refused", "invalid_client", 401),
     ]
     assert rows == [{"many": 2}]

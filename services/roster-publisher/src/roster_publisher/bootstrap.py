@@ -19,6 +19,7 @@ from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.adapters.postgres.feed import PostgresFeed
+from roster_publisher.adapters.postgres.grant_trials import PostgresGrantTrials
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
@@ -27,6 +28,7 @@ from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
 from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.tracer import PostgresTracer
+from roster_publisher.adapters.postgres.vendor_admin import PostgresVendorAdmin
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.postgres.webhooks import PostgresStandings
 from roster_publisher.adapters.receivers import HttpReceivers
@@ -35,29 +37,35 @@ from roster_publisher.adapters.subscriptions import ConfiguredSubscriptions
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import known_scopes
 from roster_publisher.domain.names import Authority, NameAuthority, sis_first
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.webhooks import Subscription
 from roster_publisher.entrypoints.consumers import names
 from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
 from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
+from roster_publisher.entrypoints.http.vendor_admin import vendor_routes
+from roster_publisher.entrypoints.http.vendor_views import Version, vendor_view_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.http.webhooks import webhook_routes
+from roster_publisher.entrypoints.jobs.access import watch_access
 from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.jobs.push import push_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
-from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2, Face
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
+from roster_publisher.usecases.administer_vendors import AdministerVendors
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.note_pulls import NotePulls
-from roster_publisher.usecases.pace_callers import PaceCallers
+from roster_publisher.usecases.pace_callers import PaceCallers, PaceTokens
+from roster_publisher.usecases.preview_vendor import PreviewVendor
 from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
-from roster_publisher.usecases.read_collection import ReadCollection
+from roster_publisher.usecases.read_collection import NoPulls, ReadCollection
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
@@ -74,6 +82,8 @@ _LEFT_EVERY_S: Final = 1.0
 _LOOK_S: Final = 600.0
 # Connections of the pool that reads do not keep: saving pulls and counting tables need one.
 _SPARE_CONNECTIONS: Final = 2
+# Ten wrong secrets at once, then one in ten seconds.
+_WRONG_SECRETS: Final = Pace(rate=0.1, burst=10)
 # What a process may take to write down what came of a call.
 _LEASE_BEYOND_CALL_S: Final = 5.0
 
@@ -193,6 +203,7 @@ def _serve(
         await reads.close()
 
     runtime.loop("seed-clients", seed_once)
+    runtime.loop("watch-access", watch_access(vendors.version, recognise.forget))
     runtime.loop("close-reads", close_reads)
     runtime.loop("save-pulls", pulls.run)
     strict = settings.environment == "production"
@@ -200,6 +211,7 @@ def _serve(
         token_routes(
             IssueToken(vendors, digests, clock, audit),
             published=lambda secret: strict and is_demo_secret(secret),
+            pace=PaceTokens(pace, PaceCallers(_WRONG_SECRETS, clock)),
         )
     )
     app.include_router(
@@ -211,21 +223,56 @@ def _serve(
         )
     )
     collections = ReadCollection(reads, pulls, clock)
-    for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
-        app.mount_plain(
-            path,
-            OneRosterApp(
-                recognise=recognise,
-                collections=collections,
-                reads=reads,
-                clock=clock,
-                pace=pace,
-                notes=notes,
-                public_url=settings.public_url,
-                face=face,
-            ),
+
+    def face_of(face: Face, collections: ReadCollection) -> OneRosterApp:
+        """The application of one version."""
+        return OneRosterApp(
+            recognise=recognise,
+            collections=collections,
+            reads=reads,
+            clock=clock,
+            pace=pace,
+            notes=notes,
+            public_url=settings.public_url,
+            face=face,
         )
+
+    for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
+        app.mount_plain(path, face_of(face, collections))
+    _administer(app, runtime, reads, audit, face_of=face_of, recognise=recognise)
     return reads, vendors
+
+
+def _administer(
+    app: ServiceApp,
+    runtime: Runtime,
+    reads: PostgresReads,
+    audit: PostgresAudit,
+    *,
+    face_of: Callable[[Face, ReadCollection], OneRosterApp],
+    recognise: RecogniseToken,
+) -> None:
+    """What operators do to vendors, and see of them."""
+    database, clock, operators = runtime.database, runtime.clock, runtime.operators
+    admin = PostgresVendorAdmin(database)
+    administer = AdministerVendors(
+        admin,
+        PostgresScopes(database),
+        PostgresGrantTrials(database),
+        SecretDigests(),
+        clock,
+        changed=recognise.forget,
+    )
+    # Pulls of their own: a preview must not open the vendor's anew.
+    collections = ReadCollection(reads, NoPulls(), clock)
+    faces: dict[Version, tuple[str, OneRosterApp]] = {
+        "1.2": (BASE_PATH, face_of(V1P2, collections)),
+        "1.1": (V1P1_BASE_PATH, face_of(V1P1, collections)),
+    }
+    app.include_router(vendor_routes(operators, administer, admin, audit, clock))
+    app.include_router(
+        vendor_view_routes(operators, admin, PreviewVendor(reads), audit, clock, faces=faces)
+    )
 
 
 def _tell(

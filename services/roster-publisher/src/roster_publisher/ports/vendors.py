@@ -70,6 +70,10 @@ class Digests(Protocol):
         """What to store of `secret`."""
         ...
 
+    def new_secret(self) -> str:
+        """A fresh secret of a client: 256 random bits as text that says it was made here."""
+        ...
+
     def new_token(self) -> str:
         """256 random bits as text."""
         ...

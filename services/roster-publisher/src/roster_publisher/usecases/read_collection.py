@@ -270,3 +270,15 @@ def _key(request: PageRequest) -> tuple[str, str, bytes]:
 async def _nothing() -> AsyncIterator[bytes]:
     for nothing in list[bytes]():
         yield nothing
+
+
+class NoPulls:
+    """`Pulls` that survive nothing: for reads that nobody goes on with after a restart."""
+
+    async def load(
+        self, district_id: str, client_id: str, query_hash: bytes, *, now: datetime
+    ) -> Pull | None:
+        """None is alive."""
+
+    def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+        """Forget it."""

@@ -15,11 +15,14 @@ from roster_publisher.domain.publication import next_stamp
 from roster_publisher.domain.rules import Rule
 
 # A client id is unique over the installation: it is how the district is found. One row.
-_CLIENT: Final = """
-    SELECT c.district_id, c.client_id, c.secret_hash, c.old_secrets, c.configured, c.created_at,
-           g.token_scopes, g.school_ids, g.rules, g.agreement,
-           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at,
-           g.since_stamp, g.rate, g.burst
+CLIENT_COLUMNS: Final = """
+    c.district_id, c.client_id, c.secret_hash, c.old_secrets, c.configured, c.created_at,
+    g.token_scopes, g.school_ids, g.rules, g.agreement,
+    g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at,
+    g.since_stamp, g.rate, g.burst
+"""
+_CLIENT: Final = f"""
+    SELECT {CLIENT_COLUMNS}
     FROM roster_publisher.client c
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE c.client_id = $1
@@ -134,9 +137,10 @@ class PostgresVendors:
             row = await (await tx.driver()).fetchrow(_ACCESS, token_hash, now)
         if row is None:
             return None
+        grant = grant_of(row)
         return AccessToken(
-            grant=grant_of(row),
-            token_scopes=frozenset(row["carried"]),
+            grant=grant,
+            token_scopes=grant.token_scopes.intersection(row["carried"]),
             expires_at=row["expires_at"],
         )
 

@@ -125,6 +125,8 @@ class OneRosterApp:
             await answer.whole(discovery(base_address(scope, headers, self._public_url)), [])
             return
         caller = caller or await self._caller(headers, answer.noted)
+        if not caller.grant.is_in_force(self._clock.now()):
+            raise forbidden("the agreement behind this grant has ended")
         if scope["method"] not in {"GET", "HEAD"}:
             raise Fault(http=405, minor="invaliddata", description="this service only reads")
         asked = read_request(self._face, scope, headers)
@@ -149,15 +151,14 @@ class OneRosterApp:
             metric("vendor_requests_refused_total").labels(door="reads").inc()
             raise busy(whole_seconds(wait_s))
         noted.of = access.grant
-        if not access.grant.is_in_force(self._clock.now()):
-            raise forbidden("the agreement behind this grant has ended")
 
         async def still() -> bool:
-            """Whether the token is in force, and its grant shows what it showed."""
+            """Whether the token is in force, and opens and shows what it did."""
             now = await self._recognise(token.strip())
             return (
                 now is not None
                 and now.grant.shows == access.grant.shows
+                and now.token_scopes >= access.token_scopes
                 and now.grant.is_in_force(self._clock.now())
             )
 
