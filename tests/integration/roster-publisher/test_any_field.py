@@ -1,10 +1,14 @@
 """Filters and orders on any field: what each means, what is hidden, what is never run (ADR 0023)."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from roster_publisher.adapters.postgres import lines
 from roster_publisher.adapters.postgres.reads import PostgresReads
+from roster_publisher.domain.queries import Page
+from roster_publisher.usecases import read_collection
 from tests.support.eventually import eventually
 from tests.support.official_oneroster import check_error
 from tests.support.oneroster_records import course, org, ref, role, school_world, user
@@ -235,6 +239,52 @@ async def test_a_query_without_an_index_that_takes_too_long_is_told_how_to_narro
     assert later.headers["x-total-count"] == "3"
     assert limit is not None
     assert limit[0] == "30s"
+
+
+async def test_a_page_that_takes_too_long_before_anything_was_sent_is_told_so(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_collection, "_SORTED_CHUNK_ROWS", 2)
+
+    class LockedLater(PostgresReads):
+        """Whatever comes behind the first rows finds the table locked."""
+
+        async def page_at(self, *query: Any, **how: Any) -> Page:
+            async with publishing.database.begin() as tx:
+                await (await tx.driver()).execute("LOCK TABLE roster_publisher.object")
+                return await super().page_at(*query, **how)
+
+    publishing.reads = LockedLater(publishing.database, slow_s=0.2)
+    await publishing.publish(*school_world(users=3))
+
+    async with publishing.vendor() as http:
+        answer = await http.get("/users?sort=familyName")
+
+    assert answer.status_code == 400
+    check_error(answer.json())
+    assert "for familyName, and that took more than 0.2 s" in answer.text
+
+
+async def test_who_waits_in_vain_for_a_line_is_told_to_come_again(
+    publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "_ACQUIRE_TIMEOUT_S", 0.2)
+    reads = publishing.reads = PostgresReads(publishing.database, lines=1)
+    await publishing.publish(*school_world(users=3))
+
+    async with publishing.vendor() as http, asyncio.TaskGroup() as group:
+        async with publishing.database.begin() as tx:
+            await (await tx.driver()).execute("LOCK TABLE roster_publisher.object")
+            slow = group.create_task(http.get("/users?sort=familyName"))
+            await eventually(reads._lines._turns.locked)
+            others = [await http.get(f"/users{more}") for more in ("", "?sort=familyName")]
+        first = await slow
+
+    assert first.status_code == 200
+    for answer in others:
+        assert answer.status_code == 429
+        check_error(answer.json())
+        assert answer.headers["retry-after"] == "5"
 
 
 async def test_slow_questions_leave_lines_to_the_others(publishing: Publishing) -> None:

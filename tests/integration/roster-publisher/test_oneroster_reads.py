@@ -3,7 +3,12 @@
 import pytest
 
 from roster_publisher.domain.collections import DEMOGRAPHICS, ROSTER
-from tests.support.official_oneroster import check_collection, check_error, check_single
+from tests.support.official_oneroster import (
+    check_answer,
+    check_collection,
+    check_error,
+    check_single,
+)
 from tests.support.oneroster_records import (
     class_,
     demographics,
@@ -266,6 +271,15 @@ async def test_a_token_without_the_scope_is_refused(publishing: Publishing) -> N
     check_error(refused.json())
 
 
+async def test_whoever_wants_to_write_is_told_what_can_be_done(publishing: Publishing) -> None:
+    async with publishing.vendor() as vendor:
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            answer = await vendor.request(method, "/users")
+            assert answer.status_code == 405
+            assert answer.headers["allow"] == "GET, HEAD"
+            check_error(answer.json())
+
+
 async def test_what_is_not_there_is_an_unknown_object(publishing: Publishing) -> None:
     await publishing.publish(*EVERYTHING)
 
@@ -280,6 +294,8 @@ async def test_a_question_that_no_database_can_hold_is_refused(publishing: Publi
     await publishing.publish(*school_world())
     asked = {
         "/users/%00": 404,
+        "/users?sort=metadata.a%00b": 200,
+        f"/users?sort=metadata.{'a.' * 5_000}b": 200,
         "/users?filter=sourcedId%3D'%00'": 400,
         "/classes?filter=terms.sourcedId%3D'%00'": 400,
         "/users?filter=dateLastModified%3E'0001-01-01T00:00:00%2B14:00'": 400,
@@ -292,7 +308,7 @@ async def test_a_question_that_no_database_can_hold_is_refused(publishing: Publi
         answers = {path: await vendor.get(path) for path in asked}
 
     for answer in answers.values():
-        check_error(answer.json())
+        check_answer("/users", answer)
     assert {path: answer.status_code for path, answer in answers.items()} == asked
 
 

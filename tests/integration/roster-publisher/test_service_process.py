@@ -169,6 +169,19 @@ async def test_tokens_follow_the_specification(service: Program) -> None:
         unknown = await http.post(
             "/oauth2/token", data=form | {"client_secret": "demo-secret", "scope": "other"}
         )
+        nonsense = [
+            await http.post(
+                "/oauth2/token",
+                data={"grant_type": "client_credentials", **more},
+                headers={"authorization": header} if header else {},
+            )
+            for header, more in (
+                (b"Basic \xe9", {}),
+                (b"Basic JTAwOng=", {}),  # %00:x
+                (b"Basic YQBiOng=", {}),  # a, NUL, b:x
+                (None, {"client_id": "a\x00b", "client_secret": "x"}),
+            )
+        ]
 
     assert in_form.json() | {"access_token": "…"} == {
         "access_token": "…",
@@ -184,6 +197,9 @@ async def test_tokens_follow_the_specification(service: Program) -> None:
         (400, "unsupported_grant_type"),
         (400, "invalid_scope"),
     ]
+    assert [(one.status_code, one.json()["error"]) for one in nonsense] == [
+        (401, "invalid_client")
+    ] * 4
 
 
 async def test_operators_see_status_and_may_republish(log: Publishing, service: Program) -> None:

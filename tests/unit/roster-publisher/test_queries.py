@@ -130,6 +130,15 @@ def test_what_is_no_filter_is_refused(text: str) -> None:
         parse_filter(text, "user")
 
 
+def test_a_bent_quote_is_wrong_around_a_value_and_right_inside_one() -> None:
+    (clause,) = parse_filter("familyName='O\u2019Neil'", "user").clauses
+    assert clause.value == "O\u2019Neil"
+
+    for text in ("familyName=\u2018Neil\u2019", "familyName='N' AND givenName=\u201cA\u201d"):
+        with pytest.raises(BadFilter, match="curly quote"):
+            parse_filter(text, "user")
+
+
 def test_a_long_text_costs_its_length() -> None:
     for text in ("A" + " " * 60_000, "A" * 60_000, "A b" * 20_000, "a='" + "''" * 30_000):
         with pytest.raises(BadFilter):

@@ -111,6 +111,20 @@ def test_a_text_that_may_name_somebody_out_of_sight_is_not_sent_as_it_is() -> No
     assert not is_narrow(b'{"@":5,"sourcedId":"amy"}', None)
 
 
+def test_an_id_that_ends_as_a_school_in_sight_is_not_taken_for_it() -> None:
+    for unseen in ('x"s1', 'x","sourcedId":"s1', "x\\", "xs1"):
+        text = render(
+            Key("user", "amy"),
+            user("amy", role("s1"), role(unseen)),
+            status="active",
+            stamp="x",
+            is_shown=lambda _: True,
+        ).refs.encode()
+
+        assert is_narrow(text, frozenset({"s1", unseen}))
+        assert not is_narrow(text, frozenset({"s1"}))
+
+
 async def test_a_secret_is_known_again_and_kept_as_a_hash() -> None:
     digests = SecretDigests()
     for secret, kind in (("chosen", "scrypt$"), (f"hrs_{'a' * 43}", "blake2b$")):

@@ -4,6 +4,7 @@ import io
 import stat
 import tracemalloc
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -188,6 +189,11 @@ def test_roles_of_1_2_come_from_their_own_file(tmp_path: Path) -> None:
         ("primary", "teacher"),
         ("secondary", "aide"),
     ]
+    with closing(opened(tmp_path, body)) as snapshot:
+        assert {one.entity: one.beside for one in snapshot.collections} == {
+            "org": (),
+            "user": ("roles.csv",),
+        }
 
 
 def test_roles_of_a_state_wait_on_disk_in_any_order(tmp_path: Path) -> None:

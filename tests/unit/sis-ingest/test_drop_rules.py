@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sis_ingest.domain.drops import DropRules, Listed, is_finished, parcels, put_aside_name
+from sis_ingest.domain.drops import DropRules, Listed, Taken, is_finished, parcels, put_aside_name
+from sis_ingest.domain.snapshots import Collection, moments
 
 AT = datetime(2026, 9, 1, 2, tzinfo=UTC)
 
@@ -57,11 +58,36 @@ def test_a_package_speaks_of_its_oldest_new_file_and_waits_for_the_rest_of_the_n
     orgs = file("orgs.csv", minute=1_440)
     (parcel,) = parcels([users, orgs, manifest], DropRules(pattern="{name}.csv"))
     soon, later = (orgs.modified_at + timedelta(minutes=m) for m in (59, 60))
-    taken = {"users.csv": users, "manifest.csv": manifest}
+    taken = {one.name: Taken(file=one, as_of=AT) for one in (users, manifest)}
 
     assert (parcel.as_of({}), parcel.may_grow({}, now=soon)) == (users.modified_at, False)
     assert parcel.as_of(taken) == orgs.modified_at
     assert [parcel.may_grow(taken, now=at) for at in (soon, later)] == [True, False]
+
+
+def test_what_stands_unchanged_in_a_package_goes_on_saying_what_it_said() -> None:
+    listed = [file("users_1.csv"), file("orgs_1.csv"), file("classes_1.csv", minute=9)]
+    (parcel,) = parcels(listed, DropRules(pattern="{name}_*.csv"))
+    said, now = AT + timedelta(minutes=3), AT + timedelta(minutes=9)
+    known = {
+        "users_1.csv": Taken(file=listed[0], as_of=said),
+        "orgs_1.csv": Taken(file=file("orgs_1.csv", size=9), as_of=said),
+    }
+
+    assert parcel.unchanged(known) == {"users.csv": said}
+    assert {one.file.name: one.as_of for one in parcel.taken(known, now)} == {
+        "users_1.csv": said, "orgs_1.csv": now, "classes_1.csv": now,
+    }  # fmt: skip
+
+
+def test_a_collection_of_two_files_is_new_when_one_of_them_is() -> None:
+    users = Collection(entity="user", file="users.csv", mode="bulk", beside=("roles.csv",))
+    orgs = Collection(entity="org", file="orgs.csv", mode="bulk")
+    earlier = AT - timedelta(minutes=1)
+
+    assert moments([users, orgs], {"users.csv": AT, "orgs.csv": AT}) == {"org": AT}
+    both = {"users.csv": earlier, "roles.csv": AT}
+    assert moments([users, orgs], both) == {"user": AT}
 
 
 @pytest.mark.parametrize("before", [[], [file("a.zip", size=9)], [file("a.zip", minute=-1)]])

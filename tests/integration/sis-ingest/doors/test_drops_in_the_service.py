@@ -1,7 +1,9 @@
 """Drops as operators see them: imported by the one road, told in readiness, metrics and settings."""
 
 import io
+import os
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import pytest
 
 from homeroom.parts.processes import free_port
 from tests.support.eventually import eventually
-from tests.support.ingest_service import Ingest, running_ingest
-from tests.support.ingesting import district
+from tests.support.ingest_service import Ingest, running_ingest, token
+from tests.support.ingesting import ORGS, SECRET, csv, district, org_row, user
 from tests.support.sftp_servers import PASSWORD, in_process
 
 
@@ -123,10 +125,73 @@ async def test_files_come_the_same_way_from_either_kind_of_drop(
             await eventually(imported, within_s=30, what="the files are imported")
 
 
+async def test_a_file_that_stands_unchanged_beside_a_new_one_undoes_no_webhook_since(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    """The others of the night never came: users.csv says what it said ten hours ago."""
+    folder = tmp_path / "left-here"
+    folder.mkdir()
+    drop = {"path": str(folder), "pattern": "{name}.csv", "everySeconds": 1}
+    sources = [source("s", folder=drop, secrets=[SECRET])]
+    async with running_ingest(ingest_url, tmp_path, sources=sources) as ingest:
+        for name, body in files_of(district()).items():
+            leave(folder / name, body, hours_ago=10)
+        await imports(ingest, 1)
+        five_hours_ago = -4 * 3600
+        for told in (user("u1", given="Grace"), user("u3", given="Mary")):
+            await ingest.send("users.upserted", told, source="s", at=five_hours_ago)
+        await ingest.send("users.deleted", {"sourcedId": "u2"}, source="s", at=five_hours_ago)
+        await ingest.settled()
+        orgs = csv(ORGS, org_row("district-1", "district"), org_row("school-1", "department"))
+        leave(folder / "orgs.csv", orgs, hours_ago=2)
+
+        await imports(ingest, 2)
+
+        assert await ingest.people() == {"u1": "Grace", "u3": "Mary"}
+        assert await ingest.value(KIND_OF_SCHOOL) == "department", "what is new was read"
+        (run, _) = (await ingest.http.get("/runs", headers=token("viewer"))).json()["runs"]
+        assert sorted(run["unchangedFiles"]) == [
+            "academicSessions.csv", "classes.csv", "courses.csv", "enrollments.csv",
+            "manifest.csv", "users.csv",
+        ]  # fmt: skip
+        late = user("u1", given="Ann")
+        await ingest.send("users.upserted", late, source="s", at=five_hours_ago + 3600)
+        await ingest.settled()
+        assert await ingest.people() == {"u1": "Ann", "u3": "Mary"}, "no file knew better"
+
+
+KIND_OF_SCHOOL = """
+SELECT data->>'type' FROM sis_ingest.resolved_record
+WHERE entity = 'org' AND entity_id = 'school-1'
+"""
+
+
+async def imports(ingest: Ingest, number: int) -> None:
+    """Returns when this many runs have been completed."""
+
+    async def completed() -> bool:
+        query = "SELECT count(*) FROM sis_ingest.run WHERE state = 'completed'"
+        return bool(await ingest.value(query) == number)
+
+    await eventually(completed, within_s=30, what="the files are imported")
+
+
+def leave(path: Path, body: bytes, *, hours_ago: int) -> None:
+    """A file written then."""
+    path.write_bytes(body)
+    at = (datetime.now(UTC) - timedelta(hours=hours_ago)).timestamp()
+    os.utime(path, (at, at))
+
+
+def files_of(body: bytes) -> dict[str, bytes]:
+    """The files of a package by name."""
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
 def leave_loose(folder: Path, body: bytes) -> None:
     """The package's files one by one, with a stamp in their names and a marker beside each."""
-    with zipfile.ZipFile(io.BytesIO(body)) as archive:
-        for name in archive.namelist():
-            left = folder / f"ic_{name.removesuffix('.csv')}_20260901.csv"
-            left.write_bytes(archive.read(name))
-            (folder / f"{left.name}.done").touch()
+    for name, content in files_of(body).items():
+        left = folder / f"ic_{name.removesuffix('.csv')}_20260901.csv"
+        left.write_bytes(content)
+        (folder / f"{left.name}.done").touch()

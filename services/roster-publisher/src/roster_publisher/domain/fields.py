@@ -16,6 +16,7 @@ Kind: TypeAlias = Literal["text", "day", "moment"]
 Path: TypeAlias = tuple[str, ...]
 
 METADATA: Final = "metadata"
+LONGEST_NAME: Final = 200
 _REF: Final = frozenset({("sourcedId",), ("type",)})
 _INSIDE: Final[Mapping[str, frozenset[Path]]] = {
     "roles": frozenset(
@@ -90,6 +91,9 @@ def find_field(name: str, entity: str, grant: Grant) -> Field | None:
     group = FIELD_GROUPS[entity].get(top)
     points_at = dict(REFS[entity]).get(top)
     if group is None or not grant.allows(group) or not _is_leaf(top, inside, points_at):
+        return None
+    # No text here has such a character, and the store cannot be asked for one.
+    if "\x00" in name or len(name) > LONGEST_NAME:
         return None
     return Field(
         name=name,

@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
 from roster_publisher.domain.access import Grant
-from roster_publisher.domain.fields import METADATA, Field, FindField, find_field
+from roster_publisher.domain.fields import LONGEST_NAME, METADATA, Field, FindField, find_field
 
 Predicate: TypeAlias = Literal["=", "!=", ">", ">=", "<", "<=", "~"]
 
 MOST_CLAUSES: Final = 20
-_LONGEST_NAME: Final = 200
 # Names of metadata may hold blanks. Nothing here is tried twice, so a long text costs its length.
 _CLAUSE: Final = re.compile(
     r"(?P<field>[A-Za-z][^\s=<>!~']*+(?:[ ]++[^\s=<>!~']++)*+)"
@@ -97,8 +96,6 @@ class Filter:
 
 def parse_filter(text: str, entity: str, grant: Grant, find: FindField = find_field) -> Filter:
     """Read `text` for `entity`. Raises `BadFilter` saying what is wrong, for a 400."""
-    if any(character in text for character in _CURLY):
-        raise BadFilter("the filter holds a curly quote; use the straight one: '")
     if "\x00" in text:
         raise BadFilter("the filter holds a character that no text here has")
     whole = text.strip()
@@ -108,7 +105,7 @@ def parse_filter(text: str, entity: str, grant: Grant, find: FindField = find_fi
     while True:
         found = _CLAUSE.match(whole, at)
         if found is None:
-            raise BadFilter("a clause of the filter is not: field, predicate, 'value'")
+            raise BadFilter(_what_is_wrong(whole, at))
         clauses.append(_clause(found, lambda name: find(name, entity, grant)))
         if found.end() == len(whole):
             break
@@ -124,12 +121,21 @@ def parse_filter(text: str, entity: str, grant: Grant, find: FindField = find_fi
     return Filter(clauses=tuple(clauses), any_of="OR" in joins)
 
 
+def _what_is_wrong(text: str, at: int) -> str:
+    """Of a clause that cannot be read from `at` on. Word processors bend quotes, names hold bent
+    ones: they are wrong only around a value.
+    """
+    if any(character in text[at:] for character in _CURLY):
+        return "the filter holds a curly quote; use the straight one: '"
+    return "a clause of the filter is not: field, predicate, 'value'"
+
+
 def _clause(match: "re.Match[str]", find: Callable[[str], Field | None]) -> Clause:
     name = match["field"]
-    field = find(name) if len(name) <= _LONGEST_NAME else None
+    field = find(name)
     if field is None:
         raise BadFilter(
-            f"cannot filter on {name[:_LONGEST_NAME]}: there is no such field, or it has fields of"
+            f"cannot filter on {name[:LONGEST_NAME]}: there is no such field, or it has fields of"
             " its own, as org has org.sourcedId",
             field=name,
         )

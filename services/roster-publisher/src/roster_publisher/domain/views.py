@@ -4,7 +4,6 @@ Objects are OneRoster 1.2 bodies as parsed JSON; they are changed in place and g
 Source: blueprint, invariant 7; OneRoster 1.2 REST binding, field selection.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -17,8 +16,10 @@ Stay: TypeAlias = tuple[int, int | None]
 # The revision of a body's text, beside the body's own fields until the view has used it.
 VERSION: Final = "@"
 _VERSIONED: Final = f'"{VERSION}":'.encode()
-# A reference to an org, as `fragments.guid_ref` writes it.
-_ORG: Final = re.compile(rb'"sourcedId":("(?:[^"\\]|\\.)*"),"type":"org"')
+# What is behind and before the id in a reference to an org, as `fragments.guid_ref` writes it.
+# Quotes inside of values are escaped, so neither stands in one.
+_TO_AN_ORG: Final = b'","type":"org"'
+_NAMED: Final = b'"sourcedId":"'
 
 
 def agents_of(bodies: Iterable[Body]) -> frozenset[str]:
@@ -34,7 +35,9 @@ def is_narrow(text: bytes, visible_orgs: frozenset[str] | None) -> bool:
         return False
     if visible_orgs is None:
         return True
-    return set(_ORG.findall(text)) <= {orjson.dumps(one) for one in visible_orgs}
+    seen = {orjson.dumps(one)[1:-1] for one in visible_orgs}
+    # Cut, and the end of each piece looked at: a pattern costs many times as much.
+    return all(piece.rpartition(_NAMED)[2] in seen for piece in text.split(_TO_AN_ORG)[:-1])
 
 
 def narrow(

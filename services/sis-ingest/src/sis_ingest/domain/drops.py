@@ -49,6 +49,14 @@ class DropRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A file as it was taken last, and the moment as of which what it says was said."""
+
+    file: Listed
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """What becomes one snapshot. `packed` holds files by their names in a package to be made."""
 
@@ -60,11 +68,26 @@ class Parcel:
         """Of all files."""
         return sum(file.size_bytes for file in self.files)
 
-    def new(self, known: Mapping[str, Listed]) -> Sequence[Listed]:
+    def new(self, known: Mapping[str, Taken]) -> Sequence[Listed]:
         """Its files that do not stand as they were taken last."""
-        return [file for file in self.files if known.get(file.name) != file]
+        return [file for file in self.files if _stands(file, known) is None]
 
-    def as_of(self, known: Mapping[str, Listed]) -> datetime:
+    def taken(self, known: Mapping[str, Taken], as_of: datetime) -> Sequence[Taken]:
+        """Its files when they are taken `as_of` then; those that stand were said before."""
+        return [_stands(file, known) or Taken(file=file, as_of=as_of) for file in self.files]
+
+    def unchanged(self, known: Mapping[str, Taken]) -> Mapping[str, datetime]:
+        """Files that stand as they were taken last, by their names in the package: they say again
+        what they said as of then, and nothing about what came since.
+        """
+        packed = (self.packed or {}).items()
+        return {
+            name: stands.as_of
+            for name, file in packed
+            if (stands := _stands(file, known)) is not None
+        }
+
+    def as_of(self, known: Mapping[str, Taken]) -> datetime:
         """What it speaks of: when the first of its new files was written, so that one of
         yesterday beside one of today undoes nothing that was said between them. A manifest, which
         may stand there for years, tells no time beside other files.
@@ -73,7 +96,7 @@ class Parcel:
         new = self.new(known) or self.files
         return min(file.modified_at for file in [f for f in new if f is not manifest] or new)
 
-    def may_grow(self, known: Mapping[str, Listed], *, now: datetime) -> bool:
+    def may_grow(self, known: Mapping[str, Taken], *, now: datetime) -> bool:
         """Whether files beside the new ones are of the time before and may still be replaced."""
         new = self.new(known)
         if not new:
@@ -125,6 +148,12 @@ def is_finished(
 def put_aside_name(file: Listed) -> str:
     """Its name where taken files are moved to: no later one has the same."""
     return f"{file.modified_at:%Y%m%dT%H%M%SZ}-{file.name}"
+
+
+def _stands(file: Listed, known: Mapping[str, Taken]) -> Taken | None:
+    """It as it was taken last, if it is that file."""
+    before = known.get(file.name)
+    return before if before is not None and before.file == file else None
 
 
 def _parts(rules: DropRules) -> Sequence[str]:

@@ -118,6 +118,9 @@ class Report:
 class Run:
     """One snapshot, from upload to end. `as_of` is the moment the snapshot speaks of.
 
+    `unchanged` are files of its package that were read before, each with the moment of which it
+    speaks: it says nothing of what came since. `moments` are those of whole collections, once the
+    file is open.
     A `dry_run` finds out what would be done and does nothing. One of a replay goes over the file of
     an earlier delivery once more, in its turn. What was `pulled` is in the words of
     the source's own interface.
@@ -134,6 +137,8 @@ class Run:
     sha256: str
     received_at: datetime
     as_of: datetime
+    unchanged: Mapping[str, datetime] = field(default_factory=dict)
+    moments: Mapping[Entity, datetime] = field(default_factory=dict)
     dry_run: bool = False
     pulled: bool = False
     replay_id: str | None = None
@@ -143,6 +148,10 @@ class Run:
     percent: int = 0
     reason: str | None = None
     report: Report = field(default_factory=Report)
+
+    def moment(self, entity: Entity) -> datetime:
+        """The moment that it speaks of when it speaks of these."""
+        return self.moments.get(entity, self.as_of)
 
 
 def tally(before: Iterable[RefusedRows], more: Iterable[RowRefusal]) -> tuple[RefusedRows, ...]:

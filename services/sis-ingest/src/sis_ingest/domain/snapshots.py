@@ -1,7 +1,8 @@
 """A snapshot while it is read: its collections, and its rows in chunks. Pure."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from sis_ingest.domain.entities import Entity
@@ -18,7 +19,8 @@ class Collection:
 
     A `paged` one was read in pieces: an id that stands in it twice says that rows moved from page
     to page meanwhile, and that others may have been missed. A refusal in `id_field` says that
-    nobody can tell which record a row was about.
+    nobody can tell which record a row was about. Its records are made of `file` and of those
+    `beside` it.
     """
 
     entity: Entity
@@ -26,6 +28,23 @@ class Collection:
     mode: Literal["bulk", "delta"]
     paged: bool = False
     id_field: str = "sourcedId"
+    beside: tuple[str, ...] = ()
+
+
+def moments(
+    collections: Sequence[Collection], unchanged: Mapping[str, datetime]
+) -> Mapping[Entity, datetime]:
+    """Of what collections speak none of whose files is new; the others speak of the run's moment.
+
+    A record has one moment: where one of two files of a collection is new, all of it is. Source:
+    ADR 0016.
+    """
+    found: dict[Entity, datetime] = {}
+    for one in collections:
+        files = (one.file, *one.beside)
+        if all(file in unchanged for file in files):
+            found[one.entity] = max(unchanged[file] for file in files)
+    return found
 
 
 def is_whole(collection: Collection, report: Report) -> bool:

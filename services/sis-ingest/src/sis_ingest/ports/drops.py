@@ -6,7 +6,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from roster_common.errors import Retriable
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.drops import Listed
+from sis_ingest.domain.drops import Listed, Taken
 from sis_ingest.domain.runs import Run
 
 DropFault: TypeAlias = Literal[
@@ -78,10 +78,10 @@ class Packer(Protocol):
 class TakenFiles(Protocol):
     """Which files were taken, within a transaction."""
 
-    async def known(self, place: Place, names: Sequence[str]) -> Mapping[str, Listed]:
+    async def known(self, place: Place, names: Sequence[str]) -> Mapping[str, Taken]:
         """Each as it was when it was last taken; others are left out."""
         ...
 
-    async def remember(self, run: Run, files: Sequence[Listed]) -> None:
+    async def remember(self, run: Run, files: Sequence[Taken]) -> None:
         """Keeps that they became this run. Raises `AlreadyTaken` if one stands so already."""
         ...

@@ -176,7 +176,7 @@ class Runs(Protocol):
         ...
 
     async def stated(self, run: Run, entities: Sequence[Entity]) -> None:
-        """Remembers that the source stated these collections as a whole, as of `run.as_of`."""
+        """Remembers that the source stated these collections as a whole, as of `run.moment`."""
         ...
 
 

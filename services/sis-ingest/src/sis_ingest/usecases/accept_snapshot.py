@@ -1,12 +1,12 @@
 """Accept a snapshot file: on disk for good, a run recorded, and only then say yes."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from roster_common.errors import Invalid
-from sis_ingest.domain.drops import Listed
+from sis_ingest.domain.drops import Taken
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports import Clock, Ids
 from sis_ingest.ports.files import SnapshotFiles
@@ -15,6 +15,7 @@ from sis_ingest.ports.units import Units
 
 # No file speaks of a time before, and the store cannot keep the first hours of the calendar.
 EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_NOTHING: Final[Mapping[str, datetime]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,12 +37,14 @@ class AcceptSnapshot:
         correlation_id: str,
         as_of: datetime | None = None,
         dry_run: bool = False,
-        taken: Sequence[Listed] = (),
+        taken: Sequence[Taken] = (),
+        unchanged: Mapping[str, datetime] = _NOTHING,
     ) -> Run:
         """The waiting run. Commits. Each call is a run of its own; a repeated file changes nothing.
 
         A `dry_run` only finds out what would be done. `as_of` is the moment the file speaks of,
-        by default now. `taken` are the files of a drop that it came from, remembered with the run.
+        by default now. `taken` are the files of a drop that it came from, remembered with the run;
+        `unchanged` those of its package that speak of an earlier moment.
         Raises `TooLarge`, `Invalid` naming the parameter, or `AlreadyTaken`. A crash between file
         and row leaves a file that nothing refers to.
         """
@@ -64,6 +67,7 @@ class AcceptSnapshot:
             sha256=stored.sha256,
             received_at=now,
             as_of=as_of or now,
+            unchanged=unchanged,
             dry_run=dry_run,
         )
         async with self.units.begin("store_snapshot") as unit:

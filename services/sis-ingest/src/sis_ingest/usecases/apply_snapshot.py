@@ -163,7 +163,7 @@ def _change(run: Run, entity: Entity, row: StagedRow) -> Change:
         content_hash=row.content_hash,
         deleted=row.deleted,
         version=None,
-        occurred_at=run.as_of,
+        occurred_at=run.moment(entity),
         cause=Cause(
             correlation_id=run.correlation_id,
             delivery_id=run.delivery_id,

@@ -3,9 +3,8 @@
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from sis_ingest.domain.drops import DropRules, Listed, Parcel, is_finished, parcels
+from sis_ingest.domain.drops import DropRules, Listed, Parcel, Taken, is_finished, parcels
 from sis_ingest.ports import Clock, Ids
 from sis_ingest.ports.drops import AlreadyTaken, Drop, DropFailed, DropFault, OpenDrop, Packer
 from sis_ingest.ports.files import TooLarge
@@ -55,7 +54,7 @@ class CollectDrop:
                     elif is_finished(parcel, here, before, rules) and not parcel.may_grow(
                         known, now=self.clock.now()
                     ):
-                        await self._take(source, folder, parcel, parcel.as_of(known))
+                        await self._take(source, folder, parcel, known)
                         look = replace(look, taken=look.taken + 1)
                         await _put_aside(folder, parcel)
                     else:
@@ -66,7 +65,7 @@ class CollectDrop:
                     look = _told(look, error)
         return look
 
-    async def _known(self, source: Source, found: Sequence[Parcel]) -> Mapping[str, Listed]:
+    async def _known(self, source: Source, found: Sequence[Parcel]) -> Mapping[str, Taken]:
         names = [file.name for parcel in found for file in parcel.files]
         if not names:
             return {}
@@ -74,20 +73,21 @@ class CollectDrop:
             return await unit.taken.known(source.place, names)
 
     async def _take(
-        self, source: Source, folder: OpenDrop, parcel: Parcel, as_of: datetime
+        self, source: Source, folder: OpenDrop, parcel: Parcel, known: Mapping[str, Taken]
     ) -> None:
         """The file speaks of when it was written, whatever passed since."""
         if parcel.size_bytes > self.accept.limit_bytes:
             raise DropFailed("too_large")
-        now = self.clock.now()
+        as_of = min(self.clock.now(), max(EARLIEST, parcel.as_of(known)))
         async with aclosing(self._bytes(folder, parcel)) as pieces:
             try:
                 await self.accept(
                     source,
                     pieces,
                     correlation_id=self.ids.new_id(),
-                    as_of=min(now, max(EARLIEST, as_of)),
-                    taken=parcel.files,
+                    as_of=as_of,
+                    taken=parcel.taken(known, as_of),
+                    unchanged=parcel.unchanged(known),
                 )
             except TooLarge:
                 raise DropFailed("too_large") from None

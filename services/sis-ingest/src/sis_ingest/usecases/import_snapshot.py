@@ -13,7 +13,7 @@ from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.events import SnapshotMoved
 from sis_ingest.domain.guards import KEY_CHANGES
 from sis_ingest.domain.runs import MAX_ATTEMPTS, Problem, Run, RunState, too_many_bad
-from sis_ingest.domain.snapshots import NOTHING_READ, Collection, idleness, is_whole
+from sis_ingest.domain.snapshots import NOTHING_READ, Collection, idleness, is_whole, moments
 from sis_ingest.ports import Clock
 from sis_ingest.ports.files import SnapshotFiles
 from sis_ingest.ports.snapshots import OpenSnapshot, SnapshotLimits, SnapshotReader, SnapshotRefused
@@ -68,7 +68,11 @@ class ImportSnapshot:
         return await asyncio.to_thread(reader.open, path, limits=self.limits)
 
     async def _import(self, run: Run, snapshot: OpenSnapshot) -> Run:
-        run = replace(run, report=replace(run.report, warnings=tuple(snapshot.warnings)))
+        run = replace(
+            run,
+            report=replace(run.report, warnings=tuple(snapshot.warnings)),
+            moments=moments(snapshot.collections, run.unchanged),
+        )
         run = await self.stage(run, snapshot)
         idle = idleness(snapshot.collections, run.report)
         run = replace(run, report=replace(run.report, warnings=(*run.report.warnings, *idle)))

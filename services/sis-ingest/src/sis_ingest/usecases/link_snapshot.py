@@ -81,7 +81,7 @@ class LinkSnapshot:
         wanted = {key for record in records.values() for key in ids_in(space, record)}
         found = await unit.crosswalk.find(run.place, list(wanted))
         strangers = {
-            key: Stranger(keys=keys, cause=cause, at=run.as_of)
+            key: Stranger(keys=keys, cause=cause, at=run.moment(space))
             for key, record in records.items()
             if (keys := match_keys(space, record, found))
         }
@@ -109,7 +109,9 @@ class LinkSnapshot:
         """A source that takes its new ids back: they are no removals, whoever has them lives on."""
 
         async def turn(unit: Unit, pairs: Sequence[Repeated]) -> None:
-            await self.recognise.turn_back(unit, run.place, entity, _cause(run), run.as_of, pairs)
+            await self.recognise.turn_back(
+                unit, run.place, entity, _cause(run), run.moment(entity), pairs
+            )
 
         async with self.units.begin("link") as unit:
             found = await unit.pairs.keep_returned(run, entity)
@@ -137,7 +139,7 @@ def _strangers(run: Run, pairs: Sequence[Repeated]) -> Mapping[IdKey, Stranger]:
     cause = _cause(run)
     return {
         ("enrollment", one.new_id): Stranger(
-            keys=MatchKeys(kind="enrollment"), cause=cause, at=run.as_of
+            keys=MatchKeys(kind="enrollment"), cause=cause, at=run.moment("enrollment")
         )
         for one in pairs
     }

@@ -151,6 +151,7 @@ class ReplayDeliveries:
             origin=None,
             received_at=self.clock.now(),
             as_of=replay.as_of or before.as_of,
+            unchanged={} if replay.as_of else before.unchanged,
             dry_run=replay.dry_run,
             started_at=None,
             finished_at=None,

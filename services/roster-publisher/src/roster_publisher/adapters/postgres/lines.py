@@ -13,7 +13,6 @@ from roster_common.runtime.database import Database
 from roster_publisher.ports.reading import ReadsBusy
 
 _ACQUIRE_TIMEOUT_S: Final = 10.0
-_TURN_S: Final = 10.0
 _READ_TIMEOUT_S: Final = 35.0
 # For this transaction only.
 _WITHIN: Final = "SELECT set_config('statement_timeout', $1, true)"
@@ -25,9 +24,8 @@ class ReadLines:
     Raises `ReadsBusy` when no line, or no turn of a slow read, came free in time.
     """
 
-    def __init__(self, database: Database, *, size: int, turn_s: float = _TURN_S) -> None:
+    def __init__(self, database: Database, *, size: int) -> None:
         self._database = database
-        self._turn_s = turn_s
         self._idle: list[Any] = []
         self._turns = asyncio.Semaphore(size)
         # Slow reads leave half of the lines to all others.
@@ -50,7 +48,7 @@ class ReadLines:
         """The first row, of a statement that the server ends after `within_s`: it then raises
         `asyncpg.QueryCanceledError`. Waits for its turn among slow reads first.
         """
-        await self._turn(self._slow_turns)
+        await _turn(self._slow_turns)
         try:
             line = await self._take()
             try:
@@ -86,7 +84,7 @@ class ReadLines:
             await self._release(self._idle.pop())
 
     async def _take(self) -> Any:
-        await self._turn(self._turns)
+        await _turn(self._turns)
         try:
             while self._idle:
                 line = self._idle.pop()
@@ -99,16 +97,6 @@ class ReadLines:
             self._turns.release()
             raise
 
-    async def _turn(self, turns: asyncio.Semaphore) -> None:
-        if not turns.locked():
-            await turns.acquire()
-            return
-        try:
-            async with asyncio.timeout(self._turn_s):
-                await turns.acquire()
-        except TimeoutError as error:
-            raise ReadsBusy("no turn came free in time") from error
-
     def _give(self, line: Any) -> None:
         self._idle.append(line)
         self._turns.release()
@@ -119,6 +107,17 @@ class ReadLines:
 
     async def _release(self, line: Any) -> None:
         await (await self._database.pool()).release(line)
+
+
+async def _turn(turns: asyncio.Semaphore) -> None:
+    if not turns.locked():
+        await turns.acquire()
+        return
+    try:
+        async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
+            await turns.acquire()
+    except TimeoutError as error:
+        raise ReadsBusy("no turn came free in time") from error
 
 
 def _is_open(line: Any) -> bool:

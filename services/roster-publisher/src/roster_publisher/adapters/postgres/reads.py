@@ -48,7 +48,7 @@ class PostgresReads:
     """Vendor reads on a few connections of the service's read pool.
 
     A statement that must look at every row for a field without index may take `slow_s`; then it
-    raises `QueryTooLong`. Whoever waited `turn_s` for a turn gets `ReadsBusy`.
+    raises `QueryTooLong`.
     """
 
     def __init__(
@@ -57,9 +57,8 @@ class PostgresReads:
         *,
         lines: int = 4,
         slow_s: float = 10.0,
-        turn_s: float = 10.0,
     ) -> None:
-        self.lines = self._lines = ReadLines(database, size=lines, turn_s=turn_s)
+        self.lines = self._lines = ReadLines(database, size=lines)
         self._slow_s = slow_s
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:

@@ -26,13 +26,14 @@ from roster_publisher.entrypoints.oneroster.errors import (
     forbidden,
     gone,
     not_found,
+    only_reads,
     too_long,
     unauthorised,
 )
 from roster_publisher.entrypoints.oneroster.faces import V1P2, Face
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
 from roster_publisher.ports import Clock
-from roster_publisher.ports.reading import ReadsBusy, RosterReads
+from roster_publisher.ports.reading import QueryTooLong, ReadsBusy, RosterReads
 from roster_publisher.usecases.note_pulls import Noted, NotePulls
 from roster_publisher.usecases.pace_callers import PaceCallers
 from roster_publisher.usecases.read_collection import (
@@ -54,7 +55,7 @@ logger = structlog.get_logger(__name__)
 
 _MAX_TOKEN: Final = 512
 # What a read waited for may be free again after that.
-_BUSY_S: Final = 10
+_BUSY_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class OneRosterApp:
         if not caller.grant.is_in_force(self._clock.now()):
             raise forbidden("the agreement behind this grant has ended")
         if scope["method"] not in {"GET", "HEAD"}:
-            raise Fault(http=405, minor="invaliddata", description="this service only reads")
+            raise only_reads()
         asked = read_request(self._face, scope, headers)
         if not caller.access.token_scopes & self._face.scopes(asked.collection):
             raise forbidden("the token does not carry a scope that opens this")
@@ -219,7 +220,12 @@ class OneRosterApp:
         opening = b'{"%b":[' % asked.collection.plural.encode()
         closing = b"]%b}" % answer.warned(asked.warnings(grant))
         chunks = self._shaped_chunks(reading.chunks, asked, caller, base)
-        await answer.stream(opening, chunks, closing, extra)
+        try:
+            await answer.stream(opening, chunks, closing, extra)
+        except QueryTooLong as error:
+            if answer.started:
+                raise
+            raise too_long(request.query.unindexed, error.within_s) from error
 
     async def _shaped_chunks(
         self, chunks: AsyncIterator[bytes], asked: Asked, caller: Caller, base: str
@@ -255,9 +261,10 @@ def _fault_of(error: Exception) -> Fault:
     match error:
         case Fault():
             return error
-        case ReadsBusy():
+        case ReadsBusy() | TimeoutError():
+            logger.warning("oneroster_read_waited_in_vain")
             return busy(_BUSY_S)
         case _:
-            retriable = isinstance(error, (Retriable, TimeoutError, OSError))
+            retriable = isinstance(error, (Retriable, OSError))
             logger.error("oneroster_read_failed", error=type(error).__name__, retriable=retriable)
             return broken()

@@ -59,6 +59,16 @@ def not_found(description: str) -> Fault:
     return Fault(http=404, minor="unknownobject", description=description)
 
 
+def only_reads() -> Fault:
+    """405, with what RFC 9110 wants beside the body."""
+    return Fault(
+        http=405,
+        minor="invaliddata",
+        description="this service only reads",
+        headers=((b"allow", b"GET, HEAD"),),
+    )
+
+
 def gone(description: str) -> Fault:
     """410: the revision is no longer whole."""
     return Fault(http=410, minor="invaliddata", description=description)

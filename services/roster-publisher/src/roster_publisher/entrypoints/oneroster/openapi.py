@@ -26,7 +26,11 @@ _SCOPES: Final = {
 }
 _ERRORS: Final = {
     "default": "Any other error.",
-    "400": "The filter, the fields, the paging or the pinned revision cannot be read.",
+    "400": (
+        "The filter, the fields, the paging or the pinned revision cannot be read; or a filter or"
+        " order on a field without an index took too long (invaliddata, the description names the"
+        " field and says what narrows it)."
+    ),
     "401": "The token is missing, unknown or has expired.",
     "403": "The token carries no scope that opens this, or the agreement has ended.",
     "429": "Too many requests; Retry-After says when to come again.",

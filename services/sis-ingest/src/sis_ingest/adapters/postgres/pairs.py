@@ -115,7 +115,11 @@ class PostgresPairs:
         """See the port."""
         place = run.place
         status = await self._driver.execute(
-            _KEEP_ENROLLMENTS, place.district_id, run.run_id, place.source_id, run.as_of
+            _KEEP_ENROLLMENTS,
+            place.district_id,
+            run.run_id,
+            place.source_id,
+            run.moment("enrollment"),
         )
         return status != _NONE
 
@@ -123,7 +127,12 @@ class PostgresPairs:
         """See the port."""
         place = run.place
         status = await self._driver.execute(
-            _KEEP_RETURNED, place.district_id, run.run_id, place.source_id, run.as_of, entity
+            _KEEP_RETURNED,
+            place.district_id,
+            run.run_id,
+            place.source_id,
+            run.moment(entity),
+            entity,
         )
         return status != _NONE
 
@@ -135,7 +144,7 @@ class PostgresPairs:
             place.district_id,
             run.run_id,
             place.source_id,
-            run.as_of,
+            run.moment(entity),
             entity,
             after,
             limit,

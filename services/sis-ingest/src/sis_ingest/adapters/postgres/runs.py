@@ -17,8 +17,8 @@ from sis_ingest.domain.runs import Run
 # Purpose: keep a new run. Rows: 1.
 _ADD: Final = """
 INSERT INTO sis_ingest.run (district_id, run_id, source_id, delivery_id, correlation_id, state,
-    file_name, file_bytes, sha256, received_at, as_of, dry_run, pulled, replay_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    file_name, file_bytes, sha256, received_at, as_of, dry_run, pulled, replay_id, unchanged)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb)
 """
 
 # Purpose: overwrite what moves. Rows: 1. Index: primary key.
@@ -38,7 +38,8 @@ SELECT EXISTS (SELECT FROM sis_ingest.run
 # Purpose: remember which collections were stated as a whole. Rows: up to 7. Index: primary key.
 _STATED: Final = """
 INSERT INTO sis_ingest.source_statement AS s (district_id, source_id, entity, as_of, run_id)
-SELECT $1, $2, e, $3, $4 FROM unnest($5::text[]) AS e
+SELECT $1, $2, e.entity, e.as_of, $3
+FROM unnest($4::text[], $5::timestamptz[]) AS e(entity, as_of)
 ON CONFLICT (district_id, source_id, entity) DO UPDATE
 SET as_of = excluded.as_of, run_id = excluded.run_id WHERE s.as_of < excluded.as_of
 """
@@ -120,6 +121,7 @@ class PostgresRuns:
             run.dry_run,
             run.pulled,
             run.replay_id,
+            orjson.dumps(run.unchanged).decode(),
         )
 
     async def save(self, run: Run) -> None:
@@ -146,7 +148,12 @@ class PostgresRuns:
         """See the port."""
         place = run.place
         await self._driver.execute(
-            _STATED, place.district_id, place.source_id, run.as_of, run.run_id, list(entities)
+            _STATED,
+            place.district_id,
+            place.source_id,
+            run.run_id,
+            list(entities),
+            [run.moment(entity) for entity in entities],
         )
 
 
@@ -214,7 +221,6 @@ class PostgresRunDesk:
 
 def to_run(row: Any) -> Run:
     """A row of `run` as the domain knows it. A pool gives JSON as text, a transaction read."""
-    report = row["report"]
     return Run(
         run_id=str(row["run_id"]),
         delivery_id=str(row["delivery_id"]),
@@ -227,6 +233,9 @@ def to_run(row: Any) -> Run:
         sha256=row["sha256"],
         received_at=row["received_at"],
         as_of=row["as_of"],
+        unchanged={
+            file: datetime.fromisoformat(at) for file, at in _parsed(row["unchanged"]).items()
+        },
         dry_run=row["dry_run"],
         pulled=row["pulled"],
         replay_id=None if row["replay_id"] is None else str(row["replay_id"]),
@@ -235,5 +244,9 @@ def to_run(row: Any) -> Run:
         attempts=row["attempts"],
         percent=row["percent"],
         reason=row["reason"],
-        report=from_json(orjson.loads(report) if isinstance(report, str) else report),
+        report=from_json(_parsed(row["report"])),
     )
+
+
+def _parsed(value: Any) -> Any:
+    return orjson.loads(value) if isinstance(value, str) else value

@@ -305,14 +305,14 @@ class PostgresStaging:
         if not run.dry_run:
             await self._driver.execute(_REWORDED, *keys)
         await self._driver.execute(_SAME, *keys)
-        (row,) = await self._driver.fetch(_STAND, *keys, whole, run.as_of)
+        (row,) = await self._driver.fetch(_STAND, *keys, whole, run.moment(entity))
         return Sieve(**row)
 
     async def stale(self, run: Run, entity: Entity) -> int:
         """See the port."""
         place = run.place
         found = await self._driver.fetchval(
-            _STALE, place.district_id, run.run_id, place.source_id, entity, run.as_of
+            _STALE, place.district_id, run.run_id, place.source_id, entity, run.moment(entity)
         )
         return int(found)
 
@@ -321,7 +321,13 @@ class PostgresStaging:
         await self._ensure_stands(run)
         place = run.place
         (row,) = await self._driver.fetch(
-            _WANTED, place.district_id, run.run_id, place.source_id, *key, run.as_of, now
+            _WANTED,
+            place.district_id,
+            run.run_id,
+            place.source_id,
+            *key,
+            run.moment(key[0]),
+            now,
         )
         return Wanted(**row)
 
@@ -334,7 +340,7 @@ class PostgresStaging:
             run.run_id,
             place.source_id,
             *hold.key,
-            run.as_of,
+            run.moment(hold.entity),
             hold.hold_id,
             fresh,
             run.delivery_id,
@@ -348,7 +354,13 @@ class PostgresStaging:
         await self._ensure_stands(run)
         place = run.place
         rows = await self._driver.fetch(
-            _OVERTAKE, place.district_id, run.run_id, place.source_id, entity, run.as_of, whole
+            _OVERTAKE,
+            place.district_id,
+            run.run_id,
+            place.source_id,
+            entity,
+            run.moment(entity),
+            whole,
         )
         return frozenset(str(row["hold_id"]) for row in rows)
 

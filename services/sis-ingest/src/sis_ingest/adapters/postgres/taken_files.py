@@ -6,13 +6,13 @@ from typing import Final
 import asyncpg
 
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.drops import Listed
+from sis_ingest.domain.drops import Listed, Taken
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports.drops import AlreadyTaken
 
 # Purpose: as what files were last taken. Rows: one each at most. Index: primary key.
 _KNOWN: Final = """
-SELECT name, size_bytes, modified_at FROM sis_ingest.taken_file
+SELECT name, size_bytes, modified_at, as_of FROM sis_ingest.taken_file
 WHERE district_id = $1 AND source_id = $2 AND name = ANY($3::text[])
 """
 
@@ -20,12 +20,14 @@ WHERE district_id = $1 AND source_id = $2 AND name = ANY($3::text[])
 # Index: primary key.
 _REMEMBER: Final = """
 INSERT INTO sis_ingest.taken_file AS t
-    (district_id, source_id, name, size_bytes, modified_at, sha256, run_id, taken_at)
-SELECT $1, $2, name, size_bytes, modified_at, $3, $4, $5
-FROM unnest($6::text[], $7::bigint[], $8::timestamptz[]) AS f(name, size_bytes, modified_at)
+    (district_id, source_id, name, size_bytes, modified_at, as_of, sha256, run_id, taken_at)
+SELECT $1, $2, name, size_bytes, modified_at, as_of, $3, $4, $5
+FROM unnest($6::text[], $7::bigint[], $8::timestamptz[], $9::timestamptz[])
+    AS f(name, size_bytes, modified_at, as_of)
 ON CONFLICT (district_id, source_id, name) DO UPDATE
 SET size_bytes = excluded.size_bytes, modified_at = excluded.modified_at,
-    sha256 = excluded.sha256, run_id = excluded.run_id, taken_at = excluded.taken_at
+    as_of = excluded.as_of, sha256 = excluded.sha256, run_id = excluded.run_id,
+    taken_at = excluded.taken_at
 """
 
 # Purpose: another look at the same drop waits here, and then sees what this one took. Rows: 1.
@@ -38,22 +40,25 @@ class PostgresTakenFiles:
     def __init__(self, driver: asyncpg.Connection) -> None:
         self._driver = driver
 
-    async def known(self, place: Place, names: Sequence[str]) -> Mapping[str, Listed]:
+    async def known(self, place: Place, names: Sequence[str]) -> Mapping[str, Taken]:
         """See the port."""
         rows = await self._driver.fetch(_KNOWN, place.district_id, place.source_id, list(names))
         return {
-            row["name"]: Listed(
-                name=row["name"], size_bytes=row["size_bytes"], modified_at=row["modified_at"]
+            row["name"]: Taken(
+                file=Listed(
+                    name=row["name"], size_bytes=row["size_bytes"], modified_at=row["modified_at"]
+                ),
+                as_of=row["as_of"],
             )
             for row in rows
         }
 
-    async def remember(self, run: Run, files: Sequence[Listed]) -> None:
+    async def remember(self, run: Run, files: Sequence[Taken]) -> None:
         """See the port. Waits for another transaction that takes files of the source."""
         place = run.place
         await self._driver.execute(_LOCK, place.source_id)
-        known = await self.known(place, [file.name for file in files])
-        if all(known.get(file.name) == file for file in files):
+        known = await self.known(place, [one.file.name for one in files])
+        if all(one.file.name in known and known[one.file.name].file == one.file for one in files):
             raise AlreadyTaken("taken by another process")
         await self._driver.execute(
             _REMEMBER,
@@ -62,7 +67,8 @@ class PostgresTakenFiles:
             run.sha256,
             run.run_id,
             run.received_at,
-            [file.name for file in files],
-            [file.size_bytes for file in files],
-            [file.modified_at for file in files],
+            [one.file.name for one in files],
+            [one.file.size_bytes for one in files],
+            [one.file.modified_at for one in files],
+            [one.as_of for one in files],
         )

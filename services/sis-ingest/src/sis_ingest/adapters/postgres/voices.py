@@ -264,7 +264,7 @@ class PostgresVoices:
             run.run_id,
             place.source_id,
             list(external_ids),
-            run.as_of,
+            run.moment(space),
             space,
             whole,
         )

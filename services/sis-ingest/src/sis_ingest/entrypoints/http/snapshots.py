@@ -134,6 +134,7 @@ def run_page(run: Run) -> Mapping[str, Any]:
         "percent": run.percent,
         "reason": run.reason,
         "asOf": run.as_of.isoformat(),
+        "unchangedFiles": {file: at.isoformat() for file, at in run.unchanged.items()},
         "receivedAt": run.received_at.isoformat(),
         "startedAt": None if run.started_at is None else run.started_at.isoformat(),
         "finishedAt": None if run.finished_at is None else run.finished_at.isoformat(),

@@ -233,6 +233,7 @@ def _runs() -> None:
             origin text CHECK (origin IN ('firstload', 'snapshot')),
             file_name text NOT NULL, file_bytes bigint NOT NULL, sha256 text NOT NULL,
             received_at timestamptz NOT NULL, as_of timestamptz NOT NULL,
+            unchanged jsonb NOT NULL DEFAULT '{}',
             dry_run boolean NOT NULL DEFAULT false, pulled boolean NOT NULL DEFAULT false,
             started_at timestamptz, finished_at timestamptz,
             attempts integer NOT NULL DEFAULT 0,
@@ -294,7 +295,8 @@ def _drops() -> None:
     op.execute("""
         CREATE TABLE sis_ingest.taken_file (
             district_id text NOT NULL, source_id text NOT NULL, name text NOT NULL,
-            size_bytes bigint NOT NULL, modified_at timestamptz NOT NULL, sha256 text NOT NULL,
+            size_bytes bigint NOT NULL, modified_at timestamptz NOT NULL,
+            as_of timestamptz NOT NULL, sha256 text NOT NULL,
             run_id uuid NOT NULL, taken_at timestamptz NOT NULL,
             PRIMARY KEY (district_id, source_id, name)
         )

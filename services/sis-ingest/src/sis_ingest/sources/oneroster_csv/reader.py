@@ -52,7 +52,12 @@ class OneRosterPackage:
             self.close()
             raise
         self.collections = tuple(
-            Collection(entity=file.entity, file=file.file, mode=manifest.modes[file.name])
+            Collection(
+                entity=file.entity,
+                file=file.file,
+                mode=manifest.modes[file.name],
+                beside=self._beside(file, manifest),
+            )
             for file in self._files
         )
 
@@ -108,6 +113,10 @@ class OneRosterPackage:
         self._archive.close()
         if self._roles is not None:
             self._roles.close()
+
+    def _beside(self, file: File, manifest: Manifest) -> tuple[str, ...]:
+        apart = file.entity == "user" and self._profile.roles_apart
+        return (ROLES.file,) if apart and manifest.states(ROLES.name) else ()
 
     def _file(self, collection: Collection) -> File:
         return next(f for f in self._files if f.entity == collection.entity)
