@@ -45,7 +45,7 @@ from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.http.vendor_admin import vendor_routes
-from roster_publisher.entrypoints.http.vendor_views import Version, vendor_view_routes
+from roster_publisher.entrypoints.http.vendor_views import Version, audit_routes, preview_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.http.webhooks import webhook_routes
 from roster_publisher.entrypoints.jobs.access import watch_access
@@ -186,23 +186,13 @@ def _serve(
     recognise = RecogniseToken(vendors, clock)
     pace, notes = PaceCallers(settings.vendor_pace, clock), NotePulls(audit, clock)
     pulls = PostgresPulls(database)
-    seed = SeedClients(vendors, PostgresScopes(database), digests, clock)
-    clients = _configured(settings.clients)
-
-    async def seed_once(_stopping: Stopping) -> None:
-        seeded = await seed(clients)
-        recognise.forget()
-        if seeded.ended:
-            logger.warning("clients_ended", clients=seeded.ended)
-        if seeded.taken:
-            logger.error("clients_made_by_operators", clients=seeded.taken)
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
             pass
         await reads.close()
 
-    runtime.loop("seed-clients", seed_once)
+    _seed(settings, runtime, vendors, recognise)
     runtime.loop("watch-access", watch_access(vendors.version, recognise.forget))
     runtime.loop("close-reads", close_reads)
     runtime.loop("save-pulls", pulls.run)
@@ -243,6 +233,25 @@ def _serve(
     return reads, vendors
 
 
+def _seed(
+    settings: Settings, runtime: Runtime, vendors: PostgresVendors, recognise: RecogniseToken
+) -> None:
+    """Clients of the settings, made or changed at the start."""
+    scopes = PostgresScopes(runtime.database)
+    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock)
+    clients = _configured(settings.clients)
+
+    async def seed_once(_stopping: Stopping) -> None:
+        seeded = await seed(clients)
+        recognise.forget()
+        if seeded.ended:
+            logger.warning("clients_ended", clients=seeded.ended)
+        if seeded.taken:
+            logger.error("clients_made_by_operators", clients=seeded.taken)
+
+    runtime.loop("seed-clients", seed_once)
+
+
 def _administer(
     app: ServiceApp,
     runtime: Runtime,
@@ -270,9 +279,8 @@ def _administer(
         "1.1": (V1P1_BASE_PATH, face_of(V1P1, collections)),
     }
     app.include_router(vendor_routes(operators, administer, admin, audit, clock))
-    app.include_router(
-        vendor_view_routes(operators, admin, PreviewVendor(reads), audit, clock, faces=faces)
-    )
+    app.include_router(audit_routes(operators, audit))
+    app.include_router(preview_routes(operators, admin, PreviewVendor(reads), clock, faces=faces))
 
 
 def _tell(

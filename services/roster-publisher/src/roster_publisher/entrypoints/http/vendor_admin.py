@@ -103,8 +103,16 @@ def vendor_routes(
     `/revoke` of one (admin).
     """
     router = APIRouter()
+    _look(router, operators, admin, audit, clock)
+    _grant(router, operators, administer, clock)
+    _end(router, operators, administer)
+    return router
+
+
+def _look(
+    router: APIRouter, operators: Operators, admin: VendorAdmin, audit: AuditReads, clock: Clock
+) -> None:
     viewer = operators.require("viewer")
-    changer = operators.require("admin")
 
     async def told(client: Client) -> VendorAnswer:
         """With when it last pulled anything."""
@@ -128,6 +136,12 @@ def vendor_routes(
         operator.ensure(district)
         return await told(_done(await admin.find(district, client) or UNKNOWN))
 
+
+def _grant(
+    router: APIRouter, operators: Operators, administer: AdministerVendors, clock: Clock
+) -> None:
+    changer = operators.require("admin")
+
     @router.post("/vendors", status_code=201, summary="Make a vendor")
     async def create_vendor(
         district: District,
@@ -146,29 +160,6 @@ def vendor_routes(
             secret=made.secret,
             warnings=doubt_answers(made.warnings),
             collections=difference_answers(made.differences),
-        )
-
-    @router.post("/vendors/{client}/rotate", summary="Give a vendor a fresh secret")
-    async def rotate_secret(
-        client: str,
-        district: District,
-        order: RotateOrder,
-        operator: Annotated[Operator, Depends(changer)],
-        *,
-        dry_run: DryRun = False,
-    ) -> RotatedAnswer:
-        """The old secret counts for a day, or as ordered; tokens given for it end with it."""
-        operator.ensure(district)
-        rotated = _done(
-            await administer.rotate(
-                district, client, overlap=order.overlap, by=operator.subject, dry_run=dry_run
-            )
-        )
-        return RotatedAnswer(
-            client=client,
-            secret=rotated.secret,
-            old_until=rotated.old_until,
-            tokens_cut=rotated.tokens,
         )
 
     @router.post("/vendors/{client}/grant", summary="Change what a vendor is granted")
@@ -202,6 +193,33 @@ def vendor_routes(
             collections=difference_answers(changed.differences),
         )
 
+
+def _end(router: APIRouter, operators: Operators, administer: AdministerVendors) -> None:
+    changer = operators.require("admin")
+
+    @router.post("/vendors/{client}/rotate", summary="Give a vendor a fresh secret")
+    async def rotate_secret(
+        client: str,
+        district: District,
+        order: RotateOrder,
+        operator: Annotated[Operator, Depends(changer)],
+        *,
+        dry_run: DryRun = False,
+    ) -> RotatedAnswer:
+        """The old secret counts for a day, or as ordered; tokens given for it end with it."""
+        operator.ensure(district)
+        rotated = _done(
+            await administer.rotate(
+                district, client, overlap=order.overlap, by=operator.subject, dry_run=dry_run
+            )
+        )
+        return RotatedAnswer(
+            client=client,
+            secret=rotated.secret,
+            old_until=rotated.old_until,
+            tokens_cut=rotated.tokens,
+        )
+
     @router.post("/vendors/{client}/revoke", summary="End a vendor")
     async def revoke_vendor(
         client: str,
@@ -222,8 +240,6 @@ def vendor_routes(
             tokens_ended=revoked.tokens,
             collections=difference_answers(revoked.differences),
         )
-
-    return router
 
 
 def _done(outcome: Outcome | NotDone) -> Outcome:

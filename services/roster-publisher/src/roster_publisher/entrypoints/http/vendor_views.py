@@ -26,6 +26,7 @@ from roster_publisher.usecases.preview_vendor import PreviewVendor
 District = Annotated[Text, Query(min_length=1, max_length=200)]
 Version = Literal["1.2", "1.1"]
 
+_SEES_NOTHING: Final = "The vendor sees nothing: its agreement has ended"
 _MOST_ROWS: Final = 1_000
 _OURS: Final = frozenset({"district", "version"})
 _BEHIND: Final = b"/preview/"
@@ -71,16 +72,15 @@ class AuditAnswer(_Answer):
     next: str | None
 
 
-def vendor_view_routes(
+def preview_routes(
     operators: Operators,
     admin: VendorAdmin,
     preview: PreviewVendor,
-    audit: AuditReads,
     clock: Clock,
     *,
     faces: Mapping[Version, tuple[str, OneRosterApp]],
 ) -> APIRouter:
-    """`GET /vendors/{client}/preview` and `/audit` (viewer), `/preview/{path}` (admin).
+    """`GET /vendors/{client}/preview` (viewer) and `/preview/{path}` (admin).
 
     `faces` are the applications by version, with the path at which vendors find them.
     """
@@ -88,23 +88,15 @@ def vendor_view_routes(
     viewer = operators.require("viewer")
     full = operators.require("admin")
 
-    async def granted(district: str, client: str) -> Grant:
-        found = await admin.find(district, client)
-        if found is None:
-            raise Problem(404, "vendor_unknown", "There is no such vendor in this district")
-        return found.grant
-
     @router.get("/vendors/{client}/preview", summary="How much a vendor sees")
     async def show_counts(
         client: str, district: District, operator: Annotated[Operator, Depends(viewer)]
     ) -> PreviewAnswer:
         """Counts as the vendor's own pages say them. 409 once the agreement has ended."""
         operator.ensure(district)
-        grant = await granted(district, client)
+        grant = await _granted(admin, district, client)
         if not grant.is_in_force(clock.now()):
-            raise Problem(
-                409, "agreement_ended", "The vendor sees nothing: its agreement has ended"
-            )
+            raise Problem(409, "agreement_ended", _SEES_NOTHING)
         found = await preview(grant)
         return PreviewAnswer(
             client=client,
@@ -130,12 +122,20 @@ def vendor_view_routes(
         the vendor's read. It opens no pull of the vendor's and counts for no pace.
         """
         operator.ensure(district)
-        grant = await granted(district, client)
+        grant = await _granted(admin, district, client)
         access = AccessToken(grant=grant, token_scopes=grant.token_scopes, expires_at=clock.now())
         at, face = faces[version]
         gathered = _Gathered()
         await face.answer_as(access, _read(request, at, limit), gathered, by=operator.subject)
         return gathered.answer()
+
+    return router
+
+
+def audit_routes(operators: Operators, audit: AuditReads) -> APIRouter:
+    """`GET /vendors/{client}/audit` (viewer)."""
+    router = APIRouter()
+    viewer = operators.require("viewer")
 
     @router.get("/vendors/{client}/audit", summary="What a vendor has pulled")
     async def show_audit(
@@ -160,6 +160,13 @@ def vendor_view_routes(
         )
 
     return router
+
+
+async def _granted(admin: VendorAdmin, district: str, client: str) -> Grant:
+    found = await admin.find(district, client)
+    if found is None:
+        raise Problem(404, "vendor_unknown", "There is no such vendor in this district")
+    return found.grant
 
 
 class _Gathered:

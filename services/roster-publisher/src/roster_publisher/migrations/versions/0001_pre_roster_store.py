@@ -54,6 +54,7 @@ def upgrade() -> None:
     _create_states()
     _create_names_and_causes()
     _create_vendors()
+    _create_telling()
     _create_audit()
     create_position_table(op, schema="roster_publisher")
 
@@ -267,6 +268,17 @@ def _create_vendors() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.access_token (expires_at)")
+    # One line: it rises when what any vendor may do is changed, so that every process looks anew.
+    op.execute("""
+        CREATE TABLE roster_publisher.access_version (
+            one_line boolean PRIMARY KEY DEFAULT true CHECK (one_line),
+            version bigint NOT NULL
+        )
+    """)
+    op.execute("INSERT INTO roster_publisher.access_version (version) VALUES (0)")
+
+
+def _create_telling() -> None:
     op.execute("""
         CREATE TABLE roster_publisher.webhook (
             district_id text NOT NULL, client_id text NOT NULL,
@@ -290,14 +302,6 @@ def _create_vendors() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.pull (expires_at)")
-    # One line: it rises when what any vendor may do is changed, so that every process looks anew.
-    op.execute("""
-        CREATE TABLE roster_publisher.access_version (
-            one_line boolean PRIMARY KEY DEFAULT true CHECK (one_line),
-            version bigint NOT NULL
-        )
-    """)
-    op.execute("INSERT INTO roster_publisher.access_version (version) VALUES (0)")
 
 
 def _create_audit() -> None:
