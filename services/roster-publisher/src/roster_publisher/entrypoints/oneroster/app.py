@@ -115,6 +115,8 @@ class OneRosterApp:
         except Exception as error:
             if answer.started:
                 noted.detail = f"{noted.detail} cut".lstrip()
+                if isinstance(error, Fault):
+                    raise CutOffError(error.description) from error
                 raise
             await answer.fault(_fault_of(error))
         finally:
@@ -241,6 +243,10 @@ class OneRosterApp:
         """Objects joined by commas as this grant and request see them, with whole addresses."""
         query = CollectionQuery(grant=grant, collection=asked.collection)
         return await self._shape(body, query, base=base, fields=asked.fields)
+
+
+class CutOffError(Exception):
+    """An answer that was under way must not go on; the server breaks the connection off."""
 
 
 async def _always() -> bool:
