@@ -108,7 +108,7 @@ async def replica(publishing: Publishing) -> AsyncIterator[Replica]:
     vendors, digests = PostgresVendors(database), SecretDigests()
     recognise = RecogniseToken(vendors, clock)
     pace, notes = PaceCallers(publishing.pace, clock), NotePulls(publishing.audit, clock)
-    pulls = PostgresPulls(database)
+    pulls = PostgresPulls(publishing.reads.lines)
 
     def face_of(face: Any, collections: ReadCollection) -> OneRosterApp:
         return OneRosterApp(
@@ -119,6 +119,7 @@ async def replica(publishing: Publishing) -> AsyncIterator[Replica]:
             pace=pace,
             notes=notes,
             public_url=None,
+            hash_key=publishing.hash_key,
             face=face,
         )
 
@@ -131,6 +132,7 @@ async def replica(publishing: Publishing) -> AsyncIterator[Replica]:
         PostgresGrantTrials(database),
         digests,
         clock,
+        hash_key=publishing.hash_key,
         changed=recognise.forget,
     )
     doors = FastAPI()
@@ -170,4 +172,3 @@ async def replica(publishing: Publishing) -> AsyncIterator[Replica]:
     transport = httpx2.ASGITransport(app=all_of_it)
     async with httpx2.AsyncClient(transport=transport, base_url=BASE) as http:
         yield Replica(publishing=publishing, http=http, recognise=recognise)
-    await pulls.flush()

@@ -52,7 +52,12 @@ class FeedReader:
         assert one["sourcedId"] == data["sourcedId"]
         assert (data["status"] == "active") == (what == "upserted")
         assert ("mergedInto" in one) == (what == "merged")
+        assert ("into" in one) == (what == "merged")
         self.rows[path][one["sourcedId"]] = data
+        if what == "merged":
+            # What stands for the ended id may not have been told yet.
+            assert one["into"]["sourcedId"] == one["mergedInto"]
+            self.rows[path][one["mergedInto"]] = one["into"]
         if path == "users":
             self.merged.pop(one["sourcedId"], None)
             if what == "merged":

@@ -29,13 +29,14 @@ from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.secrets import SecretDigests
-from roster_publisher.domain.access import Grant
+from roster_publisher.domain.access import Grant, How
 from roster_publisher.domain.collections import KNOWN_SCOPES
 from roster_publisher.domain.names import Allocated, NameAuthority
 from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.transforms import read_transforms
 from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
@@ -78,12 +79,13 @@ class Publishing:
     authority: NameAuthority = field(default_factory=NameAuthority)
     clients: dict[str, ConfiguredClient] = field(default_factory=dict)
     pace: Pace = field(default_factory=lambda: Pace(rate=1e6, burst=1_000_000))
+    hash_key: bytes | None = bytes(32)
 
     def __post_init__(self) -> None:
         self.today = DistrictDays("UTC", {})
         self.queue = PostgresDirtyQueue(self.database)
         self.reads = PostgresReads(self.database)
-        self.changes = ReadChanges(PostgresFeed(self.reads.lines), ShapeBodies(self.reads))
+        self.reopen()
         self.status = PostgresStatus(self.database)
         self.audit = PostgresAudit(self.database)
         self.scopes = PostgresScopes(self.database)
@@ -194,6 +196,7 @@ class Publishing:
         rules: tuple[Rule, ...] = (),
         district: str = "d1",
         fields: frozenset[str] | None = None,
+        transforms: dict[str, How] | None = None,
         expires_at: datetime | None = None,
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client that carries a token of a fresh grant."""
@@ -204,6 +207,7 @@ class Publishing:
             school_ids=schools,
             rules=rules,
             field_groups=fields,
+            transforms=read_transforms(transforms or {}),
             agreement=None if expires_at is None else "2026-17",
             expires_at=expires_at,
         )
@@ -216,7 +220,13 @@ class Publishing:
 
     async def seed(self) -> Sequence[str]:
         """The start of a service with the clients of this moment; ids of those that ended."""
-        seed = SeedClients(PostgresVendors(self.database), self.scopes, SecretDigests(), self.clock)
+        seed = SeedClients(
+            PostgresVendors(self.database),
+            self.scopes,
+            SecretDigests(),
+            self.clock,
+            hash_key=self.hash_key,
+        )
         return (await seed(list(self.clients.values()))).ended
 
     async def issue(self, client_id: str, *, secret: str = SECRET) -> Issued | TokenRefused:
@@ -227,7 +237,7 @@ class Publishing:
     @asynccontextmanager
     async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
         """An HTTP client on OneRoster, 1.1 below its base path; without a token unless given."""
-        pulls = PostgresPulls(self.database)
+        pulls = PostgresPulls(self.reads.lines)
         recognise = RecogniseToken(PostgresVendors(self.database), self.clock)
         collections = ReadCollection(self.reads, pulls, self.clock)
         pace, notes = PaceCallers(self.pace, self.clock), NotePulls(self.audit, self.clock)
@@ -240,6 +250,7 @@ class Publishing:
                 pace=pace,
                 notes=notes,
                 public_url=None,
+                hash_key=self.hash_key,
                 face=face,
             )
             for face in (V1P2, V1P1)
@@ -259,7 +270,13 @@ class Publishing:
         transport = httpx2.ASGITransport(app=both)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE, **more) as client:
             yield client
-        await pulls.flush()
+
+    def reopen(self) -> None:
+        """The change feed as a process has it that starts with the key of this moment."""
+        self.changes = ReadChanges(PostgresFeed(self.reads.lines), self._shape())
+
+    def _shape(self) -> ShapeBodies:
+        return ShapeBodies(self.reads, clock=self.clock, hash_key=self.hash_key)
 
     def _new_event(self, data: Any, **attributes: Any) -> Any:
         return new_event(

@@ -214,6 +214,33 @@ async def test_a_merge_is_told_with_the_id_that_stands_for_the_ended_one(
     assert kinds(split) == [("users.upserted", "u000")]
 
 
+@pytest.mark.parametrize("schools", [None, ("s1",)])
+async def test_a_merge_tells_along_what_stands_for_the_ended_id(
+    publishing: Publishing, schools: tuple[str, ...] | None
+) -> None:
+    await publishing.publish(*school_world(users=1), ("org", org("s2")))
+    async with publishing.vendor(schools=schools) as http:
+        reader = FeedReader(http)
+        await reader.poll()
+        kept = user("zoe", role("s1"), role("s2", kind="teacher"), givenName="Zoe")
+        # In one commit, and behind the ended one in its order.
+        merge = [
+            publishing.change("user", kept),
+            publishing.change("user", "u000", merged_into="zoe"),
+        ]
+        await publishing.apply(merge)
+        more = await reader.page(limit=1)
+        (first,) = reader.told[-1:]
+        single = (await http.get("/users/zoe")).json()["user"]
+        await reader.poll()
+
+    assert more
+    assert (first["type"], first["sourcedId"]) == ("users.merged", "u000")
+    assert first["into"] == single == reader.rows["users"]["zoe"]
+    assert len(single["roles"]) == (2 if schools is None else 1)
+    assert kinds(reader.told)[-1] == ("users.upserted", "zoe")
+
+
 async def test_a_merge_is_told_also_of_an_id_that_had_gone_before(publishing: Publishing) -> None:
     await publishing.publish(*school_world(users=2))
     await publishing.publish(("user", "u000"))

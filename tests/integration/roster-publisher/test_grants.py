@@ -1,5 +1,6 @@
 """What a grant opens: field groups, and the time its agreement lasts."""
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -144,6 +145,31 @@ def test_clients_of_the_settings_may_name_fields_agreement_and_end() -> None:
             Settings.model_validate(
                 {"database_url": "postgresql://h/d", "clients": [client | wrong]}
             )
+
+
+def test_transformations_of_the_settings_are_checked_by_client_and_field() -> None:
+    client = {"id": "v", "secret": "s", "district": "d1", "scopes": [], "purpose": "reading"}
+    key = base64.b64encode(bytes(32)).decode()
+
+    def read(transform: dict[str, str], hash_key: str | None = key) -> Settings:
+        given = {"database_url": "postgresql://h/d", "hash_key": hash_key}
+        return Settings.model_validate(given | {"clients": [client | {"transform": transform}]})
+
+    known = read({"email": "hash", "birthDate": "year", "metadata.bus": "drop"})
+    told = [(one.name, one.how) for one in known.clients[0].transforms()]
+    assert told == [("birthDate", "year"), ("email", "hash"), ("metadata.bus", "drop")]
+    assert known.plain_hash_key == bytes(32)
+    assert key not in str(known.redacted())
+
+    with pytest.raises(ValueError, match=r"client v cannot transform sourcedId: of org it is"):
+        read({"sourcedId": "hash"})
+    with pytest.raises(ValueError, match="clients"):
+        read({"email": "rot13"})
+    with pytest.raises(ValueError, match="HOMEROOM_HASH_KEY is missing, which client v needs"):
+        read({"email": "hash"}, None)
+    with pytest.raises(ValueError, match="a hash key is base64 of 32 bytes"):
+        read({}, "c2hvcnQ=")
+    assert read({"email": "drop"}, None).plain_hash_key is None
 
 
 async def test_a_vendor_that_is_configured_no_longer_ends_with_its_tokens(

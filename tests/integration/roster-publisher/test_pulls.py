@@ -199,13 +199,43 @@ async def test_a_pull_survives_a_restart_of_the_service(publishing: Publishing) 
     ]
 
 
+async def test_a_pull_goes_on_at_whichever_process_it_reaches(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=10))
+
+    async with publishing.vendor() as one, publishing.vendor() as other:
+        for n, (here, there) in enumerate(((one, other), (other, one), (one, other))):
+            # Each process knows a pull of this query that is not the newest one.
+            first = await here.get("/users?limit=4")
+            await publishing.publish(("user", user(f"a{n}")))
+            second = await there.get("/users?limit=4&offset=4")
+            third = await here.get("/users?limit=4&offset=8")
+            pages = (first, second, third)
+            assert {page.headers["x-roster-revision"] for page in pages} == {str(1 + n)}
+            assert {page.headers["x-total-count"] for page in pages} == {str(10 + n)}
+            rows = [row["sourcedId"] for page in pages for row in page.json()["users"]]
+            assert len(set(rows)) == len(rows) == min(10 + n, 12)
+
+
+async def test_a_pinned_page_leaves_an_open_pull_as_it_is(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=10))
+    await publishing.publish(("user", user("new")))
+
+    async with publishing.vendor() as http:
+        await http.get("/users?limit=4")
+        old = await http.get("/users?limit=4", headers={"X-Roster-Revision": "1"})
+        later = await http.get("/users?limit=4&offset=4")
+
+    assert (old.headers["x-roster-revision"], old.headers["x-total-count"]) == ("1", "10")
+    assert (later.headers["x-roster-revision"], later.headers["x-total-count"]) == ("2", "11")
+
+
 async def test_a_pull_that_is_too_old_opens_anew(publishing: Publishing) -> None:
     await publishing.publish(*school_world(users=10))
     async with publishing.vendor() as http:
         await http.get("/users?limit=4")
     await publishing.publish(("user", user("u000x")))
 
-    publishing.clock.advance(3600)
+    publishing.clock.advance(3600 + 60)
     async with publishing.vendor() as http:
         late = await http.get("/users?limit=4&offset=4")
 

@@ -5,13 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from roster_common.contracts.oneroster import OBJECTS
 from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.domain.fragments import FIELDS, GROUPS, HOST_MARK, render, stamp_text
 from roster_publisher.domain.publication import Origin
 from roster_publisher.domain.records import PUBLISH_ORDER, Key
+from roster_publisher.domain.uris import as_uri
 from roster_publisher.domain.views import is_narrow, narrow
+from tests.support.official_oneroster import check_single
 from tests.support.oneroster_records import demographics, org, ref, role, user
 
 STAMP = "2026-09-01T08:00:00.000Z"
@@ -58,6 +62,36 @@ def test_the_host_mark_cannot_come_from_a_record() -> None:
 
     assert HOST_MARK not in text
     assert json.loads(text)["name"] == f"x{HOST_MARK}y"
+
+
+@given(
+    text=st.one_of(st.text(min_size=1), st.from_regex(r"[a-z]{1,3}:[!-~]{0,12}", fullmatch=True))
+)
+@example(text="https://sis.example/profiles/7?x=1#y")
+@example(text="urn:uuid:8c1f0b8e-5e3a-4b52-9c39-3a0b8f3b4f53")
+@example(text="A1:7")
+@example(text="http://[::1]/x")
+@example(text="http://a:b:c/")
+@example(text="7")
+def test_what_a_source_calls_a_profile_is_a_uri_whatever_it_is(text: str) -> None:
+    profile = {"profileId": text, "profileType": "lms", "vendorId": "v"}
+    body = json.loads(
+        text_of("user", user("u1", role(userProfile=text), userProfiles=[profile])).replace(
+            HOST_MARK, "http://h"
+        )
+    )
+
+    check_single({"user": body})
+    (told,) = body["userProfiles"]
+    assert told["profileId"] == body["roles"][0]["userProfile"]
+    if "://sis.example/" in text or text.startswith("urn:uuid:"):
+        assert told["profileId"] == text
+
+
+def test_profiles_with_ids_of_their_own_keep_them_apart() -> None:
+    texts = ("7", "8", "7 ", "a b", "a%20b", "ü", "urn:x-profile:7x")
+    assert len({as_uri(text) for text in texts}) == len(texts)
+    assert as_uri("a b") == "urn:x-profile:a%20b"
 
 
 def test_what_is_not_shown_is_not_referred_to() -> None:

@@ -21,6 +21,8 @@ DESK_SECRET = "whsec_ZGVtby1kZXNrLXNlY3JldA=="  # noqa: S105 - published demo se
 VENDOR, VENDOR_SECRET = "demo-vendor", "demo-secret"
 ONE_SCHOOL, ONE_SCHOOL_SECRET = "one-school", "one-secret"
 ONE_SCHOOL_ORG = "school-001"
+AGREED, AGREED_SECRET = "by-agreement", "agreed-secret"
+HASH_KEY_SECRET = "ZGVtby1oYXNoLWtleS1ub3QtZm9yLXByb2R1Y3Rpb24="  # noqa: S105 - published demo secret
 TARGET = "demo-directory"
 MAIL_DOMAIN = "demo-district.example"
 
@@ -73,6 +75,7 @@ class Installation:
             "HOMEROOM_SETTLE_SECONDS": "0",
             # One process of a kind: nobody else takes over what a killed one held until this ends.
             "HOMEROOM_LOG_LEASE_S": "3",
+            "HOMEROOM_HASH_KEY": HASH_KEY_SECRET,
             **self.given.others(),
             "HOMEROOM_ENVIRONMENT": "demo",
             "HOMEROOM_HOST": "127.0.0.1",
@@ -157,6 +160,22 @@ def _clients(one_school_org: str) -> list[dict[str, object]]:
             "schools": [one_school_org],
             "fields": ["names", "identifiers"],
             "agreement": "demo-one-school",
+            "expires": "2099-06-30T00:00:00Z",
+        },
+        {
+            "id": AGREED,
+            "secret": AGREED_SECRET,
+            "district": DISTRICT,
+            "scopes": list(ALL_SCOPES),
+            "schools": None,
+            "transform": {
+                "email": "hash",
+                "username": "hash",
+                "birthDate": "year",
+                "familyName": "drop",
+            },
+            "agreement": "demo-by-agreement",
+            "purpose": "a study that knows nobody",
             "expires": "2099-06-30T00:00:00Z",
         },
     ]

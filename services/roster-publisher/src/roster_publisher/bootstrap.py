@@ -80,7 +80,7 @@ _DATES_EVERY_S: Final = 60.0
 _PURGE_EVERY_S: Final = 1_800.0
 _LEFT_EVERY_S: Final = 1.0
 _LOOK_S: Final = 600.0
-# Connections of the pool that reads do not keep: saving pulls and counting tables need one.
+# Connections of the pool that reads do not keep: publishing and tokens need them.
 _SPARE_CONNECTIONS: Final = 2
 # Ten wrong secrets at once, then one in ten seconds.
 _WRONG_SECRETS: Final = Pace(rate=0.1, burst=10)
@@ -185,7 +185,7 @@ def _serve(
     )
     recognise = RecogniseToken(vendors, clock)
     pace, notes = PaceCallers(settings.vendor_pace, clock), NotePulls(audit, clock)
-    pulls = PostgresPulls(database)
+    pulls, hash_key = PostgresPulls(reads.lines), settings.plain_hash_key
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
@@ -195,7 +195,6 @@ def _serve(
     _seed(settings, runtime, vendors, recognise)
     runtime.loop("watch-access", watch_access(vendors.version, recognise.forget))
     runtime.loop("close-reads", close_reads)
-    runtime.loop("save-pulls", pulls.run)
     strict = settings.environment == "production"
     app.include_router(
         token_routes(
@@ -207,7 +206,7 @@ def _serve(
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock, pace, notes),
-            ReadChanges(PostgresFeed(reads.lines), ShapeBodies(reads)),
+            _changes(settings, runtime, reads),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
@@ -224,12 +223,13 @@ def _serve(
             pace=pace,
             notes=notes,
             public_url=settings.public_url,
+            hash_key=hash_key,
             face=face,
         )
 
     for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
         app.mount_plain(path, face_of(face, collections))
-    _administer(app, runtime, reads, audit, face_of=face_of, recognise=recognise)
+    _administer(settings, app, runtime, reads, audit, face_of=face_of, recognise=recognise)
     return reads, vendors
 
 
@@ -238,7 +238,8 @@ def _seed(
 ) -> None:
     """Clients of the settings, made or changed at the start."""
     scopes = PostgresScopes(runtime.database)
-    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock)
+    key = settings.plain_hash_key
+    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock, hash_key=key)
     clients = _configured(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
@@ -253,6 +254,7 @@ def _seed(
 
 
 def _administer(
+    settings: Settings,
     app: ServiceApp,
     runtime: Runtime,
     reads: PostgresReads,
@@ -270,6 +272,7 @@ def _administer(
         PostgresGrantTrials(database),
         SecretDigests(),
         clock,
+        hash_key=settings.plain_hash_key,
         changed=recognise.forget,
     )
     # Pulls of their own: a preview must not open the vendor's anew.
@@ -308,7 +311,7 @@ def _tell(
     feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
-        ReadChanges(feed, ShapeBodies(reads)),
+        _changes(settings, runtime, reads),
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
@@ -317,6 +320,11 @@ def _tell(
     )
     watch = WatchDistricts(feed, runtime.clock)
     runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
+
+
+def _changes(settings: Settings, runtime: Runtime, reads: PostgresReads) -> ReadChanges:
+    shape = ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key)
+    return ReadChanges(PostgresFeed(reads.lines), shape)
 
 
 def _subscriptions(clients: Sequence[ClientSetting]) -> Sequence[Subscription]:
@@ -352,7 +360,9 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 school_ids=client.schools,
                 rules=tuple(rule.rule() for rule in client.rules),
                 field_groups=client.fields,
+                transforms=client.transforms(),
                 agreement=client.agreement,
+                purpose=client.purpose,
                 expires_at=client.expires,
                 pace=client.pace,
             ),

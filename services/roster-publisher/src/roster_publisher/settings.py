@@ -17,9 +17,10 @@ from pydantic import (
 
 from roster_common.runtime.settings import ServiceSettings
 from roster_common.runtime.webhook_signatures import is_secret, key_of
-from roster_publisher.domain.access import FieldGroup
+from roster_publisher.domain.access import FieldGroup, How, Transform
 from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.transforms import BadTransform, read_key, read_transforms
 from roster_publisher.domain.webhooks import EVENTS
 
 # As the Standard Webhooks specification asks for.
@@ -94,7 +95,8 @@ class RuleSetting(BaseModel):
 
 class ClientSetting(BaseModel):
     """A vendor client: `scopes` are full URIs; it sees `schools` and `rules`, or with neither the
-    whole district; `fields` None are all field groups; the grant ends at `expires`.
+    whole district; `fields` None are all field groups; `transform` says by the name of a field what
+    it is sent as; the grant ends at `expires`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -106,7 +108,9 @@ class ClientSetting(BaseModel):
     schools: tuple[str, ...] | None = None
     rules: tuple[RuleSetting, ...] = ()
     fields: frozenset[FieldGroup] | None = None
+    transform: dict[str, How] = Field(default_factory=dict)
     agreement: str | None = Field(default=None, min_length=1)
+    purpose: str | None = Field(default=None, min_length=1)
     expires: AwareDatetime | None = None
     rate: Annotated[float, Field(gt=0)] | None = None
     burst: Annotated[int, Field(ge=1)] | None = None
@@ -124,6 +128,17 @@ class ClientSetting(BaseModel):
         if self.rate is None or self.burst is None:
             return None
         return Pace(rate=self.rate, burst=self.burst)
+
+    def _transforms_what_it_may(self) -> Self:
+        try:
+            self.transforms()
+        except BadTransform as error:
+            raise ValueError(f"client {self.id} cannot transform {error}") from None
+        return self
+
+    def transforms(self) -> tuple[Transform, ...]:
+        """The transformations of fields, in the order of their names."""
+        return read_transforms(self.transform)
 
 
 class NameAuthoritySetting(BaseModel):
@@ -154,10 +169,30 @@ class Settings(ServiceSettings):
     vendor_burst: Annotated[int, Field(ge=1)] = 5_000
     audit_days: Annotated[float, Field(ge=1)] = 400.0
     apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500
+    hash_key: SecretStr | None = None
     # Below what every statement may take, so that this answer comes first.
     slow_query_seconds: Annotated[float, Field(ge=0.1, le=25)] = 10.0
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
+
+    @field_validator("hash_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            read_key(key.get_secret_value())
+        return key
+
+    @model_validator(mode="after")
+    def _hashes_have_a_key(self) -> Self:
+        hashing = [one.id for one in self.clients if "hash" in one.transform.values()]
+        if self.hash_key is None and hashing:
+            raise ValueError(f"HOMEROOM_HASH_KEY is missing, which client {hashing[0]} needs")
+        return self
+
+    @property
+    def plain_hash_key(self) -> bytes | None:
+        """The key of hashes as it is; never to be logged."""
+        return None if self.hash_key is None else read_key(self.hash_key.get_secret_value())
 
     @model_validator(mode="after")
     def _hrefs_lead_somewhere(self) -> Self:

@@ -24,6 +24,7 @@ from sis_ingest.adapters.drops.sftp import is_host_key
 from sis_ingest.adapters.sealing import read_key
 from sis_ingest.domain.drops import DropRules
 from sis_ingest.domain.guards import LIMITS, GuardKey
+from sis_ingest.domain.runs import STEP_TIMEOUT_S
 from sis_ingest.ports.pulls import Auth
 from sis_ingest.sources import KINDS
 
@@ -293,6 +294,7 @@ class Settings(ServiceSettings):
     data_dir: Path = Path("data/sis-ingest")
     webhook_limit_bytes: int = Field(default=1024 * 1024, ge=1)
     snapshot_limit_bytes: int = Field(default=2 * 1024**3, ge=1)
+    step_timeout_s: float = Field(default=STEP_TIMEOUT_S, gt=0)
     raw_retention_days: float = Field(default=30.0, ge=1)
     body_keys: tuple[SecretStr, ...] = Field(default=(DEMO_BODY_KEY,), min_length=1)
 

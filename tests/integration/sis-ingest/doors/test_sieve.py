@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from roster_common.runtime.database import Database
+from sis_ingest.adapters.postgres.long_steps import LongSteps
 from sis_ingest.adapters.postgres.records import PostgresRecords
 from sis_ingest.adapters.postgres.staging import PostgresStaging
 from sis_ingest.domain.changes import Known, Verdict, Write, judge
@@ -82,7 +83,8 @@ async def test_sql_and_python_agree_on_what_differs(database, before, snapshot, 
     async with database.begin() as tx:
         driver = await tx.driver()
         await driver.execute("DELETE FROM sis_ingest.source_record")
-        records, staging = PostgresRecords(driver), PostgresStaging(driver)
+        records = PostgresRecords(driver)
+        staging = PostgresStaging(driver, LongSteps(driver, within_s=60))
         await records.write(
             PLACE, [Write(change=one, known=held(one), content=True) for one in known]
         )

@@ -91,6 +91,7 @@ def _addresses(box: Box, screen: Display) -> None:
         ("desk webhook", installation.DESK, installation.DESK_SECRET),
         ("OAuth 2 client", installation.VENDOR, installation.VENDOR_SECRET),
         ("OAuth 2 client", installation.ONE_SCHOOL, installation.ONE_SCHOOL_SECRET),
+        ("OAuth 2 client", installation.AGREED, installation.AGREED_SECRET),
         ("SCIM bearer token", installation.TARGET, box.started().scim_token),
     )
     given = sorted(box.started().from_outside() - FOR_ANY_RUN)

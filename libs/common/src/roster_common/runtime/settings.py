@@ -29,10 +29,13 @@ DEMO_SECRETS = frozenset(
         "demo-desk-secret",
         "demo-secret",
         "one-secret",
+        "agreed-secret",
         "demo-powerschool-secret",
         "demo-key-secret",
         "ZGVtby1ib2R5LWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=",
         "demo-body-key-not-for-production",
+        "ZGVtby1oYXNoLWtleS1ub3QtZm9yLXByb2R1Y3Rpb24=",
+        "demo-hash-key-not-for-production",
     }
 )
 _DEMO_SECRET = re.compile(

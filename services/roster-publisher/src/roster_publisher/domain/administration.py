@@ -83,7 +83,7 @@ class Revoked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotDone:
     """Why nothing was done: there is no such client in the district, settings give it, the id is
-    taken, or the grant has changed since it was looked at.
+    taken, the grant has changed since it was looked at, or it hashes and there is no key.
     """
 
     why: str
@@ -92,6 +92,7 @@ class NotDone:
 UNKNOWN: Final = NotDone(why="vendor_unknown")
 CONFIGURED: Final = NotDone(why="vendor_configured")
 TAKEN: Final = NotDone(why="vendor_taken")
+NO_KEY: Final = NotDone(why="hash_key_missing")
 MOVED_ON: Final = NotDone(why="vendor_changed")
 
 
@@ -106,7 +107,9 @@ def told_grant(grant: Grant) -> Mapping[str, Any]:
             key=orjson.dumps,
         ),
         "fields": None if groups is None else sorted(groups),
+        "transform": {one.name: one.how for one in grant.transforms},
         "agreement": grant.agreement,
+        "purpose": grant.purpose,
         "expires": None if grant.expires_at is None else grant.expires_at.isoformat(),
         "rate": None if pace is None else pace.rate,
         "burst": None if pace is None else pace.burst,

@@ -87,12 +87,15 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A record as a grant sees it now. `body` is as the collection gives it before narrowing."""
+    """A record as a grant sees it now. `body` is as the collection gives it before narrowing, and
+    `into` that of what stands for a merged one.
+    """
 
     stamp_ms: int
     status: Status
     merged_into: str | None
     body: bytes
+    into: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,16 +164,22 @@ def decode(text: str) -> Cursor:
 
 
 def told(collection: Collection, spot: Spot, version: Version, *, cursor: Cursor) -> ToldChange:
-    """A version as told; its `body` is whole, and `merged_into` is there to be told."""
+    """A version as told; its bodies are whole, and `merged_into` is there to be told.
+
+    A merge tells what stands for the ended id along with it: a reader may not have heard of it yet.
+    """
     merged = version.status == "tobedeleted" and version.merged_into is not None
     what = "merged" if merged else "deleted" if version.status == "tobedeleted" else "upserted"
     kind = f"{collection.path}.{what}"
     body: dict[str, object] = {"type": kind, "sourcedId": spot.sourced_id}
     if merged:
         body["mergedInto"] = version.merged_into
+    body["data"] = orjson.Fragment(version.body)
+    if merged and version.into is not None:
+        body["into"] = orjson.Fragment(version.into)
     return ToldChange(
         type=kind,
-        text=orjson.dumps(body | {"data": orjson.Fragment(version.body)}),
+        text=orjson.dumps(body),
         cursor=cursor,
         stamp_ms=spot.stamp_ms,
     )

@@ -1,8 +1,8 @@
 """The fields of an entity that a vendor may ask about, and where the store keeps each. Pure.
 
 A field is named by its path: `familyName`, `roles.org.sourcedId`, `metadata.bus`. What the grant
-withholds is as unknown as what does not exist. Source: OneRoster 1.2, core descriptions; OneRoster
-1.1 prose (any data element can be filtered on); ADR 0023.
+withholds or transforms is as unknown as what does not exist. Source: OneRoster 1.2, core
+descriptions; OneRoster 1.1 prose (any data element can be filtered on); ADR 0023; ADR 0028.
 """
 
 from collections.abc import Callable, Mapping
@@ -82,8 +82,8 @@ FindField: TypeAlias = Callable[[str, str, Grant], Field | None]
 
 
 def find_field(name: str, entity: str, grant: Grant) -> Field | None:
-    """The field that `name` means in `entity`; None for what is not there, is withheld, or has
-    fields of its own. Any path inside `metadata` is a field.
+    """The field that `name` means in `entity`; None for what is not there, is withheld or sent as
+    something else, or has fields of its own. Any path inside `metadata` is a field.
     """
     known = _ALIASES.get((entity, name), name)
     path = tuple(known.split("."))
@@ -91,6 +91,8 @@ def find_field(name: str, entity: str, grant: Grant) -> Field | None:
     group = FIELD_GROUPS[entity].get(top)
     points_at = dict(REFS[entity]).get(top)
     if group is None or not grant.allows(group) or not _is_leaf(top, inside, points_at):
+        return None
+    if grant.transforms_field(known, entity):
         return None
     # No text here has such a character, and the store cannot be asked for one.
     if "\x00" in name or len(name) > LONGEST_NAME:

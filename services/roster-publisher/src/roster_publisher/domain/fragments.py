@@ -16,6 +16,7 @@ from urllib.parse import quote
 import orjson
 
 from roster_publisher.domain.records import Entity, Key, Record, Status
+from roster_publisher.domain.uris import as_uri
 
 HOST_MARK: Final = "\x1a"
 
@@ -171,7 +172,7 @@ def render(
         base=_inside(head | _picked(record, _BASE[entity])),
         names=_group(_picked(record, _NAMES)) if user else "",
         contact=_group(_picked(record, _CONTACT)) if user else "",
-        identifiers=_group(_picked(record, _IDENTIFIERS)) if user else "",
+        identifiers=_group(_identifiers(record)) if user else "",
         birth=_group(_picked(record, _BIRTH)) if demographics else "",
         ethnicity=_group(_picked(record, _ETHNICITY)) if demographics else "",
         refs=_group(_refs(entity, record, is_shown)),
@@ -192,12 +193,28 @@ def _picked(record: Record, names: tuple[str, ...]) -> dict[str, Any]:
     return picked
 
 
+def _identifiers(record: Record) -> dict[str, Any]:
+    picked = _picked(record, _IDENTIFIERS)
+    if "userProfiles" in picked:
+        picked["userProfiles"] = [
+            {**profile, "profileId": as_uri(profile["profileId"])}
+            for profile in picked["userProfiles"]
+        ]
+    return picked
+
+
+def _role(role: Record) -> dict[str, Any]:
+    picked = _picked(role, ("roleType", "role", "userProfile", "beginDate", "endDate"))
+    if "userProfile" in picked:
+        picked["userProfile"] = as_uri(picked["userProfile"])
+    return picked | {"org": guid_ref("org", role["org"]["sourcedId"])}
+
+
 def _refs(entity: Entity, record: Record, is_shown: Callable[[Key], bool]) -> dict[str, Any]:
     refs: dict[str, Any] = {}
     if entity == "user":
         refs["roles"] = [
-            _picked(role, ("roleType", "role", "userProfile", "beginDate", "endDate"))
-            | {"org": guid_ref("org", role["org"]["sourcedId"])}
+            _role(role)
             for role in record["roles"]
             if is_shown(Key("org", role["org"]["sourcedId"]))
         ]

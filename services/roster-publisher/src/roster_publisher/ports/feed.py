@@ -41,7 +41,3 @@ class ChangeFeed(Protocol):
     async def newest(self, districts: Set[str]) -> Mapping[str, tuple[int, datetime | None]]:
         """By district, the newest revision and when its last bulk ends or ended."""
         ...
-
-    async def seen(self, query: CollectionQuery, ids: Sequence[str]) -> Set[str]:
-        """Those of `ids` that the grant sees, also as a tombstone."""
-        ...

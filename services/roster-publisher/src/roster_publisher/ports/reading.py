@@ -67,7 +67,7 @@ class RosterReads(Protocol):
 
 
 class Pulls(Protocol):
-    """Where open pulls survive a restart. Losing the last moments only re-opens a pull."""
+    """Which pull is open, for every process of the service and over restarts."""
 
     async def load(
         self, district_id: str, client_id: str, query_hash: bytes, *, now: datetime
@@ -75,6 +75,6 @@ class Pulls(Protocol):
         """The pull, if it is alive."""
         ...
 
-    def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
-        """Write it soon."""
+    async def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+        """Open it in the place of the one before; others see it when this returns."""
         ...

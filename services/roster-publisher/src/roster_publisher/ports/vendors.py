@@ -35,6 +35,12 @@ class Vendors(Protocol):
         """
         ...
 
+    async def rekey(self, hash_key_id: str, *, now: datetime) -> int:
+        """Note that values are hashed with another key: every grant that hashes shows something
+        else from now on. Returns how many were told so; nothing the second time.
+        """
+        ...
+
     async def end_others(self, kept: Sequence[Grant]) -> Sequence[str]:
         """End every client that settings once gave, with grant and tokens, but for `kept`.
 

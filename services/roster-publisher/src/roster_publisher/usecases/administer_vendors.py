@@ -12,6 +12,7 @@ from typing import Final
 from roster_publisher.domain.access import Client, Grant
 from roster_publisher.domain.administration import (
     CONFIGURED,
+    NO_KEY,
     UNKNOWN,
     Changed,
     Difference,
@@ -25,6 +26,7 @@ from roster_publisher.domain.administration import (
 )
 from roster_publisher.domain.audit import AuditEntry
 from roster_publisher.domain.records import Entity
+from roster_publisher.domain.transforms import keyed
 from roster_publisher.ports import Clock
 from roster_publisher.ports.administering import GrantTrials, VendorAdmin
 from roster_publisher.ports.vendors import Digests, Scopes
@@ -33,7 +35,9 @@ _NOTHING: Final[Mapping[str, Difference]] = {}
 
 
 class AdministerVendors:
-    """`changed` is called after each change: whoever remembers grants in this process forgets."""
+    """`hash_key` is the installation's, which grants that hash need. `changed` is called after each
+    change: whoever remembers grants in this process forgets.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class AdministerVendors:
         digests: Digests,
         clock: Clock,
         *,
+        hash_key: bytes | None,
         changed: Callable[[], None],
     ) -> None:
         self._admin = admin
@@ -50,11 +55,15 @@ class AdministerVendors:
         self._trials = trials
         self._digests = digests
         self._clock = clock
+        self._hash_key = hash_key
         self._changed = changed
 
     async def create(self, grant: Grant, *, by: str, dry_run: bool) -> Made | NotDone:
         """Make a client with a fresh secret."""
         now = self._clock.now()
+        if grant.hashes and self._hash_key is None:
+            return NO_KEY
+        grant = keyed(grant, self._hash_key)
         doubts = await self._doubts(grant)
         if dry_run:
             client = Client(client_id=grant.client_id, secret_hash="", grant=grant)
@@ -106,7 +115,9 @@ class AdministerVendors:
         if isinstance(there, NotDone):
             return there
         now, before = self._clock.now(), there.grant
-        after = change(before)
+        after = keyed(change(before), self._hash_key)
+        if after.hashes and self._hash_key is None:
+            return NO_KEY
         names, doubts = changed_names(before, after), await self._doubts(after)
         outcome = Changed(
             client=replace(there, grant=after),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
-from roster_publisher.domain.access import Grant
+from roster_publisher.domain.access import AgreementEnded, Grant
 from roster_publisher.domain.audit import AuditEntry
 from roster_publisher.domain.change_feed import (
     BadCursor,
@@ -119,7 +119,10 @@ class PushChanges:
             return Turn(wait_s=(standing.not_before - now).total_seconds())
         if not opened(client.grant.token_scopes):
             return _IDLE
-        found = await self._next(client.grant, standing)
+        try:
+            found = await self._next(client.grant, standing)
+        except AgreementEnded:
+            return _IDLE
         return await self._tell(subscription, standing, found)
 
     async def _next(self, grant: Grant, standing: Standing) -> Changes:

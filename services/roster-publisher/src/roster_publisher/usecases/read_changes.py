@@ -15,6 +15,7 @@ from roster_publisher.domain.change_feed import (
     Cursor,
     Spot,
     ToldChange,
+    Version,
     encode,
     end_of,
     grant_changed,
@@ -186,12 +187,11 @@ class ReadChanges:
             for spot in spots
             if (version := versions.get(spot.sourced_id)) and version.stamp_ms == spot.stamp_ms
         }
-        bodies = await self._shape.each(
-            [version.body for version in there.values()], query, base=page.request.base
-        )
+        merged = {one.merged_into for one in there.values() if one.merged_into}
         # An id that stands for another one is named only to who sees it.
-        named = sorted({one.merged_into for one in there.values() if one.merged_into})
-        seen = await self._feed.seen(query, named) if named else frozenset[str]()
+        standing = await self._feed.versions(query, sorted(merged)) if merged else {}
+        bodies = await self._bodies(page, query, [*there.values(), *standing.values()])
+        into = dict(zip(standing, bodies[len(there) :], strict=True))
         return {
             spot: told(
                 query.collection,
@@ -199,12 +199,18 @@ class ReadChanges:
                 replace(
                     version,
                     body=body,
-                    merged_into=version.merged_into if version.merged_into in seen else None,
+                    merged_into=version.merged_into if version.merged_into in standing else None,
+                    into=into.get(version.merged_into or ""),
                 ),
                 cursor=replace(page.cursor, spot=spot),
             )
-            for (spot, version), body in zip(there.items(), bodies, strict=True)
+            for (spot, version), body in zip(there.items(), bodies, strict=False)
         }
+
+    async def _bodies(
+        self, page: _Page, query: CollectionQuery, versions: Sequence[Version]
+    ) -> Sequence[bytes]:
+        return await self._shape.each([one.body for one in versions], query, base=page.request.base)
 
 
 def _up_to(until: Cursor | None, spots: Sequence[Spot]) -> Sequence[Spot]:

@@ -1,8 +1,9 @@
 """Serve a collection page by page so that all pages of one pull agree with one another.
 
-A request at offset 0 opens a pull; later offsets of the same query are served at its revision.
-Where a page ended is remembered, so a continued page costs what the first one cost.
-Source: blueprint, invariant 6. Reads only.
+A request at offset 0 opens a pull; later offsets of the same query are served at its revision, by
+whichever process they reach: the store says which pull is open, and it does so before the first
+page has gone out. Where a page ended is remembered, so a continued page costs what the first one
+cost. Source: blueprint, invariant 6. Writes pulls only.
 """
 
 import asyncio
@@ -19,6 +20,8 @@ from roster_publisher.ports import Clock
 from roster_publisher.ports.reading import Pulls, QueryTooLong, ReadsBusy, RosterReads
 
 PULL_LIFE: Final = timedelta(hours=1)
+# A pull that is opened again within that at the same revision is the one that is open.
+_OPENED_AGAIN: Final = timedelta(minutes=1)
 CHUNK_ROWS: Final = 2_000
 # What is sorted without an index is sorted anew for every chunk, so there are fewer of them.
 _SORTED_CHUNK_ROWS: Final = 10_000
@@ -80,6 +83,7 @@ class TookTooLong:
 
 
 _Total: TypeAlias = "asyncio.Future[int | None]"
+_Key: TypeAlias = tuple[str, str, bytes, int | None]
 Outcome: TypeAlias = Reading | RevisionGone | RevisionUnknown | ParentUnknown | TookTooLong
 
 
@@ -89,6 +93,11 @@ class _Open:
 
     pull: Pull
     ends: OrderedDict[int, Place] = field(default_factory=OrderedDict)
+
+    def is_still(self, revision: int, total: int, *, until: datetime) -> bool:
+        """Whether it is what would be opened now, and lives `until` then."""
+        pull = self.pull
+        return (pull.revision, pull.total) == (revision, total) and pull.expires_at >= until
 
     def remember(self, offset: int, last: Place) -> None:
         self.ends[offset] = last
@@ -110,7 +119,7 @@ class ReadCollection:
         self._reads = reads
         self._pulls = pulls
         self._clock = clock
-        self._open: OrderedDict[tuple[str, str, bytes], _Open] = OrderedDict()
+        self._open: OrderedDict[_Key, _Open] = OrderedDict()
         self._totals: OrderedDict[tuple[CollectionQuery, int], _Total] = OrderedDict()
 
     async def __call__(self, request: PageRequest) -> Outcome:
@@ -136,7 +145,7 @@ class ReadCollection:
         if first is None:
             return ParentUnknown()
         if first.rows < wanted:
-            opened = self._remember(request, first.revision, first.rows, now)
+            opened = await self._remember(request, first.revision, first.rows, now)
         else:
             started = await self._start(request, first.revision, now)
             if started is None:
@@ -150,9 +159,10 @@ class ReadCollection:
             return RevisionUnknown(newest=newest)
         if revision < oldest:
             return RevisionGone(oldest=oldest)
-        known = await self._known(request, now)
-        if known is None or known.pull.revision != revision:
-            return await self._continue(request, await self._start(request, revision, now))
+        # Every request says the revision, so there is nothing that another process must know.
+        known = self._open.get(_key(request))
+        if known is None:
+            known = await self._start(request, revision, now)
         return await self._continue(request, known)
 
     async def _continue(self, request: PageRequest, known: _Open | None) -> Outcome:
@@ -203,31 +213,42 @@ class ReadCollection:
     async def _start(self, request: PageRequest, revision: int, now: datetime) -> _Open | None:
         """Open a pull; None when the parents are not seen, so those of an open pull are."""
         total = await self._total(request.query, revision)
-        return None if total is None else self._remember(request, revision, total, now)
+        return None if total is None else await self._remember(request, revision, total, now)
 
-    def _remember(self, request: PageRequest, revision: int, total: int, now: datetime) -> _Open:
-        pull = Pull(revision=revision, total=total, expires_at=now + PULL_LIFE)
+    async def _remember(
+        self, request: PageRequest, revision: int, total: int, now: datetime
+    ) -> _Open:
+        before = self._open.get(_key(request))
+        if before is not None and before.is_still(revision, total, until=now + PULL_LIFE):
+            return before
+        pull = Pull(revision=revision, total=total, expires_at=now + PULL_LIFE + _OPENED_AGAIN)
+        opened = self._keep(request, pull)
+        # Who got fewer rows than asked for has all of them, and need not come again.
+        goes_on = before is not None or total >= request.limit or request.offset > 0
+        if goes_on and request.pinned is None:
+            grant = request.query.grant
+            await self._pulls.save(grant.district_id, grant.client_id, request.query_hash, pull)
+        return opened
+
+    def _keep(self, request: PageRequest, pull: Pull) -> _Open:
         opened = self._open[_key(request)] = _Open(pull=pull)
         self._open.move_to_end(_key(request))
         if len(self._open) > _PULLS_KEPT:
             self._open.popitem(last=False)
-        if request.offset + request.limit < total or request.offset:
-            grant = request.query.grant
-            self._pulls.save(grant.district_id, grant.client_id, request.query_hash, pull)
         return opened
 
     async def _known(self, request: PageRequest, now: datetime) -> _Open | None:
-        known = self._open.get(_key(request))
-        if known is not None and known.pull.expires_at > now:
-            return known
+        """The pull that was opened last, here or by another process."""
         grant = request.query.grant
         pull = await self._pulls.load(
             grant.district_id, grant.client_id, request.query_hash, now=now
         )
+        known = self._open.get(_key(request))
         if pull is None:
-            return None
-        opened = self._open[_key(request)] = _Open(pull=pull)
-        return opened
+            return known if known is not None and known.pull.expires_at > now else None
+        if known is not None and known.pull == pull:
+            return known
+        return self._keep(request, pull)
 
     async def _total(self, query: CollectionQuery, revision: int) -> int | None:
         """Counted once per query and revision, also when many ask at the same time."""
@@ -262,9 +283,9 @@ def _for_others(error: BaseException) -> Exception:
             return Retriable("the count waited for has failed")
 
 
-def _key(request: PageRequest) -> tuple[str, str, bytes]:
+def _key(request: PageRequest) -> _Key:
     grant = request.query.grant
-    return grant.district_id, grant.client_id, request.query_hash
+    return grant.district_id, grant.client_id, request.query_hash, request.pinned
 
 
 async def _nothing() -> AsyncIterator[bytes]:
@@ -280,5 +301,5 @@ class NoPulls:
     ) -> Pull | None:
         """None is alive."""
 
-    def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+    async def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
         """Forget it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from roster_publisher.domain.access import Client, Grant
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.transforms import key_id, keyed
 from roster_publisher.ports import Clock
 from roster_publisher.ports.vendors import Digests, Scopes, Vendors
 
@@ -30,9 +31,21 @@ class Seeded:
 
 
 class SeedClients:
-    """Keeps a stored secret that already matches, so that a restart rewrites nothing."""
+    """Keeps a stored secret that already matches, so that a restart rewrites nothing.
 
-    def __init__(self, vendors: Vendors, scopes: Scopes, digests: Digests, clock: Clock) -> None:
+    With another `hash_key` than before, grants that hash show something else, whoever gave them.
+    """
+
+    def __init__(
+        self,
+        vendors: Vendors,
+        scopes: Scopes,
+        digests: Digests,
+        clock: Clock,
+        *,
+        hash_key: bytes | None,
+    ) -> None:
+        self._hash_key = hash_key
         self._vendors = vendors
         self._scopes = scopes
         self._digests = digests
@@ -40,7 +53,7 @@ class SeedClients:
 
     async def __call__(self, clients: Sequence[ConfiguredClient]) -> Seeded:
         """One transaction for those that end, one per client, and before them one per district with
-        rules.
+        rules; one for a changed key.
         """
         taken = []
         # First: a client that moved to another district keeps its id, which is unique.
@@ -49,7 +62,7 @@ class SeedClients:
         for district_id, rules in _rules(clients).items():
             await self._scopes.ensure(district_id, rules, now=self._clock.now())
         for wanted in clients:
-            grant = wanted.grant
+            grant = keyed(wanted.grant, self._hash_key)
             there = await self._vendors.client(grant.client_id)
             if there is not None and not there.configured:
                 taken.append(grant.client_id)
@@ -63,6 +76,8 @@ class SeedClients:
             client = Client(client_id=grant.client_id, secret_hash=secret_hash, grant=grant)
             if not await self._vendors.seed(client, now=self._clock.now()):
                 taken.append(grant.client_id)
+        if self._hash_key is not None:
+            await self._vendors.rekey(key_id(self._hash_key), now=self._clock.now())
         return Seeded(ended=ended, taken=taken)
 
 

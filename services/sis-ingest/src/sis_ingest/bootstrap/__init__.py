@@ -43,10 +43,7 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: FastAPI, runtime: Runtime) -> None:
         """Add the doors, loops and checks of this service; opens nothing."""
         sources = ConfiguredSources(settings.sources, runtime)
-        seal = BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys])
-        units = PostgresUnits(
-            runtime.database, EventMapper(runtime), seal, supplements=sources.supplements
-        )
+        units = _units(settings, runtime, sources)
         runs = PostgresRunDesk(runtime.database)
         keep = KeepHold(clock=runtime.clock, ids=runtime.ids, limits=sources.limits)
         move = MoveIds(clock=runtime.clock, ids=runtime.ids)
@@ -96,6 +93,16 @@ def build(settings: Settings) -> FastAPI:
         runtime.health.add("sources", freshness.check, critical=False)
 
     return create_app(settings, wire)
+
+
+def _units(settings: Settings, runtime: Runtime, sources: ConfiguredSources) -> PostgresUnits:
+    return PostgresUnits(
+        runtime.database,
+        EventMapper(runtime),
+        BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys]),
+        supplements=sources.supplements,
+        step_timeout_s=settings.step_timeout_s,
+    )
 
 
 def _recording(runtime: Runtime, keep: KeepHold, recognise: Recognise) -> RecordChanges:

@@ -19,6 +19,9 @@ RunState: TypeAlias = Literal["waiting", "running", "completed", "refused", "fai
 BAD_ROW_SHARE: Final = 0.05
 MAX_PROBLEMS: Final = 100
 MAX_ATTEMPTS: Final = 5
+# A statement over all staged rows of a run takes minutes for a state's million students. One that
+# takes longer than this is stuck.
+STEP_TIMEOUT_S: Final = 600.0
 # A file has fewer rows. Where one tells several records, the second of row 7 is number ROWS + 7.
 ROWS: Final = 10_000_000
 # Why a row is refused whose id stood in an earlier row.

@@ -69,9 +69,3 @@ class PostgresFeed:
         """By district, the newest revision and when its last bulk ends or ended."""
         rows = await self._lines.rows(_DISTRICTS, sorted(districts))
         return {row["district_id"]: (row["revision"], row["bulk_until"]) for row in rows}
-
-    async def seen(self, query: CollectionQuery, ids: Sequence[str]) -> Set[str]:
-        """Those of `ids` that the grant sees, also as a tombstone."""
-        statement = Statement(list(ids))
-        sql = versions_of(query, "o.sourced_id", statement)
-        return {row[0] for row in await self._lines.rows(sql, *statement.values)}

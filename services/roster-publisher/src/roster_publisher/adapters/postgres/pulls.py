@@ -1,25 +1,21 @@
-"""`Pulls` on PostgreSQL: saved in the background, because opening a pull must not cost a commit.
+"""`Pulls` on PostgreSQL, on the lines of vendors' reads. Opening one waits for no disk.
 
-A crash loses the last moments; the client's next page then opens a pull at a newer revision, which
-`X-Roster-Revision` shows.
+A crash of the database loses the last moments; the client's next page then opens a pull at a newer
+revision, which `X-Roster-Revision` shows.
 """
 
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
-from roster_common.runtime.database import Database
+from roster_publisher.adapters.postgres.lines import ReadLines
 from roster_publisher.domain.queries import Pull
 
-_FLUSH_EVERY_S: Final = 0.2
-_ACQUIRE_TIMEOUT_S: Final = 10.0
-_TIMEOUT_S: Final = 10.0
-
-# One row per pull saved since the last turn; primary key.
+# One row; primary key. Seen by everybody at once, on the disk a little later.
 _SAVE: Final = """
     INSERT INTO roster_publisher.pull
         (district_id, client_id, query_hash, revision, total, expires_at)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[], $5::bigint[],
-                         $6::timestamptz[])
+    SELECT $1::text, $2::text, $3::bytea, $4::bigint, $5::bigint, $6::timestamptz
+    WHERE set_config('synchronous_commit', 'off', true) = 'off'
     ON CONFLICT (district_id, client_id, query_hash) DO UPDATE SET
         revision = excluded.revision, total = excluded.total, expires_at = excluded.expires_at
 """
@@ -30,65 +26,27 @@ _LOAD: Final = """
 """
 
 
-class StopSignal(Protocol):
-    """What the lifecycle gives a loop."""
-
-    def is_set(self) -> bool:
-        """True once the process is to stop."""
-        ...
-
-    async def wait(self, timeout_s: float) -> bool:
-        """Sleep up to `timeout_s`; True when stopping."""
-        ...
-
-
 class PostgresPulls:
-    """Keeps what is to be saved by key, so that opening a pull again and again is one row."""
+    """One statement each, a transaction of its own."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._unsaved: dict[tuple[str, str, bytes], Pull] = {}
+    def __init__(self, lines: ReadLines) -> None:
+        self._lines = lines
 
     async def load(
         self, district_id: str, client_id: str, query_hash: bytes, *, now: datetime
     ) -> Pull | None:
         """The pull, if it is alive."""
-        pool = await self._database.pool()
-        async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-            row = await connection.fetchrow(
-                _LOAD, district_id, client_id, query_hash, now, timeout=_TIMEOUT_S
-            )
+        row = await self._lines.row(_LOAD, district_id, client_id, query_hash, now)
         return None if row is None else Pull(**dict(row))
 
-    def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
-        """Write it with the next turn of `run`."""
-        self._unsaved[district_id, client_id, query_hash] = pull
-
-    async def run(self, stopping: StopSignal) -> None:
-        """Save what has gathered, several times a second, and once more at the stop."""
-        while not await stopping.wait(_FLUSH_EVERY_S):
-            await self.flush()
-        await self.flush()
-
-    async def flush(self) -> None:
-        """Save what has gathered; what could not be saved stays for the next turn."""
-        if not self._unsaved:
-            return
-        batch, self._unsaved = self._unsaved, {}
-        keys = sorted(batch)
-        pool = await self._database.pool()
-        try:
-            async with pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
-                await connection.execute(
-                    _SAVE,
-                    [key[0] for key in keys],
-                    [key[1] for key in keys],
-                    [key[2] for key in keys],
-                    [batch[key].revision for key in keys],
-                    [batch[key].total for key in keys],
-                    [batch[key].expires_at for key in keys],
-                    timeout=_TIMEOUT_S,
-                )
-        except BaseException:
-            self._unsaved = batch | self._unsaved
-            raise
+    async def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+        """Open it in the place of the one before; every process sees it when this returns."""
+        await self._lines.row(
+            _SAVE,
+            district_id,
+            client_id,
+            query_hash,
+            pull.revision,
+            pull.total,
+            pull.expires_at,
+        )

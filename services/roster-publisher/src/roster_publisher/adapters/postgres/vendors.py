@@ -13,13 +13,15 @@ from roster_publisher.domain.access import AccessToken, Client, Grant, OldSecret
 from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.publication import next_stamp
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.transforms import read_transforms
 
 # A client id is unique over the installation: it is how the district is found. One row.
-CLIENT_COLUMNS: Final = """
-    c.district_id, c.client_id, c.secret_hash, c.old_secrets, c.configured, c.created_at,
-    g.token_scopes, g.school_ids, g.rules, g.agreement,
-    g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at,
-    g.since_stamp, g.rate, g.burst
+_GRANT: Final = """
+    g.token_scopes, g.school_ids, g.rules, g.agreement, g.purpose, g.field_policy,
+    g.expires_at AS grant_expires_at, g.since_stamp, g.rate, g.burst
+"""
+CLIENT_COLUMNS: Final = f"""
+    c.district_id, c.client_id, c.secret_hash, c.old_secrets, c.configured, c.created_at, {_GRANT}
 """
 _CLIENT: Final = f"""
     SELECT {CLIENT_COLUMNS}
@@ -41,11 +43,8 @@ _KEEP_ACCESS: Final = """
 """
 
 # A token is 256 random bits, so its hash alone finds it and its district. One row; unique index.
-_ACCESS: Final = """
-    SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at,
-           g.token_scopes, g.school_ids, g.rules, g.agreement,
-           g.field_policy -> 'groups' AS field_groups, g.expires_at AS grant_expires_at,
-           g.since_stamp, g.rate, g.burst
+_ACCESS: Final = f"""
+    SELECT t.district_id, t.client_id, t.token_scopes AS carried, t.expires_at, {_GRANT}
     FROM roster_publisher.access_token t
     JOIN roster_publisher.grant_ g USING (district_id, client_id)
     WHERE t.token_hash = $1 AND t.expires_at > $2
@@ -81,16 +80,26 @@ _VERSION: Final = "SELECT version FROM roster_publisher.access_version"
 _SEED_GRANT: Final = """
     INSERT INTO roster_publisher.grant_
         (district_id, client_id, token_scopes, school_ids, field_policy, agreement, expires_at,
-         rules, since_stamp, rate, burst)
-    VALUES ($1, $2, $3, $4,
-            CASE WHEN $5::text[] IS NULL THEN '{}'::jsonb
-                 ELSE jsonb_build_object('groups', to_jsonb($5::text[])) END, $6, $7, $8::jsonb, $9,
-            $10, $11)
+         rules, since_stamp, purpose, rate, burst)
+    VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8::jsonb, $9, $10, $11, $12)
     ON CONFLICT (district_id, client_id) DO UPDATE SET
         token_scopes = excluded.token_scopes, school_ids = excluded.school_ids,
         field_policy = excluded.field_policy, agreement = excluded.agreement,
         expires_at = excluded.expires_at, rules = excluded.rules,
-        since_stamp = excluded.since_stamp, rate = excluded.rate, burst = excluded.burst
+        since_stamp = excluded.since_stamp, rate = excluded.rate, burst = excluded.burst,
+        purpose = excluded.purpose
+"""
+
+# Grants that hash, with another key. Some dozens of grants, at a start; no index is needed.
+# house: no-district — the key is the installation's
+_OTHERWISE_KEYED: Final = """
+    SELECT district_id, client_id FROM roster_publisher.grant_
+    WHERE field_policy ->> 'hashKey' <> $1 ORDER BY district_id, client_id
+"""
+_REKEY: Final = """
+    UPDATE roster_publisher.grant_
+    SET field_policy = field_policy || jsonb_build_object('hashKey', $3::text), since_stamp = $4
+    WHERE district_id = $1 AND client_id = $2
 """
 
 # One row, locked until the transaction ends; at first use it is made.
@@ -162,6 +171,18 @@ class PostgresVendors:
             await driver.execute(TELL_OTHERS)
         return True
 
+    async def rekey(self, hash_key_id: str, *, now: datetime) -> int:
+        """Give grants that hash with another key a revision and a stamp of their district."""
+        async with self._database.begin() as tx:
+            driver: asyncpg.Connection = await tx.driver()
+            found = await driver.fetch(_OTHERWISE_KEYED, hash_key_id)
+            for district_id, client_id in found:
+                stamp = await _changes(driver, district_id, now=now)
+                await driver.execute(_REKEY, district_id, client_id, hash_key_id, stamp)
+            if found:
+                await driver.execute(TELL_OTHERS)
+        return len(found)
+
     async def end_others(self, kept: Sequence[Grant]) -> Sequence[str]:
         """End every client that settings once gave, with grant and tokens, but for `kept`."""
         async with self._database.begin() as tx:
@@ -193,11 +214,12 @@ async def write_grant(driver: asyncpg.Connection, grant: Grant, *, now: datetime
         grant.client_id,
         sorted(grant.token_scopes),
         None if grant.school_ids is None else list(grant.school_ids),
-        None if grant.field_groups is None else sorted(grant.field_groups),
+        orjson.dumps(policy_of(grant)).decode(),
         grant.agreement,
         grant.expires_at,
         orjson.dumps([rule.conditions() for rule in grant.rules]).decode(),
         since,
+        grant.purpose,
         None if pace is None else pace.rate,
         None if pace is None else pace.burst,
     )
@@ -215,11 +237,24 @@ async def _since(driver: asyncpg.Connection, grant: Grant, *, now: datetime) -> 
     before = grant_of(row)
     if before.shows == grant.shows:
         return before.since_stamp
-    at = await driver.fetchrow(_LOCK_DISTRICT, grant.district_id)
+    return await _changes(driver, grant.district_id, now=now)
+
+
+async def _changes(driver: asyncpg.Connection, district_id: str, *, now: datetime) -> datetime:
+    """The stamp of a commit of the district that changes what somebody sees."""
+    at = await driver.fetchrow(_LOCK_DISTRICT, district_id)
     assert at is not None  # noqa: S101 - an upsert with RETURNING gives its row
     stamp = next_stamp(now, at["stamp"])
-    await advance(driver, grant.district_id, revision=at["revision"] + 1, stamp=stamp)
+    await advance(driver, district_id, revision=at["revision"] + 1, stamp=stamp)
     return stamp
+
+
+def policy_of(grant: Grant) -> Mapping[str, object]:
+    """The field policy as a grant's row holds it; what is not there changes nothing."""
+    groups = None if grant.field_groups is None else sorted(grant.field_groups)
+    told = {one.name: one.how for one in grant.transforms}
+    policy = {"groups": groups, "transforms": told or None, "hashKey": grant.hash_key_id}
+    return {name: value for name, value in policy.items() if value is not None}
 
 
 def rules_of(stored: Sequence[Mapping[str, Sequence[str]]]) -> tuple[Rule, ...]:
@@ -262,7 +297,8 @@ def client_of(row: asyncpg.Record) -> Client:
 def grant_of(row: asyncpg.Record) -> Grant:
     """A grant from its row."""
     rate, burst = row["rate"], row["burst"]
-    schools, groups = row["school_ids"], row["field_groups"]
+    schools, policy = row["school_ids"], row["field_policy"]
+    groups = policy.get("groups")
     return Grant(
         district_id=row["district_id"],
         client_id=row["client_id"],
@@ -270,7 +306,10 @@ def grant_of(row: asyncpg.Record) -> Grant:
         school_ids=None if schools is None else tuple(schools),
         rules=rules_of(row["rules"]),
         field_groups=None if groups is None else frozenset(groups),
+        transforms=read_transforms(policy.get("transforms", {})),
+        hash_key_id=policy.get("hashKey"),
         agreement=row["agreement"],
+        purpose=row["purpose"],
         expires_at=row["grant_expires_at"],
         since_stamp=row["since_stamp"],
         pace=None if rate is None else Pace(rate=rate, burst=burst),

@@ -5,6 +5,7 @@ from typing import Annotated, Final, assert_never
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from roster_common.runtime.problems import Problem
+from roster_publisher.domain.access import AgreementEnded
 from roster_publisher.domain.change_feed import (
     DEFAULT_CHANGES,
     MOST_CHANGES,
@@ -13,7 +14,7 @@ from roster_publisher.domain.change_feed import (
     decode,
     opened,
 )
-from roster_publisher.entrypoints.http.vendors import VendorDoor
+from roster_publisher.entrypoints.http.vendors import VendorDoor, agreement_ended
 from roster_publisher.entrypoints.oneroster.errors import Fault
 from roster_publisher.entrypoints.oneroster.request import base_address
 from roster_publisher.usecases.read_changes import (
@@ -53,15 +54,17 @@ def change_routes(
             collections = opened(token.token_scopes)
             if not collections:
                 raise Problem(403, "scope_missing", "The token carries no scope that opens this")
-            found = await read(
-                ChangesRequest(
-                    grant=token.grant,
-                    token_scopes=token.token_scopes,
-                    after=_cursor(after),
-                    limit=limit,
-                    base=_base(request, public_url, reads_at),
-                )
+            wanted = ChangesRequest(
+                grant=token.grant,
+                token_scopes=token.token_scopes,
+                after=_cursor(after),
+                limit=limit,
+                base=_base(request, public_url, reads_at),
             )
+            try:
+                found = await read(wanted)
+            except AgreementEnded:
+                raise agreement_ended() from None
             match found:
                 case CursorGone():
                     raise Problem(410, "cursor_gone", "This cursor is too old", _START_ANEW)

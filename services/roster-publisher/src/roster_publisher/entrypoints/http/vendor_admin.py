@@ -40,6 +40,11 @@ _NOT_DONE: Final = {
         "Change it there and restart roster-publisher.",
     ),
     "vendor_taken": (409, "This client id is in use", None),
+    "hash_key_missing": (
+        409,
+        "HOMEROOM_HASH_KEY is missing, which a field that is hashed needs",
+        None,
+    ),
     "vendor_changed": (409, "The grant has changed since it was looked at", "Look again."),
 }
 

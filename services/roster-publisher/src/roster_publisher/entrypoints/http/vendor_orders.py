@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from roster_common.contracts.values import Text
 from roster_common.runtime.problems import FieldError, Problem
-from roster_publisher.domain.access import Client, FieldGroup, Grant
+from roster_publisher.domain.access import Client, FieldGroup, Grant, How
 from roster_publisher.domain.administration import (
     CLIENT_ID,
     Difference,
@@ -29,6 +29,7 @@ from roster_publisher.domain.administration import (
 from roster_publisher.domain.collections import known_scopes
 from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.rules import Rule
+from roster_publisher.domain.transforms import BadTransform, read_transforms
 
 _MOST_IDS: Final = 1_000
 _MOST_RULES: Final = 100
@@ -75,20 +76,33 @@ class RuleOrder(_Order):
 class GrantOrder(_Order):
     """What to change of a grant: what is not named stays as it is.
 
-    `schools` null and no `rules` are the whole district; `fields` null are all field groups; `rate`
-    and `burst` null are those of everybody. With `ifVersion` nothing is done once the grant is
-    another one.
+    `schools` null and no `rules` are the whole district; `fields` null are all field groups;
+    `transform` says by field what is sent of it (`drop`, `hash` or `year`); `rate` and `burst` null
+    are those of everybody. With `ifVersion` nothing is done once the grant is another one.
     """
 
     scopes: Annotated[tuple[Text, ...], Field(min_length=1, max_length=20)] | None = None
     schools: _Words | None = None
     rules: Annotated[tuple[RuleOrder, ...], Field(max_length=_MOST_RULES)] = ()
     fields: frozenset[FieldGroup] | None = None
+    transform: Annotated[dict[str, How], Field(max_length=_MOST_RULES)] = Field(
+        default_factory=dict
+    )
     agreement: _Word | None = None
+    purpose: _Word | None = None
     expires: AwareDatetime | None = None
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     if_version: Text | None = None
+
+    @field_validator("transform")
+    @classmethod
+    def _may_be(cls, transform: dict[str, How]) -> dict[str, How]:
+        try:
+            read_transforms(transform)
+        except BadTransform as error:
+            raise PydanticCustomError("bad_transform", "a field is not like that") from error
+        return transform
 
     @field_validator("scopes")
     @classmethod
@@ -117,8 +131,9 @@ class GrantOrder(_Order):
             changes["rules"] = tuple(rule.rule() for rule in self.rules)
         if "fields" in given:
             changes["field_groups"] = self.fields
-        if "agreement" in given:
-            changes["agreement"] = self.agreement
+        if "transform" in given:
+            changes["transforms"] = read_transforms(self.transform)
+        changes |= {name: getattr(self, name) for name in ("agreement", "purpose") if name in given}
         if "expires" in given:
             expires = self.expires
             changes["expires_at"] = None if expires is None else expires.astimezone(UTC)
@@ -181,7 +196,9 @@ class VendorAnswer(_Answer):
     schools: list[str] | None
     rules: list[dict[str, list[str]]]
     fields: list[str] | None
+    transform: dict[str, str]
     agreement: str | None
+    purpose: str | None
     expires: datetime | None
     rate: float | None
     burst: int | None

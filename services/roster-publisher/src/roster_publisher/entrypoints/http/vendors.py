@@ -59,8 +59,13 @@ class VendorDoor:
             )
         noted.of = found.grant
         if not found.grant.is_in_force(self._clock.now()):
-            raise Problem(403, "agreement_ended", "The agreement behind this grant has ended")
+            raise agreement_ended()
         return found
+
+
+def agreement_ended() -> Problem:
+    """403: nothing more goes out to this vendor."""
+    return Problem(403, "agreement_ended", "The agreement behind this grant has ended")
 
 
 def _unauthorized(code: str, challenge: str) -> Problem:

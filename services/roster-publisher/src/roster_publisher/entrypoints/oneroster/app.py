@@ -13,7 +13,7 @@ import structlog
 from roster_common.errors import Retriable
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
 from roster_common.runtime.metrics import metric
-from roster_publisher.domain.access import AccessToken, Grant
+from roster_publisher.domain.access import AccessToken, AgreementEnded, Grant
 from roster_publisher.domain.audit import told_path, told_query
 from roster_publisher.domain.pacing import whole_seconds
 from roster_publisher.domain.queries import CollectionQuery, link_header
@@ -54,6 +54,7 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 logger = structlog.get_logger(__name__)
 
 _MAX_TOKEN: Final = 512
+_ENDED: Final = "the agreement behind this grant has ended"
 # What a read waited for may be free again after that.
 _BUSY_S: Final = 5
 
@@ -84,13 +85,14 @@ class OneRosterApp:
         pace: PaceCallers,
         notes: NotePulls,
         public_url: str | None,
+        hash_key: bytes | None,
         face: Face = V1P2,
     ) -> None:
         self._face = face
         self._recognise = recognise
         self._collections = collections
         self._reads = reads
-        self._shape = ShapeBodies(reads, face.wording)
+        self._shape = ShapeBodies(reads, face.wording, clock=clock, hash_key=hash_key)
         self._clock = clock
         self._pace = pace
         self._notes = notes
@@ -129,7 +131,7 @@ class OneRosterApp:
             return
         caller = caller or await self._caller(headers, answer.noted)
         if not caller.grant.is_in_force(self._clock.now()):
-            raise forbidden("the agreement behind this grant has ended")
+            raise forbidden(_ENDED)
         if scope["method"] not in {"GET", "HEAD"}:
             raise only_reads()
         asked = read_request(self._face, scope, headers)
@@ -267,6 +269,8 @@ def _fault_of(error: Exception) -> Fault:
     match error:
         case Fault():
             return error
+        case AgreementEnded():
+            return forbidden(_ENDED)
         case ReadsBusy() | TimeoutError():
             logger.warning("oneroster_read_waited_in_vain")
             return busy(_BUSY_S)

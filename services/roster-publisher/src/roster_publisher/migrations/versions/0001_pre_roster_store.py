@@ -249,7 +249,7 @@ def _create_vendors() -> None:
             school_ids text[],
             rules jsonb NOT NULL DEFAULT '[]',
             field_policy jsonb NOT NULL DEFAULT '{}',
-            agreement text, expires_at timestamptz,
+            agreement text, purpose text, expires_at timestamptz,
             since_stamp timestamptz,
             rate double precision CHECK (rate > 0), burst integer CHECK (burst > 0),
             PRIMARY KEY (district_id, client_id),

@@ -8,6 +8,7 @@ from typing import Final
 
 import asyncpg
 
+from sis_ingest.adapters.postgres.long_steps import LongSteps
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import Repeated
@@ -108,13 +109,14 @@ ORDER BY p.new_id LIMIT $7
 class PostgresPairs:
     """`ports.Pairs`."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
+    def __init__(self, driver: asyncpg.Connection, steps: LongSteps) -> None:
         self._driver = driver
+        self._steps = steps
 
     async def keep_enrollments(self, run: Run) -> bool:
         """See the port."""
         place = run.place
-        status = await self._driver.execute(
+        status = await self._steps.execute(
             _KEEP_ENROLLMENTS,
             place.district_id,
             run.run_id,
@@ -126,7 +128,7 @@ class PostgresPairs:
     async def keep_returned(self, run: Run, entity: Entity) -> bool:
         """See the port."""
         place = run.place
-        status = await self._driver.execute(
+        status = await self._steps.execute(
             _KEEP_RETURNED,
             place.district_id,
             run.run_id,

@@ -1,5 +1,7 @@
 """Rows of snapshot runs in PostgreSQL: COPY in, compare as sets. Runs in the caller's transaction.
 
+What goes over all rows of a run is a long step (see long_steps.py).
+
 The comparison is the first sieve of `domain.changes.judge`; a test runs both on the same cases.
 The tables are unlogged, so a crash of the database empties them: whoever reads rows asks first
 whether the run is still at work there, else what is gone would look like what the file lacks.
@@ -13,6 +15,7 @@ import asyncpg
 
 from roster_common.errors import Retriable
 from roster_common.runtime.statistics import analyze
+from sis_ingest.adapters.postgres.long_steps import LongSteps
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.guards import GuardKey, Hold
 from sis_ingest.domain.runs import Run
@@ -231,8 +234,9 @@ class StagedRowsGone(Retriable):
 class PostgresStaging:
     """`ports.Staging`."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
+    def __init__(self, driver: asyncpg.Connection, steps: LongSteps) -> None:
         self._driver = driver
+        self._steps = steps
 
     async def begin(self, run: Run) -> None:
         """See the port."""
@@ -242,7 +246,7 @@ class PostgresStaging:
     async def clear(self, run: Run) -> None:
         """See the port."""
         for statement in (_CLEAR, _CLEAR_PAIRS, _CLOSE):
-            await self._driver.execute(statement, run.place.district_id, run.run_id)
+            await self._steps.execute(statement, run.place.district_id, run.run_id)
 
     async def put(self, run: Run, entity: Entity, rows: Sequence[StagedRow]) -> None:
         """See the port. One COPY."""
@@ -287,14 +291,14 @@ class PostgresStaging:
 
     async def weigh(self) -> None:
         """See the port. What was written since the last ANALYZE is planned as an empty table."""
-        await self._driver.execute(_WEIGH)
+        await self._steps.execute(_WEIGH)
 
     async def drop_repeated(self, run: Run, entity: Entity) -> Sequence[int]:
         """See the port."""
         keys = (run.place.district_id, run.run_id, entity)
-        if not await self._driver.fetchval(_REPEATS, *keys):
+        if not await self._steps.fetchval(_REPEATS, *keys):
             return ()
-        rows = await self._driver.fetch(_DROP_REPEATED, *keys)
+        rows = await self._steps.fetch(_DROP_REPEATED, *keys)
         return sorted(row["row_number"] for row in rows)
 
     async def sieve(self, run: Run, entity: Entity, *, whole: bool) -> Sieve:
@@ -303,15 +307,15 @@ class PostgresStaging:
         place = run.place
         keys = (place.district_id, run.run_id, place.source_id, entity)
         if not run.dry_run:
-            await self._driver.execute(_REWORDED, *keys)
-        await self._driver.execute(_SAME, *keys)
-        (row,) = await self._driver.fetch(_STAND, *keys, whole, run.moment(entity))
+            await self._steps.execute(_REWORDED, *keys)
+        await self._steps.execute(_SAME, *keys)
+        (row,) = await self._steps.fetch(_STAND, *keys, whole, run.moment(entity))
         return Sieve(**row)
 
     async def stale(self, run: Run, entity: Entity) -> int:
         """See the port."""
         place = run.place
-        found = await self._driver.fetchval(
+        found = await self._steps.fetchval(
             _STALE, place.district_id, run.run_id, place.source_id, entity, run.moment(entity)
         )
         return int(found)
@@ -320,7 +324,7 @@ class PostgresStaging:
         """See the port."""
         await self._ensure_stands(run)
         place = run.place
-        (row,) = await self._driver.fetch(
+        (row,) = await self._steps.fetch(
             _WANTED,
             place.district_id,
             run.run_id,
@@ -334,7 +338,7 @@ class PostgresStaging:
     async def hand_over(self, run: Run, hold: Hold, *, fresh: bool) -> int:
         """See the port. The cause of what is held already stays the first one."""
         place = run.place
-        status = await self._driver.execute(
+        status = await self._steps.execute(
             _HAND_OVER,
             place.district_id,
             run.run_id,
@@ -353,7 +357,7 @@ class PostgresStaging:
         """See the port."""
         await self._ensure_stands(run)
         place = run.place
-        rows = await self._driver.fetch(
+        rows = await self._steps.fetch(
             _OVERTAKE,
             place.district_id,
             run.run_id,

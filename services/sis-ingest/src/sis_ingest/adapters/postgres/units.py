@@ -19,6 +19,7 @@ from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.holds import PostgresHolds
+from sis_ingest.adapters.postgres.long_steps import LongSteps
 from sis_ingest.adapters.postgres.pairs import PostgresPairs
 from sis_ingest.adapters.postgres.pulls import PostgresPulls
 from sis_ingest.adapters.postgres.raw import PostgresRaw
@@ -31,6 +32,7 @@ from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
 from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
+from sis_ingest.domain.runs import STEP_TIMEOUT_S
 from sis_ingest.ports.units import Work
 
 # Custom plans: a generic one made while a table was small would scan it whole as it grows.
@@ -96,15 +98,17 @@ class PostgresUnit:
         *,
         seal: BodySeal,
         supplements: Set[str],
+        step_timeout_s: float,
     ) -> None:
+        steps = LongSteps(driver, within_s=step_timeout_s)
         self._tx = tx
         self._driver = driver
         self._to_event = to_event
         self.deliveries = PostgresDeliveries(driver, seal)
         self.records = PostgresRecords(driver)
         self.crosswalk = PostgresCrosswalk(driver)
-        self.voices = PostgresVoices(driver)
-        self.pairs = PostgresPairs(driver)
+        self.voices = PostgresVoices(driver, steps)
+        self.pairs = PostgresPairs(driver, steps)
         self.suggestions = PostgresSuggestions(driver)
         self.authority = PostgresAuthority(driver, supplements=supplements)
         self.holds = PostgresHolds(driver)
@@ -112,7 +116,7 @@ class PostgresUnit:
         self.replays = PostgresReplays(driver, seal)
         self.runs = PostgresRuns(driver)
         self.pulls = PostgresPulls(driver)
-        self.staging = PostgresStaging(driver)
+        self.staging = PostgresStaging(driver, steps)
         self.taken = PostgresTakenFiles(driver)
 
     async def lock_district(self, district_id: str) -> None:
@@ -125,7 +129,10 @@ class PostgresUnit:
 
 
 class PostgresUnits:
-    """`ports.Units` on one service database; `supplements` are ids of sources that only add."""
+    """`ports.Units` on one service database; `supplements` are ids of sources that only add.
+
+    `step_timeout_s` bounds a statement over all staged rows of a run.
+    """
 
     def __init__(
         self,
@@ -134,11 +141,13 @@ class PostgresUnits:
         seal: BodySeal,
         *,
         supplements: Set[str] = frozenset(),
+        step_timeout_s: float = STEP_TIMEOUT_S,
     ) -> None:
         self._database = database
         self._to_event = to_event
         self._seal = seal
         self._supplements = supplements
+        self._step_timeout_s = step_timeout_s
 
     @asynccontextmanager
     async def begin(self, work: Work) -> AsyncIterator[PostgresUnit]:
@@ -149,7 +158,12 @@ class PostgresUnits:
                 if work in ("stage", "link"):
                     await driver.execute(_COMPARE)
                 yield PostgresUnit(
-                    tx, driver, self._to_event, seal=self._seal, supplements=self._supplements
+                    tx,
+                    driver,
+                    self._to_event,
+                    seal=self._seal,
+                    supplements=self._supplements,
+                    step_timeout_s=self._step_timeout_s,
                 )
                 if work in _BEFORE_COMMIT:
                     failpoint(_BEFORE_COMMIT[work])

@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from sis_ingest.adapters.postgres.long_steps import LongSteps
 from sis_ingest.adapters.postgres.records import read_resolved
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import ENTITIES, REFERENCES, Entity, id_space
@@ -161,8 +162,9 @@ ORDER BY r.entity, r.entity_id
 class PostgresVoices:
     """`ports.Voices`."""
 
-    def __init__(self, driver: asyncpg.Connection) -> None:
+    def __init__(self, driver: asyncpg.Connection, steps: LongSteps) -> None:
         self._driver = driver
+        self._steps = steps
 
     async def behind(self, district_id: str, keys: Sequence[ResolvedKey]) -> Sequence[Voice]:
         """See the port."""
@@ -276,7 +278,7 @@ class PostgresVoices:
         """See the port."""
         place = run.place
         return int(
-            await self._driver.fetchval(
+            await self._steps.fetchval(
                 _REKEYED, place.district_id, run.run_id, place.source_id, run.started_at
             )
         )
