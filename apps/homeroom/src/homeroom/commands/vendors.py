@@ -47,6 +47,11 @@ FieldOption = Annotated[
         help="names, contact, identifiers, birth, ethnicity, metadata; may be repeated.",
     ),
 ]
+TransformOption = Annotated[
+    list[str] | None,
+    typer.Option("--transform", help="What is sent of a field: birthDate=year; may be repeated."),
+]
+PurposeOption = Annotated[str | None, typer.Option("--purpose", help="What the agreement is for.")]
 AgreementOption = Annotated[
     str | None, typer.Option("--agreement", help="Under which agreement, as you call it.")
 ]
@@ -101,7 +106,9 @@ def create(
     school: SchoolOption = None,
     rule: RuleOption = None,
     field: FieldOption = None,
+    transform: TransformOption = None,
     agreement: AgreementOption = None,
+    purpose: PurposeOption = None,
     expires: ExpiresOption = None,
     rate: RateOption = None,
     burst: BurstOption = None,
@@ -112,13 +119,20 @@ def create(
 
     Without a school and a rule it sees the whole district, without a field all of them.
     """
-    given = {"agreement": agreement, "expires": expires, "rate": rate, "burst": burst}
+    given = {
+        "agreement": agreement,
+        "purpose": purpose,
+        "expires": expires,
+        "rate": rate,
+        "burst": burst,
+    }
     wanted = {
         "id": client_id,
         "scopes": _uris(scope or ["roster.readonly"]),
         "schools": school or None,
         "rules": _rules(rule),
         "fields": field or None,
+        "transform": _transforms(transform),
         **{name: value for name, value in given.items() if value is not None},
     }
     _change(f"{DOOR}?district={quote(district, safe='')}", wanted, manner, tell=_tell_made)
@@ -157,7 +171,12 @@ def grant(
     no_rules: Annotated[bool, typer.Option("--no-rules", help="Schools alone.")] = False,
     field: FieldOption = None,
     all_fields: Annotated[bool, typer.Option("--all-fields", help="All groups of fields.")] = False,
+    transform: TransformOption = None,
+    as_they_are: Annotated[
+        bool, typer.Option("--as-they-are", help="Nothing is transformed.")
+    ] = False,
     agreement: AgreementOption = None,
+    purpose: PurposeOption = None,
     expires: ExpiresOption = None,
     no_end: Annotated[bool, typer.Option("--no-end", help="It does not end by itself.")] = False,
     rate: RateOption = None,
@@ -175,7 +194,9 @@ def grant(
         "schools": school or None,
         "rules": _rules(rule) or None,
         "fields": field or None,
+        "transform": _transforms(transform) or None,
         "agreement": agreement,
+        "purpose": purpose,
         "expires": expires,
         "rate": rate,
         "burst": burst,
@@ -185,6 +206,7 @@ def grant(
         (whole_district, {"schools": None, "rules": []}),
         (no_rules, {"rules": []}),
         (all_fields, {"fields": None}),
+        (as_they_are, {"transform": {}}),
         (no_end, {"expires": None}),
         (usual_pace, {"rate": None, "burst": None}),
     ):
@@ -376,6 +398,16 @@ def _rule(text: str) -> Page:
     return found
 
 
+def _transforms(given: list[str] | None) -> Page:
+    found: Page = {}
+    for text in given or ():
+        name, equals, how = text.partition("=")
+        if not equals:
+            raise typer.BadParameter("a transformation is a field and drop, hash or year: name=how")
+        found[name.strip()] = how.strip()
+    return found
+
+
 def _scopes(vendor: Page) -> str:
     return " ".join(one.rpartition("/or/")[2].replace("/scope/", ":") for one in vendor["scopes"])
 
@@ -391,4 +423,5 @@ def _sees(vendor: Page) -> str:
 
 
 def _fields(vendor: Page) -> str:
-    return "all" if vendor["fields"] is None else cell(vendor["fields"])
+    groups = "all" if vendor["fields"] is None else cell(vendor["fields"])
+    return " ".join([groups, *(f"{name}={how}" for name, how in vendor["transform"].items())])
