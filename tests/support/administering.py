@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roster_common.runtime.problems import install_problem_handlers
 from roster_common.runtime.tokens import Operators, Role, mint, new_keypair
@@ -21,21 +21,59 @@ from roster_publisher.domain.pacing import Pace
 from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.http.vendor_admin import vendor_routes
-from roster_publisher.entrypoints.http.vendor_views import audit_routes, preview_routes
+from roster_publisher.entrypoints.http.vendor_views import Version, audit_routes, preview_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
-from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2, Face
 from roster_publisher.usecases.administer_vendors import AdministerVendors
 from roster_publisher.usecases.note_pulls import NotePulls
 from roster_publisher.usecases.pace_callers import PaceCallers, PaceTokens
 from roster_publisher.usecases.preview_vendor import PreviewVendor
 from roster_publisher.usecases.read_collection import NoPulls, ReadCollection
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
+from tests.support.oneroster_records import (
+    class_,
+    course,
+    demographics,
+    enrollment,
+    org,
+    role,
+    school_world,
+    user,
+)
 from tests.support.publishing import BASE, Publishing
 
 PRIVATE_KEY, PUBLIC_KEY = new_keypair()
+WORLD = [
+    *school_world(users=2),
+    ("org", org("s2")),
+    ("user", user("amy", role("s2"), givenName="Amy", grades=["05"])),
+    ("course", course("algebra")),
+    ("class", class_("c2", course="algebra", school="s2", grades=["07"])),
+    ("enrollment", enrollment("e1", user="u000")),
+    ("enrollment", enrollment("e2", user="amy", class_id="c2", school="s2")),
+    ("demographics", demographics("amy", birthDate="2010-01-31")),
+]
+# Verb, path, body and the least role that each door of vendors asks for.
+DOORS = [
+    ("GET", "/vendors", None, "viewer"),
+    ("GET", "/vendors/app", None, "viewer"),
+    ("GET", "/vendors/app/preview", None, "viewer"),
+    ("GET", "/vendors/app/audit", None, "viewer"),
+    ("GET", "/vendors/app/preview/users", None, "admin"),
+    ("POST", "/vendors", {"id": "new", "scopes": [ROSTER]}, "admin"),
+    ("POST", "/vendors/app/rotate", {}, "admin"),
+    ("POST", "/vendors/app/grant", {"schools": ["s1"]}, "admin"),
+    ("POST", "/vendors/app/revoke", None, "admin"),
+]
 SCOPES = [ROSTER, DEMOGRAPHICS]
+
+
+def ids(answer: httpx2.Response, what: str = "users") -> list[str]:
+    """Of the records in an answer."""
+    assert answer.status_code == 200, answer.text
+    return [record["sourcedId"] for record in answer.json()[what]]
 
 
 @dataclass
@@ -77,6 +115,10 @@ class Replica:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["secret"])
 
+    async def version(self) -> int:
+        """What every process looks at once a second."""
+        return await PostgresVendors(self.publishing.database).version()
+
     async def token(self, secret: str, client: str = "app") -> httpx2.Response:
         """What the vendor that asks for a token gets."""
         return await self.http.post(
@@ -104,13 +146,18 @@ class Replica:
 @asynccontextmanager
 async def replica(publishing: Publishing) -> AsyncIterator[Replica]:
     """The doors on the database of `publishing`."""
-    database, clock = publishing.database, publishing.clock
-    vendors, digests = PostgresVendors(database), SecretDigests()
-    recognise = RecogniseToken(vendors, clock)
-    pace, notes = PaceCallers(publishing.pace, clock), NotePulls(publishing.audit, clock)
-    pulls = PostgresPulls(publishing.reads.lines)
+    recognise = RecogniseToken(PostgresVendors(publishing.database), publishing.clock)
+    served = _served(publishing, recognise)
+    transport = httpx2.ASGITransport(app=served)
+    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as http:
+        yield Replica(publishing=publishing, http=http, recognise=recognise)
 
-    def face_of(face: Any, collections: ReadCollection) -> OneRosterApp:
+
+def _served(publishing: Publishing, recognise: RecogniseToken) -> ASGIApp:
+    clock = publishing.clock
+    pace, notes = PaceCallers(publishing.pace, clock), NotePulls(publishing.audit, clock)
+
+    def face_of(face: Face, collections: ReadCollection) -> OneRosterApp:
         return OneRosterApp(
             recognise=recognise,
             collections=collections,
@@ -123,41 +170,27 @@ async def replica(publishing: Publishing) -> AsyncIterator[Replica]:
             face=face,
         )
 
-    own = ReadCollection(publishing.reads, pulls, clock)
+    own = ReadCollection(publishing.reads, PostgresPulls(publishing.reads.lines), clock)
     shown = ReadCollection(publishing.reads, NoPulls(), clock)
-    operators, admin = Operators(PUBLIC_KEY, clock), PostgresVendorAdmin(database)
-    administer = AdministerVendors(
-        admin,
-        publishing.scopes,
-        PostgresGrantTrials(database),
-        digests,
-        clock,
-        hash_key=publishing.hash_key,
-        changed=recognise.forget,
-    )
     doors = FastAPI()
     install_problem_handlers(doors)
     door = VendorDoor(recognise, clock, pace, notes)
     doors.include_router(change_routes(door, publishing.changes, public_url=None, reads_at=""))
+    for routes in _operators_doors(
+        publishing,
+        recognise,
+        {
+            "1.2": (BASE_PATH, face_of(V1P2, shown)),
+            "1.1": (V1P1_BASE_PATH, face_of(V1P1, shown)),
+        },
+    ):
+        doors.include_router(routes)
+    vendors = PostgresVendors(publishing.database)
     doors.include_router(
         token_routes(
-            IssueToken(vendors, digests, clock, publishing.audit),
+            IssueToken(vendors, SecretDigests(), clock, publishing.audit),
             published=lambda _secret: False,
             pace=PaceTokens(pace, PaceCallers(Pace(rate=0.1, burst=10), clock)),
-        )
-    )
-    doors.include_router(vendor_routes(operators, administer, admin, publishing.audit, clock))
-    doors.include_router(audit_routes(operators, publishing.audit))
-    doors.include_router(
-        preview_routes(
-            operators,
-            admin,
-            PreviewVendor(publishing.reads),
-            clock,
-            faces={
-                "1.2": (BASE_PATH, face_of(V1P2, shown)),
-                "1.1": (V1P1_BASE_PATH, face_of(V1P1, shown)),
-            },
         )
     )
     plain = {BASE_PATH: face_of(V1P2, own), V1P1_BASE_PATH: face_of(V1P1, own)}
@@ -169,6 +202,28 @@ async def replica(publishing: Publishing) -> AsyncIterator[Replica]:
                 return
         await doors(scope, receive, send)
 
-    transport = httpx2.ASGITransport(app=all_of_it)
-    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as http:
-        yield Replica(publishing=publishing, http=http, recognise=recognise)
+    return all_of_it
+
+
+def _operators_doors(
+    publishing: Publishing,
+    recognise: RecogniseToken,
+    faces: dict[Version, tuple[str, OneRosterApp]],
+) -> list[APIRouter]:
+    clock, operators = publishing.clock, Operators(PUBLIC_KEY, publishing.clock)
+    admin = PostgresVendorAdmin(publishing.database)
+    administer = AdministerVendors(
+        admin,
+        publishing.scopes,
+        PostgresGrantTrials(publishing.database),
+        SecretDigests(),
+        clock,
+        hash_key=publishing.hash_key,
+        changed=recognise.forget,
+    )
+    preview = PreviewVendor(publishing.reads)
+    return [
+        vendor_routes(operators, administer, admin, publishing.audit, clock),
+        audit_routes(operators, publishing.audit),
+        preview_routes(operators, admin, preview, clock, faces=faces),
+    ]
