@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import sample
 from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.domain.audit import AuditEntry
@@ -192,3 +193,14 @@ async def test_entries_wait_for_a_database_that_is_away(publishing: Publishing) 
 
     (entry,) = await publishing.audit.entries("d1", "vendor", limit=9)
     assert entry.entry.what == "given"
+
+
+async def test_what_waits_is_written_at_a_stop(publishing: Publishing) -> None:
+    async with publishing.vendor():
+        pass
+    stopping = Stopping()
+    stopping.set()
+
+    await publishing.audit.run(stopping)
+
+    assert len(await publishing.audit.entries("d1", "vendor", limit=9)) == 1
