@@ -13,6 +13,7 @@ from roster_common.runtime.database import Tx
 from roster_common.runtime.http import HttpClient
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.logging import get_logger
+from roster_common.runtime.sealing import Seal, read_key
 from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
@@ -26,6 +27,7 @@ from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
 from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
 from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
+from roster_publisher.adapters.postgres.signing_keys import PostgresNonces, PostgresSigningKeys
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.tracer import PostgresTracer
 from roster_publisher.adapters.postgres.vendor_admin import PostgresVendorAdmin
@@ -34,7 +36,7 @@ from roster_publisher.adapters.postgres.webhooks import PostgresStandings
 from roster_publisher.adapters.receivers import HttpReceivers
 from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.adapters.subscriptions import ConfiguredSubscriptions
-from roster_publisher.domain.access import Grant
+from roster_publisher.domain.access import Grant, SigningKey
 from roster_publisher.domain.collections import known_scopes
 from roster_publisher.domain.names import Authority, NameAuthority, sis_first
 from roster_publisher.domain.pacing import Pace
@@ -66,6 +68,7 @@ from roster_publisher.usecases.preview_vendor import PreviewVendor
 from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import NoPulls, ReadCollection
+from roster_publisher.usecases.recognise_signature import RecogniseSignature
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
@@ -177,7 +180,7 @@ def _serve(
 ) -> tuple[PostgresReads, PostgresVendors]:
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
-    vendors, digests = PostgresVendors(database), SecretDigests()
+    vendors = PostgresVendors(database)
     reads = PostgresReads(
         database,
         lines=settings.database_pool_size - _SPARE_CONNECTIONS,
@@ -185,24 +188,24 @@ def _serve(
     )
     recognise = RecogniseToken(vendors, clock)
     pace, notes = PaceCallers(settings.vendor_pace, clock), NotePulls(audit, clock)
-    pulls, hash_key = PostgresPulls(reads.lines), settings.plain_hash_key
+    keys, hash_key = _keys(settings, runtime), settings.plain_hash_key
+    _seed(settings, runtime, vendors=vendors, keys=keys, recognise=recognise)
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
             pass
         await reads.close()
 
-    _seed(settings, runtime, vendors, recognise)
     runtime.loop("watch-access", watch_access(vendors.version, recognise.forget))
     runtime.loop("close-reads", close_reads)
-    strict = settings.environment == "production"
-    app.include_router(
-        token_routes(
-            IssueToken(vendors, digests, clock, audit),
-            published=lambda secret: strict and is_demo_secret(secret),
-            pace=PaceTokens(pace, PaceCallers(_WRONG_SECRETS, clock)),
-        )
-    )
+    published = _published(settings)
+    signatures = None
+    if keys is not None:
+        nonces = PostgresNonces(database)
+        signatures = RecogniseSignature(keys, nonces, vendors, clock, published=published)
+    issue = IssueToken(vendors, SecretDigests(), clock, audit)
+    limits = PaceTokens(pace, PaceCallers(_WRONG_SECRETS, clock))
+    app.include_router(token_routes(issue, published=published, pace=limits))
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock, pace, notes),
@@ -211,7 +214,7 @@ def _serve(
             reads_at=BASE_PATH,
         )
     )
-    collections = ReadCollection(reads, pulls, clock)
+    collections = ReadCollection(reads, PostgresPulls(reads.lines), clock)
 
     def face_of(face: Face, collections: ReadCollection) -> OneRosterApp:
         """The application of one version."""
@@ -225,6 +228,7 @@ def _serve(
             public_url=settings.public_url,
             hash_key=hash_key,
             face=face,
+            signatures=signatures if face is V1P1 else None,
         )
 
     for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
@@ -233,17 +237,30 @@ def _serve(
     return reads, vendors
 
 
+def _published(settings: Settings) -> Callable[[str], bool]:
+    """Knows secrets that stand in our documentation, where they must open nothing."""
+    strict = settings.environment == "production"
+    return lambda secret: strict and is_demo_secret(secret)
+
+
 def _seed(
-    settings: Settings, runtime: Runtime, vendors: PostgresVendors, recognise: RecogniseToken
+    settings: Settings,
+    runtime: Runtime,
+    *,
+    vendors: PostgresVendors,
+    keys: PostgresSigningKeys | None,
+    recognise: RecogniseToken,
 ) -> None:
-    """Clients of the settings, made or changed at the start."""
+    """The vendors that settings give, made so at each start."""
     scopes = PostgresScopes(runtime.database)
-    key = settings.plain_hash_key
-    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock, hash_key=key)
-    clients = _configured(settings.clients)
+    hash_key = settings.plain_hash_key
+    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock, hash_key=hash_key)
+    clients, signing = _configured(settings.clients), _signing_keys(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
         seeded = await seed(clients)
+        if keys is not None:
+            await keys.keep(signing)
         recognise.forget()
         if seeded.ended:
             logger.warning("clients_ended", clients=seeded.ended)
@@ -320,6 +337,25 @@ def _tell(
     )
     watch = WatchDistricts(feed, runtime.clock)
     runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
+
+
+def _keys(settings: Settings, runtime: Runtime) -> PostgresSigningKeys | None:
+    """None where there is no key under which secrets could be kept: then nobody signs."""
+    keys = [read_key(key.get_secret_value()) for key in settings.credential_keys]
+    return PostgresSigningKeys(runtime.database, Seal(keys)) if keys else None
+
+
+def _signing_keys(clients: Sequence[ClientSetting]) -> Sequence[SigningKey]:
+    return [
+        SigningKey(
+            district_id=client.district,
+            client_id=client.id,
+            key=client.oauth1.key,
+            secret=client.oauth1.secret.get_secret_value(),
+        )
+        for client in clients
+        if client.oauth1 is not None
+    ]
 
 
 def _changes(settings: Settings, runtime: Runtime, reads: PostgresReads) -> ReadChanges:

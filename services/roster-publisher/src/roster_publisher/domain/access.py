@@ -1,6 +1,6 @@
 """Who may see what: clients, grants and tokens. Pure. Source: blueprint, invariant 7."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
@@ -133,6 +133,16 @@ class Client:
     old_secrets: tuple[OldSecret, ...] = ()
     configured: bool = False
     created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A key with which a client signs by OAuth 1, and its secret: never print it."""
+
+    district_id: str
+    client_id: str
+    key: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,12 @@ _PURGE_AUDIT: Final = f"""
         SELECT ctid FROM roster_publisher.pull_audit WHERE at < $1 LIMIT {_ROWS_AT_ONCE}))
 """
 
+# house: no-district — age alone decides, in every district alike
+_PURGE_NONCES: Final = f"""
+    DELETE FROM roster_publisher.nonce WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM roster_publisher.nonce WHERE expires_at < $1 LIMIT {_ROWS_AT_ONCE}))
+"""
+
 # Counts of one district; reads its part of the primary key.
 _OBJECTS: Final = """
     SELECT entity, count(*) FILTER (WHERE shown AND status = 'active') AS active,
@@ -100,6 +106,7 @@ class PostgresHousekeeping:
             "access_token": await self._once(_PURGE_TOKENS, now),
             "pull": await self._once(_PURGE_PULLS, now),
             "pull_audit": await self._drain(_PURGE_AUDIT, now - keep_audit),
+            "nonce": await self._drain(_PURGE_NONCES, now),
             "cause": await purge_causes(self._database, now=now),
             "tombstones": await purge_tombstones(self._database, now=now, keep=keep_tombstones),
         }

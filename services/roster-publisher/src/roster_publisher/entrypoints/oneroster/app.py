@@ -5,19 +5,17 @@ Answers GET only. Every error is the specification's own status object.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, assert_never
 
 import structlog
 
 from roster_common.errors import Retriable
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
-from roster_common.runtime.metrics import metric
 from roster_publisher.domain.access import AccessToken, AgreementEnded, Grant
 from roster_publisher.domain.audit import told_path, told_query
-from roster_publisher.domain.pacing import whole_seconds
 from roster_publisher.domain.queries import CollectionQuery, link_header
 from roster_publisher.entrypoints.oneroster.answer import Answer, Message, Send
+from roster_publisher.entrypoints.oneroster.callers import Caller, Callers
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
@@ -28,7 +26,6 @@ from roster_publisher.entrypoints.oneroster.errors import (
     not_found,
     only_reads,
     too_long,
-    unauthorised,
 )
 from roster_publisher.entrypoints.oneroster.faces import V1P2, Face
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
@@ -45,6 +42,7 @@ from roster_publisher.usecases.read_collection import (
     RevisionUnknown,
     TookTooLong,
 )
+from roster_publisher.usecases.recognise_signature import RecogniseSignature
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.tokens import RecogniseToken
 
@@ -53,23 +51,9 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 
 logger = structlog.get_logger(__name__)
 
-_MAX_TOKEN: Final = 512
 _ENDED: Final = "the agreement behind this grant has ended"
 # What a read waited for may be free again after that.
 _BUSY_S: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who is answered: `still` says, between the pieces of a long answer, whether it may go on."""
-
-    access: AccessToken
-    still: Callable[[], Awaitable[bool]]
-
-    @property
-    def grant(self) -> Grant:
-        """What the caller sees."""
-        return self.access.grant
 
 
 class OneRosterApp:
@@ -87,14 +71,17 @@ class OneRosterApp:
         public_url: str | None,
         hash_key: bytes | None,
         face: Face = V1P2,
+        signatures: RecogniseSignature | None = None,
     ) -> None:
+        """`signatures` None: nobody gets in by OAuth 1."""
         self._face = face
-        self._recognise = recognise
+        self._callers = Callers(
+            recognise, clock, pace, public_url=public_url, signatures=signatures
+        )
         self._collections = collections
         self._reads = reads
         self._shape = ShapeBodies(reads, face.wording, clock=clock, hash_key=hash_key)
         self._clock = clock
-        self._pace = pace
         self._notes = notes
         self._public_url = public_url
 
@@ -129,45 +116,19 @@ class OneRosterApp:
         if self._face is V1P2 and is_discovery(scope):
             await answer.whole(discovery(base_address(scope, headers, self._public_url)), [])
             return
-        caller = caller or await self._caller(headers, answer.noted)
+        caller = caller or await self._callers(scope, headers, answer.noted)
         if not caller.grant.is_in_force(self._clock.now()):
             raise forbidden(_ENDED)
         if scope["method"] not in {"GET", "HEAD"}:
             raise only_reads()
         asked = read_request(self._face, scope, headers)
         if not caller.access.token_scopes & self._face.scopes(asked.collection):
-            raise forbidden("the token does not carry a scope that opens this")
+            raise forbidden("the token or grant carries no scope that opens this")
         base = base_address(scope, headers, self._public_url)
         if asked.sourced_id is not None:
             await self._single(asked, caller.grant, base, answer)
         else:
             await self._collection(asked, caller, base, answer)
-
-    async def _caller(self, headers: dict[bytes, bytes], noted: Noted) -> Caller:
-        kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if kind.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN:
-            raise unauthorised("a bearer token is needed")
-        found = await self._recognise(token.strip())
-        if found is None:
-            raise unauthorised("the token is unknown or has expired")
-        access = found
-        wait_s = self._pace.take(access.grant.client_id, access.grant.pace)
-        if wait_s:
-            metric("vendor_requests_refused_total").labels(door="reads").inc()
-            raise busy(whole_seconds(wait_s))
-        noted.of = access.grant
-
-        async def still() -> bool:
-            """Whether the token is in force, and opens and shows what it did."""
-            now = await self._recognise(token.strip())
-            return (
-                now is not None
-                and now.grant.shows == access.grant.shows
-                and now.token_scopes >= access.token_scopes
-                and now.grant.is_in_force(self._clock.now())
-            )
-
-        return Caller(access=access, still=still)
 
     async def _single(self, asked: Asked, grant: Grant, base: str, answer: Answer) -> None:
         query = CollectionQuery(grant=grant, collection=asked.collection)
@@ -237,7 +198,7 @@ class OneRosterApp:
         begun = False
         async for chunk in chunks:
             if begun and not await caller.still():
-                raise unauthorised("what the token opens has ended or changed meanwhile")
+                raise forbidden("what was let in has ended or changed meanwhile")
             begun = True
             yield await self._shaped(chunk, asked, caller.grant, base)
 
