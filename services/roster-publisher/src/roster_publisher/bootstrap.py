@@ -258,6 +258,7 @@ def _seed(
     clients, signing = _configured(settings.clients), _signing_keys(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
+        """Make them so, and say what ended or is somebody else's."""
         seeded = await seed(clients)
         if keys is not None:
             await keys.keep(signing)
