@@ -35,6 +35,7 @@ from tests.bench.scoping import scoping
 from tests.bench.servers import Servers, durability, running
 from tests.bench.serving import serving
 from tests.bench.snapshots import snapshots
+from tests.bench.telling import telling
 from tests.bench.whole import whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,7 @@ SECTIONS: Mapping[str, Section] = {
     "http": serving,
     "accept": accepting,
     "read": reading,
+    "tell": telling,
     "consume": consuming,
     "publish": publishing,
     "scopes": scoping,

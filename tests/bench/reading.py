@@ -2,14 +2,15 @@
 
 Pages and single objects as shares of the yardstick at the same number of connections; a whole pull
 of the enrolments by 1,000; a page at the end of a pull by 100, continued and jumped to. The row of a
-grant of one school stands beside that of the whole district.
+grant of one school stands beside that of the whole district. Sub-collections and the change feed
+are in `below.py`.
 """
 
 import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from roster_common.runtime.database import Database
 from roster_common.runtime.migrations import migrate
 from roster_common.runtime.tokens import new_keypair
 from roster_publisher.domain.collections import KNOWN_SCOPES
+from tests.bench.below import below
 from tests.bench.exchange import Answer, Exchange, request
 from tests.bench.load import get, load
 from tests.bench.measuring import Bench, Figures, Lineup, Stalled
@@ -58,8 +60,8 @@ async def reading(bench: Bench) -> AsyncIterator[Lineup]:
         stack.push_async_callback(drop_database, bench.server_url, DATABASE)
         await migrate(url, schema="roster_publisher", script_package="roster_publisher.migrations")
         async with asyncio.timeout(FILL_TIMEOUT_S):
-            await _fill(url, schools)
-        port = await stack.enter_async_context(_service(url))
+            await fill(url, schools)
+        port = await stack.enter_async_context(service(url))
         bare = await stack.enter_async_context(yardstick())
         reader = _Reader(
             port=port,
@@ -77,6 +79,7 @@ async def reading(bench: Bench) -> AsyncIterator[Lineup]:
                     for sample in (reader.bare_rate, reader.page, reader.single)
                 ),
                 reader.school_page,
+                *below(port, reader.whole, reader.school, seconds=bench.plan.writing_s),
                 reader.pull,
                 reader.deep,
             ]
@@ -196,7 +199,8 @@ def _text(answer: Answer, name: str) -> str:
     return str(orjson.loads(answer.body)[name])
 
 
-async def _fill(url: str, schools: int) -> None:
+async def fill(url: str, schools: int) -> None:
+    """A district of that many schools, published and counted; nothing is left to derive."""
     database = Database(url, name="bench-fill", pool_size=2)
     publishing = Publishing(database=database)
     batch: list[Fact] = []
@@ -255,11 +259,17 @@ def _facts(schools: int) -> Iterator[Fact]:
 
 
 @asynccontextmanager
-async def _service(url: str) -> AsyncIterator[int]:
+async def service(
+    url: str, *, webhook: Mapping[str, object] | None = None, env: Mapping[str, str] | None = None
+) -> AsyncIterator[int]:
+    """roster-publisher as a process, its port; two vendors, of which the first may be told."""
     port = free_port()
     _, public_key = new_keypair()
     client = {"secret": SECRET, "district": DISTRICT, "scopes": sorted(KNOWN_SCOPES)}
-    clients = [client | {"id": "whole"}, client | {"id": "school", "schools": ["s001"]}]
+    clients = [
+        client | {"id": "whole", "webhook": webhook},
+        client | {"id": "school", "schools": ["s001"]},
+    ]
     with tempfile.TemporaryDirectory() as folder:
         child = await asyncio.to_thread(
             start_child,
@@ -268,6 +278,7 @@ async def _service(url: str) -> AsyncIterator[int]:
             log=Path(folder) / "roster-publisher.log",
             cwd=ROOT,
             env={
+                **(env or {}),
                 "HOMEROOM_DATABASE_URL": url,
                 "HOMEROOM_ENVIRONMENT": "test",
                 "HOMEROOM_PORT": str(port),

@@ -178,6 +178,59 @@ def _scopes() -> list[Row]:
     return rows
 
 
+def _below() -> list[Row]:
+    """Sub-collections and the change feed, at one connection."""
+    titles = (
+        ("read.below.class.1", "/classes/{id}/students, 1 connection"),
+        ("read.below.person.1", "/users/{id}/classes, 1 connection"),
+        ("read.below.school.1", "/schools/{id}/enrollments?limit=100, 1 connection"),
+        ("feed.page.1", "/changes?limit=100, 1 connection"),
+        ("feed.poll.1", "/changes, nothing new, 1 connection"),
+        ("feed.school.1", "same, of a grant of one school"),
+    )
+    rows = [
+        Row(
+            key=key,
+            title=title,
+            unit="requests/s",
+            beside="read.yardstick.1",
+            beside_title="bare ASGI yardstick",
+        )
+        for key, title in titles
+    ]
+    return [
+        *rows,
+        Row(
+            key="read.below.scoped.1",
+            title="/classes/{id}/students of a grant of one school",
+            unit="requests/s",
+            beside="read.below.class.1",
+            beside_title="whole district",
+        ),
+        Row(key="feed.whole", title="the whole feed by 1,000", unit="changes/s"),
+    ]
+
+
+def _tell() -> list[Row]:
+    """One vendor is told by webhook."""
+    return [
+        Row(
+            key="tell.calls",
+            title="webhooks of 100 changes, the whole view, one vendor",
+            unit="calls/s",
+            beside="tell.bare",
+            beside_title="bare client",
+        ),
+        Row(key="tell.changes", title="same: changes told", unit="changes/s"),
+        Row(
+            key="tell.delay.p50",
+            title="change on the log to webhook, one at a time: p50",
+            unit="ms",
+        ),
+        Row(key="tell.delay.p99", title="same: p99", unit="ms"),
+    ]
+
+
 ROWS = (
     *_append(),
     Row(
@@ -214,6 +267,8 @@ ROWS = (
     Row(key="accept.paced.p50", title="webhook accept at 300/s: p50", unit="ms"),
     Row(key="accept.paced.p99", title="webhook accept at 300/s: p99", unit="ms"),
     *_read(),
+    *_below(),
+    *_tell(),
     Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),
     Row(key="http.yardstick.8", title="bare ASGI yardstick, 8 connections", unit="requests/s"),
     *_whole(),

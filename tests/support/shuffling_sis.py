@@ -20,8 +20,10 @@ def people(*names: str) -> Items:
 
 
 @asynccontextmanager
-async def shuffling_sis(pages: Pages) -> AsyncIterator[str]:
-    """Its address, until the block ends. It counts nothing and shows no revision."""
+async def shuffling_sis(pages: Pages, *, filters: bool = True) -> AsyncIterator[str]:
+    """Its address, until the block ends. It counts nothing and shows no revision. It heeds no
+    filter, and without `filters` refuses to be asked for one.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -30,8 +32,9 @@ async def shuffling_sis(pages: Pages) -> AsyncIterator[str]:
         query = parse_qs(url.query)
         offset, limit = int(query["offset"][0]), int(query["limit"][0])
         body = json.dumps({section: list(pages(section, offset)[offset : offset + limit])})
+        status = "200 OK" if filters or "filter" not in query else "400 Bad Request"
         writer.write(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
         )
         await writer.drain()

@@ -53,6 +53,19 @@ def _in_term(seen: Seen, term: str) -> set[str]:
     return _own(seen, "academicSession", "parent", term) | {i for r in named for i in _all(r)}
 
 
+def _around(seen: Seen, named: set[str]) -> set[str]:
+    """Sessions, all that they are parts of and all their parts."""
+    pairs = {(s["parent"]["sourcedId"], s["sourcedId"]) for s in seen["academicSession"] if "parent" in s}  # fmt: skip
+    pairs |= {
+        (s["sourcedId"], i) for s in seen["academicSession"] for i in _all(s.get("children", []))
+    }
+    outward, inward = set(named), set(named)
+    for _ in seen["academicSession"]:
+        outward |= {whole for whole, part in pairs if part in outward}
+        inward |= {part for whole, part in pairs if whole in inward}
+    return outward | inward
+
+
 # Path, entity of its rows, and their ids by the id of the nearest parent.
 RULES: dict[str, tuple[str, Callable[[Seen, str], set[str]]]] = {
     "classes/{}/students": ("user", lambda s, i: _linked(s, "user", "class", i, "student")),
@@ -60,7 +73,7 @@ RULES: dict[str, tuple[str, Callable[[Seen, str], set[str]]]] = {
     "courses/{}/classes": ("class", lambda s, i: _own(s, "class", "course", i)),
     "terms/{}/classes": (
         "class",
-        lambda s, i: {c["sourcedId"] for c in s["class"] if i in _all(c["terms"])},
+        lambda s, i: {c["sourcedId"] for c in s["class"] if _around(s, {i}) & _all(c["terms"])},
     ),
     "terms/{}/gradingPeriods": ("gradingPeriod", _in_term),
     "users/{}/classes": ("class", lambda s, i: _linked(s, "class", "user", i, None)),
@@ -78,7 +91,7 @@ RULES: dict[str, tuple[str, Callable[[Seen, str], set[str]]]] = {
     "schools/{}/teachers": ("user", lambda s, i: _in_role(s, "teacher", i)),
     "schools/{}/terms": (
         "term",
-        lambda s, i: {t for c in _classes_of(s, i) for t in _all(c["terms"])},
+        lambda s, i: _around(s, {t for c in _classes_of(s, i) for t in _all(c["terms"])}),
     ),
     "schools/{}/classes/{}/enrollments": (
         "enrollment",

@@ -54,6 +54,7 @@ START: list[tuple[str, Row]] = [
     *(("academicSession", session(term)) for term in TERMS),
     ("academicSession", session("G1", type="gradingPeriod", parent=ref("academicSession", "T1"))),
     ("academicSession", session("G2", type="gradingPeriod")),
+    ("academicSession", session("Y", type="schoolYear", children=[ref("academicSession", "T2")])),
     *(("course", course(one)) for one in COURSES),
     *(
         ("class", class_(one, course="Ca", school=school, term="T1"))
@@ -83,7 +84,7 @@ CHANGE = st.one_of(
         st.sampled_from(CLASSES),
         st.sampled_from(COURSES),
         SCHOOL,
-        st.lists(st.sampled_from([*TERMS, "G2"]), min_size=1, max_size=2, unique=True),
+        st.lists(st.sampled_from([*TERMS, "G1", "G2", "Y"]), min_size=1, max_size=2, unique=True),
     ),
     st.builds(
         lambda one, at: ("course", course(one, org=ref("org", at))),
@@ -106,8 +107,8 @@ CHANGE = st.one_of(
             "academicSession",
             session(one, children=[ref("academicSession", child) for child in children]),
         ),
-        st.sampled_from(TERMS),
-        st.lists(st.sampled_from(["G1", "G2"]), max_size=2, unique=True),
+        st.sampled_from([*TERMS, "Y"]),
+        st.lists(st.sampled_from(["G1", "G2", "T2"]), max_size=2, unique=True),
     ),
     st.tuples(st.just("enrollment"), st.sampled_from(ENROLLMENTS)),
     st.tuples(st.just("user"), st.sampled_from(USERS)),
@@ -143,12 +144,21 @@ MISPLACED: list[list[tuple[str, Any]]] = [
     ]
 ]
 
+# One class is held in half of a term, another for the whole year.
+PARTS: list[list[tuple[str, Any]]] = [
+    [("class", class_("Ka", course="Ca", school="Sa", term="G1"))],
+    [("class", class_("Kb", course="Ca", school="Sb", term="Y"))],
+    [("class", class_("Kb", course="Ca", school="Sb", term="G2"))],
+]
+
 
 @example(grant={}, commits=MOVES)
 @example(grant={"schools": ("Sa",)}, commits=MOVES)
 @example(grant={"schools": ("Sa", "Sb")}, commits=MOVES)
 @example(grant={"rules": (Rule(schools=("Sa",), courses=("Ca",)),)}, commits=MOVES)
 @example(grant={"schools": ("Sa",)}, commits=MISPLACED)
+@example(grant={}, commits=PARTS)
+@example(grant={"schools": ("Sa", "Sb")}, commits=PARTS)
 @given(grant=GRANTS, commits=COMMITS)
 @settings(
     max_examples=12,

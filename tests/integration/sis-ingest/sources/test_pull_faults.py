@@ -136,6 +136,33 @@ async def test_an_id_on_two_pages_says_that_rows_moved_and_removes_nobody(
             assert await puller.live("user") == set(names)
 
 
+async def test_a_provider_that_refuses_filters_is_read_in_full_and_the_report_says_so(
+    url: str, tmp_path: Path
+) -> None:
+    names = [f"u{number:02}" for number in range(60)]
+    now = [people(*names)]
+
+    def pages(section: str, _offset: int) -> Any:
+        return now[0] if section == "users" else ()
+
+    async with shuffling_sis(pages, filters=False) as address:
+        pull = {
+            "baseUrl": address, "clientId": "c", "clientSecret": "not-a-secret", "auth": "none",
+            "pageSize": 20, **NEVER_DUE,
+        }  # fmt: skip
+        source = {"id": "pulled", "district": "d1", "kind": "oneroster_rest", "pull": pull}
+        async with pulling(url, tmp_path, source) as puller:
+            await puller.pull()
+            now[0] = people(*names[1:], "new")
+
+            report = await puller.pull("delta")
+
+            assert (report["pull"]["mode"], report["pull"]["since"]) == ("full", None)
+            assert report["pull"]["fullBecause"] == "filter_refused"
+            assert "filter_refused" in {one["code"] for one in report["warnings"]}
+            assert await puller.live("user") == {*names[1:], "new"}, "what left is removed, too"
+
+
 async def test_pulls_whose_time_is_over_are_forgotten_but_not_the_newest(
     oneroster: Emulator, url: str, tmp_path: Path
 ) -> None:

@@ -154,8 +154,11 @@ class PulledPackage:
         self._spec = spec
         self._modes: Mapping[str, str] = manifest["mode"]
         self._wording = spec.wording(self._items, access)
-        self.warnings = tuple(
-            Problem(code=fault, file=section) for section, fault in manifest["faults"].items()
+        # Packages of a time before have none.
+        because = manifest.get("fullBecause")
+        self.warnings = (
+            *((Problem(code=because),) if because else ()),
+            *(Problem(code=fault, file=section) for section, fault in manifest["faults"].items()),
         )
         self.collections = tuple(
             Collection(

@@ -78,7 +78,7 @@ class Pull:
 
     `since` is the mark of the last good pull: a delta begins there, and the mark stays there where
     something was missed. `mark` is where the next one begins if this one ends well. Both are the
-    source's own words.
+    source's own words. `full_because` says why what was to be a delta became a full one.
     """
 
     pull_id: str
@@ -95,6 +95,7 @@ class Pull:
     failures: int = 0
     restarts: int = 0
     reason: str | None = None
+    full_because: str | None = None
     run_id: str | None = None
     sections: Mapping[str, Section] = field(default_factory=dict)
 

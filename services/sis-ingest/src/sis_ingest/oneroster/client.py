@@ -15,7 +15,17 @@ from urllib.parse import quote
 import orjson
 
 from sis_ingest.domain.pulls import Page
-from sis_ingest.ports.pulls import Answer, Begun, Calls, Finding, Item, SourceAway, SourceRefused
+from sis_ingest.ports.pulls import (
+    FILTER_REFUSED,
+    Answer,
+    Begun,
+    Calls,
+    Finding,
+    Item,
+    SinceRefused,
+    SourceAway,
+    SourceRefused,
+)
 
 # What a provider commits while it answers may carry an earlier date than its answer.
 _OVERLAP: Final = timedelta(minutes=2)
@@ -74,6 +84,8 @@ class OneRosterClient:
         try:
             answer = await self._get(section, query)
         except SourceRefused as refused:
+            if offset == 0 and "filter" in query and await self._offers(section):
+                raise SinceRefused(FILTER_REFUSED, field=section) from refused
             # Some have no page at all behind the last one. Its first page shows that the section
             # itself is there: while a server starts, all of it may be 404.
             if offset and refused.reason == "status_404" and await self._offers(section):

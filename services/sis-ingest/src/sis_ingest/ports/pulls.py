@@ -42,7 +42,14 @@ class SourceRefused(Invalid):
 
 
 class SinceRefused(SourceRefused):
-    """The source knows nothing of the mark from which a delta was to begin."""
+    """The source knows nothing of the mark from which a delta was to begin, or will not say what
+    changed since: all of it is to be read. The reason is a stable code.
+    """
+
+
+# Why a source could not be asked for a delta: what stands behind `Pull.full_because`.
+MARK_UNKNOWN: Final = "mark_unknown"
+FILTER_REFUSED: Final = "filter_refused"
 
 
 # What an answer or an item of a shape nobody foresaw makes a room raise.
@@ -115,7 +122,9 @@ class PullClient(Protocol):
         ...
 
     async def page(self, section: str, cursor: str | None, since: str | None) -> Page:
-        """One page. Raises `SourceAway` or `SourceRefused`."""
+        """One page. Raises `SourceAway` or `SourceRefused`; `SinceRefused` where the section can be
+        read, but not since then.
+        """
         ...
 
     async def one(self, section: str, item_id: str) -> Item | None:

@@ -76,6 +76,10 @@ class PullSource:
                 return await reading.all()
             except RevisionMoved:
                 reading.pull = await self._from_the_beginning(reading.pull)
+            except SinceRefused as refused:
+                # Nothing is wrong with the mark: where this one misses something, it stays.
+                full = replace(reading.pull, mode="full", full_because=refused.reason)
+                reading.pull = await self._from_the_beginning(full)
 
     async def _started(self, pulling: Pulling, pull: Pull) -> Pull:
         if pull.sections:
@@ -83,8 +87,8 @@ class PullSource:
         now = self.clock.now()
         try:
             begun = await _told(pulling.client.begin(pull.asks_since, now))
-        except SinceRefused:
-            pull = replace(pull, mode="full", since=None)
+        except SinceRefused as refused:
+            pull = replace(pull, mode="full", since=None, full_because=refused.reason)
             begun = await _told(pulling.client.begin(None, now))
         started = replace(
             pull,
@@ -120,6 +124,7 @@ class PullSource:
         manifest = {
             "mode": {name: "bulk" if whole(pull, name) else "delta" for name in pull.sections},
             "faults": dict(faults(pull)),
+            "fullBecause": pull.full_because,
         }
         run_id = self.ids.new_id()
         stored = await self.files.store(

@@ -184,7 +184,7 @@ def conditions(query: CollectionQuery, statement: Statement, *, revision: str | 
 
 def _within(query: CollectionQuery, statement: Statement, revision: str | None) -> list[str]:
     """What being of its parents asks of a row; a view of schools narrows by ids by itself."""
-    condition = condition_within(query, statement)
+    condition = condition_within(query, statement, revision=revision)
     parts = [] if condition is None else [condition]
     ids = None if query.is_scoped else ids_within(query, statement, revision=revision)
     return parts if ids is None else [*parts, f"o.sourced_id = ANY(ARRAY({ids}))"]

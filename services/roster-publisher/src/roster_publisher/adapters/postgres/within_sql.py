@@ -16,6 +16,12 @@ from roster_publisher.domain.queries import CollectionQuery
 
 # As the index on schools has it: a school's rows in the order of their ids.
 _LANE: Final = "{0}.district_id || '/' || {0}.entity || '/' || {0}.school_id"
+# What a session `e` calls its children. Stored text holds a control character where the host goes,
+# which is no JSON.
+_CHILDREN: Final = """
+    jsonb_path_query(('{"":0' || replace(e.refs, chr(26), '') || '}')::jsonb,
+                     '$.children[*].sourcedId') #>> '{}'
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +82,14 @@ def ids_within(query: CollectionQuery, statement: Statement, *, revision: str | 
     return rule(_Asked(query=query, statement=statement, revision=revision))
 
 
-def condition_within(query: CollectionQuery, statement: Statement) -> str | None:
+def condition_within(
+    query: CollectionQuery, statement: Statement, *, revision: str | None
+) -> str | None:
     """What a row `o` of the query's sub-collection meets besides being among its ids."""
     rule = _CONDITIONS.get(query.collection.path)
     if rule is None:
         return None
-    return rule(_Asked(query=query, statement=statement, revision=None))
+    return rule(_Asked(query=query, statement=statement, revision=revision))
 
 
 def _enrolled(role: str) -> Callable[[_Asked], str]:
@@ -130,8 +138,8 @@ def _courses(asked: _Asked) -> str:
 
 
 def _terms(asked: _Asked) -> str:
-    """The sessions in which the school's classes are held."""
-    return _of_classes(asked, "unnest(e.term_ids)")
+    """The sessions in which the school's classes are held, wholly or in part."""
+    return _around(asked, _of_classes(asked, "unnest(e.term_ids) AS id"))
 
 
 def _of_classes(asked: _Asked, column: str) -> str:
@@ -142,13 +150,31 @@ def _of_classes(asked: _Asked, column: str) -> str:
 def _in_term(asked: _Asked) -> str:
     """The sessions whose parent the term is, and those that it calls its children."""
     term = asked.statement.bind(asked.parent_id)
-    # Stored text holds a control character where the host goes, which is no JSON.
-    refs = "('{\"\":0' || replace(e.refs, chr(26), '') || '}')::jsonb"
-    children = f"jsonb_path_query({refs}, '$.children[*].sourcedId') #>> '{{}}'"
     return f"""
         {asked.versions("academicSession", "e.sourced_id", f"e.parent_id = {term}")}
         UNION ALL
-        {asked.versions("academicSession", children, f"e.sourced_id = {term}")}
+        {asked.versions("academicSession", _CHILDREN, f"e.sourced_id = {term}")}
+    """
+
+
+def _around(asked: _Asked, named: str) -> str:
+    """The ids of sessions that `named` selects, of all that these are parts of, and of all their
+    parts: a class that is held in half of a term is held in the term, and one that is held for the
+    year is held in each of its terms. Some dozens of sessions a district.
+    """
+    parents = asked.versions("academicSession", "e.parent_id, e.sourced_id", "e.parent_id <> ''")
+    children = asked.versions("academicSession", f"e.sourced_id, {_CHILDREN}", "true")
+    # house: no-district — each of its parts begins with it
+    return f"""
+        WITH RECURSIVE part AS MATERIALIZED (
+            SELECT p.whole COLLATE "C" AS whole, p.id COLLATE "C" AS id
+            FROM ({parents} UNION ALL {children}) AS p(whole, id)),
+        named AS MATERIALIZED (SELECT DISTINCT n.id COLLATE "C" AS id FROM ({named}) AS n(id)),
+        outward AS (
+            SELECT id FROM named UNION SELECT p.whole FROM outward w JOIN part p ON p.id = w.id),
+        inward AS (
+            SELECT id FROM named UNION SELECT p.id FROM inward w JOIN part p ON p.whole = w.id)
+        SELECT id FROM outward UNION SELECT id FROM inward
     """
 
 
@@ -185,7 +211,8 @@ def _in_role(role: str) -> Callable[[_Asked], str]:
 
 
 def _held_in_term(asked: _Asked) -> str:
-    return f"o.term_ids && {asked.statement.bind([asked.parent_id])}::text[]"
+    term = f"SELECT {asked.statement.bind(asked.parent_id)}::text"
+    return f"o.term_ids && ARRAY({_around(asked, term)})"
 
 
 _IDS: Final[Mapping[str, Callable[[_Asked], str | None]]] = {

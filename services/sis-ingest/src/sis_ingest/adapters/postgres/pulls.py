@@ -27,7 +27,7 @@ RETURNING pull_id
 _SAVE: Final = """
 UPDATE sis_ingest.pull SET state = $3, mark = $4, started_at = $5, finished_at = $6,
     failures = $7, restarts = $8, reason = $9, run_id = $10, sections = $11::jsonb,
-    mode = $12, since = $13
+    mode = $12, since = $13, full_because = $14
 WHERE district_id = $1 AND pull_id = $2
 """
 
@@ -168,6 +168,7 @@ class PostgresPulls:
             orjson.dumps({name: asdict(one) for name, one in pull.sections.items()}).decode(),
             pull.mode,
             pull.since,
+            pull.full_because,
         )
 
     async def open_of(self, pull_ids: Sequence[str]) -> frozenset[str]:
@@ -263,6 +264,7 @@ def _pull(row: Any) -> Pull:
         failures=row["failures"],
         restarts=row["restarts"],
         reason=row["reason"],
+        full_because=row["full_because"],
         run_id=None if row["run_id"] is None else str(row["run_id"]),
         sections={name: Section(**section) for name, section in sections.items()},
     )

@@ -121,6 +121,7 @@ def pull_page(pull: Pull) -> Mapping[str, Any]:
         "districtId": pull.place.district_id,
         "correlationId": pull.correlation_id,
         "mode": pull.mode,
+        "fullBecause": pull.full_because,
         "state": pull.state,
         "dryRun": pull.dry_run,
         "askedAt": pull.asked_at.isoformat(),

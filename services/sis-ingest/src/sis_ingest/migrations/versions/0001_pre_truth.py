@@ -312,7 +312,8 @@ def _pulls() -> None:
             asked_at timestamptz NOT NULL, since text, mark text,
             dry_run boolean NOT NULL, started_at timestamptz, finished_at timestamptz,
             failures integer NOT NULL DEFAULT 0, restarts integer NOT NULL DEFAULT 0,
-            reason text, run_id uuid, sections jsonb NOT NULL DEFAULT '{}',
+            reason text, full_because text, run_id uuid,
+            sections jsonb NOT NULL DEFAULT '{}',
             PRIMARY KEY (district_id, pull_id), UNIQUE (pull_id),
             CHECK (state IN ('waiting', 'running') OR finished_at IS NOT NULL)
         )

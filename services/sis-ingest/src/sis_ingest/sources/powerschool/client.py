@@ -10,6 +10,7 @@ from typing import Any, Final
 from sis_ingest.domain.pulls import COUNT_DISAGREES, Page
 from sis_ingest.ports.pulls import (
     ACCESS_REFUSED,
+    MARK_UNKNOWN,
     ODD,
     Access,
     Begun,
@@ -166,7 +167,7 @@ class PowerSchoolClient:
         except SourceRefused as error:
             if version == "0":
                 return None, {}
-            raise SinceRefused(error.reason, field=error.field) from error
+            raise SinceRefused(MARK_UNKNOWN, field=error.field) from error
         now = str(body.get("$dataversion"))
         if not (now.isascii() and now.isdigit()):
             raise SourceAway("unreadable_answer")
