@@ -33,7 +33,7 @@ setup: $(VENV)/.stamp-dev ## make the environment with all tools (others do it b
 demo: $(VENV)/.stamp ## a made-up district through every service (KAFKA=1, DISTRICT=15000, SOURCE=powerschool)
 	$(BIN)/homeroom demo
 
-up: $(VENV)/.stamp ## start everything on this machine and stay until Ctrl-C
+up: $(VENV)/.stamp ## start everything on this machine and stay until Ctrl-C (KAFKA=1, DISTRICT=0, SOURCE=powerschool)
 	$(BIN)/homeroom up
 
 test: $(VENV)/.stamp-dev ## every test, with real PostgreSQL and Kafka where they can be had

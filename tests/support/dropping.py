@@ -9,11 +9,11 @@ from typing import Any
 
 from roster_common.runtime.clock import Uuid7Ids
 from roster_common.runtime.database import Database
+from roster_common.runtime.sealing import Seal
 from roster_common.testkit.clock import FixedClock
 from sis_ingest.adapters.drops.packing import pack
 from sis_ingest.adapters.files import DiskSnapshotFiles
 from sis_ingest.adapters.postgres.units import PostgresUnits
-from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.drops import DropRules, Listed
 from sis_ingest.ports.drops import Drop
@@ -53,7 +53,7 @@ class Dropping:
     @property
     def collect(self) -> CollectDrop:
         """The use case, on real parts."""
-        units = PostgresUnits(self.database, _no_event, BodySeal([bytes(32)]))
+        units = PostgresUnits(self.database, _no_event, Seal([bytes(32)]))
         ids = Uuid7Ids()
         accept = AcceptSnapshot(
             units=units,

@@ -15,6 +15,7 @@ from roster_common.contracts.envelope import new_event
 from roster_common.runtime.clock import Uuid7Ids
 from roster_common.runtime.database import Database
 from roster_common.runtime.problems import install_problem_handlers
+from roster_common.runtime.sealing import KEY_BYTES, Seal
 from roster_common.testkit.clock import FixedClock
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.dirty_marks import BULK_QUIET
@@ -25,10 +26,11 @@ from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
 from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
 from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
+from roster_publisher.adapters.postgres.signing_keys import PostgresNonces, PostgresSigningKeys
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.secrets import SecretDigests
-from roster_publisher.domain.access import Grant, How
+from roster_publisher.domain.access import Grant, How, SigningKey
 from roster_publisher.domain.collections import KNOWN_SCOPES
 from roster_publisher.domain.names import Allocated, NameAuthority
 from roster_publisher.domain.publication import Cause, Change
@@ -45,12 +47,15 @@ from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
+from roster_publisher.usecases.recognise_signature import RecogniseSignature
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.take_names import NamesTaken, TakeNames
 from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken, TokenRefused
 
 BASE = "http://roster.test"
+# A secret that opens nothing, wherever it is kept.
+PUBLISHED = "published-secret"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,9 @@ class Publishing:
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     authority: NameAuthority = field(default_factory=NameAuthority)
     clients: dict[str, ConfiguredClient] = field(default_factory=dict)
+    signing: dict[str, SigningKey] = field(default_factory=dict)
+    seal: Seal = field(default_factory=lambda: Seal([bytes(KEY_BYTES)]))
+    public_url: str | None = None
     hash_key: bytes | None = bytes(32)
 
     def __post_init__(self) -> None:
@@ -219,12 +227,24 @@ class Publishing:
             self.clock,
             hash_key=self.hash_key,
         )
-        return await seed(list(self.clients.values()))
+        ended = await seed(list(self.clients.values()))
+        await PostgresSigningKeys(self.database, self.seal).keep(list(self.signing.values()))
+        return ended
 
     async def issue(self, client_id: str) -> Issued | TokenRefused:
         """What a client that asks for a token gets."""
         issue = IssueToken(PostgresVendors(self.database), SecretDigests(), self.clock)
         return await issue(client_id=client_id, secret=f"hrs_{'a' * 43}", scope=None)
+
+    def signatures(self) -> RecogniseSignature:
+        """Who signs by OAuth 1, as a process of its own knows it."""
+        return RecogniseSignature(
+            PostgresSigningKeys(self.database, self.seal),
+            PostgresNonces(self.database),
+            PostgresVendors(self.database),
+            self.clock,
+            published=lambda secret: secret == PUBLISHED,
+        )
 
     @asynccontextmanager
     async def http(self, **more: Any) -> AsyncIterator[httpx2.AsyncClient]:
@@ -238,9 +258,10 @@ class Publishing:
                 collections=collections,
                 reads=self.reads,
                 clock=self.clock,
-                public_url=None,
+                public_url=self.public_url,
                 hash_key=self.hash_key,
                 face=face,
+                signatures=self.signatures() if face is V1P1 else None,
             )
             for face in (V1P2, V1P1)
         )

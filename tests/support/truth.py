@@ -14,11 +14,11 @@ import orjson
 from roster_common.contracts.envelope import Event, new_event
 from roster_common.runtime.clock import Uuid7Ids
 from roster_common.runtime.database import Database
+from roster_common.runtime.sealing import KEY_BYTES, Seal
 from roster_common.testkit.clock import FixedClock
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.postgres.hold_desk import PostgresHoldDesk
 from sis_ingest.adapters.postgres.units import PostgresUnits
-from sis_ingest.adapters.sealing import KEY_BYTES, BodySeal
 from sis_ingest.domain.changes import Cause, Change, Verdict
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.guards import Hold
@@ -271,7 +271,7 @@ class Truth:
         return PostgresUnits(
             self.database,
             EventMapper(stamp),
-            BodySeal([bytes(KEY_BYTES)]),
+            Seal([bytes(KEY_BYTES)]),
             supplements=self.supplements,
         )
 

@@ -50,6 +50,19 @@ def test_the_list_says_what_would_happen_and_how_to_see_more(tiny: TinyHomeroom,
     assert ran.code == 0
 
 
+@pytest.mark.parametrize(("noun", "where"), [("holds", "source"), ("plans", "target")])
+def test_the_list_is_of_one_source_or_target_where_told_so(
+    tiny: TinyHomeroom, run: Run, noun: str, where: str
+) -> None:
+    service = SIS_INGEST if noun == "holds" else DIRECTORY_SYNC
+    tiny.says(service, f"GET /{noun}", {"total": 0, noun: []})
+
+    ran = run(tiny, noun, f"--{where}", "north")
+
+    assert ran.code == 0
+    assert tiny.asked[0].path == f"/{noun}?state=open&limit=20&offset=0&{where}=north"
+
+
 def test_an_empty_list_is_said(tiny: TinyHomeroom, run: Run) -> None:
     tiny.says(DIRECTORY_SYNC, "GET /plans", {"total": 0, "plans": []})
 

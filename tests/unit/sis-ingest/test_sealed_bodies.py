@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from roster_common.errors import Fatal
+from roster_common.runtime.sealing import KEY_BYTES, Seal
 from roster_common.runtime.settings import load
-from sis_ingest.adapters.sealing import KEY_BYTES, BodySeal
 from sis_ingest.settings import Settings
 
 OLD, NEW = bytes(KEY_BYTES), bytes([1] * KEY_BYTES)
@@ -19,38 +19,38 @@ URL = "postgresql://nobody@127.0.0.1/none"
 
 @given(st.binary(max_size=2000), st.uuids())
 def test_a_body_opens_for_its_own_delivery_alone(body: bytes, delivery_id: object) -> None:
-    seal = BodySeal([NEW])
+    seal = Seal([NEW])
 
-    sealed = seal.seal(body, delivery_id=str(delivery_id))
+    sealed = seal.seal(body, bound_to=str(delivery_id))
 
-    assert seal.open(sealed, delivery_id=str(delivery_id)) == body
-    assert seal.open(sealed, delivery_id="another") is None
+    assert seal.open(sealed, bound_to=str(delivery_id)) == body
+    assert seal.open(sealed, bound_to="another") is None
     assert len(body) < 4 or body not in sealed
 
 
 def test_an_older_key_opens_what_it_sealed_and_the_first_one_seals() -> None:
-    before = BodySeal([OLD]).seal(b"body", delivery_id="d")
-    both = BodySeal([NEW, OLD])
+    before = Seal([OLD]).seal(b"body", bound_to="d")
+    both = Seal([NEW, OLD])
 
-    assert both.open(before, delivery_id="d") == b"body"
-    assert BodySeal([NEW]).open(both.seal(b"body", delivery_id="d"), delivery_id="d") == b"body"
+    assert both.open(before, bound_to="d") == b"body"
+    assert Seal([NEW]).open(both.seal(b"body", bound_to="d"), bound_to="d") == b"body"
 
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
 def test_a_body_that_was_changed_or_cut_does_not_open(place: int, flip: int) -> None:
-    seal = BodySeal([OLD])
-    sealed = bytearray(seal.seal(b"body", delivery_id="d"))
+    seal = Seal([OLD])
+    sealed = bytearray(seal.seal(b"body", bound_to="d"))
     cut = bytes(sealed[: place % len(sealed)])
     sealed[place % len(sealed)] ^= flip
 
-    assert seal.open(bytes(sealed), delivery_id="d") is None
-    assert seal.open(cut, delivery_id="d") is None
+    assert seal.open(bytes(sealed), bound_to="d") is None
+    assert seal.open(cut, bound_to="d") is None
 
 
 def test_a_body_whose_key_is_gone_does_not_open() -> None:
-    sealed = BodySeal([OLD]).seal(b"body", delivery_id="d")
+    sealed = Seal([OLD]).seal(b"body", bound_to="d")
 
-    assert BodySeal([NEW]).open(sealed, delivery_id="d") is None
+    assert Seal([NEW]).open(sealed, bound_to="d") is None
 
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "not base64 at all", "ä"])

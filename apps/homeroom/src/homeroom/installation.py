@@ -19,6 +19,7 @@ WEBHOOK_SECRET = "whsec_ZGVtby13ZWJob29rLXNlY3JldA=="  # noqa: S105 - published 
 DESK = "demo-desk"
 DESK_SECRET = "whsec_ZGVtby1kZXNrLXNlY3JldA=="  # noqa: S105 - published demo secret
 VENDOR, VENDOR_SECRET = "demo-vendor", "demo-secret"
+VENDOR_KEY, VENDOR_KEY_SECRET = "demo-key", "demo-key-secret"
 ONE_SCHOOL, ONE_SCHOOL_SECRET = "one-school", "one-secret"
 ONE_SCHOOL_ORG = "school-001"
 AGREED, AGREED_SECRET = "by-agreement", "agreed-secret"
@@ -31,6 +32,7 @@ ALL_SCOPES = tuple(
     f"{_SCOPE}{name}"
     for name in ("roster.readonly", "roster-core.readonly", "roster-demographics.readonly")
 )
+V1P1_SCOPES = tuple(scope.replace("/v1p2/", "/v1p1/") for scope in ALL_SCOPES)
 DIRECTORY_ROLES = (
     "student",
     "teacher",
@@ -83,6 +85,8 @@ class Installation:
             "HOMEROOM_DATABASE_EMBEDDED": "true" if self.database_embedded else "false",
             "HOMEROOM_OPERATOR_PUBLIC_KEY": self.operator_public_key,
             "HOMEROOM_BODY_KEYS": json.dumps([self.body_key]),
+            # One box, one key for what is sealed on it.
+            "HOMEROOM_CREDENTIAL_KEYS": json.dumps([self.body_key]),
             "HOMEROOM_SOURCES": self.given.joined("HOMEROOM_SOURCES", self._sources()),
             "HOMEROOM_DESKS": self.given.joined("HOMEROOM_DESKS", _desks()),
             "HOMEROOM_CLIENTS": self.given.joined(
@@ -148,7 +152,8 @@ def _clients(one_school_org: str) -> list[dict[str, object]]:
             "id": VENDOR,
             "secret": VENDOR_SECRET,
             "district": DISTRICT,
-            "scopes": list(ALL_SCOPES),
+            "scopes": [*ALL_SCOPES, *V1P1_SCOPES],
+            "oauth1": {"key": VENDOR_KEY, "secret": VENDOR_KEY_SECRET},
             "schools": None,
             "agreement": "demo-district",
         },

@@ -13,6 +13,7 @@ from roster_common.runtime.database import Tx
 from roster_common.runtime.http import HttpClient
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.logging import get_logger
+from roster_common.runtime.sealing import Seal, read_key
 from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
@@ -25,6 +26,7 @@ from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
 from roster_publisher.adapters.postgres.roster_unit import PostgresRosterUnit
 from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
+from roster_publisher.adapters.postgres.signing_keys import PostgresNonces, PostgresSigningKeys
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.tracer import PostgresTracer
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
@@ -32,7 +34,7 @@ from roster_publisher.adapters.postgres.webhooks import PostgresStandings
 from roster_publisher.adapters.receivers import HttpReceivers
 from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.adapters.subscriptions import ConfiguredSubscriptions
-from roster_publisher.domain.access import Grant
+from roster_publisher.domain.access import Grant, SigningKey
 from roster_publisher.domain.collections import known_scopes
 from roster_publisher.domain.names import Authority, NameAuthority, sis_first
 from roster_publisher.domain.webhooks import Subscription
@@ -57,6 +59,7 @@ from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
+from roster_publisher.usecases.recognise_signature import RecogniseSignature
 from roster_publisher.usecases.report_copies import ReportCopies
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
@@ -164,7 +167,7 @@ def _serve(
 ) -> tuple[PostgresReads, PostgresVendors]:
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
-    vendors, digests = PostgresVendors(database), SecretDigests()
+    vendors = PostgresVendors(database)
     reads = PostgresReads(
         database,
         lines=settings.database_pool_size - _SPARE_CONNECTIONS,
@@ -172,30 +175,27 @@ def _serve(
     )
     recognise = RecogniseToken(vendors, clock)
     pulls = PostgresPulls(reads.lines)
+    keys = _keys(settings, runtime)
+    _seed(settings, runtime, vendors=vendors, keys=keys, recognise=recognise)
     hash_key = settings.plain_hash_key
-    seed = SeedClients(vendors, PostgresScopes(database), digests, clock, hash_key=hash_key)
-    clients = _configured(settings.clients)
-
-    async def seed_once(_stopping: Stopping) -> None:
-        ended = await seed(clients)
-        recognise.forget()
-        if ended:
-            logger.warning("clients_ended", clients=ended)
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
             pass
         await reads.close()
 
-    runtime.loop("seed-clients", seed_once)
     runtime.loop("close-reads", close_reads)
     strict = settings.environment == "production"
-    app.include_router(
-        token_routes(
-            IssueToken(vendors, digests, clock),
-            published=lambda secret: strict and is_demo_secret(secret),
-        )
-    )
+
+    def published(secret: str) -> bool:
+        return strict and is_demo_secret(secret)
+
+    signatures = None
+    if keys is not None:
+        nonces = PostgresNonces(database)
+        signatures = RecogniseSignature(keys, nonces, vendors, clock, published=published)
+    issue = IssueToken(vendors, SecretDigests(), clock)
+    app.include_router(token_routes(issue, published=published))
     app.include_router(
         change_routes(
             VendorDoor(recognise, clock),
@@ -216,9 +216,35 @@ def _serve(
                 public_url=settings.public_url,
                 hash_key=hash_key,
                 face=face,
+                signatures=signatures if face is V1P1 else None,
             ),
         )
     return reads, vendors
+
+
+def _seed(
+    settings: Settings,
+    runtime: Runtime,
+    *,
+    vendors: PostgresVendors,
+    keys: PostgresSigningKeys | None,
+    recognise: RecogniseToken,
+) -> None:
+    """The vendors that settings give, made so at each start."""
+    scopes = PostgresScopes(runtime.database)
+    hash_key = settings.plain_hash_key
+    seed = SeedClients(vendors, scopes, SecretDigests(), runtime.clock, hash_key=hash_key)
+    clients, signing = _configured(settings.clients), _signing_keys(settings.clients)
+
+    async def seed_once(_stopping: Stopping) -> None:
+        ended = await seed(clients)
+        if keys is not None:
+            await keys.keep(signing)
+        recognise.forget()
+        if ended:
+            logger.warning("clients_ended", clients=ended)
+
+    runtime.loop("seed-clients", seed_once)
 
 
 def _tell(
@@ -256,6 +282,25 @@ def _tell(
     )
     watch = WatchDistricts(feed, runtime.clock)
     runtime.loop("push", push_loop(push, watch, subscriptions.every, ear=ear(), close=http.close))
+
+
+def _keys(settings: Settings, runtime: Runtime) -> PostgresSigningKeys | None:
+    """None where there is no key under which secrets could be kept: then nobody signs."""
+    keys = [read_key(key.get_secret_value()) for key in settings.credential_keys]
+    return PostgresSigningKeys(runtime.database, Seal(keys)) if keys else None
+
+
+def _signing_keys(clients: Sequence[ClientSetting]) -> Sequence[SigningKey]:
+    return [
+        SigningKey(
+            district_id=client.district,
+            client_id=client.id,
+            key=client.oauth1.key,
+            secret=client.oauth1.secret.get_secret_value(),
+        )
+        for client in clients
+        if client.oauth1 is not None
+    ]
 
 
 def _changes(settings: Settings, runtime: Runtime, reads: PostgresReads) -> ReadChanges:

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from roster_common.runtime import sealing
 from roster_common.runtime.settings import ServiceSettings
 from roster_common.runtime.webhook_signatures import is_secret, key_of
 from roster_publisher.domain.access import FieldGroup, How, Transform
@@ -67,6 +68,15 @@ class WebhookSetting(BaseModel):
         return events
 
 
+class OAuth1Setting(BaseModel):
+    """With what a vendor signs by OAuth 1.0a; the key is unique over the installation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    key: str = Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")
+    secret: SecretStr = Field(min_length=1)
+
+
 class RuleSetting(BaseModel):
     """A scope by rule: every condition given must hold."""
 
@@ -112,6 +122,7 @@ class ClientSetting(BaseModel):
     purpose: str | None = Field(default=None, min_length=1)
     expires: AwareDatetime | None = None
     webhook: WebhookSetting | None = None
+    oauth1: OAuth1Setting | None = None
 
     @model_validator(mode="after")
     def _transforms_what_it_may(self) -> Self:
@@ -144,6 +155,7 @@ class Settings(ServiceSettings):
 
     database_pool_size: int = Field(default=10, ge=3)
     clients: tuple[ClientSetting, ...] = ()
+    credential_keys: tuple[SecretStr, ...] = ()
     settle_seconds: Annotated[float, Field(ge=0)] = 900.0
     time_zone: str = "UTC"
     time_zones: dict[str, str] = Field(default_factory=dict)
@@ -181,6 +193,22 @@ class Settings(ServiceSettings):
         if self.public_url is None and any(client.webhook for client in self.clients):
             # Nobody asks for a webhook, so there is no address that the caller used.
             raise ValueError("HOMEROOM_PUBLIC_URL is missing, which webhooks need")
+        return self
+
+    @field_validator("credential_keys")
+    @classmethod
+    def _are_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            sealing.read_key(key.get_secret_value())
+        return keys
+
+    @model_validator(mode="after")
+    def _signing_keys_can_be_kept(self) -> Self:
+        signing = [client.oauth1.key for client in self.clients if client.oauth1 is not None]
+        if signing and not self.credential_keys:
+            raise ValueError("HOMEROOM_CREDENTIAL_KEYS is missing, which OAuth 1 needs")
+        if len(set(signing)) != len(signing):
+            raise ValueError("two clients have the same OAuth 1 key")
         return self
 
     @property

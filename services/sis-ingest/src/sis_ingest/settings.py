@@ -19,9 +19,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from roster_common.holds import Limit
+from roster_common.runtime.sealing import read_key
 from roster_common.runtime.settings import ServiceSettings
 from sis_ingest.adapters.drops.sftp import is_host_key
-from sis_ingest.adapters.sealing import read_key
 from sis_ingest.domain.drops import DropRules
 from sis_ingest.domain.guards import LIMITS, GuardKey
 from sis_ingest.domain.runs import STEP_TIMEOUT_S

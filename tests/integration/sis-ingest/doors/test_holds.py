@@ -478,4 +478,6 @@ async def test_the_door_is_for_approvers_of_the_district(ingest: Ingest) -> None
     assert asked.status_code == 404
     assert (await ingest.http.get(url, headers=token("viewer", ["d2"]))).status_code == 404
     assert (await holds(ingest, "?district=d1&limit=1"))["total"] == 1
+    assert (await holds(ingest, "?source=sis"))["total"] == 1
+    assert await holds(ingest, "?source=files") == {"total": 0, "holds": []}
     assert (await holds(ingest, "?offset=5"))["total"] == 1

@@ -9,8 +9,8 @@ import pytest
 
 from roster_common.errors import Retriable
 from roster_common.runtime.database import Database
+from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.units import PostgresUnits
-from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
@@ -53,7 +53,7 @@ async def units(ingest_url: str) -> AsyncIterator[Begin]:
         )
 
     def within(step_timeout_s: float) -> PostgresUnits:
-        seal = BodySeal([bytes(32)])
+        seal = Seal([bytes(32)])
         return PostgresUnits(database, _no_event, seal, step_timeout_s=step_timeout_s)
 
     yield within

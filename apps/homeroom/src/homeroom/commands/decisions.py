@@ -4,8 +4,9 @@ An approval carries the hash of what was shown here, so it never covers more tha
 (ADR 0012).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -67,29 +68,48 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def commands_for(kind: Kind, about: str) -> typer.Typer:
     """Return `homeroom <noun>s` with its three further commands."""
     app = typer.Typer(help=about, invoke_without_command=True, context_settings={"obj": kind})
-    app.callback()(page)
+    app.callback()(_page(kind))
     for command in (show, approve, reject):
         app.command()(command)
     return app
 
 
-def page(
-    context: typer.Context,
-    district: Annotated[str | None, typer.Option("--district", help="Only of this one.")] = None,
-    state: Annotated[State, typer.Option("--state", help="Only those.")] = "open",
-    limit: LimitOption = SHOWN,
-    offset: OffsetOption = 0,
-    as_json: JsonOption = False,
-    folder: FolderOption = None,
-    port_base: PortOption = None,
+def _page(kind: Kind) -> Callable[..., None]:
+    """The list, whose option for what something waits for is called as its column is."""
+    place_option = typer.Option(f"--{kind.where}", help="Only of this one.")
+
+    def page(
+        context: typer.Context,
+        district: Annotated[
+            str | None, typer.Option("--district", help="Only of this one.")
+        ] = None,
+        place: Annotated[str | None, place_option] = None,
+        state: Annotated[State, typer.Option("--state", help="Only those.")] = "open",
+        limit: LimitOption = SHOWN,
+        offset: OffsetOption = 0,
+        as_json: JsonOption = False,
+        folder: FolderOption = None,
+        port_base: PortOption = None,
+    ) -> None:
+        """List what waits for a person."""
+        if context.invoked_subcommand is not None:
+            return
+        query: dict[str, str | int] = {"state": state, "limit": limit, "offset": offset}
+        query |= {"district": district} if district is not None else {}
+        query |= {kind.where: place} if place is not None else {}
+        _list(kind, query, as_json=as_json, folder=folder, port_base=port_base)
+
+    return page
+
+
+def _list(
+    kind: Kind,
+    query: Mapping[str, str | int],
+    *,
+    as_json: bool,
+    folder: Path | None,
+    port_base: int | None,
 ) -> None:
-    """List what waits for a person."""
-    if context.invoked_subcommand is not None:
-        return
-    kind: Kind = context.obj
-    query: dict[str, str | int] = {"state": state, "limit": limit, "offset": offset}
-    if district is not None:
-        query["district"] = district
     with operator(folder, port_base) as client:
         found = page_of(ask(client, kind.service, kind.door, door=kind.door, **query))
     if as_json:
@@ -107,7 +127,10 @@ def page(
             for one in listed
         ]
         print_table(display(), columns, rows)
-    display().say(more(f"{kind.noun}s", shown=len(listed), total=found["total"], offset=offset))
+    far = more(
+        f"{kind.noun}s", shown=len(listed), total=found["total"], offset=int(query["offset"])
+    )
+    display().say(far)
 
 
 def show(

@@ -12,10 +12,15 @@ from homeroom.emulated import FACES, MOST_STUDENTS, Face
 from homeroom.errors import CommandFailed
 
 DEFAULT_STUDENTS = 1_500
+FEWEST_STUDENTS = 26
 StudentsOption = Annotated[
     int,
     typer.Option(
-        "--students", min=26, max=100_000, envvar="DISTRICT", help="Size of the made-up district."
+        "--students",
+        min=FEWEST_STUDENTS,
+        max=100_000,
+        envvar="DISTRICT",
+        help="Size of the made-up district.",
     ),
 ]
 KafkaOption = Annotated[
@@ -46,8 +51,8 @@ def face_of(source: Source, *, students: int, file: Path | None) -> Face | None:
     face = next((one for one in FACES if one == source), None)
     if face is not None and file is not None:
         raise CommandFailed("an emulated SIS brings its own district: --zip cannot be joined")
-    if face is not None and students > MOST_STUDENTS:
-        raise CommandFailed(f"an emulated SIS has at most {MOST_STUDENTS:,} students")
+    if face is not None and not FEWEST_STUDENTS <= students <= MOST_STUDENTS:
+        raise CommandFailed(f"an emulated SIS has {FEWEST_STUDENTS} to {MOST_STUDENTS:,} students")
     return face
 
 

@@ -67,5 +67,5 @@ def keypair(
 
 @app.command()
 def bodykey() -> None:
-    """Print a new key for HOMEROOM_BODY_KEYS, and nothing else: it is a secret."""
+    """Print a new key for HOMEROOM_BODY_KEYS or HOMEROOM_CREDENTIAL_KEYS; it is a secret."""
     typer.echo(keys.new_body_key())

@@ -9,9 +9,16 @@ import typer
 
 from homeroom import installation
 from homeroom.box import Box, running_box
-from homeroom.commands.demo import DEFAULT_STUDENTS, KafkaOption
+from homeroom.commands.demo import (
+    DEFAULT_STUDENTS,
+    KafkaOption,
+    Source,
+    SourceOption,
+    face_of,
+)
 from homeroom.commands.options import FolderOption, PortOption, display, layout_of, ports_of
 from homeroom.demo.first_load import load_district
+from homeroom.demo.first_pull import read_district
 from homeroom.demo.neighbours import outside_of
 from homeroom.demo.run import DemoOptions, district_file
 from homeroom.display import Display
@@ -39,18 +46,21 @@ def up(
         Path | None,
         typer.Option("--zip", exists=True, dir_okay=False, help="A OneRoster zip to load instead."),
     ] = None,
+    source: SourceOption = Source.GENERIC,
 ) -> None:  # fmt: skip
     """Start everything from nothing, load a district, print addresses and credentials, and stay.
 
     What an earlier run left in the folder is thrown away. Settings of services in the environment
     count beside the demo's own (docs/cli.md).
     """
+    face = face_of(source, students=students, file=file)
     options = DemoOptions(
         layout=layout_of(folder),
         ports=ports_of(port_base),
         students=students,
         with_kafka=kafka,
         file=file,
+        face=face,
     )
     screen = display()
     journal = Journal(display=screen)
@@ -63,6 +73,8 @@ def up(
                 journal=journal,
                 with_kafka=kafka,
                 given=Given(variables=given_variables()),
+                face=face,
+                students=students,
             ) as box,
         ):
             if students or file is not None:
@@ -78,16 +90,27 @@ def up(
 
 def _load(box: Box, options: DemoOptions) -> None:
     with closing(outside_of(box)) as outside:
+        if outside.office is not None:
+            read_district(outside, outside.office)
+            return
         load_district(outside, district_file(options, box.journal))
 
 
 def _addresses(box: Box, screen: Display) -> None:
     rows = [(s.name, f"{local_url(box.ports.of(s.offset))}/docs") for s in SERVICES]
     rows.append(("SCIM directory", box.started().scim_url))
+    if box.emulator is not None:
+        rows.append((str(box.emulator), box.emulator.told["url"]))
     screen.say()
     screen.table("Homeroom is up (Ctrl-C stops it)", ("what", "address"), rows)
+    emulated = box.started().emulated is not None
     credentials = (
-        ("webhook source", installation.SOURCE, installation.WEBHOOK_SECRET),
+        # An emulated SIS knows its own, and nobody else is to speak for its district.
+        *(
+            []
+            if emulated
+            else [("webhook source", installation.SOURCE, installation.WEBHOOK_SECRET)]
+        ),
         ("desk webhook", installation.DESK, installation.DESK_SECRET),
         ("OAuth 2 client", installation.VENDOR, installation.VENDOR_SECRET),
         ("OAuth 2 client", installation.ONE_SCHOOL, installation.ONE_SCHOOL_SECRET),

@@ -1,6 +1,6 @@
 """Who may see what: clients, grants and tokens. Pure. Source: blueprint, invariant 7."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
@@ -116,6 +116,16 @@ class Client:
     client_id: str
     secret_hash: str
     grant: Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningKey:
+    """A key with which a client signs by OAuth 1, and its secret: never print it."""
+
+    district_id: str
+    client_id: str
+    key: str
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from roster_publisher.domain.access import AccessToken, Client, Grant
+from roster_publisher.domain.access import AccessToken, Client, Grant, SigningKey
 from roster_publisher.domain.rules import Rule
 
 
@@ -37,6 +37,32 @@ class Vendors(Protocol):
         """End every client that settings once gave, with grant and tokens, but for `kept`.
 
         Returns the ids of those ended.
+        """
+        ...
+
+
+class SigningKeys(Protocol):
+    """The keys with which vendors sign by OAuth 1. Each call is its own transaction."""
+
+    async def find(self, key: str) -> tuple[str, str] | None:
+        """(client id, secret) behind a key; None when it is unknown or its secret does not open.
+
+        Takes as long for one as for the other.
+        """
+        ...
+
+    async def keep(self, wanted: Sequence[SigningKey]) -> None:
+        """Make these the keys of all clients that settings give; may run at every start."""
+        ...
+
+
+class Nonces(Protocol):
+    """What was signed once, over all processes."""
+
+    async def spend(self, grant: Grant, digest: bytes, *, until: datetime) -> bool:
+        """Whether the grant's client did not spend `digest` before; committed when this returns.
+
+        It is remembered until `until` at least.
         """
         ...
 

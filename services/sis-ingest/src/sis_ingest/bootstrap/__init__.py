@@ -8,13 +8,13 @@ from fastapi import FastAPI
 from roster_common.runtime.bell import Bell
 from roster_common.runtime.health import Check
 from roster_common.runtime.metrics import metric
+from roster_common.runtime.sealing import Seal, read_key
 from roster_common.runtime.service import Runtime, create_app
 from roster_common.runtime.trace import trace_routes
 from sis_ingest.adapters.events import EventMapper
 from sis_ingest.adapters.postgres.runs import PostgresRunDesk
 from sis_ingest.adapters.postgres.tracer import PostgresTracer
 from sis_ingest.adapters.postgres.units import PostgresUnits
-from sis_ingest.adapters.sealing import BodySeal, read_key
 from sis_ingest.bootstrap.deciding import add_authority, add_crosswalk, add_holds
 from sis_ingest.bootstrap.pulling import add_pulls
 from sis_ingest.bootstrap.receiving import add_replays, add_snapshots, add_webhooks
@@ -99,7 +99,7 @@ def _units(settings: Settings, runtime: Runtime, sources: ConfiguredSources) -> 
     return PostgresUnits(
         runtime.database,
         EventMapper(runtime),
-        BodySeal([read_key(key.get_secret_value()) for key in settings.body_keys]),
+        Seal([read_key(key.get_secret_value()) for key in settings.body_keys]),
         supplements=sources.supplements,
         step_timeout_s=settings.step_timeout_s,
     )

@@ -17,7 +17,13 @@ class HoldDesk(Protocol):
     """Reads of holds outside any transaction of ours."""
 
     async def page(
-        self, districts: Collection[str] | None, state: str | None, *, limit: int, offset: int
+        self,
+        districts: Collection[str] | None,
+        source_id: str | None,
+        state: str | None,
+        *,
+        limit: int,
+        offset: int,
     ) -> tuple[int, Sequence[Hold]]:
         """(how many there are, one page, newest first); None means all of them."""
         ...

@@ -48,6 +48,12 @@ _PURGE_TOKENS: Final = "DELETE FROM roster_publisher.access_token WHERE expires_
 # house: no-district — age alone decides, in every district alike
 _PURGE_PULLS: Final = "DELETE FROM roster_publisher.pull WHERE expires_at < $1"
 
+# house: no-district — age alone decides, in every district alike
+_PURGE_NONCES: Final = f"""
+    DELETE FROM roster_publisher.nonce WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM roster_publisher.nonce WHERE expires_at < $1 LIMIT {_ROWS_AT_ONCE}))
+"""
+
 # Counts of one district; reads its part of the primary key.
 _OBJECTS: Final = """
     SELECT entity, count(*) FILTER (WHERE shown AND status = 'active') AS active,
@@ -87,6 +93,7 @@ class PostgresHousekeeping:
             "object_history": await self._drain(_PURGE_HISTORY, cutoff),
             "access_token": await self._once(_PURGE_TOKENS, now),
             "pull": await self._once(_PURGE_PULLS, now),
+            "nonce": await self._drain(_PURGE_NONCES, now),
             "cause": await purge_causes(self._database, now=now),
             "tombstones": await purge_tombstones(self._database, now=now, keep=keep_tombstones),
         }

@@ -12,8 +12,9 @@ import structlog
 
 from roster_common.errors import Retriable
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
-from roster_publisher.domain.access import AccessToken, AgreementEnded, Grant
+from roster_publisher.domain.access import AgreementEnded, Grant
 from roster_publisher.domain.queries import CollectionQuery, link_header
+from roster_publisher.entrypoints.oneroster.callers import Callers
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
@@ -25,7 +26,6 @@ from roster_publisher.entrypoints.oneroster.errors import (
     only_reads,
     status_info,
     too_long,
-    unauthorised,
 )
 from roster_publisher.entrypoints.oneroster.faces import V1P2, Face
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
@@ -39,6 +39,7 @@ from roster_publisher.usecases.read_collection import (
     RevisionUnknown,
     TookTooLong,
 )
+from roster_publisher.usecases.recognise_signature import RecogniseSignature
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.tokens import RecogniseToken
 
@@ -51,7 +52,6 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 logger = structlog.get_logger(__name__)
 
 _JSON: Final = (b"content-type", b"application/json")
-_MAX_TOKEN: Final = 512
 _ENDED: Final = "the agreement behind this grant has ended"
 
 
@@ -68,13 +68,14 @@ class OneRosterApp:
         public_url: str | None,
         hash_key: bytes | None,
         face: Face = V1P2,
+        signatures: RecogniseSignature | None = None,
     ) -> None:
+        """`signatures` None: nobody gets in by OAuth 1."""
         self._face = face
-        self._recognise = recognise
+        self._callers = Callers(recognise, clock, public_url=public_url, signatures=signatures)
         self._collections = collections
         self._reads = reads
         self._shape = ShapeBodies(reads, face.wording, clock=clock, hash_key=hash_key)
-        self._clock = clock
         self._public_url = public_url
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -108,28 +109,17 @@ class OneRosterApp:
         if self._face is V1P2 and is_discovery(scope):
             await answer.whole(discovery(base_address(scope, headers, self._public_url)), [])
             return
-        token = await self._token(headers)
+        token = await self._callers(scope, headers)
         if scope["method"] not in {"GET", "HEAD"}:
             raise only_reads()
         asked = read_request(self._face, scope, headers)
         if not token.token_scopes & self._face.scopes(asked.collection):
-            raise forbidden("the token does not carry a scope that opens this")
+            raise forbidden("the token or grant carries no scope that opens this")
         base = base_address(scope, headers, self._public_url)
         if asked.sourced_id is not None:
             await self._single(asked, token.grant, base, answer)
         else:
             await self._collection(asked, token.grant, base, answer)
-
-    async def _token(self, headers: dict[bytes, bytes]) -> AccessToken:
-        kind, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if kind.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN:
-            raise unauthorised("a bearer token is needed")
-        found = await self._recognise(token.strip())
-        if found is None:
-            raise unauthorised("the token is unknown or has expired")
-        if not found.grant.is_in_force(self._clock.now()):
-            raise forbidden(_ENDED)
-        return found
 
     async def _single(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:
         query = CollectionQuery(grant=grant, collection=asked.collection)

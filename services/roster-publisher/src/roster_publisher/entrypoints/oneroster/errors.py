@@ -39,13 +39,13 @@ def bad_request(description: str, minor: str = "invaliddata") -> Fault:
     return Fault(http=400, minor=minor, description=description)
 
 
-def unauthorised(description: str) -> Fault:
-    """401, with what RFC 6750 wants beside the body."""
+def unauthorised(description: str, ways: Sequence[bytes]) -> Fault:
+    """401, with the `ways` to get in, which RFC 9110 wants beside the body."""
     return Fault(
         http=401,
         minor="unauthorisedrequest",
         description=description,
-        headers=((b"www-authenticate", b'Bearer realm="oneroster"'),),
+        headers=tuple((b"www-authenticate", way) for way in ways),
     )
 
 

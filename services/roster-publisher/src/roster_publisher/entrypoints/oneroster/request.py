@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote, unquote
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT, Collection
 from roster_publisher.domain.filters import BadFilter, Filter, parse_filter
+from roster_publisher.domain.oauth1 import PREFIX
 from roster_publisher.domain.queries import BadPaging, CollectionQuery, Parent, paging
 from roster_publisher.domain.sorting import BadOrder, Sort, parse_sort
 from roster_publisher.entrypoints.oneroster.errors import bad_request, not_found
@@ -112,14 +113,13 @@ class Asked:
 
 def read_request(face: Face, scope: dict[str, Any], headers: dict[bytes, bytes]) -> Asked:
     """Raises `Fault` when there is no such place or the query cannot be read."""
-    # The raw path, because an id may hold a slash, which the decoded path no longer tells apart.
-    raw = scope.get("raw_path") or scope["path"].encode()
-    path = raw.decode("latin-1").removeprefix(scope.get("root_path", "")).strip("/")
-    collection, ids = _place(path.split("/"))
+    collection, ids = _place(path_below(scope).strip("/").split("/"))
     try:
         params = parse_qs(scope["query_string"].decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError) as error:
         raise bad_request("the query is not UTF-8") from error
+    # What signed this request belongs into no link to another.
+    params = {name: values for name, values in params.items() if not name.startswith(PREFIX)}
     fields, unknown = _fields(params.get("fields"), collection, face)
     return Asked(
         face=face,
@@ -134,6 +134,15 @@ def read_request(face: Face, scope: dict[str, Any], headers: dict[bytes, bytes])
         unknown_fields=unknown,
         pinned=_pinned(headers.get(b"x-roster-revision")),
     )
+
+
+def path_below(scope: dict[str, Any]) -> str:
+    """The path as it was sent, from the base path on.
+
+    The raw one, because an id may hold a slash, which the decoded path no longer tells apart.
+    """
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.decode("latin-1").removeprefix(scope.get("root_path", ""))
 
 
 def _place(segments: list[str]) -> tuple[Collection, list[str]]:

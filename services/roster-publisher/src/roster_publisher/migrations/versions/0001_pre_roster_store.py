@@ -54,6 +54,7 @@ def upgrade() -> None:
     _create_states()
     _create_names_and_causes()
     _create_vendors()
+    _create_signing_keys()
     create_position_table(op, schema="roster_publisher")
 
 
@@ -287,3 +288,24 @@ def _create_vendors() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.pull (expires_at)")
+
+
+def _create_signing_keys() -> None:
+    op.execute("""
+        CREATE TABLE roster_publisher.signing_key (
+            district_id text NOT NULL, client_id text NOT NULL,
+            key text NOT NULL UNIQUE, sealed_secret bytea NOT NULL,
+            PRIMARY KEY (district_id, client_id),
+            FOREIGN KEY (district_id, client_id) REFERENCES roster_publisher.client
+                ON DELETE CASCADE
+        )
+    """)
+    # Stays when its client ends: one that comes back must not be asked twice either.
+    op.execute("""
+        CREATE TABLE roster_publisher.nonce (
+            district_id text NOT NULL, client_id text NOT NULL, digest bytea NOT NULL,
+            expires_at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, client_id, digest)
+        )
+    """)
+    op.execute("CREATE INDEX ON roster_publisher.nonce (expires_at)")

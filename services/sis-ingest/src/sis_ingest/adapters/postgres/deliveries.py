@@ -1,6 +1,6 @@
 """The inbox in PostgreSQL: `sis_ingest.delivery`. Every method runs in the caller's transaction.
 
-Bodies are sealed on the way in and opened on the way out (adapters/sealing.py).
+Bodies are sealed on the way in and opened on the way out (roster_common.runtime.sealing).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 import orjson
 
-from sis_ingest.adapters.sealing import BodySeal
+from roster_common.runtime.sealing import Seal
 from sis_ingest.domain.deliveries import Delivery, DeliveryEnd, Place
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports.stores import StoredDelivery
@@ -76,7 +76,7 @@ ON CONFLICT (district_id, source_id) DO UPDATE SET at = greatest(s.at, excluded.
 class PostgresDeliveries:
     """`ports.Deliveries`."""
 
-    def __init__(self, driver: asyncpg.Connection, seal: BodySeal) -> None:
+    def __init__(self, driver: asyncpg.Connection, seal: Seal) -> None:
         self._driver = driver
         self._seal = seal
 
@@ -91,7 +91,7 @@ class PostgresDeliveries:
             [d.correlation_id for d in deliveries],
             [d.received_at for d in deliveries],
             [orjson.dumps(d.headers).decode() for d in deliveries],
-            [self._seal.seal(d.body or b"", delivery_id=d.delivery_id) for d in deliveries],
+            [self._seal.seal(d.body or b"", bound_to=d.delivery_id) for d in deliveries],
         )
         fresh = {row["delivery_id"] for row in rows}
         first = await self._first([d for d in deliveries if d.delivery_id not in fresh])
@@ -146,7 +146,7 @@ class PostgresDeliveries:
                 correlation_id=row["correlation_id"],
                 received_at=row["received_at"],
                 headers=orjson.loads(row["headers"]),
-                body=self._seal.open(row["body"], delivery_id=str(row["delivery_id"])),
+                body=self._seal.open(row["body"], bound_to=str(row["delivery_id"])),
             )
             for row in rows
         ]

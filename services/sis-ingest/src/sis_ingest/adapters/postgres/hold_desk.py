@@ -15,14 +15,16 @@ from sis_ingest.domain.identity import candidate_id
 # Purpose: a page of holds, newest first. Rows: one page. Small table.
 _LIST: Final = """
 SELECT *, count(*) OVER () AS total FROM sis_ingest.hold
-WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR state = $2)
-ORDER BY created_at DESC, hold_id DESC LIMIT $3 OFFSET $4
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)
+  AND ($3::text IS NULL OR state = $3)
+ORDER BY created_at DESC, hold_id DESC LIMIT $4 OFFSET $5
 """
 
 # Purpose: how many holds there are beyond the last page. Rows: 1. Small table.
 _TOTAL: Final = """
 SELECT count(*) FROM sis_ingest.hold
-WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR state = $2)
+WHERE ($1::text[] IS NULL OR district_id = ANY($1)) AND ($2::text IS NULL OR source_id = $2)
+  AND ($3::text IS NULL OR state = $3)
 """
 
 # Purpose: one hold by its id. Rows: 0 or 1. Index: hold_id.
@@ -89,13 +91,19 @@ class PostgresHoldDesk:
         self._database = database
 
     async def page(
-        self, districts: Collection[str] | None, state: str | None, *, limit: int, offset: int
+        self,
+        districts: Collection[str] | None,
+        source_id: str | None,
+        state: str | None,
+        *,
+        limit: int,
+        offset: int,
     ) -> tuple[int, Sequence[Hold]]:
         """See the port."""
-        wanted = None if districts is None else list(districts)
+        wanted = (None if districts is None else list(districts), source_id, state)
         pool = await self._database.pool()
-        rows = await pool.fetch(_LIST, wanted, state, limit, offset)
-        total = rows[0]["total"] if rows else await pool.fetchval(_TOTAL, wanted, state)
+        rows = await pool.fetch(_LIST, *wanted, limit, offset)
+        total = rows[0]["total"] if rows else await pool.fetchval(_TOTAL, *wanted)
         return total, [to_hold(row) for row in rows]
 
     async def get(self, hold_id: str) -> Hold | None:

@@ -8,8 +8,8 @@ import asyncpg
 import orjson
 
 from roster_common.runtime.database import Database
+from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.runs import to_run
-from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.deliveries import Delivery, Place
 from sis_ingest.domain.replays import Replay, Said, Selection
 
@@ -84,7 +84,7 @@ ORDER BY array_position($1::uuid[], replay_id) NULLS FIRST, asked_at LIMIT 1
 class PostgresReplays:
     """`ports.Replays`."""
 
-    def __init__(self, driver: asyncpg.Connection, seal: BodySeal) -> None:
+    def __init__(self, driver: asyncpg.Connection, seal: Seal) -> None:
         self._driver = driver
         self._seal = seal
 
@@ -157,7 +157,7 @@ class PostgresReplays:
                 correlation_id=row["correlation_id"],
                 received_at=row["received_at"],
                 headers=orjson.loads(row["headers"]),
-                body=None if sealed is None else self._seal.open(sealed, delivery_id=delivery_id),
+                body=None if sealed is None else self._seal.open(sealed, bound_to=delivery_id),
             ),
             purged=row["purged"],
             run=None if run is None else to_run(run),

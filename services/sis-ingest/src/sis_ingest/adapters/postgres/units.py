@@ -15,6 +15,7 @@ from roster_common.contracts.envelope import Event
 from roster_common.errors import Retriable
 from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
+from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
@@ -30,7 +31,6 @@ from sis_ingest.adapters.postgres.staging import PostgresStaging
 from sis_ingest.adapters.postgres.suggestions import PostgresSuggestions
 from sis_ingest.adapters.postgres.taken_files import PostgresTakenFiles
 from sis_ingest.adapters.postgres.voices import PostgresVoices
-from sis_ingest.adapters.sealing import BodySeal
 from sis_ingest.domain.events import DomainEvent
 from sis_ingest.domain.runs import STEP_TIMEOUT_S
 from sis_ingest.ports.units import Work
@@ -96,7 +96,7 @@ class PostgresUnit:
         driver: asyncpg.Connection,
         to_event: Callable[[DomainEvent], Event],
         *,
-        seal: BodySeal,
+        seal: Seal,
         supplements: Set[str],
         step_timeout_s: float,
     ) -> None:
@@ -138,7 +138,7 @@ class PostgresUnits:
         self,
         database: Database,
         to_event: Callable[[DomainEvent], Event],
-        seal: BodySeal,
+        seal: Seal,
         *,
         supplements: Set[str] = frozenset(),
         step_timeout_s: float = STEP_TIMEOUT_S,

@@ -50,6 +50,7 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
     async def page(
         who: Annotated[Operator, Depends(viewer)],
         district: Annotated[Text | None, Query(min_length=1)] = None,
+        source: Annotated[Text | None, Query(min_length=1)] = None,
         state: Literal["open", "approved", "rejected", "expired", "all"] = "open",
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
         offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
@@ -59,6 +60,7 @@ def hold_routes(decide: DecideHold, desk: HoldDesk, *, viewer: Gate, approver: G
             who.ensure(district)
         total, holds = await desk.page(
             who.districts if district is None else [district],
+            source,
             None if state == "all" else state,
             limit=limit,
             offset=offset,

@@ -1,8 +1,8 @@
-"""Webhook bodies at rest: sealed with AES-256-GCM, bound to the delivery they belong to.
+"""What must be read again and may not lie open: sealed with AES-256-GCM, bound to where it belongs.
 
-A sealed body is the key's id (8 bytes), the nonce (12 bytes) and the ciphertext with its tag. The
-delivery's id is authenticated with it, so a body moved to another row does not open. Source: ADR
-0019; NIST SP 800-38D (random nonces: a key is good for 2^32 bodies).
+What is sealed is the key's id (8 bytes), the nonce (12 bytes) and the ciphertext with its tag. The
+id of what it belongs to is authenticated with it, so sealed bytes moved to another row do not open.
+Source: ADR 0019; NIST SP 800-38D (random nonces: a key is good for 2^32 sealings).
 """
 
 import base64
@@ -28,33 +28,37 @@ def read_key(text: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != KEY_BYTES:
-        raise ValueError("a body key is base64 of 32 bytes")
+        raise ValueError("a key is base64 of 32 bytes")
     return key
 
 
-class BodySeal:
+class Seal:
     """Seals with the first key, opens with any of them."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
         self._first = _key_id(keys[0])
 
-    def seal(self, body: bytes, *, delivery_id: str) -> bytes:
-        """The body as it is stored. Twice the same body gives different bytes."""
+    def seal(self, plain: bytes, *, bound_to: str) -> bytes:
+        """The bytes as they are stored. Twice the same gives different ones."""
         nonce = os.urandom(_NONCE_BYTES)
         head = self._first + nonce
-        return head + self._ciphers[self._first].encrypt(nonce, body, delivery_id.encode())
+        return head + self._ciphers[self._first].encrypt(nonce, plain, bound_to.encode())
 
-    def open(self, sealed: bytes, *, delivery_id: str) -> bytes | None:
-        """The body again; None when no key at hand opens it, or it is not this delivery's."""
+    def open(self, sealed: bytes, *, bound_to: str) -> bytes | None:
+        """What was sealed; None when no key at hand opens it, or it belongs elsewhere."""
         cipher = self._ciphers.get(sealed[:_ID_BYTES])
         if cipher is None:
             return None
         nonce = sealed[_ID_BYTES:_HEAD_BYTES]
         try:
-            return cipher.decrypt(nonce, sealed[_HEAD_BYTES:], delivery_id.encode())
+            return cipher.decrypt(nonce, sealed[_HEAD_BYTES:], bound_to.encode())
         except (InvalidTag, ValueError):  # ValueError: cut short
             return None
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether the first key sealed it."""
+        return sealed[:_ID_BYTES] == self._first
 
 
 def _key_id(key: bytes) -> bytes:
