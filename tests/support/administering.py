@@ -30,7 +30,7 @@ from roster_publisher.usecases.administer_vendors import AdministerVendors
 from roster_publisher.usecases.note_pulls import NotePulls
 from roster_publisher.usecases.pace_callers import PaceCallers, PaceTokens
 from roster_publisher.usecases.preview_vendor import PreviewVendor
-from roster_publisher.usecases.read_collection import NoPulls, ReadCollection
+from roster_publisher.usecases.read_collection import ReadCollection, UnsavedPulls
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 from tests.support.oneroster_records import (
     class_,
@@ -171,7 +171,7 @@ def _served(publishing: Publishing, recognise: RecogniseToken) -> ASGIApp:
         )
 
     own = ReadCollection(publishing.reads, PostgresPulls(publishing.reads.lines), clock)
-    shown = ReadCollection(publishing.reads, NoPulls(), clock)
+    shown = ReadCollection(publishing.reads, UnsavedPulls(), clock)
     doors = FastAPI()
     install_problem_handlers(doors)
     door = VendorDoor(recognise, clock, pace, notes)

@@ -19,6 +19,7 @@ from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.audit import PostgresAudit
+from roster_publisher.adapters.postgres.copies import PostgresCopies
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.grant_trials import PostgresGrantTrials
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
@@ -47,6 +48,7 @@ from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.http.vendor_admin import vendor_routes
+from roster_publisher.entrypoints.http.vendor_copies import copies_routes
 from roster_publisher.entrypoints.http.vendor_views import Version, audit_routes, preview_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.http.webhooks import webhook_routes
@@ -67,8 +69,9 @@ from roster_publisher.usecases.pace_callers import PaceCallers, PaceTokens
 from roster_publisher.usecases.preview_vendor import PreviewVendor
 from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
-from roster_publisher.usecases.read_collection import NoPulls, ReadCollection
+from roster_publisher.usecases.read_collection import ReadCollection, UnsavedPulls
 from roster_publisher.usecases.recognise_signature import RecogniseSignature
+from roster_publisher.usecases.report_copies import ReportCopies
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
@@ -294,7 +297,7 @@ def _administer(
         changed=recognise.forget,
     )
     # Pulls of their own: a preview must not open the vendor's anew.
-    collections = ReadCollection(reads, NoPulls(), clock)
+    collections = ReadCollection(reads, UnsavedPulls(), clock)
     faces: dict[Version, tuple[str, OneRosterApp]] = {
         "1.2": (BASE_PATH, face_of(V1P2, collections)),
         "1.1": (V1P1_BASE_PATH, face_of(V1P1, collections)),
@@ -323,10 +326,13 @@ def _tell(
         lease=timedelta(seconds=timeout_s + _LEASE_BEYOND_CALL_S),
     )
     app.include_router(webhook_routes(runtime.operators, subscriptions, standings))
+    feed = PostgresFeed(reads.lines)
+    copies = PostgresCopies(reads.lines, vendors)
+    report = ReportCopies(copies, feed, audit, subscriptions, standings, runtime.clock)
+    app.include_router(copies_routes(runtime.operators, report))
     if not subscriptions.every:
         return
     http = HttpClient(transport=CheckedTransport(allowed=settings.webhook_networks))
-    feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
         _changes(settings, runtime, reads),

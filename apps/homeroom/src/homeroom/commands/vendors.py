@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import typer
 
+from homeroom.commands import vendor_report
 from homeroom.commands.asking import ask, operator, page_of
 from homeroom.commands.deciding import Manner, agreed, decision
 from homeroom.commands.options import FolderOption, PortOption, display, one_name
@@ -63,7 +64,10 @@ RateOption = Annotated[
 ]
 BurstOption = Annotated[int | None, typer.Option("--burst", min=1, help="Requests at once.")]
 
-app = typer.Typer(help="Who may read the roster, and what they see.", no_args_is_help=True)
+app = typer.Typer(
+    help="Who may read the roster, what they see, and what they have of it.", no_args_is_help=True
+)
+app.command()(vendor_report.report)
 
 
 @app.command(name="list")
