@@ -41,13 +41,23 @@ class PackageRequest:
         return "bulk" if self.since is None else "delta"
 
 
+@dataclass(slots=True)
+class Tally:
+    """Records of a package told so far; people once for each of their files."""
+
+    records: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package to be sent: `chunks` are bytes of a zip; the next delta begins at `next_since`."""
+    """A package to be sent: `chunks` are bytes of a zip; the next delta begins at `next_since`;
+    `tally` counts what has been told.
+    """
 
     revision: int
     next_since: datetime
     chunks: AsyncIterator[bytes]
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,14 +114,16 @@ class ExportPackage:
         edition = await self._packages.edition(grant.district_id)
         # Before the first publication there is nothing that could be missed.
         stamp = edition.stamp or self._clock.now() - timedelta(days=1)
+        tally = Tally()
         return Package(
             revision=edition.revision,
             next_since=stamp,
-            chunks=self._chunks(request, edition.revision, stamp),
+            chunks=self._chunks(request, edition.revision, stamp, tally),
+            tally=tally,
         )
 
     async def _chunks(
-        self, request: PackageRequest, revision: int, stamp: datetime
+        self, request: PackageRequest, revision: int, stamp: datetime, tally: Tally
     ) -> AsyncIterator[bytes]:
         pages = PackagePages(
             self._reads,
@@ -124,7 +136,7 @@ class ExportPackage:
         )
         packer = self._packer()
         try:
-            async for chunk in self._files(request, pages, packer, revision):
+            async for chunk in self._files(request, pages, packer, revision, tally):
                 yield chunk
             await self._ensure_lasts(request, revision)
             yield packer.end()
@@ -134,7 +146,12 @@ class ExportPackage:
             packer.give_up()
 
     async def _files(
-        self, request: PackageRequest, pages: PackagePages, packer: Packer, revision: int
+        self,
+        request: PackageRequest,
+        pages: PackagePages,
+        packer: Packer,
+        revision: int,
+        tally: Tally,
     ) -> AsyncIterator[bytes]:
         files = files_of(request.version, request.token_scopes)
         packer.open(MANIFEST)
@@ -146,6 +163,7 @@ class ExportPackage:
             yield packer.write([file.header(metadata)])
             async for told in pages.of(query, with_parts=file.parts):
                 await self._ensure_lasts(request, revision)
+                tally.records += len(told)
                 # Compressing takes its time, and others are served meanwhile.
                 yield await asyncio.to_thread(
                     _write, packer, request, file=file, told=told, metadata=metadata
