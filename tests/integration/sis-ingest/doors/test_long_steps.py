@@ -16,9 +16,9 @@ from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
 from tests.support.ingesting import NOW
 
-ORDINARY_S = 3.0
+ORDINARY_S = 6.0
 # Longer than the server works on an ordinary statement, and than the driver waits for its answer.
-LONG_S = 9.0
+LONG_S = 12.0
 RUN = Run(
     run_id="01900000-0000-7000-8000-000000000001",
     delivery_id="01900000-0000-7000-8000-000000000002",
