@@ -17,7 +17,7 @@ from roster_common.errors import Retriable
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
 from roster_publisher.domain.sorting import Place
 from roster_publisher.ports import Clock
-from roster_publisher.ports.reading import Pulls, QueryTooLong, RosterReads
+from roster_publisher.ports.reading import Pulls, QueryTooLong, ReadsBusy, RosterReads
 
 PULL_LIFE: Final = timedelta(hours=1)
 # A pull that is opened again within that at the same revision is the one that is open.
@@ -129,6 +129,22 @@ class ReadCollection:
         except QueryTooLong as error:
             return TookTooLong(fields=request.query.unindexed, within_s=error.within_s)
 
+    async def single(
+        self, query: CollectionQuery, sourced_id: str, *, pinned: int | None
+    ) -> bytes | RevisionGone | RevisionUnknown | None:
+        """One object, of the revision that is asked for or of the newest; None if none is seen."""
+        if pinned is not None and (refused := await self._refused(query, pinned)):
+            return refused
+        return await self._reads.single(query, sourced_id, revision=pinned)
+
+    async def _refused(
+        self, query: CollectionQuery, revision: int
+    ) -> RevisionGone | RevisionUnknown | None:
+        oldest, newest = await self._reads.revisions(query.grant.district_id)
+        if revision > newest:
+            return RevisionUnknown(newest=newest)
+        return RevisionGone(oldest=oldest) if revision < oldest else None
+
     async def _read(self, request: PageRequest) -> Outcome:
         now = self._clock.now()
         if request.pinned is not None:
@@ -154,11 +170,8 @@ class ReadCollection:
         return self._reading(request, opened, first)
 
     async def _pinned(self, request: PageRequest, revision: int, now: datetime) -> Outcome:
-        oldest, newest = await self._reads.revisions(request.query.grant.district_id)
-        if revision > newest:
-            return RevisionUnknown(newest=newest)
-        if revision < oldest:
-            return RevisionGone(oldest=oldest)
+        if refused := await self._refused(request.query, revision):
+            return refused
         # Every request says the revision, so there is nothing that another process must know.
         known = self._open.get(_key(request))
         if known is None:
@@ -265,15 +278,22 @@ class ReadCollection:
             total = await self._reads.total(query, revision=revision)
         except BaseException as error:
             self._totals.pop(key, None)
-            future.set_exception(
-                QueryTooLong(within_s=error.within_s)
-                if isinstance(error, QueryTooLong)
-                else Retriable("the count waited for has failed")
-            )
+            future.set_exception(_for_others(error))
             future.exception()  # read once, so that nobody waiting is no complaint
             raise
         future.set_result(total)
         return total
+
+
+def _for_others(error: BaseException) -> Exception:
+    """What those who waited for the same count are told."""
+    match error:
+        case QueryTooLong():
+            return QueryTooLong(within_s=error.within_s)
+        case ReadsBusy():
+            return ReadsBusy("the count waited for got no turn")
+        case _:
+            return Retriable("the count waited for has failed")
 
 
 def _key(request: PageRequest) -> _Key:
@@ -284,3 +304,15 @@ def _key(request: PageRequest) -> _Key:
 async def _nothing() -> AsyncIterator[bytes]:
     for nothing in list[bytes]():
         yield nothing
+
+
+class UnsavedPulls:
+    """`Pulls` that survive nothing: for reads that nobody goes on with after a restart."""
+
+    async def load(
+        self, district_id: str, client_id: str, query_hash: bytes, *, now: datetime
+    ) -> Pull | None:
+        """None is alive."""
+
+    async def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+        """Forget it."""

@@ -90,8 +90,8 @@ def _collection(collection: Collection) -> Schema:
 def _single(collection: Collection) -> Schema:
     name = _singular(collection.path)
     found = _content(f"Single{NAMES[collection.entity]}DType", "The object.")
-    parameters = [_path_parameter("sourcedId"), _fields()]
-    return _operation(collection, name, parameters, found, _ERRORS | _UNKNOWN)
+    parameters = [_path_parameter("sourcedId"), _fields(), _pin()]
+    return _operation(collection, name, parameters, found, _ERRORS | _GONE | _UNKNOWN)
 
 
 def _operation(
@@ -122,14 +122,18 @@ def _page_parameters() -> list[Schema]:
         _query("orderBy", {"type": "string", "enum": ["asc", "desc"]}, "Its direction."),
         _query("filter", {"type": "string"}, "field predicate 'value', joined by AND or OR."),
         _fields(),
-        {
-            "name": _REVISION,
-            "in": "header",
-            "required": False,
-            "schema": _whole(),
-            "description": "Serve this revision; without it a pull stays at its first page's.",
-        },
+        _pin(),
     ]
+
+
+def _pin() -> Schema:
+    return {
+        "name": _REVISION,
+        "in": "header",
+        "required": False,
+        "schema": _whole(),
+        "description": "Serve this revision; without it a pull stays at its first page's.",
+    }
 
 
 def _fields() -> Schema:
