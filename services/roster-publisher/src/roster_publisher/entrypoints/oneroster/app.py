@@ -106,8 +106,9 @@ class OneRosterApp:
 
     async def _answer(self, scope: dict[str, Any], answer: "_Answer") -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if self._face is V1P2 and is_discovery(scope):
-            await answer.whole(discovery(base_address(scope, headers, self._public_url)), [])
+        if is_discovery(self._face, scope):
+            base = base_address(scope, headers, self._public_url)
+            await answer.whole(discovery(self._face.name, base), [])
             return
         token = await self._callers(scope, headers)
         if scope["method"] not in {"GET", "HEAD"}:
