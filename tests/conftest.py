@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 pytest_plugins = [
     "tests.support.used_parts",
@@ -11,6 +12,10 @@ pytest_plugins = [
     "tests.support.postgres_fixtures",
     "tests.support.kafka_fixtures",
 ]
+
+# An example takes as long as a busy machine takes: no deadline anywhere, as in CI.
+settings.register_profile("unhurried", parent=settings(), deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from homeroom.parts.processes import free_port
 from tests.support.demo import free_port_base
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +19,8 @@ SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 JSON = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Where that page's source has its folder.
 LEFT_HERE = "/srv/homeroom/north"
+# Where a vendor is told on the page about vendors.
+RECEIVER = "8105"
 STUDENTS = 200
 START_WITHIN_S = 150
 pytestmark = [pytest.mark.timeout(240)]
@@ -25,10 +28,11 @@ pytestmark = [pytest.mark.timeout(240)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Up:
-    """Where the services are, and the token of whoever started them."""
+    """Where the services are, the token of whoever started them, and where a vendor is told."""
 
     base: int
     token: str
+    receiver: int
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +43,10 @@ def left_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iterator[Up]:
-    """`homeroom up` with the page's source, stopped by the signal that Ctrl-C sends."""
-    page = (ROOT / "docs/howto/connect-a-sis.md").read_text("utf-8")
-    (sources,) = (block for block in JSON.findall(page) if LEFT_HERE in block)
-    base, home = free_port_base(), tmp_path_factory.mktemp("up")
+    """`homeroom up` with the pages' source and vendor, stopped by the signal that Ctrl-C sends."""
+    sources = _block("connect-a-sis", LEFT_HERE).replace(LEFT_HERE, str(left_here))
+    base, home, receiver = free_port_base(), tmp_path_factory.mktemp("up"), free_port()
+    clients = _block("connect-a-vendor", RECEIVER).replace(RECEIVER, str(receiver))
     with subprocess.Popen(
         [
             *(sys.executable, "-u", "-m", "homeroom", "up", "--students", str(STUDENTS)),
@@ -51,7 +55,9 @@ def up(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iterator[Up
         env={
             **os.environ,
             "CI": "true",
-            "HOMEROOM_SOURCES": sources.replace(LEFT_HERE, str(left_here)),
+            "HOMEROOM_SOURCES": sources,
+            "HOMEROOM_CLIENTS": clients,
+            "HOMEROOM_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -67,10 +73,17 @@ def up(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iterator[Up
             else:
                 pytest.fail("it did not come up: " + "".join(said)[-2_000:])
             token = (home / "demo/operator.token").read_text("utf-8")
-            yield Up(base=base, token=token)
+            yield Up(base=base, token=token, receiver=receiver)
         finally:
             running.terminate()
             running.communicate(timeout=60)
+
+
+def _block(page: str, word: str) -> str:
+    """The settings on a page that hold a word."""
+    text = (ROOT / "docs" / "howto" / f"{page}.md").read_text("utf-8")
+    (found,) = (block for block in JSON.findall(text) if word in block)
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -79,6 +92,7 @@ def test_every_shell_line_of_a_howto_runs(
 ) -> None:
     text = (ROOT / "docs" / "howto" / f"{page}.md").read_text("utf-8")
     script = "\n".join(SHELL.findall(text)).replace(LEFT_HERE, str(left_here))
+    script = script.replace(RECEIVER, str(up.receiver))
     for offset in range(4):
         script = script.replace(f":{8101 + offset}", f":{up.base + offset}")
 
@@ -88,7 +102,7 @@ def test_every_shell_line_of_a_howto_runs(
         env={**os.environ, "HOMEROOM_OPERATOR_TOKEN": up.token},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

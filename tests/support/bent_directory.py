@@ -65,6 +65,7 @@ def bent_directory(real: str, bend: Bend) -> Iterator[str]:
                 self.command,
                 real.removesuffix("/v2") + self.path,
                 content=body or None,
+                timeout=60,
                 headers={n: self.headers[n] for n in _PASSED_ON if n in self.headers},
             )
             return answer.status_code, answer.content

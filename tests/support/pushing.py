@@ -51,7 +51,7 @@ async def pushing(
     holder: str = "one",
     events: frozenset[str] | None = None,
     inside: bool = True,
-    timeout_s: float = 5.0,
+    timeout_s: float = 15.0,
 ) -> AsyncIterator[Pushing]:
     """`inside` allows calls to this machine."""
     http = HttpClient(

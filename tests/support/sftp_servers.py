@@ -12,9 +12,9 @@ from pathlib import Path
 
 import asyncssh
 
-from homeroom.parts.processes import free_port
 from sis_ingest.adapters.drops.sftp import Patience, SftpDrop
 from tests.support.eventually import eventually
+from tests.support.ports import own_port
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PASSWORD = "a-made-up-password"
@@ -97,7 +97,7 @@ async def in_process(folder: Path) -> AsyncIterator[SftpServer]:
 async def openssh() -> AsyncIterator[SftpServer]:
     """Debian's sshd with its own SFTP server; takes a key. Started by root it runs as nobody."""
     username = "nobody" if os.geteuid() == 0 else getpass.getuser()
-    port = free_port()
+    port = own_port()
     with tempfile.TemporaryDirectory(prefix="sshd-") as made:
         home = Path(made)
         host, key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
@@ -117,7 +117,7 @@ async def openssh() -> AsyncIterator[SftpServer]:
             **(_NOBODY if os.geteuid() == 0 else {}),
         )
         try:
-            await eventually(lambda: _answers(port), within_s=10, what="sshd answers")
+            await eventually(lambda: _answers(port), what="sshd answers")
             yield SftpServer(
                 port=port,
                 username=username,

@@ -275,4 +275,4 @@ async def open_pool(database_url: str) -> asyncpg.Pool:
 
 async def exits(program: Program) -> int:
     """The code of a process that ends by itself."""
-    return await asyncio.to_thread(program.wait_for_exit, within_s=20)
+    return await asyncio.to_thread(program.wait_for_exit)

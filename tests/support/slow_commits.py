@@ -21,6 +21,8 @@ from tests.support.oneroster_records import (
 from tests.support.publishing import Publishing
 
 _AT_ONCE = 4
+# A writer waits for as long as a test holds the lock, which is work for the server, too.
+PATIENT = {"lock_timeout_s": 300.0, "statement_timeout_s": 300.0}
 
 PATHS = ("users", "enrollments", "demographics", "classes", "courses")
 GRANTS: tuple[tuple[str, ...] | None, ...] = (None, ("s1",), ("s1", "s2"))

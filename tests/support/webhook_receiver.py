@@ -17,7 +17,7 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from homeroom.parts.processes import Child, free_port, start_child
+from homeroom.parts.processes import Child, start_child
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,9 @@ class Receiver:
     def calls(self) -> list[dict[str, Any]]:
         """Every call so far: id, signers, type, body, word."""
         path = self.folder / "received"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        text = path.read_text() if path.exists() else ""
+        # It may be writing the next one.
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def changes(self) -> list[dict[str, Any]]:
         """What was told by the calls it took, in order."""
@@ -62,14 +63,21 @@ class Receiver:
 
 def start_receiver(folder: Path, *secrets: str, port: int = 0) -> Receiver:
     """Returns when it takes calls."""
+    # Not above: as a program this file has the product to import, and nothing of the tests.
+    from tests.support.ports import own_port
+
     folder.mkdir(exist_ok=True)
-    port = port or free_port()
+    port = port or own_port()
     child = start_child(
         "webhook_receiver",
         [sys.executable, __file__, str(folder), str(port), *secrets],
         log=folder / "receiver.log",
     )
-    child.wait_until(lambda: _answers(port), within_s=20)
+    try:
+        child.wait_until(lambda: _answers(port), within_s=60)
+    except BaseException:
+        child.kill()
+        raise
     return Receiver(child=child, folder=folder, port=port)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 
 import asyncpg
 import orjson
@@ -131,11 +132,15 @@ async def test_three_consumers_share_the_work_and_take_over_from_one_that_leaves
         await world.publish(*(joined(f"1-{d}", district=d) for d in districts))
         await eventually(lambda: _count(world, 16))
         async with running(second, third):
-            for turn in range(200):
+            turns = count()
+
+            async def all_have_worked() -> bool:
+                await eventually(lambda: _all_done(world), within_s=60)
+                turn = next(turns)
                 await world.publish(*(joined(f"2-{turn}-{d}", district=d) for d in districts))
-                if worked == {"a", "b", "c"}:
-                    break
-                await asyncio.sleep(0.1)
+                return worked == {"a", "b", "c"}
+
+            await eventually(all_have_worked, within_s=90)
             await eventually(lambda: _all_done(world))
         await world.publish(*(joined(f"3-{d}", district=d) for d in districts))
         await eventually(lambda: _all_done(world))

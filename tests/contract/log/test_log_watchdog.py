@@ -93,7 +93,7 @@ class SlowClaim(SilentReader):
 
     async def start(self, on_assigned: OnAssigned, on_revoked: OnRevoked) -> None:
         async def later(lanes):  # type: ignore[no-untyped-def]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await self._first.wait()
                 starts = await on_assigned(lanes)
                 self._claimed.set()

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -26,11 +26,11 @@ async def own_world(own_kafka: RunningKafka, log_url: str) -> AsyncIterator[Worl
 
 
 @pytest.fixture
-def nobody() -> str:
-    """An address where nothing listens."""
+def nobody() -> Iterator[str]:
+    """An address where nothing listens, kept so that nobody else is given it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{taken.getsockname()[1]}"
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 async def test_without_a_broker_a_reader_says_so_and_stops_at_once(nobody: str) -> None:

@@ -181,7 +181,7 @@ async def postgres_world(url: str) -> AsyncIterator[World]:
     def reader(database: Database, group: str, topics: Sequence[str], member: str) -> LogReader:
         return PostgresReader(database, group=group, member_id=member, topics=topics, lease_s=2.0)
 
-    async with _world(World("postgres", url, Database(url, name="test"), reader)) as world:
+    async with _world(World("postgres", url, _patient(url), reader)) as world:
         yield world
 
 
@@ -204,9 +204,14 @@ async def kafka_world(url: str, bootstrap: str, *, relaying: bool = True) -> Asy
         )
 
     await declare_topics(bootstrap, prefix=prefix)
-    world = World("kafka", url, Database(url, name="test"), reader, bootstrap, prefix)
+    world = World("kafka", url, _patient(url), reader, bootstrap, prefix)
     async with _world(world), running(*([world.relay()] if relaying else [])):
         yield world
+
+
+def _patient(url: str) -> Database:
+    """Its writers wait for as long as a test holds a lock, while readers join a group."""
+    return Database(url, name="test", lock_timeout_s=60.0, statement_timeout_s=60.0)
 
 
 @asynccontextmanager

@@ -19,10 +19,11 @@ SCHEMA = "sis_ingest"
 
 
 @pytest.fixture
-def closed_port() -> int:
+def closed_port() -> Iterator[int]:
+    """Bound, so that nobody else is given it, and nothing listens there."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+        yield int(held.getsockname()[1])
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_with_a_closed_port_it_lives_and_is_not_ready(start, closed_port):
 
     eventually_sync(lambda: http_status(program.port, "/healthz") == 200, within_s=30, what="life")
 
-    ready = httpx2.get(f"{program.url}/readyz").json()
+    ready = httpx2.get(f"{program.url}/readyz", timeout=30).json()
     assert ready["status"] == "unready"
     assert ready["checks"]["database"]["ok"] is False
     assert ready["checks"]["migrations"] == {"ok": False, "critical": True, "error": "unknown"}

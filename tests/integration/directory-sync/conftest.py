@@ -23,6 +23,7 @@ from roster_common.runtime.log.prepare import prepare_log
 from roster_common.runtime.migrations import migrate
 from roster_common.runtime.tokens import Role, mint, new_keypair
 from tests.support.databases import Databases
+from tests.support.ports import own_port
 from tests.support.processes import Program, start_program, start_service
 from tests.support.used_parts import note_part
 
@@ -54,7 +55,7 @@ def directory_database_url(databases: Databases, directory_template: str) -> Ite
 @pytest.fixture
 def scim(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningScim]:
     """An empty directory for one test."""
-    started = start_scim(tmp_path)
+    started = start_scim(tmp_path, port=own_port())
     if isinstance(started, Missing):
         pytest.skip(str(started))
     note_part(request.config, part="SCIM", line=str(started))

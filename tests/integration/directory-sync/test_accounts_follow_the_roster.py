@@ -351,7 +351,7 @@ async def test_logs_of_the_service_hold_no_names(world, a_person, an_event):
 
     await eventually(lambda: world.user("p1"))
     await eventually(lambda: _none_waiting(world))
-    assert "target_round" in program.log()
+    await eventually(lambda: "target_round" in program.log())
     assert not re.search("zerlina|quist", program.log(), re.IGNORECASE)
 
 

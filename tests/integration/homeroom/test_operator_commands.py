@@ -36,7 +36,9 @@ class Box:
         now = datetime.now(UTC)
         body = envelope(kind, record, at=now)
         headers = signed(body, webhook_id=f"m-{record['sourcedId']}", at=now)
-        answer = httpx2.post(f"{self.url(0)}/webhooks/sis", content=body, headers=headers)
+        answer = httpx2.post(
+            f"{self.url(0)}/webhooks/sis", content=body, headers=headers, timeout=30
+        )
         assert answer.status_code == 202, answer.text
         return str(answer.json()["correlationId"])
 
@@ -84,7 +86,7 @@ def test_a_webhook_is_traced_through_the_services_that_answer(box: Box, run: Com
     bearer = {"authorization": f"Bearer {token('viewer')}"}
 
     def state_is_known() -> bool:
-        page = httpx2.get(f"{box.url(1)}/trace/people/u-7", headers=bearer).json()
+        page = httpx2.get(f"{box.url(1)}/trace/people/u-7", headers=bearer, timeout=30).json()
         return any(copy["kind"] == "person_state" for copy in page["copies"])
 
     eventually_sync(state_is_known, within_s=30, what="the person's state is told")

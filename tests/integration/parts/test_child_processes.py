@@ -45,7 +45,7 @@ def started(program: str, folder: Path) -> Child:
     """A child that has said that it is up."""
     argv = [sys.executable, "-c", program, str(folder)]
     child = start_child("child", argv, log=folder / "child.log")
-    child.wait_until(lambda: "up" in child.log_tail(), within_s=20.0)
+    child.wait_until(lambda: child.log_tail().endswith("\n"), within_s=20.0)
     return child
 
 

@@ -24,7 +24,7 @@ from tests.support.oneroster_records import (
     user,
 )
 from tests.support.publishing import Publishing
-from tests.support.slow_commits import FACT, GRANTS, WORLD, Writers
+from tests.support.slow_commits import FACT, GRANTS, PATIENT, WORLD, Writers
 
 DISTRICTS = itertools.count(1)
 DAY_S = 86_400
@@ -51,7 +51,7 @@ STEPS = st.lists(
 @pytest.fixture
 async def patient(publisher_url: str) -> AsyncIterator[Database]:
     """A database whose locks may be waited for as long as a test holds them."""
-    database = Database(publisher_url, name="test-writers", pool_size=9, lock_timeout_s=60.0)
+    database = Database(publisher_url, name="test-writers", pool_size=9, **PATIENT)
     yield database
     await database.close()
 

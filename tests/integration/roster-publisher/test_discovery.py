@@ -77,7 +77,7 @@ async def filled(publisher_url: str) -> None:
 async def test_anybody_reads_both_files_and_a_vendor_finds_its_way_from_them(
     filled: None, service: Program
 ) -> None:
-    async with httpx2.AsyncClient(timeout=10) as http:
+    async with httpx2.AsyncClient(timeout=30) as http:
         found = [await http.get(f"{service.url}{BASE_PATH}/discovery/{name}") for name in FILES]
         described = found[0].json()
         flow = described["components"]["securitySchemes"]["OAuth2CC"]["flows"]["clientCredentials"]

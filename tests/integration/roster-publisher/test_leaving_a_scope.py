@@ -167,6 +167,8 @@ async def test_a_pinned_pull_sees_the_scope_of_its_revision(publishing: Publishi
         for revision in ("1", "2", "3"):
             answer = await http.get("/users", headers={"X-Roster-Revision": revision})
             row = answer.json()["users"][0]
+            one = await http.get("/users/amy", headers={"X-Roster-Revision": revision})
+            assert one.json()["user"] == row
             seen[revision] = (row["status"], row["givenName"], row["dateLastModified"])
 
     assert seen == {

@@ -96,7 +96,7 @@ async def _token(url: str) -> str:
         told = await http.post("/oauth2/token", data=form, auth=("vendor", "made-up-secret"))
         return told.json().get("access_token")
 
-    async with httpx2.AsyncClient(base_url=url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
         return await eventually(ask, what="a token")
 
 
@@ -105,7 +105,7 @@ async def test_no_made_up_request_gets_an_answer_that_the_document_does_not_have
     filled: None, service: Program
 ) -> None:
     token = await _token(service.url)
-    described = httpx2.get(service.url + DISCOVERY, timeout=10).json()
+    described = httpx2.get(service.url + DISCOVERY, timeout=30).json()
     (server,) = described["servers"]
     operations = list(schemathesis.openapi.from_dict(described).get_all_operations())
     statuses: Counter[int] = Counter()

@@ -157,6 +157,8 @@ async def test_a_revision_can_be_pinned_and_is_gone_when_purged(publishing: Publ
         for revision in ("1", "2", "3"):
             answer = await http.get("/orgs", headers={"X-Roster-Revision": revision})
             names[answer.headers["x-roster-revision"]] = answer.json()["orgs"][0]["name"]
+            single = await http.get("/schools/s1", headers={"X-Roster-Revision": revision})
+            assert single.json()["org"]["name"] == names[revision]
         future = await http.get("/orgs", headers={"X-Roster-Revision": "4"})
         nonsense = await http.get("/orgs", headers={"X-Roster-Revision": "x"})
         publishing.clock.advance(23 * 3600)
@@ -170,13 +172,17 @@ async def test_a_revision_can_be_pinned_and_is_gone_when_purged(publishing: Publ
 
     async with publishing.vendor() as http:
         after = {
-            revision: (await http.get("/orgs", headers={"X-Roster-Revision": revision})).status_code
-            for revision in ("1", "2", "3", "4")
+            (path, revision): (
+                await http.get(path, headers={"X-Roster-Revision": revision})
+            ).status_code
+            for path in ("/orgs", "/orgs/s1")
+            for revision in ("1", "2", "3", "4", "5")
         }
 
     assert names == {"1": "School s1", "2": "Second", "3": "Third"}
     assert [future.status_code, nonsense.status_code] == [400, 400]
-    assert after == {"1": 410, "2": 410, "3": 200, "4": 200}
+    told = {"1": 410, "2": 410, "3": 200, "4": 200, "5": 400}
+    assert after == {(path, r): told[r] for path in ("/orgs", "/orgs/s1") for r in told}
 
 
 async def test_a_pull_survives_a_restart_of_the_service(publishing: Publishing) -> None:

@@ -271,7 +271,7 @@ async def test_a_crash_in_the_filling_leaves_all_or_nothing(
         folder=tmp_path,
         env=environment | {"HOMEROOM_FAILPOINT": failpoint, "HOMEROOM_FAILPOINT_FILE": str(hit)},
     )
-    code = await asyncio.to_thread(doomed.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(doomed.wait_for_exit)
     scopes = await publishing.rows("SELECT scope_id FROM roster_publisher.scope")
     granted = await publishing.rows("SELECT client_id FROM roster_publisher.grant_")
     revision = await _revision(publishing)

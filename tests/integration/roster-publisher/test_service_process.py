@@ -129,7 +129,7 @@ async def test_a_change_on_the_log_is_read_by_a_vendor_and_emitted_as_state(
 ) -> None:
     await write(log, WORLD)
 
-    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
         headers = await bearer(http)
 
         async def shown() -> bool:
@@ -150,7 +150,7 @@ async def test_a_change_on_the_log_is_read_by_a_vendor_and_emitted_as_state(
 
 
 async def test_tokens_follow_the_specification(service: Program) -> None:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
         await bearer(http)
         form = {"grant_type": "client_credentials", "client_id": "demo-vendor"}
         in_form = await http.post(
@@ -220,7 +220,7 @@ async def test_operators_see_status_and_may_republish(log: Publishing, service: 
         for role in ("viewer", "admin")
     }
 
-    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
         viewer = {"Authorization": f"Bearer {tokens['viewer']}"}
         admin = {"Authorization": f"Bearer {tokens['admin']}"}
         nobody = await http.get("/status?district=d1")
@@ -259,7 +259,7 @@ async def test_a_crash_loses_and_repeats_nothing(
         env=environment(publisher_url)
         | {"HOMEROOM_FAILPOINT": failpoint, "HOMEROOM_FAILPOINT_FILE": str(hit)},
     )
-    code = await asyncio.to_thread(doomed.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(doomed.wait_for_exit)
     assert (code, hit.exists()) == (-9, True)
 
     program = start_service("roster_publisher", folder=tmp_path, env=environment(publisher_url))
@@ -303,7 +303,7 @@ async def test_a_crash_around_a_name_publishes_it_once_and_every_copy_can_be_tra
         env=environment(publisher_url)
         | {"HOMEROOM_FAILPOINT": failpoint, "HOMEROOM_FAILPOINT_FILE": str(hit)},
     )
-    code = await asyncio.to_thread(doomed.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(doomed.wait_for_exit)
     assert (code, hit.exists()) == (-9, True)
 
     program = start_service("roster_publisher", folder=tmp_path, env=environment(publisher_url))
@@ -316,7 +316,7 @@ async def test_a_crash_around_a_name_publishes_it_once_and_every_copy_can_be_tra
             now=SystemClock().now(),
         )
         viewer = {"Authorization": f"Bearer {token}"}
-        async with httpx2.AsyncClient(base_url=program.url, timeout=10, headers=viewer) as http:
+        async with httpx2.AsyncClient(base_url=program.url, timeout=30, headers=viewer) as http:
 
             async def traced() -> list[dict[str, object]]:
                 steps: list[dict[str, object]] = (await http.get("/trace/delivery-1")).json()[
@@ -350,7 +350,7 @@ async def test_a_crash_around_a_name_publishes_it_once_and_every_copy_can_be_tra
 async def test_it_refuses_to_serve_before_its_migrations(database_url: str, tmp_path: Path) -> None:
     program = start_program("roster_publisher", folder=tmp_path, env=environment(database_url))
 
-    code = await asyncio.to_thread(program.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(program.wait_for_exit)
 
     assert code == 1
     assert "migrations are pending" in program.log()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from roster_common.runtime.database import Database
 from tests.support.oneroster_records import user
 from tests.support.publishing import Publishing
-from tests.support.slow_commits import FACT, GRANTS, PATHS, WORLD, Writers
+from tests.support.slow_commits import FACT, GRANTS, PATHS, PATIENT, WORLD, Writers
 
 DISTRICTS = itertools.count(1)
 STEPS = st.lists(
@@ -67,7 +67,7 @@ async def _pull(http: httpx2.AsyncClient, path: str) -> AsyncIterator[dict[str, 
 @pytest.fixture
 async def patient(publisher_url: str) -> AsyncIterator[Database]:
     """A database whose locks may be waited for as long as a test holds them."""
-    database = Database(publisher_url, name="test-writers", pool_size=5, lock_timeout_s=60.0)
+    database = Database(publisher_url, name="test-writers", pool_size=5, **PATIENT)
     yield database
     await database.close()
 

@@ -92,6 +92,11 @@ def told(receiver: Receiver) -> set[str]:
     return {one["sourcedId"] for one in receiver.changes()}
 
 
+def given_names(receiver: Receiver) -> list[str]:
+    """Of those it was told of, as they were told."""
+    return [one["data"].get("givenName") for one in receiver.changes()]
+
+
 async def test_the_service_tells_what_it_publishes(
     house: Publishing,
     publisher_url: str,
@@ -113,7 +118,7 @@ async def test_the_service_tells_what_it_publishes(
         lambda: receiver.changes()[-1]["sourcedId"] == "u002", within_s=WITHIN_S, what="a deletion"
     )
 
-    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=30) as http:
         answer = await http.post(
             "/oauth2/token",
             data={"grant_type": "client_credentials"},
@@ -156,7 +161,7 @@ async def test_a_crash_around_a_call_loses_nothing_and_repeats_it_under_its_id(
         folder=tmp_path,
         env=settings | {"HOMEROOM_FAILPOINT": failpoint, "HOMEROOM_FAILPOINT_FILE": str(hit)},
     )
-    code = await asyncio.to_thread(doomed.wait_for_exit, within_s=30)
+    code = await asyncio.to_thread(doomed.wait_for_exit)
     assert (code, hit.exists()) == (-9, True)
     before = receiver.calls()
     assert bool(before) == sent_before
@@ -193,7 +198,7 @@ async def test_a_vendor_that_hangs_delays_only_itself(
         for name in ("Bob", "Cy", "Di"):
             await house.publish(("user", user("u000", givenName=name)))
             await eventually(
-                lambda name=name: receiver.changes()[-1]["data"].get("givenName") == name,  # type: ignore[misc]
+                lambda name=name: name in given_names(receiver),  # type: ignore[misc]
                 within_s=WITHIN_S,
                 what="a change for the other",
             )
@@ -212,10 +217,12 @@ async def test_operators_see_where_a_webhook_stands_and_tell_it_again(
     receiver.behave("500")
     narrow = {"url": receiver.url, "secrets": [SECRET], "events": ["users.*"]}
     settings = environment(publisher_url, client("vendor", receiver.url, webhook=narrow))
+    # What is shown is the status that it answers, however long a busy machine takes for it.
+    settings["HOMEROOM_WEBHOOK_TIMEOUT_SECONDS"] = "20"
     programs.append(start_service("roster_publisher", folder=tmp_path, env=settings))
     await house.publish(*WORLD)
     headers = {role: operator(role) for role in ("viewer", "admin")}
-    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=programs[0].url, timeout=30) as http:
 
         async def standing() -> dict[str, Any]:
             answer = await http.get("/webhooks?district=d1", headers=headers["viewer"])

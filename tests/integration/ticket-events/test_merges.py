@@ -11,6 +11,9 @@ async def test_what_an_ended_id_had_goes_to_the_kept_one_and_nothing_is_collecte
     for number in ("t1", "t2"):
         await world.send(program, desk("created", number, minute=0, requester="ada"))
     await world.send(program, desk("solved", "t2", minute=5))
+    # A ticket that is solved when the merge comes keeps its requester.
+    await eventually(lambda: _state(world, program, "t2", "solved"))
+    await eventually(lambda: _state(world, program, "t1", "open"))
     await world.tell(say.joined("kept"), say.state("ada", school_id="hill"))
     await eventually(lambda: world.requests(program, "kept"))
 
@@ -89,6 +92,11 @@ async def test_a_wish_for_a_device_goes_to_the_kept_id_and_ends_where_it_has_one
     (kept,) = await world.requests(program, "kept")
     wishes = [b["personId"] for b in await world.events() if b["requestId"] == kept["requestId"]]
     assert wishes == ["ada", "kept"]
+
+
+async def _state(world, program, ticket_id, wanted):
+    tickets = await world.tickets(program)
+    return ticket_id in tickets and tickets[ticket_id]["state"] == wanted
 
 
 async def _requester(world, program, ticket_id, wanted):

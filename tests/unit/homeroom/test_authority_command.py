@@ -2,12 +2,14 @@
 
 import io
 import json
+from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
 
 from homeroom.services import SIS_INGEST
-from tests.support.tiny_homeroom import Run, TinyHomeroom
+from tests.support.tiny_homeroom import Answer, Run, TinyHomeroom
 
 SINCE = "2026-11-25T10:00:00+00:00"
 
@@ -66,6 +68,28 @@ def test_a_dry_run_shows_the_differences_and_does_nothing(tiny: TinyHomeroom, ru
     assert "remove user: p-1 p-2" in ran.out
     assert "user.remove" in ran.out + ran.err
     assert orders(tiny) == [(True, {"district": "demo", "school": "s-1", "source": "new-sis"})]
+
+
+def test_how_far_the_weighing_is_is_shown_while_it_goes_on(
+    tiny: TinyHomeroom, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("homeroom.commands.authority._LOOK_EVERY_S", 0.01)
+    looked = Event()
+
+    def far() -> Iterator[Answer]:
+        looked.set()
+        yield 200, {"weighing": {"read": 3000, "of": 4000}}
+
+    def weighed() -> Iterator[Answer]:
+        assert looked.wait(60)
+        yield 200, plan()
+
+    tiny.first = {"GET /authority/weighing": far(), "PUT /authority": weighed()}
+
+    ran = run(tiny, "authority", "set", "new-sis", "--district", "demo", "--dry-run")
+
+    assert ran.code == 0
+    assert "records weighed: 3000 of 4000" in ran.out + ran.err
 
 
 @pytest.mark.parametrize(("answer", "times"), [("y\n", 2), ("n\n", 1)])

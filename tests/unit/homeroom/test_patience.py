@@ -102,7 +102,7 @@ def test_a_refusal_is_an_answer_and_not_repeated(port: int) -> None:
 def test_patience_ends_with_the_last_answer(port: int) -> None:
     Away.script = [503]
 
-    with PatientClient(Patience(within_s=0.12)) as client:
+    with PatientClient(Patience(within_s=2.0)) as client:
         answer = client.post(f"http://127.0.0.1:{port}/", content=b"")
 
     assert answer.status_code == 503

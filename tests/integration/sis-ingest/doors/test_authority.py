@@ -1,5 +1,7 @@
 """Authority through the doors: who is silent, what a flip foretells, when it waits, who may ask."""
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.flipping import STATE, flipped, look, one_school, put, say, settled
 from tests.support.holding import decide, only_hold
-from tests.support.ingest_service import Ingest, token
+from tests.support.ingest_service import Ingest, running_ingest, token
 from tests.support.ingesting import district, enrollment_row, keyed_row, user
 
 
@@ -323,3 +325,32 @@ async def test_a_flip_does_what_was_shown_or_nothing(ingest: Ingest) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (409, "hash_differs")
     assert not (await look(ingest))["schools"][0]["own"]
+
+
+async def test_how_far_a_weighing_is_can_be_seen_while_it_goes_on(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    patient = {"lock_timeout_s": 300, "statement_timeout_s": 300}
+    async with running_ingest(ingest_url, tmp_path, **patient) as ingest:
+        await ingest.load(listed("a", 3))
+        records = await ingest.value("SELECT count(*) FROM sis_ingest.resolved_record")
+
+        async def weighing() -> Any:
+            query = {"district": "d1"}
+            answer = await ingest.http.get(
+                "/authority/weighing", params=query, headers=token("viewer")
+            )
+            return answer.json()["weighing"]
+
+        assert await weighing() is None
+        async with ingest.pool.acquire() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE sis_ingest.source_record")
+            order = asyncio.ensure_future(put(ingest, "sis", dryRun=True))
+            assert await eventually(weighing) == {"read": 0, "of": records}
+
+        assert (await order).json()["state"] == "planned"
+        assert await weighing() is None
+        foreign = await ingest.http.get(
+            "/authority/weighing", params={"district": "d1"}, headers=token("viewer", ["d2"])
+        )
+        assert foreign.status_code == 404

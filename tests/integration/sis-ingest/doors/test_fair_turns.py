@@ -8,6 +8,9 @@ from tests.support.holding import roster
 from tests.support.ingest_service import Ingest, running_ingest, token
 from tests.support.ingesting import user
 
+PATIENT = {"lock_timeout_s": 300, "statement_timeout_s": 300}
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
 
 async def upload(ingest: Ingest, source: str) -> str:
     answer = await ingest.http.post(
@@ -20,15 +23,12 @@ async def upload(ingest: Ingest, source: str) -> str:
 async def test_a_run_that_waits_for_its_district_keeps_no_other_source_waiting(
     ingest_url: str, tmp_path: Path
 ) -> None:
-    patient = {"lock_timeout_s": 300, "statement_timeout_s": 300}
     async with (
-        running_ingest(ingest_url, tmp_path, **patient) as ingest,
+        running_ingest(ingest_url, tmp_path, **PATIENT) as ingest,
         ingest.pool.acquire() as connection,
     ):
         async with connection.transaction():
-            await connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d1', 0))"
-            )
+            await connection.execute(LOCK, "sis_ingest/d1")
             stuck = await upload(ingest, "files")
             report = await ingest.ended(await upload(ingest, "elsewhere"), within_s=30)
             assert report["state"] == "completed"
@@ -42,9 +42,7 @@ async def test_webhooks_that_cannot_be_applied_keep_no_other_source_waiting(
     ingest: Ingest,
 ) -> None:
     async with ingest.pool.acquire() as connection, connection.transaction():
-        await connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('sis_ingest/d2', 0))"
-        )
+        await connection.execute(LOCK, "sis_ingest/d2")
         await ingest.send("users.upserted", user("u1"), source="elsewhere")
         for number, source in enumerate(("sis", "sis-2", "sis", "sis-2")):
             who = {**user(f"{source}-{number}"), "identifier": f"no-{number}"}
@@ -58,12 +56,19 @@ async def test_webhooks_that_cannot_be_applied_keep_no_other_source_waiting(
     assert "u1" in await ingest.people()
 
 
-async def test_a_source_with_many_files_keeps_no_other_source_waiting(ingest: Ingest) -> None:
-    many = [await upload(ingest, "files") for _ in range(6)]
-    one = await upload(ingest, "elsewhere")
+async def test_a_source_with_many_files_keeps_no_other_source_waiting(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    async with running_ingest(ingest_url, tmp_path, **PATIENT) as ingest:
+        # Nothing is imported before all are there.
+        async with ingest.pool.acquire() as connection, connection.transaction():
+            for district in ("d1", "d2"):
+                await connection.execute(LOCK, f"sis_ingest/{district}")
+            many = [await upload(ingest, "files") for _ in range(6)]
+            one = await upload(ingest, "elsewhere")
 
-    ends = [(await ingest.ended(run))["finishedAt"] for run in [*many, one]]
-    times = [datetime.fromisoformat(end) for end in ends]
+        ends = [(await ingest.ended(run))["finishedAt"] for run in [*many, one]]
+        times = [datetime.fromisoformat(end) for end in ends]
 
     assert times[:6] == sorted(times[:6])
     assert times[6] < times[5]

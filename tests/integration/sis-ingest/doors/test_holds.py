@@ -284,7 +284,7 @@ async def test_a_deletion_that_waits_is_overtaken_by_a_newer_word(ingest: Ingest
             )
         )
     )
-    await ingest.send("orgs.deleted", {"sourcedId": "school-2"}, at=3700)
+    await ingest.send("orgs.deleted", {"sourcedId": "school-2"}, at=3880)
     await ingest.settled()
     assert open_holds(await holds(ingest)) == [("org", "remove", 1)]
 
@@ -293,7 +293,7 @@ async def test_a_deletion_that_waits_is_overtaken_by_a_newer_word(ingest: Ingest
     await ingest.settled()
     assert open_holds(await holds(ingest)) == [("org", "remove", 1)]
 
-    await ingest.send("orgs.upserted", school, at=3701)
+    await ingest.send("orgs.upserted", school, at=3881)
     await ingest.settled()
     assert (await holds(ingest))["holds"] == []
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from homeroom.parts.processes import free_port
 from roster_common.runtime.database import Database
 from sis_ingest.adapters.drops.sftp import Patience, is_host_key
 from sis_ingest.domain.drops import DropRules
 from sis_ingest.ports.drops import DropFailed
 from tests.support.dropping import START, Dropping, leave
 from tests.support.eventually import eventually
+from tests.support.ports import own_port
 from tests.support.sftp_servers import PASSWORD, SSHD, SftpServer, in_process, openssh
 from tests.support.tcp_proxy import Fault, tcp_proxy
 
@@ -184,7 +184,7 @@ async def test_a_name_that_is_no_text_is_nobodys_file(ours: SftpServer, dropping
 
 
 async def test_a_server_that_is_not_there_is_told(ours: SftpServer) -> None:
-    assert await fault(ours, port=free_port()) == "unreachable"
+    assert await fault(ours, port=own_port()) == "unreachable"
 
 
 async def test_a_server_that_does_not_answer_is_given_up_in_time(ours: SftpServer) -> None:
@@ -195,7 +195,7 @@ async def test_a_server_that_does_not_answer_is_given_up_in_time(ours: SftpServe
 
 
 async def test_a_server_that_falls_silent_is_given_up_in_time(ours: SftpServer) -> None:
-    patience = Patience(connect_s=10, call_s=0.5)
+    patience = Patience(connect_s=20, call_s=3)
     async with (
         tcp_proxy(ours.port) as proxy,
         ours.drop(port=proxy.port, patience=patience).open() as folder,
@@ -221,7 +221,7 @@ async def test_a_connection_cut_in_the_middle_leaves_nothing_and_the_file_is_tak
                 return True
             return False
 
-        cutting = asyncio.create_task(eventually(cut, within_s=10))
+        cutting = asyncio.create_task(eventually(cut))
         with pytest.raises(DropFailed) as failed:
             await dropping.look(drop)
         await cutting

@@ -363,11 +363,11 @@ async def test_a_hint_that_was_accepted_is_followed_after_a_kill(
         "HOMEROOM_FAILPOINT_FILE": str(marker),
     }
     program = start_service("sis_ingest", folder=tmp_path, env=doomed)
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(timeout=20) as http:
         with suppress(httpx2.TransportError):
             address = f"{program.url}/webhooks/ps/{path_token(SECRET)}"
             await http.post(address, content=knock(STUDENT))
-    assert await asyncio.to_thread(program.wait_for_exit, within_s=20) == -9
+    assert await asyncio.to_thread(program.wait_for_exit) == -9
     assert marker.exists()
 
     async with pulling(url, tmp_path, powerschool_source(school)) as puller:

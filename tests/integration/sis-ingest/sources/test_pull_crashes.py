@@ -10,7 +10,7 @@ import pytest
 from tests.support.emulators import Emulator, emulator
 from tests.support.eventually import eventually
 from tests.support.ingest_service import PUBLIC_KEY
-from tests.support.processes import Program, start_service
+from tests.support.processes import Program, start_program, start_service
 from tests.support.pulling import oneroster_source, sourced_ids
 from tests.support.sis_process import exits
 
@@ -26,7 +26,9 @@ def sis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 def start(url: str, folder: Path, sis: Emulator, **more: str) -> Program:
-    """A process that pulls at once what it never pulled."""
+    """A process that pulls at once what it never pulled; one with a fail point may be gone
+    before it is ready, so nobody waits for that.
+    """
     source = oneroster_source(sis, pageSize=20, blackouts=[], deltaEverySeconds=None)
     env = {
         "HOMEROOM_DATABASE_URL": url,
@@ -36,7 +38,8 @@ def start(url: str, folder: Path, sis: Emulator, **more: str) -> Program:
         "HOMEROOM_SOURCES": json.dumps([source]),
         **more,
     }
-    return start_service("sis_ingest", folder=folder, env=env)
+    begin = start_program if "HOMEROOM_FAILPOINT" in more else start_service
+    return begin("sis_ingest", folder=folder, env=env)
 
 
 @pytest.mark.parametrize(

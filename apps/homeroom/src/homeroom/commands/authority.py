@@ -3,19 +3,25 @@
 What would be added, changed and removed for everybody else is shown before anything is done.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from threading import Event, Thread
 from typing import Annotated
 
+import httpx2
 import typer
 
 from homeroom.commands.asking import ask, operator, page_of
 from homeroom.commands.deciding import Manner, agreed, decision
 from homeroom.commands.options import FolderOption, PortOption, display
 from homeroom.commands.tables import JsonOption, moment, print_json, print_table
-from homeroom.display import Display
-from homeroom.operator_client import Page
+from homeroom.display import Advance, Display
+from homeroom.errors import CommandFailed
+from homeroom.operator_client import OperatorClient, Page
 from homeroom.services import SIS_INGEST
 
 DOOR = "/authority"
+_LOOK_EVERY_S = 1.0
 
 DistrictOption = Annotated[str, typer.Option("--district", help="The district.")]
 SchoolOption = Annotated[
@@ -92,7 +98,8 @@ def _whose(line: Page) -> str | None:
 def _flip(body: Page, manner: Manner) -> None:
     typer.echo("weighing: every record of the district is read", err=True)
     with operator(manner.folder, manner.port_base) as client:
-        plan = client.flip(body, dry_run=True)
+        with nullcontext() if manner.as_json else _weighing(client, str(body["district"])):
+            plan = client.flip(body, dry_run=True)
         question = "Do it?" if plan["state"] == "planned" else None
         if not agreed(manner, plan=plan, show=_show, question=question):
             return
@@ -101,6 +108,29 @@ def _flip(body: Page, manner: Manner) -> None:
         print_json(done)
     else:
         _tell(display(), done)
+
+
+@contextmanager
+def _weighing(client: OperatorClient, district: str) -> Iterator[None]:
+    """Show how far the service is, until the block ends; it may take minutes."""
+    over = Event()
+
+    def follow(advance: Advance) -> None:
+        while not over.wait(_LOOK_EVERY_S):
+            # What is only shown ends nothing: a service of before has no such page.
+            with suppress(httpx2.HTTPError, CommandFailed):
+                far = client.read(SIS_INGEST, f"{DOOR}/weighing", district=district)["weighing"]
+                if far is not None:
+                    advance(int(far["read"]), int(far["of"]))
+
+    with display().bar("records weighed") as advance:
+        looking = Thread(target=follow, args=(advance,), daemon=True)
+        looking.start()
+        try:
+            yield
+        finally:
+            over.set()
+            looking.join()
 
 
 def _tell(screen: Display, done: Page) -> None:

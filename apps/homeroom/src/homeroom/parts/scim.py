@@ -16,7 +16,7 @@ from homeroom.parts.missing import Missing
 from homeroom.parts.processes import Child, ChildFailed, free_port, start_child
 
 PART = "scim2-server"
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 60.0
 ANSWER_TIMEOUT_S = 2.0
 
 

@@ -48,8 +48,10 @@ class RosterReads(Protocol):
         """Rows of the query at `revision`; None when a parent was out of the grant's sight."""
         ...
 
-    async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
-        """One object, or None where the grant sees none."""
+    async def single(
+        self, query: CollectionQuery, sourced_id: str, *, revision: int | None = None
+    ) -> bytes | None:
+        """One object of `revision`, else of the newest; None where the grant sees none."""
         ...
 
     async def revisions(self, district_id: str) -> tuple[int, int]:

@@ -129,6 +129,22 @@ class ReadCollection:
         except QueryTooLong as error:
             return TookTooLong(fields=request.query.unindexed, within_s=error.within_s)
 
+    async def single(
+        self, query: CollectionQuery, sourced_id: str, *, pinned: int | None
+    ) -> bytes | RevisionGone | RevisionUnknown | None:
+        """One object, of the revision that is asked for or of the newest; None if none is seen."""
+        if pinned is not None and (refused := await self._refused(query, pinned)):
+            return refused
+        return await self._reads.single(query, sourced_id, revision=pinned)
+
+    async def _refused(
+        self, query: CollectionQuery, revision: int
+    ) -> RevisionGone | RevisionUnknown | None:
+        oldest, newest = await self._reads.revisions(query.grant.district_id)
+        if revision > newest:
+            return RevisionUnknown(newest=newest)
+        return RevisionGone(oldest=oldest) if revision < oldest else None
+
     async def _read(self, request: PageRequest) -> Outcome:
         now = self._clock.now()
         if request.pinned is not None:
@@ -154,11 +170,8 @@ class ReadCollection:
         return self._reading(request, opened, first)
 
     async def _pinned(self, request: PageRequest, revision: int, now: datetime) -> Outcome:
-        oldest, newest = await self._reads.revisions(request.query.grant.district_id)
-        if revision > newest:
-            return RevisionUnknown(newest=newest)
-        if revision < oldest:
-            return RevisionGone(oldest=oldest)
+        if refused := await self._refused(request.query, revision):
+            return refused
         # Every request says the revision, so there is nothing that another process must know.
         known = self._open.get(_key(request))
         if known is None:

@@ -153,6 +153,10 @@ class Records(Protocol):
         """How many resolved records others know today. Reads them all."""
         ...
 
+    async def count(self, district_id: str) -> int:
+        """How many resolved records a district has, deleted and untold ones too."""
+        ...
+
     async def of_entity(
         self, district_id: str, entity: Entity, *, after: str, limit: int
     ) -> Sequence[Resolved]:

@@ -105,13 +105,16 @@ class PostgresReads:
         found = (await self._row(count, statement, query))[0]
         return None if found is None else int(found)
 
-    async def single(self, query: CollectionQuery, sourced_id: str) -> bytes | None:
-        """One object, or None where the grant sees none."""
-        statement = Statement(sourced_id)
-        body = f"convert_to({body_of(query, statement)}, 'UTF8')"
-        rows = rows_of(query, body, statement, revision=None, sourced_id="$1")
+    async def single(
+        self, query: CollectionQuery, sourced_id: str, *, revision: int | None = None
+    ) -> bytes | None:
+        """One object of `revision`, else of the newest; None where the grant sees none."""
+        statement = Statement(sourced_id) if revision is None else Statement(sourced_id, revision)
+        columns = f"o.sourced_id, convert_to({body_of(query, statement)}, 'UTF8') AS body"
+        at = None if revision is None else "$2"
+        rows = rows_of(query, columns, statement, revision=at, sourced_id="$1")
         row = await self._found(rows, statement, query)
-        return None if row is None else bytes(row[0])
+        return None if row is None else bytes(row["body"])
 
     async def revisions(self, district_id: str) -> tuple[int, int]:
         """(oldest revision still whole, newest revision); zeros for a district never seen."""

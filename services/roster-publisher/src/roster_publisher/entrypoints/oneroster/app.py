@@ -18,6 +18,7 @@ from roster_publisher.entrypoints.oneroster.callers import Callers
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
+    bad_request,
     broken,
     busy,
     forbidden,
@@ -124,10 +125,12 @@ class OneRosterApp:
 
     async def _single(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:
         query = CollectionQuery(grant=grant, collection=asked.collection)
-        body = await self._reads.single(query, asked.sourced_id or "")
-        if body is None:
+        found = await self._collections.single(query, asked.sourced_id or "", pinned=asked.pinned)
+        if isinstance(found, RevisionGone | RevisionUnknown):
+            raise _no_revision(found)
+        if found is None:
             raise not_found("there is no such object")
-        shaped = await self._shaped(body, asked, grant, base)
+        shaped = await self._shaped(found, asked, grant, base)
         name = asked.collection.single.encode()
         closing = answer.warned(asked.warnings(grant))
         await answer.whole(b'{"%b":%b%b}' % (name, shaped, closing), [])
@@ -138,14 +141,8 @@ class OneRosterApp:
         match reading:
             case ParentUnknown():
                 raise not_found("there is no such object to read this of")
-            case RevisionGone():
-                raise gone(f"this revision is gone; the oldest kept is {reading.oldest}")
-            case RevisionUnknown():
-                raise Fault(
-                    http=400,
-                    minor="invaliddata",
-                    description=f"this revision is not published; the newest is {reading.newest}",
-                )
+            case RevisionGone() | RevisionUnknown():
+                raise _no_revision(reading)
             case TookTooLong():
                 raise too_long(reading.fields, reading.within_s)
             case Reading():
@@ -184,6 +181,12 @@ class OneRosterApp:
         """Objects joined by commas as this grant and request see them, with whole addresses."""
         query = CollectionQuery(grant=grant, collection=asked.collection)
         return await self._shape(body, query, base=base, fields=asked.fields)
+
+
+def _no_revision(asked: RevisionGone | RevisionUnknown) -> Fault:
+    if isinstance(asked, RevisionGone):
+        return gone(f"this revision is gone; the oldest kept is {asked.oldest}")
+    return bad_request(f"this revision is not published; the newest is {asked.newest}")
 
 
 class _Answer:

@@ -118,8 +118,9 @@ def _collection(collection: Collection, edition: Edition) -> Schema:
 def _single(collection: Collection, edition: Edition) -> Schema:
     name = _singular(collection.path)
     found = _content(f"Single{NAMES[collection.entity]}DType", "The object.")
-    parameters = [_path_parameter("sourcedId"), _fields()]
-    return _operation(collection, edition, name, parameters, found, _ERRORS | _UNKNOWN)
+    parameters = [_path_parameter("sourcedId"), _fields(), _pin()]
+    codes = _ERRORS | _GONE | _UNKNOWN
+    return _operation(collection, edition, name, parameters, found, codes)
 
 
 def _operation(
@@ -156,14 +157,18 @@ def _page_parameters() -> list[Schema]:
         _query("orderBy", {"type": "string", "enum": ["asc", "desc"]}, "Its direction."),
         _query("filter", {"type": "string"}, "field predicate 'value', joined by AND or OR."),
         _fields(),
-        {
-            "name": _REVISION,
-            "in": "header",
-            "required": False,
-            "schema": _whole(),
-            "description": "Serve this revision; without it a pull stays at its first page's.",
-        },
+        _pin(),
     ]
+
+
+def _pin() -> Schema:
+    return {
+        "name": _REVISION,
+        "in": "header",
+        "required": False,
+        "schema": _whole(),
+        "description": "Serve this revision; without it a pull stays at its first page's.",
+    }
 
 
 def _fields() -> Schema:

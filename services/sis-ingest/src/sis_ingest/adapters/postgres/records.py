@@ -106,6 +106,9 @@ WHERE district_id = $1 AND entity = $2 AND entity_id > $3
 ORDER BY entity_id LIMIT $4
 """
 
+# Purpose: how many records a weighing reads. Rows: 1. Index: primary key, the whole district once.
+_COUNT: Final = "SELECT count(*) FROM sis_ingest.resolved_record WHERE district_id = $1"
+
 
 class PostgresRecords:
     """`ports.Records`."""
@@ -211,6 +214,10 @@ class PostgresRecords:
     async def living(self, district_id: str, entity: Entity) -> int:
         """See the port."""
         return int(await self._driver.fetchval(_LIVING, district_id, entity))
+
+    async def count(self, district_id: str) -> int:
+        """See the port."""
+        return int(await self._driver.fetchval(_COUNT, district_id))
 
     async def of_entity(
         self, district_id: str, entity: Entity, *, after: str, limit: int

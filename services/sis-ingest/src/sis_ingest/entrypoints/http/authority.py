@@ -17,6 +17,7 @@ from sis_ingest.domain.flips import ACTIONS, Differences, Flip, Order
 from sis_ingest.entrypoints.http.snapshots import Gate
 from sis_ingest.ports.authority import AuthorityDesk
 from sis_ingest.usecases.flip_authority import FlipAuthority, Flipped, NotFlipped
+from sis_ingest.usecases.weigh_flip import Weighings
 
 Id = Annotated[Text, Field(min_length=1, max_length=255)]
 
@@ -47,7 +48,7 @@ class OrderBody(BaseModel):
 def authority_routes(
     flip: FlipAuthority, desk: AuthorityDesk, *, approver: Gate, viewer: Gate
 ) -> APIRouter:
-    """The look and the flip."""
+    """The look, the flip, and how far its weighing is."""
     router = APIRouter(tags=["authority"])
 
     @router.put("/authority", summary="Give a school, or the district, to another source")
@@ -98,7 +99,19 @@ def authority_routes(
             }
         )
 
+    _add_weighing(router, flip.weigh.weighings, viewer)
     return router
+
+
+def _add_weighing(router: APIRouter, weighings: Weighings, viewer: Gate) -> None:
+    @router.get("/authority/weighing", summary="How far the weighing of a flip is")
+    async def weighing(
+        district: Annotated[Text, Query(min_length=1)], who: Annotated[Operator, Depends(viewer)]
+    ) -> JSONResponse:
+        """`weighing` is null while this process weighs nothing; 404 outside the token."""
+        who.ensure(district)
+        far = weighings.get(district)
+        return JSONResponse({"weighing": None if far is None else {"read": far.read, "of": far.of}})
 
 
 def _problem(why: NotFlipped) -> Problem:
