@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from homeroom.parts.processes import free_port
 from tests.support.demo import free_port_base
+from tests.support.ports import own_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("connect-a-vendor", "connect-a-sis", "connect-a-directory", "load-devices")
@@ -23,7 +23,7 @@ LEFT_HERE = "/srv/homeroom/north"
 RECEIVER = "8105"
 STUDENTS = 200
 START_WITHIN_S = 150
-pytestmark = [pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timeout(480)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def left_here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def up(tmp_path_factory: pytest.TempPathFactory, left_here: Path) -> Iterator[Up]:
     """`homeroom up` with the pages' source and vendor, stopped by the signal that Ctrl-C sends."""
     sources = _block("connect-a-sis", LEFT_HERE).replace(LEFT_HERE, str(left_here))
-    base, home, receiver = free_port_base(), tmp_path_factory.mktemp("up"), free_port()
+    base, home, receiver = free_port_base(), tmp_path_factory.mktemp("up"), own_port()
     clients = _block("connect-a-vendor", RECEIVER).replace(RECEIVER, str(receiver))
     with subprocess.Popen(
         [
@@ -102,7 +102,7 @@ def test_every_shell_line_of_a_howto_runs(
         env={**os.environ, "HOMEROOM_OPERATOR_TOKEN": up.token},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

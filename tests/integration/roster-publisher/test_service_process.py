@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -237,6 +238,45 @@ async def test_operators_see_status_and_may_republish(log: Publishing, service: 
         return [one.origin for one in await log.emitted("person.v1")].count("republish") == 3
 
     await eventually(again, what="every state again")
+
+
+async def test_operators_see_what_a_vendor_has_of_a_person(
+    log: Publishing, service: Program
+) -> None:
+    await write(log, WORLD)
+    now = SystemClock().now()
+    token = mint(PRIVATE_KEY, subject="test", role="viewer", districts=["d1"], now=now)
+    at, viewer = "/vendors/demo-vendor/people", {"Authorization": f"Bearer {token}"}
+
+    async with httpx2.AsyncClient(base_url=service.url, timeout=10) as http:
+
+        async def known() -> dict[str, Any] | None:
+            answer = await http.get(f"{at}/u000?district=d1", headers=viewer)
+            found: dict[str, Any] = answer.json()
+            # The client is made by a loop of its own.
+            return found if len(found.get("records", ())) == 3 else None
+
+        found = await eventually(known, what="the person is known")
+        nobody = await http.get(f"{at}/u000?district=d1")
+        elsewhere = await http.get(f"{at}/u000?district=d2", headers=viewer)
+        unknown = await http.get("/vendors/else/people/u000?district=d1", headers=viewer)
+        unseen = await http.get(f"{at}/u%2F9?district=d1", headers=viewer)
+
+    assert [one.status_code for one in (nobody, elsewhere, unknown)] == [401, 404, 404]
+    assert unknown.json()["code"] == "vendor_unknown"
+    assert (unseen.json()["personId"], unseen.json()["records"]) == ("u/9", [])
+    assert found["agreement"] == {
+        "reference": None,
+        "purpose": None,
+        "ends": None,
+        "inForce": True,
+    }
+    assert [(one["kind"], one["state"]) for one in found["records"]] == [
+        ("user", "active"),
+        ("enrollment", "active"),
+        ("class", "active"),
+    ]
+    assert {"name": "familyName", "transform": None} in found["records"][0]["fields"]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from homeroom.commands import (
     token,
     trace,
     up,
+    vendors,
 )
 from homeroom.errors import CommandFailed
 from homeroom.failure import describe
@@ -55,6 +56,7 @@ app.command()(replay.replay)
 app.command()(republish.republish)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)
+app.add_typer(vendors.app, name="vendors")
 app.add_typer(token.app, name="token")
 
 

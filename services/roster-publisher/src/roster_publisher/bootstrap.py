@@ -18,6 +18,7 @@ from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.copies import NoPulls, PostgresCopies
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
@@ -42,6 +43,7 @@ from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
 from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
+from roster_publisher.entrypoints.http.vendor_copies import copies_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.http.webhooks import webhook_routes
 from roster_publisher.entrypoints.jobs.derive import derive_loop
@@ -58,6 +60,7 @@ from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.recognise_signature import RecogniseSignature
+from roster_publisher.usecases.report_copies import ReportCopies
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
@@ -262,10 +265,13 @@ def _tell(
         lease=timedelta(seconds=timeout_s + _LEASE_BEYOND_CALL_S),
     )
     app.include_router(webhook_routes(runtime.operators, subscriptions, standings))
+    feed = PostgresFeed(reads.lines)
+    copies = PostgresCopies(reads.lines, vendors)
+    report = ReportCopies(copies, feed, NoPulls(), subscriptions, standings, runtime.clock)
+    app.include_router(copies_routes(runtime.operators, report))
     if not subscriptions.every:
         return
     http = HttpClient(transport=CheckedTransport(allowed=settings.webhook_networks))
-    feed = PostgresFeed(reads.lines)
     push = PushChanges(
         vendors,
         _changes(settings, runtime, reads),

@@ -85,6 +85,18 @@ def transform(
     return bodies
 
 
+def stands_at(body: Body, path: str) -> bool:
+    """Whether there is anything at `path` of the body, which stays as it is."""
+    met: list[Any] = []
+
+    def meet(value: Any) -> Any:
+        met.append(value)
+        return value
+
+    _walk(body, path.split("."), meet)
+    return bool(met)
+
+
 def hashed(text: str, path: str, *, grant: Grant, hash_key: bytes) -> str:
     """64 hexadecimal digits: stable for a vendor and a field, different for every other one.
 
