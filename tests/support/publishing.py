@@ -18,6 +18,7 @@ from roster_common.runtime.problems import install_problem_handlers
 from roster_common.runtime.sealing import KEY_BYTES, Seal
 from roster_common.testkit.clock import FixedClock
 from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.adapters.postgres.dirty_marks import BULK_QUIET
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
@@ -33,6 +34,7 @@ from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.domain.access import Grant, How, SigningKey
 from roster_publisher.domain.collections import KNOWN_SCOPES
 from roster_publisher.domain.names import Allocated, NameAuthority
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.publication import Cause, Change
 from roster_publisher.domain.records import Key
 from roster_publisher.domain.rules import Rule
@@ -45,6 +47,8 @@ from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
+from roster_publisher.usecases.note_pulls import NotePulls
+from roster_publisher.usecases.pace_callers import PaceCallers
 from roster_publisher.usecases.read_changes import ReadChanges
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.recognise_signature import RecogniseSignature
@@ -54,6 +58,7 @@ from roster_publisher.usecases.take_names import NamesTaken, TakeNames
 from roster_publisher.usecases.tokens import Issued, IssueToken, RecogniseToken, TokenRefused
 
 BASE = "http://roster.test"
+SECRET = f"hrs_{'a' * 43}"
 # A secret that opens nothing, wherever it is kept.
 PUBLISHED = "published-secret"
 
@@ -78,6 +83,7 @@ class Publishing:
     ids: Uuid7Ids = field(default_factory=Uuid7Ids)
     authority: NameAuthority = field(default_factory=NameAuthority)
     clients: dict[str, ConfiguredClient] = field(default_factory=dict)
+    pace: Pace = field(default_factory=lambda: Pace(rate=1e6, burst=1_000_000))
     signing: dict[str, SigningKey] = field(default_factory=dict)
     seal: Seal = field(default_factory=lambda: Seal([bytes(KEY_BYTES)]))
     public_url: str | None = None
@@ -89,6 +95,7 @@ class Publishing:
         self.reads = PostgresReads(self.database)
         self.reopen()
         self.status = PostgresStatus(self.database)
+        self.audit = PostgresAudit(self.database)
         self.scopes = PostgresScopes(self.database)
         self.housekeeping = PostgresHousekeeping(self.database)
         self.due = MarkDue(self.queue, self.clock, today=self.today, new_id=self.ids.new_id)
@@ -179,6 +186,7 @@ class Publishing:
             now=self.clock.now(),
             keep_history=timedelta(hours=24),
             keep_tombstones=timedelta(days=90),
+            keep_audit=timedelta(days=400),
         )
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
@@ -211,7 +219,7 @@ class Publishing:
             agreement=None if expires_at is None else "2026-17",
             expires_at=expires_at,
         )
-        self.clients[client_id] = ConfiguredClient(secret=f"hrs_{'a' * 43}", grant=grant)
+        self.clients[client_id] = ConfiguredClient(secret=SECRET, grant=grant)
         await self.seed()
         issued = await self.issue(client_id)
         assert isinstance(issued, Issued), issued
@@ -227,14 +235,14 @@ class Publishing:
             self.clock,
             hash_key=self.hash_key,
         )
-        ended = await seed(list(self.clients.values()))
+        ended = (await seed(list(self.clients.values()))).ended
         await PostgresSigningKeys(self.database, self.seal).keep(list(self.signing.values()))
         return ended
 
-    async def issue(self, client_id: str) -> Issued | TokenRefused:
+    async def issue(self, client_id: str, *, secret: str = SECRET) -> Issued | TokenRefused:
         """What a client that asks for a token gets."""
-        issue = IssueToken(PostgresVendors(self.database), SecretDigests(), self.clock)
-        return await issue(client_id=client_id, secret=f"hrs_{'a' * 43}", scope=None)
+        issue = IssueToken(PostgresVendors(self.database), SecretDigests(), self.clock, self.audit)
+        return await issue(client_id=client_id, secret=secret, scope=None)
 
     def signatures(self) -> RecogniseSignature:
         """Who signs by OAuth 1, as a process of its own knows it."""
@@ -252,12 +260,15 @@ class Publishing:
         pulls = PostgresPulls(self.reads.lines)
         recognise = RecogniseToken(PostgresVendors(self.database), self.clock)
         collections = ReadCollection(self.reads, pulls, self.clock)
+        pace, notes = PaceCallers(self.pace, self.clock), NotePulls(self.audit, self.clock)
         current, old = (
             OneRosterApp(
                 recognise=recognise,
                 collections=collections,
                 reads=self.reads,
                 clock=self.clock,
+                pace=pace,
+                notes=notes,
                 public_url=self.public_url,
                 hash_key=self.hash_key,
                 face=face,
@@ -267,15 +278,12 @@ class Publishing:
         )
         feed = FastAPI()
         install_problem_handlers(feed)
-        feed.include_router(
-            change_routes(
-                VendorDoor(recognise, self.clock), self.changes, public_url=None, reads_at=""
-            )
-        )
+        door = VendorDoor(recognise, self.clock, pace, notes)
+        feed.include_router(change_routes(door, self.changes, public_url=None, reads_at=""))
 
         async def both(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"].startswith(f"{V1P1_BASE_PATH}/"):
-                await old(scope | {"root_path": V1P1_BASE_PATH}, receive, send)
+                await old({**scope, "root_path": V1P1_BASE_PATH}, receive, send)
                 return
             served = feed if scope["path"] == "/changes" else current
             await served(scope, receive, send)

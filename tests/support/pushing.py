@@ -65,6 +65,7 @@ async def pushing(
         # The receiver's library reads the machine's clock.
         HttpReceivers(http, SystemClock(), timeout_s=timeout_s),
         publishing.clock,
+        publishing.audit,
         base=BASE,
         chance=lambda: 0.0,
     )

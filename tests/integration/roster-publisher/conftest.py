@@ -8,6 +8,7 @@ import pytest
 from roster_common.runtime.database import Database
 from roster_common.runtime.log.prepare import prepare_log
 from roster_common.runtime.migrations import migrate
+from tests.support.administering import WORLD, Replica, replica
 from tests.support.databases import Databases
 from tests.support.publishing import Publishing
 
@@ -44,3 +45,11 @@ async def publishing(publisher_url: str) -> AsyncIterator[Publishing]:
     yield service
     await service.reads.close()
     await database.close()
+
+
+@pytest.fixture
+async def one(publishing: Publishing) -> AsyncIterator[Replica]:
+    """Every door of vendors, with a roster of two schools behind them."""
+    await publishing.publish(*WORLD)
+    async with replica(publishing) as found:
+        yield found

@@ -168,6 +168,7 @@ async def test_a_revision_can_be_pinned_and_is_gone_when_purged(publishing: Publ
             now=publishing.clock.now(),
             keep_history=timedelta(hours=24),
             keep_tombstones=timedelta(days=90),
+            keep_audit=timedelta(days=400),
         )
 
     async with publishing.vendor() as http:

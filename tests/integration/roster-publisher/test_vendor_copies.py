@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roster_publisher.adapters.postgres.copies import NoPulls, PostgresCopies
+from roster_publisher.adapters.postgres.copies import PostgresCopies
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.postgres.webhooks import PostgresStandings
@@ -61,7 +61,7 @@ async def reported(
     report = ReportCopies(
         PostgresCopies(publishing.reads.lines, vendors),
         PostgresFeed(publishing.reads.lines),
-        NoPulls(),
+        publishing.audit,
         ConfiguredSubscriptions(subscriptions),
         standings,
         publishing.clock,

@@ -3,16 +3,24 @@
 import httpx2
 from fastapi import FastAPI
 
+from roster_common.testkit.clock import FixedClock
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.entrypoints.http.token import token_routes
+from roster_publisher.usecases.pace_callers import PaceCallers, PaceTokens
 
 
 async def test_a_published_secret_is_refused_before_anything_is_looked_up() -> None:
     async def must_not_be_asked(**_asked: object) -> None:
         raise AssertionError
 
+    plenty = PaceCallers(Pace(rate=100, burst=100), FixedClock())
     app = FastAPI()
     app.include_router(
-        token_routes(must_not_be_asked, published=lambda secret: secret == "demo-secret")  # type: ignore[arg-type]
+        token_routes(
+            must_not_be_asked,  # type: ignore[arg-type]
+            published=lambda secret: secret == "demo-secret",
+            pace=PaceTokens(plenty, plenty),
+        )
     )
     form = {
         "grant_type": "client_credentials",

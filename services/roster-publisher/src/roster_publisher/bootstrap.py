@@ -18,8 +18,10 @@ from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.district_days import DistrictDays
-from roster_publisher.adapters.postgres.copies import NoPulls, PostgresCopies
+from roster_publisher.adapters.postgres.audit import PostgresAudit
+from roster_publisher.adapters.postgres.copies import PostgresCopies
 from roster_publisher.adapters.postgres.feed import PostgresFeed
+from roster_publisher.adapters.postgres.grant_trials import PostgresGrantTrials
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
@@ -29,6 +31,7 @@ from roster_publisher.adapters.postgres.scope_backfill import PostgresScopes
 from roster_publisher.adapters.postgres.signing_keys import PostgresNonces, PostgresSigningKeys
 from roster_publisher.adapters.postgres.state_unit import PostgresStateUnits
 from roster_publisher.adapters.postgres.tracer import PostgresTracer
+from roster_publisher.adapters.postgres.vendor_admin import PostgresVendorAdmin
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.postgres.webhooks import PostgresStandings
 from roster_publisher.adapters.receivers import HttpReceivers
@@ -37,28 +40,36 @@ from roster_publisher.adapters.subscriptions import ConfiguredSubscriptions
 from roster_publisher.domain.access import Grant, SigningKey
 from roster_publisher.domain.collections import known_scopes
 from roster_publisher.domain.names import Authority, NameAuthority, sis_first
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.webhooks import Subscription
 from roster_publisher.entrypoints.consumers import names
 from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
 from roster_publisher.entrypoints.http.changes import change_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
+from roster_publisher.entrypoints.http.vendor_admin import vendor_routes
 from roster_publisher.entrypoints.http.vendor_copies import copies_routes
+from roster_publisher.entrypoints.http.vendor_views import Version, audit_routes, preview_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.http.webhooks import webhook_routes
+from roster_publisher.entrypoints.jobs.access import watch_access
 from roster_publisher.entrypoints.jobs.derive import derive_loop
 from roster_publisher.entrypoints.jobs.push import push_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
-from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
+from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2, Face
 from roster_publisher.settings import ClientSetting, NameAuthoritySetting, Settings
+from roster_publisher.usecases.administer_vendors import AdministerVendors
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
 from roster_publisher.usecases.mark_due import MarkDue
+from roster_publisher.usecases.note_pulls import NotePulls
+from roster_publisher.usecases.pace_callers import PaceCallers, PaceTokens
+from roster_publisher.usecases.preview_vendor import PreviewVendor
 from roster_publisher.usecases.push_changes import PushChanges
 from roster_publisher.usecases.read_changes import ReadChanges
-from roster_publisher.usecases.read_collection import ReadCollection
+from roster_publisher.usecases.read_collection import ReadCollection, UnsavedPulls
 from roster_publisher.usecases.recognise_signature import RecogniseSignature
 from roster_publisher.usecases.report_copies import ReportCopies
 from roster_publisher.usecases.republish import Republish
@@ -77,6 +88,8 @@ _LEFT_EVERY_S: Final = 1.0
 _LOOK_S: Final = 600.0
 # Connections of the pool that reads do not keep: publishing and tokens need them.
 _SPARE_CONNECTIONS: Final = 2
+# Ten wrong secrets at once, then one in ten seconds.
+_WRONG_SECRETS: Final = Pace(rate=0.1, burst=10)
 # What a process may take to write down what came of a call.
 _LEASE_BEYOND_CALL_S: Final = 5.0
 
@@ -87,8 +100,10 @@ def build(settings: Settings) -> FastAPI:
     def wire(app: ServiceApp, runtime: Runtime) -> None:
         ear = _publish(settings, runtime)
         _operate(settings, app, runtime)
-        reads, vendors = _serve(settings, app, runtime)
-        _tell(settings, app, runtime, reads=reads, vendors=vendors, ear=ear)
+        audit = PostgresAudit(runtime.database)
+        runtime.loop("write-audit", audit.run)
+        reads, vendors = _serve(settings, app, runtime, audit)
+        _tell(settings, app, runtime, audit, reads=reads, vendors=vendors, ear=ear)
 
     return create_app(settings, wire)
 
@@ -112,6 +127,7 @@ def _publish(settings: Settings, runtime: Runtime) -> Callable[[], Ear]:
             now=clock.now(),
             keep_history=settings.keep_history,
             keep_tombstones=settings.keep_tombstones,
+            keep_audit=settings.keep_audit,
         )
         await scopes.drop_unused(now=clock.now())
 
@@ -163,7 +179,7 @@ def _operate(settings: Settings, app: ServiceApp, runtime: Runtime) -> None:
 
 
 def _serve(
-    settings: Settings, app: ServiceApp, runtime: Runtime
+    settings: Settings, app: ServiceApp, runtime: Runtime, audit: PostgresAudit
 ) -> tuple[PostgresReads, PostgresVendors]:
     """What vendors reach, and what telling them stands on."""
     database, clock = runtime.database, runtime.clock
@@ -174,52 +190,60 @@ def _serve(
         slow_s=settings.slow_query_seconds,
     )
     recognise = RecogniseToken(vendors, clock)
-    pulls = PostgresPulls(reads.lines)
-    keys = _keys(settings, runtime)
+    pace, notes = PaceCallers(settings.vendor_pace, clock), NotePulls(audit, clock)
+    keys, hash_key = _keys(settings, runtime), settings.plain_hash_key
     _seed(settings, runtime, vendors=vendors, keys=keys, recognise=recognise)
-    hash_key = settings.plain_hash_key
 
     async def close_reads(stopping: Stopping) -> None:
         while not await stopping.wait(_LOOK_S):
             pass
         await reads.close()
 
+    runtime.loop("watch-access", watch_access(vendors.version, recognise.forget))
     runtime.loop("close-reads", close_reads)
-    strict = settings.environment == "production"
-
-    def published(secret: str) -> bool:
-        return strict and is_demo_secret(secret)
-
+    published = _published(settings)
     signatures = None
     if keys is not None:
         nonces = PostgresNonces(database)
         signatures = RecogniseSignature(keys, nonces, vendors, clock, published=published)
-    issue = IssueToken(vendors, SecretDigests(), clock)
-    app.include_router(token_routes(issue, published=published))
+    issue = IssueToken(vendors, SecretDigests(), clock, audit)
+    limits = PaceTokens(pace, PaceCallers(_WRONG_SECRETS, clock))
+    app.include_router(token_routes(issue, published=published, pace=limits))
     app.include_router(
         change_routes(
-            VendorDoor(recognise, clock),
+            VendorDoor(recognise, clock, pace, notes),
             _changes(settings, runtime, reads),
             public_url=settings.public_url,
             reads_at=BASE_PATH,
         )
     )
-    collections = ReadCollection(reads, pulls, clock)
-    for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
-        app.mount_plain(
-            path,
-            OneRosterApp(
-                recognise=recognise,
-                collections=collections,
-                reads=reads,
-                clock=clock,
-                public_url=settings.public_url,
-                hash_key=hash_key,
-                face=face,
-                signatures=signatures if face is V1P1 else None,
-            ),
+    collections = ReadCollection(reads, PostgresPulls(reads.lines), clock)
+
+    def face_of(face: Face, collections: ReadCollection) -> OneRosterApp:
+        """The application of one version."""
+        return OneRosterApp(
+            recognise=recognise,
+            collections=collections,
+            reads=reads,
+            clock=clock,
+            pace=pace,
+            notes=notes,
+            public_url=settings.public_url,
+            hash_key=hash_key,
+            face=face,
+            signatures=signatures if face is V1P1 else None,
         )
+
+    for path, face in ((BASE_PATH, V1P2), (V1P1_BASE_PATH, V1P1)):
+        app.mount_plain(path, face_of(face, collections))
+    _administer(settings, app, runtime, reads, audit, face_of=face_of, recognise=recognise)
     return reads, vendors
+
+
+def _published(settings: Settings) -> Callable[[str], bool]:
+    """Knows secrets that stand in our documentation, where they must open nothing."""
+    strict = settings.environment == "production"
+    return lambda secret: strict and is_demo_secret(secret)
 
 
 def _seed(
@@ -237,20 +261,57 @@ def _seed(
     clients, signing = _configured(settings.clients), _signing_keys(settings.clients)
 
     async def seed_once(_stopping: Stopping) -> None:
-        ended = await seed(clients)
+        """Make them so, and say what ended or is somebody else's."""
+        seeded = await seed(clients)
         if keys is not None:
             await keys.keep(signing)
         recognise.forget()
-        if ended:
-            logger.warning("clients_ended", clients=ended)
+        if seeded.ended:
+            logger.warning("clients_ended", clients=seeded.ended)
+        if seeded.taken:
+            logger.error("clients_made_by_operators", clients=seeded.taken)
 
     runtime.loop("seed-clients", seed_once)
+
+
+def _administer(
+    settings: Settings,
+    app: ServiceApp,
+    runtime: Runtime,
+    reads: PostgresReads,
+    audit: PostgresAudit,
+    *,
+    face_of: Callable[[Face, ReadCollection], OneRosterApp],
+    recognise: RecogniseToken,
+) -> None:
+    """What operators do to vendors, and see of them."""
+    database, clock, operators = runtime.database, runtime.clock, runtime.operators
+    admin = PostgresVendorAdmin(database)
+    administer = AdministerVendors(
+        admin,
+        PostgresScopes(database),
+        PostgresGrantTrials(database),
+        SecretDigests(),
+        clock,
+        hash_key=settings.plain_hash_key,
+        changed=recognise.forget,
+    )
+    # Pulls of their own: a preview must not open the vendor's anew.
+    collections = ReadCollection(reads, UnsavedPulls(), clock)
+    faces: dict[Version, tuple[str, OneRosterApp]] = {
+        "1.2": (BASE_PATH, face_of(V1P2, collections)),
+        "1.1": (V1P1_BASE_PATH, face_of(V1P1, collections)),
+    }
+    app.include_router(vendor_routes(operators, administer, admin, audit, clock))
+    app.include_router(audit_routes(operators, audit))
+    app.include_router(preview_routes(operators, admin, PreviewVendor(reads), clock, faces=faces))
 
 
 def _tell(
     settings: Settings,
     app: ServiceApp,
     runtime: Runtime,
+    audit: PostgresAudit,
     *,
     reads: PostgresReads,
     vendors: PostgresVendors,
@@ -267,7 +328,7 @@ def _tell(
     app.include_router(webhook_routes(runtime.operators, subscriptions, standings))
     feed = PostgresFeed(reads.lines)
     copies = PostgresCopies(reads.lines, vendors)
-    report = ReportCopies(copies, feed, NoPulls(), subscriptions, standings, runtime.clock)
+    report = ReportCopies(copies, feed, audit, subscriptions, standings, runtime.clock)
     app.include_router(copies_routes(runtime.operators, report))
     if not subscriptions.every:
         return
@@ -278,6 +339,7 @@ def _tell(
         standings,
         HttpReceivers(http, runtime.clock, timeout_s=timeout_s),
         runtime.clock,
+        audit,
         base=f"{settings.base_url}{BASE_PATH}",
     )
     watch = WatchDistricts(feed, runtime.clock)
@@ -345,6 +407,7 @@ def _configured(clients: Sequence[ClientSetting]) -> Sequence[ConfiguredClient]:
                 agreement=client.agreement,
                 purpose=client.purpose,
                 expires_at=client.expires,
+                pace=client.pace,
             ),
         )
         for client in clients

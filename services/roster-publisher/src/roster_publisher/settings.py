@@ -19,6 +19,7 @@ from roster_common.runtime import sealing
 from roster_common.runtime.settings import ServiceSettings
 from roster_common.runtime.webhook_signatures import is_secret, key_of
 from roster_publisher.domain.access import FieldGroup, How, Transform
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.rules import Rule
 from roster_publisher.domain.transforms import BadTransform, read_key, read_transforms
 from roster_publisher.domain.webhooks import EVENTS
@@ -121,10 +122,24 @@ class ClientSetting(BaseModel):
     agreement: str | None = Field(default=None, min_length=1)
     purpose: str | None = Field(default=None, min_length=1)
     expires: AwareDatetime | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+    burst: Annotated[int, Field(ge=1)] | None = None
     webhook: WebhookSetting | None = None
     oauth1: OAuth1Setting | None = None
 
     @model_validator(mode="after")
+    def _has_a_whole_pace(self) -> Self:
+        if (self.rate is None) != (self.burst is None):
+            raise ValueError("a client's rate and burst come together")
+        return self
+
+    @property
+    def pace(self) -> Pace | None:
+        """How fast it may ask, if that is its own."""
+        if self.rate is None or self.burst is None:
+            return None
+        return Pace(rate=self.rate, burst=self.burst)
+
     def _transforms_what_it_may(self) -> Self:
         try:
             self.transforms()
@@ -162,6 +177,9 @@ class Settings(ServiceSettings):
     name_authority: dict[str, NameAuthoritySetting] = Field(default_factory=dict)
     history_hours: Annotated[float, Field(ge=2)] = 24.0
     tombstone_days: Annotated[float, Field(ge=1)] = 90.0
+    vendor_rate: Annotated[float, Field(gt=0)] = 500.0
+    vendor_burst: Annotated[int, Field(ge=1)] = 5_000
+    audit_days: Annotated[float, Field(ge=1)] = 400.0
     apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500
     hash_key: SecretStr | None = None
     # Below what every statement may take, so that this answer comes first.
@@ -225,3 +243,13 @@ class Settings(ServiceSettings):
     def keep_tombstones(self) -> timedelta:
         """How long a deletion stays visible: the published retention."""
         return timedelta(days=self.tombstone_days)
+
+    @property
+    def keep_audit(self) -> timedelta:
+        """How long it is known what a vendor pulled, and when."""
+        return timedelta(days=self.audit_days)
+
+    @property
+    def vendor_pace(self) -> Pace:
+        """How fast a client without a pace of its own may ask."""
+        return Pace(rate=self.vendor_rate, burst=self.vendor_burst)

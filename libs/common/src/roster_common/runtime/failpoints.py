@@ -58,6 +58,7 @@ FAILPOINTS = frozenset(
         "publisher.push.before_send",
         "publisher.push.after_send",
         "publisher.push.after_commit",
+        "publisher.audit.before_commit",
         # directory-sync
         "directory.consume.before_commit",
         "directory.apply.before_call",

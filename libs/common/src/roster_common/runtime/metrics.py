@@ -243,6 +243,20 @@ METRICS: tuple[MetricSpec, ...] = (
         },
     ),
     MetricSpec(
+        name="audit_entries_total",
+        kind="counter",
+        unit="entries",
+        meaning="Entries of the audit of what vendors pulled; dropped ones did not fit in memory",
+        labels={"outcome": frozenset({"written", "dropped"})},
+    ),
+    MetricSpec(
+        name="vendor_requests_refused_total",
+        kind="counter",
+        unit="requests",
+        meaning="Requests of vendors beyond their pace, answered with 429",
+        labels={"door": frozenset({"reads", "token", "token_failures"})},
+    ),
+    MetricSpec(
         name="pulls_total",
         kind="counter",
         unit="pulls",

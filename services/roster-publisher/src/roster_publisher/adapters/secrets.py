@@ -41,6 +41,10 @@ class SecretDigests:
             return _fast(secret)
         return await self._scrypt(secret, os.urandom(_SALT_BYTES))
 
+    def new_secret(self) -> str:
+        """256 random bits as text that says it was made here."""
+        return f"hrs_{secrets.token_urlsafe(32)}"
+
     def new_token(self) -> str:
         """256 random bits as text."""
         return secrets.token_urlsafe(32)

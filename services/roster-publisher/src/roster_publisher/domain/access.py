@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
+from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.rules import Rule
 
 FieldGroup: TypeAlias = Literal[
@@ -49,7 +50,8 @@ class Grant:
     withheld. `transforms` are in the order of their names, and `hash_key_id` tells with which key
     of the installation values are hashed, where any are. `agreement` is a reference, `purpose` what
     it is for. `since_stamp` is when what the grant shows was last changed: to this vendor nothing
-    is older than that, so that one who asks by a watermark sees all of it anew.
+    is older than that, so that one who asks by a watermark sees all of it anew. `pace` is the
+    client's own, None for that of everybody.
     """
 
     district_id: str
@@ -64,6 +66,7 @@ class Grant:
     purpose: str | None = None
     expires_at: datetime | None = None
     since_stamp: datetime | None = None
+    pace: Pace | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -110,12 +113,26 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OldSecret:
+    """A secret that was rotated away and still counts `until` a time."""
+
+    secret_hash: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A vendor's credentials and grant. `secret_hash` says itself how it was made."""
+    """A vendor's credentials and grant. `secret_hash` says itself how it was made.
+
+    `configured`: settings give it, so nobody else may change it.
+    """
 
     client_id: str
     secret_hash: str
     grant: Grant
+    old_secrets: tuple[OldSecret, ...] = ()
+    configured: bool = False
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

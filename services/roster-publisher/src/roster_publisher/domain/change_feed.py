@@ -19,7 +19,7 @@ import orjson
 
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import COLLECTIONS, Collection
-from roster_publisher.domain.records import ORDER_OF, Status
+from roster_publisher.domain.records import ORDER_OF, Entity, Status
 
 GRANT_CHANGED: Final = "grant.changed"
 FEED_RESTARTED: Final = "feed.restarted"
@@ -114,6 +114,12 @@ def opened(token_scopes: Iterable[str]) -> Sequence[Collection]:
     """What token scopes open of the feed, in its order."""
     scopes = frozenset(token_scopes)
     return [one for one in FED if one.scopes & scopes]
+
+
+def told_entities(changes: Iterable[ToldChange]) -> tuple[Entity, ...]:
+    """Of which entities something was told, in the feed's order."""
+    plurals = {one.type.partition(".")[0] for one in changes}
+    return tuple(one.entity for one in FED if one.plural in plurals)
 
 
 def shown_by(grant: Grant, collections: Iterable[Collection]) -> str:

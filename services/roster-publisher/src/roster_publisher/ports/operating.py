@@ -10,7 +10,12 @@ class Housekeeping(Protocol):
     """Removes what is past its time; each call commits and may run any time, twice."""
 
     async def purge(
-        self, *, now: datetime, keep_history: timedelta, keep_tombstones: timedelta
+        self,
+        *,
+        now: datetime,
+        keep_history: timedelta,
+        keep_tombstones: timedelta,
+        keep_audit: timedelta,
     ) -> Mapping[str, int]:
         """Raise each district's history floor, delete, then take old tombstones out of the roster;
         returns rows per table. A district whose tombstones fail keeps nothing else waiting.

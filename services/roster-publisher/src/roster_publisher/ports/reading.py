@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from roster_common.errors import Invalid
+from roster_common.errors import Invalid, Retriable
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
 from roster_publisher.domain.sorting import Place
@@ -19,10 +19,15 @@ class QueryTooLong(Invalid):
         self.within_s = within_s
 
 
+class ReadsBusy(Retriable):
+    """As many reads were under way as there may be, for as long as one waits for its turn."""
+
+
 class RosterReads(Protocol):
     """Reads for vendors. Bodies are JSON in UTF-8 whose `href`s start with the host mark.
 
-    Pages, places and totals raise `QueryTooLong` for a query on fields without an index.
+    Pages, places and totals raise `QueryTooLong` for a query on fields without an index. Everything
+    raises `ReadsBusy` when no turn came free in time.
     """
 
     async def current_page(self, query: CollectionQuery, *, limit: int) -> Page | None:

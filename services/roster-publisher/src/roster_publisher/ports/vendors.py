@@ -15,16 +15,24 @@ class Vendors(Protocol):
         """The client with its grant."""
         ...
 
-    async def keep_token(self, token: AccessToken, token_hash: bytes) -> None:
-        """Store a token; committed when this returns."""
+    async def keep_token(
+        self, token: AccessToken, token_hash: bytes, *, secret_hash: str, now: datetime
+    ) -> datetime | None:
+        """Store a token that was asked for with the secret behind `secret_hash`.
+
+        Returns when it ends: no later than that secret. None when the secret does not count any
+        more; then nothing is stored. Committed when this returns.
+        """
         ...
 
     async def token(self, token_hash: bytes, *, now: datetime) -> AccessToken | None:
         """The live token with its grant as it stands now."""
         ...
 
-    async def seed(self, client: Client, *, now: datetime) -> None:
-        """Make the client exist as given, from now on by settings; may run at every start."""
+    async def seed(self, client: Client, *, now: datetime) -> bool:
+        """Make the client exist as given, by settings; may run at every start. False for one that
+        operators have made: it stays as it is.
+        """
         ...
 
     async def rekey(self, hash_key_id: str, *, now: datetime) -> int:
@@ -38,6 +46,10 @@ class Vendors(Protocol):
 
         Returns the ids of those ended.
         """
+        ...
+
+    async def version(self) -> int:
+        """Another number when what any vendor may do was changed, by whatever process."""
         ...
 
 
@@ -88,6 +100,10 @@ class Digests(Protocol):
 
     async def digest(self, secret: str) -> str:
         """What to store of `secret`."""
+        ...
+
+    def new_secret(self) -> str:
+        """A fresh secret of a client: 256 random bits as text that says it was made here."""
         ...
 
     def new_token(self) -> str:

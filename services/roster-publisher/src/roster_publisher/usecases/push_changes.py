@@ -6,19 +6,22 @@ Source: ADR 0025.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, assert_never
 
 from roster_publisher.domain.access import AgreementEnded, Grant
+from roster_publisher.domain.audit import AuditEntry
 from roster_publisher.domain.change_feed import (
     BadCursor,
     Cursor,
+    ToldChange,
     decode,
     feed_restarted,
     opened,
     to_ms,
+    told_entities,
 )
 from roster_publisher.domain.webhooks import (
     MOST_BYTES,
@@ -33,6 +36,7 @@ from roster_publisher.domain.webhooks import (
     sync_completed,
 )
 from roster_publisher.ports import Clock
+from roster_publisher.ports.audit import AuditTrail
 from roster_publisher.ports.vendors import Vendors
 from roster_publisher.ports.webhooks import Receivers, Standings
 from roster_publisher.usecases.read_changes import (
@@ -59,6 +63,18 @@ class Turn:
 
 
 _IDLE: Final = Turn()
+_OK: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A call to make, and where the subscription stands once it was taken."""
+
+    message: Message
+    after: Standing
+    revision: int
+    more: bool
+    told: Sequence[ToldChange] = ()
 
 
 class PushChanges:
@@ -71,6 +87,7 @@ class PushChanges:
         standings: Standings,
         receivers: Receivers,
         clock: Clock,
+        trail: AuditTrail,
         *,
         base: str,
         chance: Callable[[], float] = random.random,
@@ -80,6 +97,7 @@ class PushChanges:
         self._standings = standings
         self._receivers = receivers
         self._clock = clock
+        self._trail = trail
         self._base = base
         self._chance = chance
 
@@ -139,12 +157,20 @@ class PushChanges:
                 subscription, standing, bulk_until=ended, revision=found.revision
             )
             after = standing.bulk_taken(ended, now=self._clock.now())
-            return await self._call(subscription, standing, message, after, more=True)
+            call = _Call(message=message, after=after, revision=found.revision, more=True)
+            return await self._call(subscription, standing, call)
         if told:
             message = changes_message(subscription, standing, told, next_=found.next)
             after = standing.taken(cursor=found.next, now=self._clock.now())
             calling = replace(standing, until=found.next)
-            return await self._call(subscription, calling, message, after, more=found.has_more)
+            call = _Call(
+                message=message,
+                after=after,
+                told=told,
+                revision=found.revision,
+                more=found.has_more,
+            )
+            return await self._call(subscription, calling, call)
         if found.has_more or _moved(standing, found):
             # Nothing of it is wanted, so it is passed without a call.
             passed = replace(standing, cursor=found.next, until=None)
@@ -163,23 +189,18 @@ class PushChanges:
         passed = cursor is not None and cursor.spot.stamp_ms >= to_ms(until)
         return until if passed or nothing else None
 
-    async def _call(
-        self,
-        subscription: Subscription,
-        standing: Standing,
-        message: Message,
-        after: Standing,
-        *,
-        more: bool,
-    ) -> Turn:
+    async def _call(self, subscription: Subscription, standing: Standing, call: _Call) -> Turn:
         claimed = await self._standings.claim(subscription, standing)
         if claimed is None:
             return _IDLE
-        outcome = await self._receivers.send(subscription, message)
+        began = self._clock.now()
+        outcome = await self._receivers.send(subscription, call.message)
+        passed = self._clock.now() - began
+        self._trail.note(_entry(subscription, call, outcome, began=began, passed=passed))
         match outcome:
             case Sent():
-                kept = replace(after, generation=claimed.generation)
-                more = await self._standings.keep(subscription, kept) and more
+                kept = replace(call.after, generation=claimed.generation)
+                more = await self._standings.keep(subscription, kept) and call.more
                 return Turn(more=more, call="taken")
             case NotSent():
                 failed = claimed.failed(outcome, now=self._clock.now(), chance=self._chance())
@@ -187,6 +208,29 @@ class PushChanges:
                 return Turn(call="not_taken" if failed.stopped_at is None else "stopped")
             case _:
                 assert_never(outcome)
+
+
+def _entry(
+    subscription: Subscription,
+    call: _Call,
+    outcome: Sent | NotSent,
+    *,
+    began: datetime,
+    passed: timedelta,
+) -> AuditEntry:
+    return AuditEntry(
+        district_id=subscription.district_id,
+        client_id=subscription.client_id,
+        at=began,
+        door="webhook",
+        what=call.message.type,
+        detail="" if isinstance(outcome, Sent) else outcome.reason,
+        entities=told_entities(call.told),
+        status=_OK if isinstance(outcome, Sent) else None,
+        rows=len(call.told),
+        revision=call.revision,
+        ms=max(0, round(passed.total_seconds() * 1_000)),
+    )
 
 
 def _cursor(text: str | None) -> Cursor | None:

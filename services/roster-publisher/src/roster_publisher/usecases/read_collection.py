@@ -17,7 +17,7 @@ from roster_common.errors import Retriable
 from roster_publisher.domain.queries import CollectionQuery, Page, Pull
 from roster_publisher.domain.sorting import Place
 from roster_publisher.ports import Clock
-from roster_publisher.ports.reading import Pulls, QueryTooLong, RosterReads
+from roster_publisher.ports.reading import Pulls, QueryTooLong, ReadsBusy, RosterReads
 
 PULL_LIFE: Final = timedelta(hours=1)
 # A pull that is opened again within that at the same revision is the one that is open.
@@ -278,15 +278,22 @@ class ReadCollection:
             total = await self._reads.total(query, revision=revision)
         except BaseException as error:
             self._totals.pop(key, None)
-            future.set_exception(
-                QueryTooLong(within_s=error.within_s)
-                if isinstance(error, QueryTooLong)
-                else Retriable("the count waited for has failed")
-            )
+            future.set_exception(_for_others(error))
             future.exception()  # read once, so that nobody waiting is no complaint
             raise
         future.set_result(total)
         return total
+
+
+def _for_others(error: BaseException) -> Exception:
+    """What those who waited for the same count are told."""
+    match error:
+        case QueryTooLong():
+            return QueryTooLong(within_s=error.within_s)
+        case ReadsBusy():
+            return ReadsBusy("the count waited for got no turn")
+        case _:
+            return Retriable("the count waited for has failed")
 
 
 def _key(request: PageRequest) -> _Key:
@@ -297,3 +304,15 @@ def _key(request: PageRequest) -> _Key:
 async def _nothing() -> AsyncIterator[bytes]:
     for nothing in list[bytes]():
         yield nothing
+
+
+class UnsavedPulls:
+    """`Pulls` that survive nothing: for reads that nobody goes on with after a restart."""
+
+    async def load(
+        self, district_id: str, client_id: str, query_hash: bytes, *, now: datetime
+    ) -> Pull | None:
+        """None is alive."""
+
+    async def save(self, district_id: str, client_id: str, query_hash: bytes, pull: Pull) -> None:
+        """Forget it."""

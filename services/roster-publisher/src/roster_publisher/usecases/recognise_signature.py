@@ -5,7 +5,7 @@ a key that has ended opens nothing from that moment on.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from roster_publisher.domain.access import AccessToken
@@ -62,3 +62,10 @@ class RecogniseSignature:
         if not await self._nonces.spend(grant, request.digest, until=until):
             return SignatureRefused(why="nonce")
         return AccessToken(grant=grant, token_scopes=grant.token_scopes, expires_at=until)
+
+    async def as_it_is(self, access: AccessToken) -> AccessToken | None:
+        """What a request that was let in would be given now; None once its client has ended."""
+        client = await self._vendors.client(access.grant.client_id)
+        if client is None or client.grant.district_id != access.grant.district_id:
+            return None
+        return replace(access, grant=client.grant, token_scopes=client.grant.token_scopes)

@@ -1,7 +1,7 @@
 """Make the configured vendor clients exist, and those that are configured no longer end.
 
-Runs at every start; changes nothing the second time. Clients that settings never gave are left
-alone.
+Runs at every start; changes nothing the second time. Clients that operators have
+made are left alone, also where settings name one of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,14 @@ class ConfiguredClient:
 
     secret: str
     grant: Grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeded:
+    """Ids of clients that ended, and of those left alone because operators have made them."""
+
+    ended: Sequence[str]
+    taken: Sequence[str]
 
 
 class SeedClients:
@@ -43,10 +51,11 @@ class SeedClients:
         self._digests = digests
         self._clock = clock
 
-    async def __call__(self, clients: Sequence[ConfiguredClient]) -> Sequence[str]:
-        """Return the ids of the clients that ended. One transaction for these, one per client, and
-        before them one per district with rules; one for a changed key.
+    async def __call__(self, clients: Sequence[ConfiguredClient]) -> Seeded:
+        """One transaction for those that end, one per client, and before them one per district with
+        rules; one for a changed key.
         """
+        taken = []
         # First: a client that moved to another district keeps its id, which is unique.
         ended = await self._vendors.end_others([wanted.grant for wanted in clients])
         # Before a grant names it, a rule is filled: nobody reads an empty roster meanwhile.
@@ -55,19 +64,21 @@ class SeedClients:
         for wanted in clients:
             grant = keyed(wanted.grant, self._hash_key)
             there = await self._vendors.client(grant.client_id)
+            if there is not None and not there.configured:
+                taken.append(grant.client_id)
+                continue
             same = there is not None and await self._digests.matches(
                 wanted.secret, there.secret_hash
             )
             if there is not None and same and replace(there.grant, since_stamp=None) == grant:
                 continue
             secret_hash = await self._digests.digest(wanted.secret)
-            await self._vendors.seed(
-                Client(client_id=grant.client_id, secret_hash=secret_hash, grant=grant),
-                now=self._clock.now(),
-            )
+            client = Client(client_id=grant.client_id, secret_hash=secret_hash, grant=grant)
+            if not await self._vendors.seed(client, now=self._clock.now()):
+                taken.append(grant.client_id)
         if self._hash_key is not None:
             await self._vendors.rekey(key_id(self._hash_key), now=self._clock.now())
-        return ended
+        return Seeded(ended=ended, taken=taken)
 
 
 def _rules(clients: Sequence[ConfiguredClient]) -> Mapping[str, Sequence[Rule]]:

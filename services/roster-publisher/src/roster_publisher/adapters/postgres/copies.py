@@ -10,7 +10,7 @@ from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.adapters.postgres.view_sql import own_memberships
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.queries import CollectionQuery
-from roster_publisher.domain.records import Entity, Key
+from roster_publisher.domain.records import Key
 from roster_publisher.ports.copies import Presence
 
 _MADE: Final = """
@@ -21,14 +21,6 @@ _ENROLMENTS: Final = """
     SELECT sourced_id, class_id FROM roster_publisher.object
     WHERE district_id = $1 AND user_id = $2 AND entity = 'enrollment' AND shown ORDER BY sourced_id
 """
-
-
-class NoPulls:
-    """`LastPulls` of a service that keeps no account of them."""
-
-    async def last_pulls(self, _district_id: str, _client_id: str) -> Mapping[Entity, datetime]:
-        """Nothing is known."""
-        return {}
 
 
 class PostgresCopies:

@@ -48,6 +48,13 @@ _PURGE_TOKENS: Final = "DELETE FROM roster_publisher.access_token WHERE expires_
 # house: no-district — age alone decides, in every district alike
 _PURGE_PULLS: Final = "DELETE FROM roster_publisher.pull WHERE expires_at < $1"
 
+# Bounded, and found by the order of time.
+# house: no-district — age alone decides, in every district alike
+_PURGE_AUDIT: Final = f"""
+    DELETE FROM roster_publisher.pull_audit WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM roster_publisher.pull_audit WHERE at < $1 LIMIT {_ROWS_AT_ONCE}))
+"""
+
 # house: no-district — age alone decides, in every district alike
 _PURGE_NONCES: Final = f"""
     DELETE FROM roster_publisher.nonce WHERE ctid = ANY (ARRAY(
@@ -78,7 +85,12 @@ class PostgresHousekeeping:
         self._database = database
 
     async def purge(
-        self, *, now: datetime, keep_history: timedelta, keep_tombstones: timedelta
+        self,
+        *,
+        now: datetime,
+        keep_history: timedelta,
+        keep_tombstones: timedelta,
+        keep_audit: timedelta,
     ) -> Mapping[str, int]:
         """Raise each district's history floor, then delete in bounded turns; take old tombstones
         out of the roster last, because that is the work that may fail for one district.
@@ -93,6 +105,7 @@ class PostgresHousekeeping:
             "object_history": await self._drain(_PURGE_HISTORY, cutoff),
             "access_token": await self._once(_PURGE_TOKENS, now),
             "pull": await self._once(_PURGE_PULLS, now),
+            "pull_audit": await self._drain(_PURGE_AUDIT, now - keep_audit),
             "nonce": await self._drain(_PURGE_NONCES, now),
             "cause": await purge_causes(self._database, now=now),
             "tombstones": await purge_tombstones(self._database, now=now, keep=keep_tombstones),

@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from roster_common.runtime.database import Database
+from roster_publisher.ports.reading import ReadsBusy
 
 _ACQUIRE_TIMEOUT_S: Final = 10.0
 _READ_TIMEOUT_S: Final = 35.0
@@ -18,7 +19,10 @@ _WITHIN: Final = "SELECT set_config('statement_timeout', $1, true)"
 
 
 class ReadLines:
-    """Every statement is a transaction of its own. `close` gives the connections back."""
+    """Every statement is a transaction of its own. `close` gives the connections back.
+
+    Raises `ReadsBusy` when no line, or no turn of a slow read, came free in time.
+    """
 
     def __init__(self, database: Database, *, size: int) -> None:
         self._database = database
@@ -44,8 +48,7 @@ class ReadLines:
         """The first row, of a statement that the server ends after `within_s`: it then raises
         `asyncpg.QueryCanceledError`. Waits for its turn among slow reads first.
         """
-        async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
-            await self._slow_turns.acquire()
+        await _turn(self._slow_turns)
         try:
             line = await self._take()
             try:
@@ -81,11 +84,7 @@ class ReadLines:
             await self._release(self._idle.pop())
 
     async def _take(self) -> Any:
-        if self._turns.locked():
-            async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
-                await self._turns.acquire()
-        else:
-            await self._turns.acquire()
+        await _turn(self._turns)
         try:
             while self._idle:
                 line = self._idle.pop()
@@ -108,6 +107,17 @@ class ReadLines:
 
     async def _release(self, line: Any) -> None:
         await (await self._database.pool()).release(line)
+
+
+async def _turn(turns: asyncio.Semaphore) -> None:
+    if not turns.locked():
+        await turns.acquire()
+        return
+    try:
+        async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
+            await turns.acquire()
+    except TimeoutError as error:
+        raise ReadsBusy("no turn came free in time") from error
 
 
 def _is_open(line: Any) -> bool:

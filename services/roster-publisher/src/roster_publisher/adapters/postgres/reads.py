@@ -51,7 +51,13 @@ class PostgresReads:
     raises `QueryTooLong`.
     """
 
-    def __init__(self, database: Database, *, lines: int = 4, slow_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        lines: int = 4,
+        slow_s: float = 10.0,
+    ) -> None:
         self.lines = self._lines = ReadLines(database, size=lines)
         self._slow_s = slow_s
 

@@ -114,20 +114,13 @@ class PostgresScopes:
 
     async def ensure(self, district_id: str, rules: Sequence[Rule], *, now: datetime) -> int:
         """Make the rules scopes of the district; returns how many were new."""
-        wanted = {rule.scope_id: rule for rule in rules}
         async with self._database.begin() as tx:
-            driver: asyncpg.Connection = await tx.driver()
-            at = await driver.fetchrow(_LOCK, district_id)
-            assert at is not None  # noqa: S101 - an upsert with RETURNING gives its row
-            kept = await driver.fetch(_KEEP, district_id, sorted(wanted), now)
-            new = [wanted[one] for one in sorted(wanted.keys() - {row[0] for row in kept})]
+            new = await fill_rules(await tx.driver(), district_id, rules, now=now)
             if not new:
                 return 0
-            fill = _Fill(driver, district_id, at["revision"] + 1, next_stamp(now, at["stamp"]))
-            await fill.add(new, now=now)
             failpoint("publisher.scopes.before_commit")
         failpoint("publisher.scopes.after_commit")
-        return len(new)
+        return new
 
     async def drop_unused(self, *, now: datetime) -> int:
         """End the scopes of rules that no grant names, an hour after they were last asked for;
@@ -141,6 +134,23 @@ class PostgresScopes:
                 driver: asyncpg.Connection = await tx.driver()
                 ended += await _drop(driver, row[0], before=now - _UNUSED_FOR)
         return ended
+
+
+async def fill_rules(
+    driver: asyncpg.Connection, district_id: str, rules: Sequence[Rule], *, now: datetime
+) -> int:
+    """Make the rules scopes in the transaction of `driver`, which locks the district; returns how
+    many were new.
+    """
+    wanted = {rule.scope_id: rule for rule in rules}
+    at = await driver.fetchrow(_LOCK, district_id)
+    assert at is not None  # noqa: S101 - an upsert with RETURNING gives its row
+    kept = await driver.fetch(_KEEP, district_id, sorted(wanted), now)
+    new = [wanted[one] for one in sorted(wanted.keys() - {row[0] for row in kept})]
+    if new:
+        fill = _Fill(driver, district_id, at["revision"] + 1, next_stamp(now, at["stamp"]))
+        await fill.add(new, now=now)
+    return len(new)
 
 
 async def _drop(driver: asyncpg.Connection, district_id: str, *, before: datetime) -> int:

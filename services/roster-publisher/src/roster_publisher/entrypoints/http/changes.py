@@ -48,31 +48,37 @@ def change_routes(
         go on with. 400 for a text that is no cursor, 410 when deletions behind it are no longer
         told; no change is ever left out.
         """
-        token = await vendor(authorization)
-        if not opened(token.token_scopes):
-            raise Problem(403, "scope_missing", "The token carries no scope that opens this")
-        wanted = ChangesRequest(
-            grant=token.grant,
-            token_scopes=token.token_scopes,
-            after=_cursor(after),
-            limit=limit,
-            base=_base(request, public_url, reads_at),
-        )
-        try:
-            found = await read(wanted)
-        except AgreementEnded:
-            raise agreement_ended() from None
-        match found:
-            case CursorGone():
-                raise Problem(410, "cursor_gone", "This cursor is too old", _START_ANEW)
-            case Changes():
-                return Response(
-                    _body(found),
-                    media_type="application/json",
-                    headers={"x-roster-revision": str(found.revision)},
-                )
-            case _:
-                assert_never(found)
+        with vendor.noting("changes") as noted:
+            token = await vendor(authorization, noted)
+            noted.what, noted.detail = "changes", f"limit={limit}{' after' if after else ''}"
+            collections = opened(token.token_scopes)
+            if not collections:
+                raise Problem(403, "scope_missing", "The token carries no scope that opens this")
+            wanted = ChangesRequest(
+                grant=token.grant,
+                token_scopes=token.token_scopes,
+                after=_cursor(after),
+                limit=limit,
+                base=_base(request, public_url, reads_at),
+            )
+            try:
+                found = await read(wanted)
+            except AgreementEnded:
+                raise agreement_ended() from None
+            match found:
+                case CursorGone():
+                    raise Problem(410, "cursor_gone", "This cursor is too old", _START_ANEW)
+                case Changes():
+                    noted.status, noted.rows = 200, len(found.told)
+                    noted.revision = found.revision
+                    noted.entities = tuple(one.entity for one in collections)
+                    return Response(
+                        _body(found),
+                        media_type="application/json",
+                        headers={"x-roster-revision": str(found.revision)},
+                    )
+                case _:
+                    assert_never(found)
 
     return router
 

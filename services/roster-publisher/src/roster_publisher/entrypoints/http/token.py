@@ -5,19 +5,25 @@ Lenient as vendors need it: the secret by HTTP Basic or in the form, unknown sco
 
 import base64
 from collections.abc import Callable
-from typing import Final, assert_never
+from typing import Final, TypeAlias, assert_never
 from urllib.parse import parse_qs, unquote_plus
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from roster_common.runtime.metrics import metric
+from roster_publisher.domain.pacing import whole_seconds
+from roster_publisher.usecases.pace_callers import PaceTokens, Refusal
 from roster_publisher.usecases.tokens import Issued, IssueToken, TokenRefused
 
 _MAX_BODY: Final = 16_384
+_Asked: TypeAlias = tuple[str, str, str | None]
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-def token_routes(issue: IssueToken, *, published: Callable[[str], bool]) -> APIRouter:
+def token_routes(
+    issue: IssueToken, *, published: Callable[[str], bool], pace: PaceTokens
+) -> APIRouter:
     """The token endpoint around one use case.
 
     `published` knows secrets that everybody can read in our documentation; a database that once
@@ -25,42 +31,71 @@ def token_routes(issue: IssueToken, *, published: Callable[[str], bool]) -> APIR
     """
     router = APIRouter()
 
-    @router.post("/oauth2/token", summary="Token for a vendor (client credentials)")
-    async def token(request: Request) -> Response:
-        """A bearer token with its life in seconds, or the error word with 400 or 401.
-
-        Source: RFC 6749, sections 4.4 and 5.
-        """
-        form = await _form(request)
-        if form is None or form.get("grant_type") is None:
-            return _error("invalid_request", 400)
-        if form["grant_type"] != "client_credentials":
-            return _error("unsupported_grant_type", 400)
-        credentials = _credentials(request.headers.get("authorization"), form)
-        if credentials is None:
-            return _error("invalid_client", 401)
-        client_id, secret = credentials
+    async def answer(asked: _Asked, address: str) -> Response:
+        """What the secret opens."""
+        client_id, secret, scope = asked
+        if refusal := pace.refuses(client_id, address):
+            return _too_fast(refusal)
+        outcome: Issued | TokenRefused = TokenRefused(error="invalid_client")
         # No id holds a NUL, and the store cannot be asked for one.
-        if "\x00" in client_id or published(secret):
-            return _error("invalid_client", 401)
-        outcome = await issue(client_id=client_id, secret=secret, scope=form.get("scope"))
+        if "\x00" not in client_id and not published(secret):
+            outcome = await issue(client_id=client_id, secret=secret, scope=scope)
         match outcome:
             case Issued():
-                return JSONResponse(
-                    {
-                        "access_token": outcome.token,
-                        "token_type": "Bearer",
-                        "expires_in": outcome.expires_in_s,
-                        "scope": " ".join(sorted(outcome.token_scopes)),
-                    },
-                    headers=_NO_STORE,
-                )
+                pace.count_given(client_id)
+                return _given(outcome)
+            case TokenRefused(error="invalid_client"):
+                pace.count_wrong(client_id, address)
+                return _error(outcome.error, 401)
             case TokenRefused():
-                return _error(outcome.error, 401 if outcome.error == "invalid_client" else 400)
+                return _error(outcome.error, 400)
             case _:
                 assert_never(outcome)
 
+    @router.post("/oauth2/token", summary="Token for a vendor (client credentials)")
+    async def token(request: Request) -> Response:
+        """A bearer token with its life in seconds, or the error word with 400 or 401; 429 beyond
+        the client's pace. Source: RFC 6749, sections 4.4 and 5.
+        """
+        asked = await _asked(request)
+        if isinstance(asked, Response):
+            return asked
+        address = request.client.host if request.client is not None else ""
+        return await answer(asked, address)
+
     return router
+
+
+def _too_fast(refusal: Refusal) -> Response:
+    metric("vendor_requests_refused_total").labels(door=refusal.door).inc()
+    answer = _error("temporarily_unavailable", 429)
+    answer.headers["Retry-After"] = str(whole_seconds(refusal.wait_s))
+    return answer
+
+
+def _given(issued: Issued) -> Response:
+    return JSONResponse(
+        {
+            "access_token": issued.token,
+            "token_type": "Bearer",
+            "expires_in": issued.expires_in_s,
+            "scope": " ".join(sorted(issued.token_scopes)),
+        },
+        headers=_NO_STORE,
+    )
+
+
+async def _asked(request: Request) -> _Asked | Response:
+    """(client id, secret, scope), or the error where they cannot be read."""
+    form = await _form(request)
+    if form is None or form.get("grant_type") is None:
+        return _error("invalid_request", 400)
+    if form["grant_type"] != "client_credentials":
+        return _error("unsupported_grant_type", 400)
+    credentials = _credentials(request.headers.get("authorization"), form)
+    if credentials is None:
+        return _error("invalid_client", 401)
+    return *credentials, form.get("scope")
 
 
 async def _form(request: Request) -> dict[str, str] | None:

@@ -1,25 +1,46 @@
 """Lets a vendor in by its bearer token, where errors are problem documents. Source: RFC 6750."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import Problem
 from roster_publisher.domain.access import AccessToken
+from roster_publisher.domain.audit import Door
+from roster_publisher.domain.pacing import whole_seconds
 from roster_publisher.ports import Clock
+from roster_publisher.usecases.note_pulls import Noted, NotePulls
+from roster_publisher.usecases.pace_callers import PaceCallers
 from roster_publisher.usecases.tokens import RecogniseToken
 
 _MAX_TOKEN: Final = 512
 
 
 class VendorDoor:
-    """Finds who asks."""
+    """Finds who asks, and how fast they do."""
 
-    def __init__(self, recognise: RecogniseToken, clock: Clock) -> None:
+    def __init__(
+        self, recognise: RecogniseToken, clock: Clock, pace: PaceCallers, notes: NotePulls
+    ) -> None:
         self._recognise = recognise
         self._clock = clock
+        self._pace = pace
+        self._notes = notes
 
-    async def __call__(self, authorization: str | None) -> AccessToken:
-        """The token behind an `Authorization` header. Raises the 401 problem without a live one,
-        403 once the agreement has ended.
+    @contextmanager
+    def noting(self, door: Door) -> Iterator[Noted]:
+        """The note of one request; a problem that is raised gives it its status."""
+        with self._notes.noting(door) as noted:
+            try:
+                yield noted
+            except Problem as problem:
+                noted.status = problem.status
+                raise
+
+    async def __call__(self, authorization: str | None, noted: Noted) -> AccessToken:
+        """The token behind an `Authorization` header, whose client is `noted`. Raises the 401
+        problem without a live one, 429 beyond the client's pace, 403 once the agreement has ended.
         """
         kind, _, token = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not 0 < len(token) <= _MAX_TOKEN:
@@ -27,6 +48,16 @@ class VendorDoor:
         found = await self._recognise(token.strip())
         if found is None:
             raise _unauthorized("token_refused", 'Bearer error="invalid_token"')
+        wait_s = self._pace.take(found.grant.client_id, found.grant.pace)
+        if wait_s:
+            metric("vendor_requests_refused_total").labels(door="reads").inc()
+            raise Problem(
+                429,
+                "server_busy",
+                "Too many requests at once",
+                headers={"retry-after": str(whole_seconds(wait_s))},
+            )
+        noted.of = found.grant
         if not found.grant.is_in_force(self._clock.now()):
             raise agreement_ended()
         return found

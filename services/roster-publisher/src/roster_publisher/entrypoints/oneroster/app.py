@@ -4,17 +4,18 @@ Why plain: the body is ready in the store, so anything between it and the socket
 Answers GET only. Every error is the specification's own status object.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias, assert_never
 
-import orjson
 import structlog
 
 from roster_common.errors import Retriable
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
-from roster_publisher.domain.access import AgreementEnded, Grant
+from roster_publisher.domain.access import AccessToken, AgreementEnded, Grant
+from roster_publisher.domain.audit import told_path, told_query
 from roster_publisher.domain.queries import CollectionQuery, link_header
-from roster_publisher.entrypoints.oneroster.callers import Callers
+from roster_publisher.entrypoints.oneroster.answer import Answer, Message, Send
+from roster_publisher.entrypoints.oneroster.callers import Caller, Callers
 from roster_publisher.entrypoints.oneroster.discovery import discovery, is_discovery
 from roster_publisher.entrypoints.oneroster.errors import (
     Fault,
@@ -25,14 +26,16 @@ from roster_publisher.entrypoints.oneroster.errors import (
     gone,
     not_found,
     only_reads,
-    status_info,
     too_long,
 )
 from roster_publisher.entrypoints.oneroster.faces import V1P2, Face
 from roster_publisher.entrypoints.oneroster.request import Asked, base_address, read_request
 from roster_publisher.ports import Clock
-from roster_publisher.ports.reading import QueryTooLong, RosterReads
+from roster_publisher.ports.reading import QueryTooLong, ReadsBusy, RosterReads
+from roster_publisher.usecases.note_pulls import Noted, NotePulls
+from roster_publisher.usecases.pace_callers import PaceCallers
 from roster_publisher.usecases.read_collection import (
+    PageRequest,
     ParentUnknown,
     ReadCollection,
     Reading,
@@ -44,16 +47,14 @@ from roster_publisher.usecases.recognise_signature import RecogniseSignature
 from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.tokens import RecogniseToken
 
-Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 logger = structlog.get_logger(__name__)
 
-_JSON: Final = (b"content-type", b"application/json")
 _ENDED: Final = "the agreement behind this grant has ended"
+# What a read waited for may be free again after that.
+_BUSY_S: Final = 5
 
 
 class OneRosterApp:
@@ -66,6 +67,8 @@ class OneRosterApp:
         collections: ReadCollection,
         reads: RosterReads,
         clock: Clock,
+        pace: PaceCallers,
+        notes: NotePulls,
         public_url: str | None,
         hash_key: bytes | None,
         face: Face = V1P2,
@@ -73,70 +76,83 @@ class OneRosterApp:
     ) -> None:
         """`signatures` None: nobody gets in by OAuth 1."""
         self._face = face
-        self._callers = Callers(recognise, clock, public_url=public_url, signatures=signatures)
+        self._callers = Callers(
+            recognise, clock, pace, public_url=public_url, signatures=signatures
+        )
         self._collections = collections
         self._reads = reads
         self._shape = ShapeBodies(reads, face.wording, clock=clock, hash_key=hash_key)
+        self._clock = clock
+        self._notes = notes
         self._public_url = public_url
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer one request; an error before the body is a status object, later it cuts off."""
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "http":
+            await self._serve(scope, send, self._notes.begin(self._face.door), None)
+
+    async def answer_as(self, access: AccessToken, scope: Scope, send: Send, *, by: str) -> None:
+        """Answer a read as the vendor behind `access` would get it, to the operator `by`."""
+        noted = self._notes.begin("preview")
+        noted.of, noted.by = access.grant, by
+        await self._serve(scope, send, noted, Caller(access=access, still=_always))
+
+    async def _serve(self, scope: Scope, send: Send, noted: Noted, caller: Caller | None) -> None:
         message = accept_or_mint(correlation_id.get()) if self._face.warns else None
-        answer = _Answer(send, message)
+        answer = Answer(send, message, noted)
         try:
-            await self._answer(dict(scope), answer)
-        except Fault as fault:
-            await answer.fault(fault)
-        except AgreementEnded:
-            if answer.started:
-                raise
-            await answer.fault(forbidden(_ENDED))
-        except TimeoutError:
-            if answer.started:
-                raise
-            logger.warning("oneroster_read_waited_in_vain")
-            await answer.fault(busy())
+            await self._answer(dict(scope), answer, caller)
         except Exception as error:
             if answer.started:
+                noted.detail = f"{noted.detail} cut".lstrip()
+                if isinstance(error, Fault):
+                    raise CutOffError(error.description) from error
                 raise
-            retriable = isinstance(error, (Retriable, OSError))
-            logger.error("oneroster_read_failed", error=type(error).__name__, retriable=retriable)
-            await answer.fault(broken())
+            await answer.fault(_fault_of(error))
+        finally:
+            self._notes.end(noted)
 
-    async def _answer(self, scope: dict[str, Any], answer: "_Answer") -> None:
+    async def _answer(self, scope: dict[str, Any], answer: Answer, caller: Caller | None) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if is_discovery(self._face, scope):
             base = base_address(scope, headers, self._public_url)
             await answer.whole(discovery(self._face.name, base), [])
             return
-        token = await self._callers(scope, headers)
+        caller = caller or await self._callers(scope, headers, answer.noted)
+        if not caller.grant.is_in_force(self._clock.now()):
+            raise forbidden(_ENDED)
         if scope["method"] not in {"GET", "HEAD"}:
             raise only_reads()
         asked = read_request(self._face, scope, headers)
-        if not token.token_scopes & self._face.scopes(asked.collection):
+        if not caller.access.token_scopes & self._face.scopes(asked.collection):
             raise forbidden("the token or grant carries no scope that opens this")
         base = base_address(scope, headers, self._public_url)
         if asked.sourced_id is not None:
-            await self._single(asked, token.grant, base, answer)
+            await self._single(asked, caller.grant, base, answer)
         else:
-            await self._collection(asked, token.grant, base, answer)
+            await self._collection(asked, caller, base, answer)
 
-    async def _single(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:
+    async def _single(self, asked: Asked, grant: Grant, base: str, answer: Answer) -> None:
         query = CollectionQuery(grant=grant, collection=asked.collection)
+        noted = answer.noted
+        noted.what, noted.revision = asked.collection.path + "/{id}", asked.pinned
         found = await self._collections.single(query, asked.sourced_id or "", pinned=asked.pinned)
         if isinstance(found, RevisionGone | RevisionUnknown):
             raise _no_revision(found)
         if found is None:
             raise not_found("there is no such object")
+        noted.what = told_path(f"{asked.collection.path}/{{}}", [asked.sourced_id or ""])
+        noted.rows, noted.entities = 1, (asked.collection.entity,)
         shaped = await self._shaped(found, asked, grant, base)
         name = asked.collection.single.encode()
         closing = answer.warned(asked.warnings(grant))
         await answer.whole(b'{"%b":%b%b}' % (name, shaped, closing), [])
 
-    async def _collection(self, asked: Asked, grant: Grant, base: str, answer: "_Answer") -> None:
+    async def _collection(self, asked: Asked, caller: Caller, base: str, answer: Answer) -> None:
+        grant, noted = caller.grant, answer.noted
+        noted.what = asked.collection.path.format(*("{id}" for _ in asked.parents))
         request = asked.page_of(grant)
+        noted.detail = _told(asked, request)
         reading = await self._collections(request)
         match reading:
             case ParentUnknown():
@@ -149,6 +165,9 @@ class OneRosterApp:
                 pass
             case _:
                 assert_never(reading)
+        noted.what = told_path(asked.collection.path, (one.sourced_id for one in asked.parents))
+        noted.entities, noted.revision = (asked.collection.entity,), reading.revision
+        noted.rows = max(0, min(request.limit, reading.total - request.offset))
         link = link_header(
             f"{base}/{asked.path}",
             asked.params,
@@ -163,7 +182,7 @@ class OneRosterApp:
         ]
         opening = b'{"%b":[' % asked.collection.plural.encode()
         closing = b"]%b}" % answer.warned(asked.warnings(grant))
-        chunks = self._shaped_chunks(reading.chunks, asked, grant, base)
+        chunks = self._shaped_chunks(reading.chunks, asked, caller, base)
         try:
             await answer.stream(opening, chunks, closing, extra)
         except QueryTooLong as error:
@@ -172,10 +191,14 @@ class OneRosterApp:
             raise too_long(request.query.unindexed, error.within_s) from error
 
     async def _shaped_chunks(
-        self, chunks: AsyncIterator[bytes], asked: Asked, grant: Grant, base: str
+        self, chunks: AsyncIterator[bytes], asked: Asked, caller: Caller, base: str
     ) -> AsyncIterator[bytes]:
+        begun = False
         async for chunk in chunks:
-            yield await self._shaped(chunk, asked, grant, base)
+            if begun and not await caller.still():
+                raise forbidden("what was let in has ended or changed meanwhile")
+            begun = True
+            yield await self._shaped(chunk, asked, caller.grant, base)
 
     async def _shaped(self, body: bytes, asked: Asked, grant: Grant, base: str) -> bytes:
         """Objects joined by commas as this grant and request see them, with whole addresses."""
@@ -189,54 +212,34 @@ def _no_revision(asked: RevisionGone | RevisionUnknown) -> Fault:
     return bad_request(f"this revision is not published; the newest is {asked.newest}")
 
 
-class _Answer:
-    """Sends one answer; knows whether it has begun. `message` is the request's id, said by 1.1."""
+class CutOffError(Exception):
+    """An answer that was under way must not go on; the server breaks the connection off."""
 
-    def __init__(self, send: Send, message: str | None) -> None:
-        self._send = send
-        self._message = message
-        self.started = False
 
-    async def fault(self, fault: Fault) -> None:
-        """An error answer."""
-        await self.whole(fault.body(self._message), list(fault.headers), status=fault.http)
+async def _always() -> bool:
+    return True
 
-    def warned(self, warnings: Sequence[tuple[str, str]]) -> bytes:
-        """What stands in a body beside its objects: nothing, or a comma and the warnings of 1.1."""
-        if self._message is None or not warnings:
-            return b""
-        told = [
-            status_info("success", "warning", minor, description)
-            | {"imsx_messageRefIdentifier": self._message}
-            for minor, description in warnings
-        ]
-        return b',"statusInfoSet":%b' % orjson.dumps(told)
 
-    async def whole(self, body: bytes, extra: Headers, *, status: int = 200) -> None:
-        """An answer whose length is known."""
-        await self._start([_JSON, (b"content-length", str(len(body)).encode()), *extra], status)
-        await self._send({"type": "http.response.body", "body": body})
+def _told(asked: Asked, request: PageRequest) -> str:
+    return told_query(
+        limit=request.limit,
+        offset=request.offset,
+        asked=request.query.filter,
+        sort=request.query.sort,
+        fields=asked.fields,
+    )
 
-    async def stream(
-        self, opening: bytes, chunks: AsyncIterator[bytes], closing: bytes, extra: Headers
-    ) -> None:
-        """Chunks joined by commas. One chunk goes out whole; more are sent as they are read."""
-        held: bytes | None = None
-        first = opening
-        async for chunk in chunks:
-            if held is not None:
-                if not self.started:
-                    await self._start([_JSON, *extra], 200)
-                body = first + held + b","
-                await self._send({"type": "http.response.body", "body": body, "more_body": True})
-                first = b""
-            held = chunk
-        last = first + (held or b"") + closing
-        if self.started:
-            await self._send({"type": "http.response.body", "body": last})
-        else:
-            await self.whole(last, extra)
 
-    async def _start(self, headers: Headers, status: int) -> None:
-        self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+def _fault_of(error: Exception) -> Fault:
+    match error:
+        case Fault():
+            return error
+        case AgreementEnded():
+            return forbidden(_ENDED)
+        case ReadsBusy() | TimeoutError():
+            logger.warning("oneroster_read_waited_in_vain")
+            return busy(_BUSY_S)
+        case _:
+            retriable = isinstance(error, (Retriable, OSError))
+            logger.error("oneroster_read_failed", error=type(error).__name__, retriable=retriable)
+            return broken()

@@ -83,13 +83,13 @@ def too_long(fields: Sequence[str], within_s: float) -> Fault:
     )
 
 
-def busy() -> Fault:
-    """429: the reads of others come first; nothing is wrong with this one."""
+def busy(wait_s: int) -> Fault:
+    """429: too much at once; whole seconds until it is worth asking again."""
     return Fault(
         http=429,
         minor="server_busy",
-        description="too many reads are waiting; come again in a moment",
-        headers=((b"retry-after", b"5"),),
+        description=f"too many requests at once; ask again in {wait_s} s",
+        headers=((b"retry-after", str(wait_s).encode()),),
     )
 
 

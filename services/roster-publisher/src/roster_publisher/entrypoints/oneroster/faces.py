@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from roster_publisher.domain.audit import Door
 from roster_publisher.domain.collections import Collection
 from roster_publisher.domain.fields import FindField, find_field
 from roster_publisher.domain.filters import Filter
@@ -29,6 +30,7 @@ class Face:
     """
 
     name: str
+    door: Door
     fields: Mapping[str, frozenset[str]]
     find: FindField
     filter: Callable[[Filter], Filter]
@@ -39,6 +41,7 @@ class Face:
 
 V1P2: Final = Face(
     name="v1p2",
+    door="oneroster12",
     fields=FIELDS,
     find=find_field,
     filter=lambda asked: asked,
@@ -48,6 +51,7 @@ V1P2: Final = Face(
 )
 V1P1: Final = Face(
     name="v1p1",
+    door="oneroster11",
     fields=V1P1_FIELDS,
     find=find_v1p1_field,
     filter=in_v1p2_words,

@@ -54,6 +54,8 @@ def upgrade() -> None:
     _create_states()
     _create_names_and_causes()
     _create_vendors()
+    _create_telling()
+    _create_audit()
     _create_signing_keys()
     create_position_table(op, schema="roster_publisher")
 
@@ -237,6 +239,7 @@ def _create_vendors() -> None:
             district_id text NOT NULL, client_id text NOT NULL UNIQUE,
             secret_hash text NOT NULL, created_at timestamptz NOT NULL,
             configured boolean NOT NULL DEFAULT false,
+            old_secrets jsonb NOT NULL DEFAULT '[]',
             PRIMARY KEY (district_id, client_id)
         )
     """)
@@ -249,6 +252,7 @@ def _create_vendors() -> None:
             field_policy jsonb NOT NULL DEFAULT '{}',
             agreement text, purpose text, expires_at timestamptz,
             since_stamp timestamptz,
+            rate double precision CHECK (rate > 0), burst integer CHECK (burst > 0),
             PRIMARY KEY (district_id, client_id),
             FOREIGN KEY (district_id, client_id) REFERENCES roster_publisher.client
                 ON DELETE CASCADE
@@ -265,6 +269,17 @@ def _create_vendors() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.access_token (expires_at)")
+    # One line: it rises when what any vendor may do is changed, so that every process looks anew.
+    op.execute("""
+        CREATE TABLE roster_publisher.access_version (
+            one_line boolean PRIMARY KEY DEFAULT true CHECK (one_line),
+            version bigint NOT NULL
+        )
+    """)
+    op.execute("INSERT INTO roster_publisher.access_version (version) VALUES (0)")
+
+
+def _create_telling() -> None:
     op.execute("""
         CREATE TABLE roster_publisher.webhook (
             district_id text NOT NULL, client_id text NOT NULL,
@@ -288,6 +303,30 @@ def _create_vendors() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.pull (expires_at)")
+
+
+def _create_audit() -> None:
+    # No key to `client`: what a vendor pulled is known after the vendor has gone.
+    op.execute("""
+        CREATE TABLE roster_publisher.pull_audit (
+            district_id text NOT NULL, client_id text NOT NULL, at timestamptz NOT NULL,
+            audit_id bigint GENERATED ALWAYS AS IDENTITY,
+            door text NOT NULL, what text NOT NULL, detail text NOT NULL,
+            entities text[] NOT NULL,
+            status smallint, rows integer NOT NULL, revision bigint, ms integer NOT NULL,
+            operator text,
+            PRIMARY KEY (district_id, client_id, at, audit_id)
+        )
+    """)
+    # Written in the order of time, so the smallest index finds what is old.
+    op.execute("CREATE INDEX ON roster_publisher.pull_audit USING brin (at)")
+    op.execute("""
+        CREATE TABLE roster_publisher.last_pull (
+            district_id text NOT NULL, client_id text NOT NULL, entity text NOT NULL,
+            at timestamptz NOT NULL,
+            PRIMARY KEY (district_id, client_id, entity)
+        ) WITH (fillfactor = 50)
+    """)
 
 
 def _create_signing_keys() -> None:
