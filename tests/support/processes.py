@@ -93,8 +93,10 @@ def start_service(
         program.child.wait_until(
             lambda: http_status(program.port, ready_path) == http.client.OK, within_s=within_s
         )
-    except BaseException:
+    except BaseException as error:
         program.kill()
+        # Its folder may be gone when somebody reads of it.
+        error.add_note(program.child.log_tail())
         raise
     return program
 

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from tests.support.bent_directory import Bend, bent_directory
 from tests.support.eventually import eventually
 
@@ -62,7 +60,6 @@ async def test_an_account_met_again_by_its_name_gets_its_new_values_and_is_told_
     assert await _told(world) == [CREATED, NAMED, "k12.directory.account.updated.v1"]
 
 
-@pytest.mark.timeout(180)
 async def test_killed_while_linking_the_names_are_told_once(world, a_person, an_event, tmp_path):
     old = {"schemas": [USER], "userName": "old.name", "externalId": "p1", "active": True}
     await world.scim_request("POST", "/Users", json=old)

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from tests.support.bent_directory import Bend, bent_directory
 from tests.support.eventually import eventually
 
@@ -62,7 +60,6 @@ async def test_a_target_that_answers_nonsense_delays_itself_alone(world, a_perso
         assert (await world.http.get(f"{program.url}/readyz")).status_code == 200
 
 
-@pytest.mark.timeout(120)
 async def test_a_text_that_cannot_be_kept_is_refused_wherever_a_page_takes_one(world):
     program = world.start()
     paths = (await world.http.get(f"{program.url}/openapi.json")).json()["paths"]

@@ -18,7 +18,6 @@ PEOPLE = ("p1", "p2", "p3")
 
 
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
-@pytest.mark.timeout(180)
 async def test_killed_while_creating_it_makes_one_account_each(
     world, a_person, an_event, tmp_path, failpoint
 ):
@@ -43,7 +42,6 @@ async def test_killed_while_creating_it_makes_one_account_each(
     assert sorted(created) == sorted(PEOPLE)
 
 
-@pytest.mark.timeout(180)
 async def test_killed_amid_a_first_load_it_makes_one_account_each(
     world, a_person, an_event, tmp_path
 ):
@@ -66,7 +64,6 @@ async def test_killed_amid_a_first_load_it_makes_one_account_each(
 @pytest.mark.parametrize(
     "failpoint", ["directory.apply.after_call", "directory.record.before_commit"]
 )
-@pytest.mark.timeout(180)
 async def test_killed_while_disabling_it_disables_once_and_says_so_once(
     world, a_person, an_event, tmp_path, failpoint
 ):

@@ -3,8 +3,6 @@
 import random
 from datetime import timedelta
 
-import pytest
-
 from roster_common.contracts.roster_class_v1 import ClassTerm
 from roster_common.contracts.roster_person_v1 import PersonRole
 from roster_common.runtime.clock import SystemClock
@@ -291,7 +289,6 @@ async def test_a_target_that_wants_no_groups_gets_none(world, a_person, an_event
     assert (await world.page(program, "/status")).json()["targets"][0]["groups"] is None
 
 
-@pytest.mark.timeout(180)
 async def test_after_any_changes_every_group_holds_who_the_roster_says(
     grouped, a_person, an_event, a_class, a_seat
 ):

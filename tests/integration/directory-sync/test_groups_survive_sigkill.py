@@ -14,7 +14,6 @@ REMOVED = "k12.directory.membership.removed.v1"
 
 
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
-@pytest.mark.timeout(180)
 async def test_killed_while_making_a_group_it_makes_one(
     grouped, a_person, an_event, a_class, a_seat, tmp_path, failpoint
 ):
@@ -36,7 +35,6 @@ async def test_killed_while_making_a_group_it_makes_one(
 
 
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
-@pytest.mark.timeout(180)
 async def test_killed_while_changing_members_it_reads_first_and_tells_each_change_once(
     grouped, a_person, an_event, a_class, a_seat, tmp_path, failpoint
 ):

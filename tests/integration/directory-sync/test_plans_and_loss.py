@@ -11,7 +11,6 @@ NAMES = ("Ada", "Ben", "Cy")
 
 
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.timeout(180)
 async def test_lost_marks_and_foreign_changes_end_as_if_nothing_had_happened(
     world, a_person, an_event, seed
 ):

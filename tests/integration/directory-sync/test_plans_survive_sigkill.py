@@ -13,7 +13,6 @@ POINTS = (
 
 
 @pytest.mark.parametrize(("failpoint", "state"), POINTS)
-@pytest.mark.timeout(180)
 async def test_killed_around_an_approval_it_disables_once(
     world, a_person, an_event, tmp_path, failpoint, state
 ):

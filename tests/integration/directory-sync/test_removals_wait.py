@@ -138,7 +138,6 @@ async def test_removals_that_nobody_decides_expire_and_never_pass_by_themselves(
 
 
 @pytest.mark.parametrize(("failpoint", "state"), POINTS)
-@pytest.mark.timeout(180)
 async def test_killed_around_an_approval_it_removes_once(
     grouped, school, leave, a_person, an_event, a_seat, a_class, tmp_path, failpoint, state
 ):

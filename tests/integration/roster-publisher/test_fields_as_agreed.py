@@ -1,7 +1,9 @@
 """Fields as a grant's agreement has them, at every door, for as long as it lasts (ADR 0028)."""
 
+import io
 import itertools
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,6 +174,22 @@ async def test_a_transformed_field_cannot_be_asked_about(publishing: Publishing)
     assert texts["email"] == texts["nothing"]
     assert fields["user"] == {"sourcedId": "amy", "familyName": ""}
     assert other.headers["x-total-count"] == "1"
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.1"])
+@pytest.mark.parametrize("mode", ["bulk", "delta&since=2026-08-30T00:00:00Z"])
+async def test_a_package_is_as_agreed_too(publishing: Publishing, version: str, mode: str) -> None:
+    await publishing.publish(*world())
+    async with publishing.vendor(transforms=AGREED) as http:
+        amy = (await http.get("/users/amy")).json()["user"]
+        package = await http.get(f"/exports/oneroster.zip?version={version}&mode={mode}")
+
+    assert package.status_code == 200
+    with zipfile.ZipFile(io.BytesIO(package.content)) as files:
+        texts = {name: files.read(name).decode() for name in files.namelist()}
+    assert "secret" not in str(texts)
+    assert amy["email"] in texts["users.csv"]
+    assert "2012-01-01" in texts["demographics.csv"]
 
 
 async def test_a_tombstone_is_as_agreed_too(publishing: Publishing) -> None:

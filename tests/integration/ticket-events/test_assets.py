@@ -188,7 +188,6 @@ async def test_serial_numbers_may_change_places_within_one_file(world):
     ("failpoint", "stored"),
     [("tickets.import.before_commit", []), ("tickets.import.after_commit", ["A-1", "A-2"])],
 )
-@pytest.mark.timeout(180)
 async def test_a_file_is_one_transaction_whatever_kills_the_service(
     world, tmp_path, failpoint, stored
 ):

@@ -145,7 +145,6 @@ async def test_a_device_given_to_who_waits_for_one_fulfils_the_request(world, sa
 
 
 @pytest.mark.parametrize("failpoint", ["tickets.consume.before_commit", "log.consume.after_commit"])
-@pytest.mark.timeout(180)
 async def test_killed_around_its_commit_it_collects_once(world, say, tmp_path, failpoint):
     await world.upload(world.start(), GIVEN)
     world.programs[-1].kill()

@@ -175,7 +175,6 @@ async def test_bodies_that_are_none_and_senders_that_prove_nothing_are_refused(w
     "failpoint",
     ["tickets.accept.before_commit", "tickets.accept.after_commit", "tickets.apply.before_commit"],
 )
-@pytest.mark.timeout(180)
 async def test_a_delivery_survives_a_kill_once_it_was_answered_and_is_applied_once(
     world, desk, tmp_path, failpoint
 ):

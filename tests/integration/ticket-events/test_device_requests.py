@@ -105,7 +105,6 @@ async def test_pages_need_a_token_show_no_other_district_and_go_page_by_page(wor
 
 
 @pytest.mark.parametrize("failpoint", ["tickets.consume.before_commit", "log.consume.after_commit"])
-@pytest.mark.timeout(180)
 async def test_killed_around_its_commit_it_asks_once_for_each(world, say, tmp_path, failpoint):
     await world.tell(say.joined("ada"), say.joined("ben"))
     marker = tmp_path / "was-hit"
