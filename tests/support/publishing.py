@@ -17,11 +17,13 @@ from roster_common.runtime.database import Database
 from roster_common.runtime.problems import install_problem_handlers
 from roster_common.runtime.sealing import KEY_BYTES, Seal
 from roster_common.testkit.clock import FixedClock
+from roster_publisher.adapters.csv_zip import CsvZip
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.adapters.postgres.dirty_marks import BULK_QUIET
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
+from roster_publisher.adapters.postgres.packages import PostgresPackages
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
@@ -40,12 +42,14 @@ from roster_publisher.domain.records import Key
 from roster_publisher.domain.rules import Rule
 from roster_publisher.domain.transforms import read_transforms
 from roster_publisher.entrypoints.http.changes import change_routes
+from roster_publisher.entrypoints.http.exports import export_routes
 from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.faces import V1P1, V1P1_BASE_PATH, V1P2
 from roster_publisher.usecases.apply_changes import Applied, ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
+from roster_publisher.usecases.export_package import ExportPackage
 from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.note_pulls import NotePulls
 from roster_publisher.usecases.pace_callers import PaceCallers
@@ -280,12 +284,13 @@ class Publishing:
         install_problem_handlers(feed)
         door = VendorDoor(recognise, self.clock, pace, notes)
         feed.include_router(change_routes(door, self.changes, public_url=None, reads_at=""))
+        feed.include_router(export_routes(door, self.export))
 
         async def both(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"].startswith(f"{V1P1_BASE_PATH}/"):
                 await old({**scope, "root_path": V1P1_BASE_PATH}, receive, send)
                 return
-            served = feed if scope["path"] == "/changes" else current
+            served = feed if scope["path"] in {"/changes", "/exports/oneroster.zip"} else current
             await served(scope, receive, send)
 
         transport = httpx2.ASGITransport(app=both)
@@ -293,8 +298,17 @@ class Publishing:
             yield client
 
     def reopen(self) -> None:
-        """The change feed as a process has it that starts with the key of this moment."""
+        """The change feed and packages as a process has them that starts with the key of this moment."""
         self.changes = ReadChanges(PostgresFeed(self.reads.lines), self._shape())
+        self.export = ExportPackage(
+            self.reads,
+            PostgresPackages(self.reads.lines),
+            self._shape(),
+            PostgresVendors(self.database),
+            CsvZip,
+            self.clock,
+            keep=timedelta(days=90),
+        )
 
     def _shape(self) -> ShapeBodies:
         return ShapeBodies(self.reads, clock=self.clock, hash_key=self.hash_key)

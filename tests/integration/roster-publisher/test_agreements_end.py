@@ -11,8 +11,11 @@ import pytest
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
 from roster_publisher.domain.access import AgreementEnded
-from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.entrypoints.oneroster.app import CutOffError, OneRosterApp
 from roster_publisher.usecases import read_collection
+from roster_publisher.usecases.note_pulls import NotePulls
+from roster_publisher.usecases.pace_callers import PaceCallers
+from roster_publisher.usecases.read_changes import Changes, ChangesRequest
 from roster_publisher.usecases.read_collection import ReadCollection
 from roster_publisher.usecases.tokens import RecogniseToken
 from tests.support.feed_reader import FeedReader
@@ -61,7 +64,7 @@ async def test_a_page_that_is_being_sent_stops_with_its_agreement(
             else:
                 sent.append(message["body"])
 
-        with pytest.raises(AgreementEnded):
+        with pytest.raises(CutOffError):
             await _app(publishing)(_request("/users", http.headers), _nothing, send)
 
     assert b"u001" in b"".join(sent)
@@ -76,6 +79,8 @@ def _app(publishing: Publishing) -> OneRosterApp:
         ),
         reads=publishing.reads,
         clock=publishing.clock,
+        pace=PaceCallers(publishing.pace, publishing.clock),
+        notes=NotePulls(publishing.audit, publishing.clock),
         public_url=BASE,
         hash_key=None,
     )
@@ -94,6 +99,21 @@ def _request(path: str, headers: httpx2.Headers) -> dict[str, Any]:
 
 async def _nothing() -> dict[str, Any]:
     return {"type": "http.request"}
+
+
+async def test_no_body_is_shaped_once_the_agreement_has_ended(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=1))
+    async with publishing.vendor(expires_at=publishing.clock.now() + timedelta(seconds=60)):
+        grant = publishing.clients["vendor"].grant
+    request = ChangesRequest(
+        grant=grant, token_scopes=grant.token_scopes, after=None, limit=10, base=BASE
+    )
+    assert isinstance(await publishing.changes(request), Changes)
+    publishing.clock.advance(60)
+
+    # Whatever door forgets to ask.
+    with pytest.raises(AgreementEnded):
+        await publishing.changes(request)
 
 
 async def test_a_webhook_is_silent_once_the_agreement_has_ended(

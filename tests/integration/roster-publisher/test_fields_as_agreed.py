@@ -364,7 +364,8 @@ class MadeUp:
     schools=st.sampled_from([None, ("s1",)]),
     groups=st.none() | st.sets(st.sampled_from(GROUPS)).map(frozenset),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.timeout(300)
 async def test_no_byte_of_any_answer_holds_what_is_not_agreed(
     publishing: Publishing,
     agreed: dict[str, How],

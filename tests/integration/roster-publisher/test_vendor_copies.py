@@ -116,6 +116,21 @@ async def test_every_record_with_its_fields_and_since_when(publishing: Publishin
     assert "cityOfBirth" not in names(found.copies[1])
 
 
+async def test_when_the_vendor_last_pulled_is_told_by_kind_of_record(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(*WORLD)
+    async with publishing.vendor() as http:
+        first = publishing.clock.now()
+        assert (await http.get("/users")).status_code == 200
+        publishing.clock.advance(60)
+        assert (await http.get("/demographics/amy")).status_code == 200
+        await publishing.audit.flush()
+        found = await reported(publishing)
+
+    assert found.pulled_at == {"user": first, "demographics": publishing.clock.now()}
+
+
 async def test_field_groups_and_token_scopes_count(publishing: Publishing) -> None:
     await publishing.publish(*WORLD)
     async with publishing.vendor(fields=frozenset({"contact"}), scopes=frozenset({ROSTER})):

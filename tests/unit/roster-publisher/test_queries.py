@@ -58,6 +58,11 @@ def test_role_is_another_name_of_roles_role() -> None:
         ("2026-11-01t10:00:00,25z", datetime(2026, 11, 1, 10, 0, 0, 250000, tzinfo=UTC)),
         ("2026-11-01 10:00", datetime(2026, 11, 1, 10, tzinfo=UTC)),
         ("2026-W44-7", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-305", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026305T100000Z", datetime(2026, 11, 1, 10, tzinfo=UTC)),
+        ("2024-366T10:00-05:00", datetime(2024, 12, 31, 15, tzinfo=UTC)),
+        ("2026-10-31T24:00:00.000Z", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("20261031T2400+0100", datetime(2026, 10, 31, 23, tzinfo=UTC)),
         # A plus sign that was not escaped.
         ("2026-11-01T10:00:00 01:00", datetime(2026, 11, 1, 9, tzinfo=UTC)),
         ("2026-11-01T10:00:00+0100", datetime(2026, 11, 1, 9, tzinfo=UTC)),
@@ -70,7 +75,15 @@ def test_dates_are_read_in_every_form_in_use(text: str, moment: datetime) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-11-01", "20261101", "2026-11-01T23:59:59.999-05:00", "2026-11-01T00:00+14:00"]
+    "text",
+    [
+        "2026-11-01",
+        "20261101",
+        "2026-305",
+        "2026-10-31T24:00",
+        "2026-11-01T23:59:59.999-05:00",
+        "2026-11-01T00:00+14:00",
+    ],
 )
 def test_a_day_is_the_day_that_is_written(text: str) -> None:
     (clause,) = parse_filter(f"beginDate>='{text}'", "enrollment").clauses
@@ -78,7 +91,13 @@ def test_a_day_is_the_day_that_is_written(text: str) -> None:
     assert clause.value == "2026-11-01"
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-02-30", "", "2026-13-01", "1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("yesterday", "2026-02-30", "", "2026-13-01", "1"),
+        *("2026-366", "2026-000", "0000-001", "9999-366", "2026-11-01T24:01", "9999-12-31T24:00"),
+    ],
+)
 @pytest.mark.parametrize("field", ["dateLastModified", "roles.beginDate"])
 def test_a_date_is_compared_with_dates_only(field: str, text: str) -> None:
     with pytest.raises(BadFilter, match="no date"):

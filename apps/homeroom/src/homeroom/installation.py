@@ -177,6 +177,7 @@ def _clients(one_school_org: str) -> list[dict[str, object]]:
                 "email": "hash",
                 "username": "hash",
                 "birthDate": "year",
+                "givenName": "drop",
                 "familyName": "drop",
             },
             "agreement": "demo-by-agreement",

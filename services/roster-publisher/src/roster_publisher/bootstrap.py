@@ -17,12 +17,14 @@ from roster_common.runtime.sealing import Seal, read_key
 from roster_common.runtime.service import Runtime, ServiceApp, create_app
 from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
+from roster_publisher.adapters.csv_zip import CsvZip
 from roster_publisher.adapters.district_days import DistrictDays
 from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.adapters.postgres.copies import PostgresCopies
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.grant_trials import PostgresGrantTrials
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
+from roster_publisher.adapters.postgres.packages import PostgresPackages
 from roster_publisher.adapters.postgres.pulls import PostgresPulls
 from roster_publisher.adapters.postgres.queue import PostgresDirtyQueue
 from roster_publisher.adapters.postgres.reads import PostgresReads
@@ -45,6 +47,7 @@ from roster_publisher.domain.webhooks import Subscription
 from roster_publisher.entrypoints.consumers import names
 from roster_publisher.entrypoints.consumers.changes import TOPIC, ChangesDoor
 from roster_publisher.entrypoints.http.changes import change_routes
+from roster_publisher.entrypoints.http.exports import export_routes
 from roster_publisher.entrypoints.http.operators import operator_routes
 from roster_publisher.entrypoints.http.token import token_routes
 from roster_publisher.entrypoints.http.vendor_admin import vendor_routes
@@ -63,6 +66,7 @@ from roster_publisher.usecases.administer_vendors import AdministerVendors
 from roster_publisher.usecases.apply_changes import ApplyChanges
 from roster_publisher.usecases.derive_classes import DeriveClasses
 from roster_publisher.usecases.derive_people import DerivePeople
+from roster_publisher.usecases.export_package import ExportPackage
 from roster_publisher.usecases.mark_due import MarkDue
 from roster_publisher.usecases.note_pulls import NotePulls
 from roster_publisher.usecases.pace_callers import PaceCallers, PaceTokens
@@ -209,14 +213,10 @@ def _serve(
     issue = IssueToken(vendors, SecretDigests(), clock, audit)
     limits = PaceTokens(pace, PaceCallers(_WRONG_SECRETS, clock))
     app.include_router(token_routes(issue, published=published, pace=limits))
-    app.include_router(
-        change_routes(
-            VendorDoor(recognise, clock, pace, notes),
-            _changes(settings, runtime, reads),
-            public_url=settings.public_url,
-            reads_at=BASE_PATH,
-        )
-    )
+    door = VendorDoor(recognise, clock, pace, notes)
+    changes, public_url = _changes(settings, runtime, reads), settings.public_url
+    app.include_router(change_routes(door, changes, public_url=public_url, reads_at=BASE_PATH))
+    _give_files(settings, app, runtime, reads, vendors, door)
     collections = ReadCollection(reads, PostgresPulls(reads.lines), clock)
 
     def face_of(face: Face, collections: ReadCollection) -> OneRosterApp:
@@ -238,6 +238,27 @@ def _serve(
         app.mount_plain(path, face_of(face, collections))
     _administer(settings, app, runtime, reads, audit, face_of=face_of, recognise=recognise)
     return reads, vendors
+
+
+def _give_files(
+    settings: Settings,
+    app: ServiceApp,
+    runtime: Runtime,
+    reads: PostgresReads,
+    vendors: PostgresVendors,
+    door: VendorDoor,
+) -> None:
+    """What makes packages of files, and the door to them."""
+    export = ExportPackage(
+        reads,
+        PostgresPackages(reads.lines),
+        ShapeBodies(reads, clock=runtime.clock, hash_key=settings.plain_hash_key),
+        vendors,
+        CsvZip,
+        runtime.clock,
+        keep=settings.keep_tombstones,
+    )
+    app.include_router(export_routes(door, export))
 
 
 def _published(settings: Settings) -> Callable[[str], bool]:

@@ -173,7 +173,7 @@ async def imports(ingest: Ingest, number: int) -> None:
         query = "SELECT count(*) FROM sis_ingest.run WHERE state = 'completed'"
         return bool(await ingest.value(query) == number)
 
-    await eventually(completed, within_s=30, what="the files are imported")
+    await eventually(completed, within_s=60, what="the files are imported")
 
 
 def leave(path: Path, body: bytes, *, hours_ago: int) -> None:

@@ -16,9 +16,9 @@ from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
 from tests.support.ingesting import NOW
 
-ORDINARY_S = 3.0
+ORDINARY_S = 6.0
 # Longer than the server works on an ordinary statement, and than the driver waits for its answer.
-LONG_S = 9.0
+LONG_S = 12.0
 RUN = Run(
     run_id="01900000-0000-7000-8000-000000000001",
     delivery_id="01900000-0000-7000-8000-000000000002",
@@ -86,8 +86,8 @@ async def test_every_step_over_a_run_says_how_long_it_may_take(units: Begin) -> 
         "sieve": lambda unit: unit.staging.sieve(RUN, "user", whole=True),
         "sieve of a dry run": lambda unit: unit.staging.sieve(DRY, "user", whole=True),
         "stale": lambda unit: unit.staging.stale(RUN, "user"),
-        "wanted": lambda unit: unit.staging.wanted(RUN, ("user", "remove"), now=NOW),
-        "overtake": lambda unit: unit.staging.overtake(RUN, "user", whole=True),
+        "wanted": lambda unit: unit.guarded.wanted(RUN, ("user", "remove"), now=NOW),
+        "overtake": lambda unit: unit.guarded.overtake(RUN, "user", whole=True),
         "keep_enrollments": lambda unit: unit.pairs.keep_enrollments(RUN),
         "keep_returned": lambda unit: unit.pairs.keep_returned(RUN, "user"),
         "rekeyed": lambda unit: unit.voices.rekeyed(replace(RUN, started_at=NOW)),

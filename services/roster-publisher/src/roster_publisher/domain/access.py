@@ -99,6 +99,10 @@ class Grant:
         """Whether what stands at `path` of an `entity` is not sent as it is."""
         return any(one.covers(path, entity) for one in self.transforms)
 
+    def drops(self, path: str, entity: str) -> bool:
+        """Whether nothing goes out of what stands at `path` of an `entity`."""
+        return any(one.how == "drop" and one.covers(path, entity) for one in self.transforms)
+
     @property
     def shows(self) -> tuple[object, ...]:
         """Another value when the grant shows something else; what it is called does not matter."""

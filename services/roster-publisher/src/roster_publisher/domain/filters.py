@@ -8,7 +8,7 @@ prose (which stops at two clauses); ADR 0023.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from roster_publisher.domain.access import Grant
@@ -28,6 +28,9 @@ _CURLY: Final = "\u2018\u2019\u201c\u201d"
 _LONG_FRACTION: Final = re.compile(r"([.,]\d{6})\d+")
 # A plus sign that was not escaped in the address arrives as a blank.
 _LOST_PLUS: Final = re.compile(r"(T\S*) (\d\d:?(?:\d\d)?)$")
+# A day of the year, and the end of a day, which Python does not read.
+_DAY_OF_YEAR: Final = re.compile(r"(\d{4})-?(\d{3})(?=T|$)")
+_DAYS_END: Final = re.compile(r"T24(?=(:?00(:?00([.,]0+)?)?)?(Z|[+-]|$))")
 _LISTED_COLUMNS: Final = frozenset({"roles", "scope_ids"})
 
 
@@ -154,7 +157,7 @@ def _moment(value: str, field: Field) -> datetime:
     """For a day as written, else in UTC."""
     text = _LONG_FRACTION.sub(r"\1", _LOST_PLUS.sub(r"\1+\2", value.upper()))
     try:
-        moment = datetime.fromisoformat(text)
+        moment = _read(text)
         if field.kind == "day":
             return moment
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -162,3 +165,15 @@ def _moment(value: str, field: Field) -> datetime:
         raise BadFilter(
             f"{field.name} is compared with something that is no date", field=field.name
         ) from None
+
+
+def _read(text: str) -> datetime:
+    """Any form of ISO 8601 that names a day or a moment. Raises `ValueError` or `OverflowError`."""
+    found = _DAY_OF_YEAR.match(text)
+    if found is not None:
+        day = datetime(int(found[1]), 1, 1, tzinfo=UTC) + timedelta(days=int(found[2]) - 1)
+        if day.year != int(found[1]):
+            raise ValueError("no day of that year")
+        text = f"{day.date().isoformat()}{text[found.end() :]}"
+    whole = _DAYS_END.sub("T00", text)
+    return datetime.fromisoformat(whole) + timedelta(days=whole != text)

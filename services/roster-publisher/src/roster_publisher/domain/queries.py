@@ -36,7 +36,8 @@ class Parent:
 class CollectionQuery:
     """A collection as one grant sees it, filtered and sorted. Hashable: counts are cached by it.
 
-    `parents` are as many as the collection's path names, in its order.
+    `parents` are as many as the collection's path names, in its order. `touched_since` narrows it
+    to what points at something that ended since then, or came back.
     """
 
     grant: Grant
@@ -44,6 +45,7 @@ class CollectionQuery:
     filter: Filter | None = None
     sort: Sort | None = None
     parents: tuple[Parent, ...] = ()
+    touched_since: datetime | None = None
 
     @property
     def is_scoped(self) -> bool:

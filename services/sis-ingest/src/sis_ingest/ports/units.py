@@ -9,6 +9,7 @@ from sis_ingest.ports.authority import AuthorityTable
 from sis_ingest.ports.drops import TakenFiles
 from sis_ingest.ports.identities import Crosswalk, Pairs, Suggestions, Voices
 from sis_ingest.ports.pulls import Pulls
+from sis_ingest.ports.staging import GuardedRows, Staging
 from sis_ingest.ports.stores import (
     Deliveries,
     Holds,
@@ -16,7 +17,6 @@ from sis_ingest.ports.stores import (
     Records,
     Replays,
     Runs,
-    Staging,
     StoredDelivery,
 )
 
@@ -99,6 +99,11 @@ class Unit(Protocol):
     @property
     def staging(self) -> Staging:
         """Rows of runs."""
+        ...
+
+    @property
+    def guarded(self) -> GuardedRows:
+        """Rows of a run that a guard counts."""
         ...
 
     @property

@@ -38,7 +38,7 @@ class GuardSnapshot:
             async with self.units.begin("run") as unit:
                 await unit.lock_district(run.place.district_id)
                 if not run.dry_run:
-                    shrunk = await unit.staging.overtake(
+                    shrunk = await unit.guarded.overtake(
                         run, collection.entity, whole=collection in whole
                     )
                     await self.keep.shrunk(unit, run.place.district_id, shrunk)
@@ -51,7 +51,7 @@ class GuardSnapshot:
 
     async def _judge(self, unit: Unit, run: Run, key: GuardKey) -> Run:
         place, counts, now = run.place, run.report.counts(key[0]), self.clock.now()
-        wanted = await unit.staging.wanted(run, key, now=now)
+        wanted = await unit.guarded.wanted(run, key, now=now)
         if wanted.total == 0:
             return run
         done = counts.removed + counts.deleted if key[1] == "remove" else counts.added
@@ -92,7 +92,7 @@ class GuardSnapshot:
                 origin=run.origin or "snapshot",
             ),
             run_id=run.run_id,
-            fill=lambda hold: unit.staging.hand_over(run, hold, fresh=waiting == wanted.total),
+            fill=lambda hold: unit.guarded.hand_over(run, hold, fresh=waiting == wanted.total),
         )
         run = _with_held(run, key, waiting)
         holds = tuple(dict.fromkeys((*run.report.holds, hold.hold_id)))

@@ -44,6 +44,8 @@ _PURGE_MEMBERS: Final = """
 """
 
 # house: no-district — age alone decides, in every district alike
+_PURGE_PARTS: Final = "DELETE FROM roster_publisher.gone_part WHERE stamp < $1"
+# house: no-district — age alone decides, in every district alike
 _PURGE_TOKENS: Final = "DELETE FROM roster_publisher.access_token WHERE expires_at < $1"
 # house: no-district — age alone decides, in every district alike
 _PURGE_PULLS: Final = "DELETE FROM roster_publisher.pull WHERE expires_at < $1"
@@ -102,6 +104,7 @@ class PostgresHousekeeping:
         return {
             "last_seen": await self._once(_PURGE_LAST_SEEN, cutoff),
             "scope_member": await self._once(_PURGE_MEMBERS, forgotten),
+            "gone_part": await self._once(_PURGE_PARTS, forgotten),
             "object_history": await self._drain(_PURGE_HISTORY, cutoff),
             "access_token": await self._once(_PURGE_TOKENS, now),
             "pull": await self._once(_PURGE_PULLS, now),

@@ -14,6 +14,7 @@ from roster_publisher.adapters.postgres.indexed_sql import ids_indexed
 from roster_publisher.adapters.postgres.order_sql import order_of
 from roster_publisher.adapters.postgres.stamp_sql import base_of, by_stamp
 from roster_publisher.adapters.postgres.statements import Statement, written_over
+from roster_publisher.adapters.postgres.touched_sql import Touched
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
 from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
 from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT
@@ -186,13 +187,24 @@ def _within(query: CollectionQuery, statement: Statement, revision: str | None) 
     """What being of its parents asks of a row; a view of schools narrows by ids by itself."""
     condition = condition_within(query, statement, revision=revision)
     parts = [] if condition is None else [condition]
-    ids = None if query.is_scoped else ids_within(query, statement, revision=revision)
-    return parts if ids is None else [*parts, f"o.sourced_id = ANY(ARRAY({ids}))"]
+    if query.is_scoped:
+        return parts
+    asked = (ids_within(query, statement, revision=revision), _touched(query, statement, revision))
+    return parts + [f"o.sourced_id = ANY(ARRAY({ids}))" for ids in asked if ids is not None]
+
+
+def _touched(query: CollectionQuery, statement: Statement, revision: str | None) -> str | None:
+    """Ids of what points at something that ended or came back; None if that does not matter."""
+    if query.touched_since is None or revision is None:
+        return None
+    touched = Touched(query.grant, statement, since=query.touched_since, revision=revision)
+    return touched.ids(query.collection.entity)
 
 
 def _wanted(query: CollectionQuery, statement: Statement, revision: str | None) -> str | None:
     """The only ids that a view is searched for; None for all of it."""
-    asked = (rule(query, statement, revision=revision) for rule in (ids_indexed, ids_within))
+    asked = [rule(query, statement, revision=revision) for rule in (ids_indexed, ids_within)]
+    asked.append(_touched(query, statement, revision))
     selects = [f"({select})" for select in asked if select is not None]
     return " INTERSECT ".join(selects) or None
 

@@ -17,6 +17,7 @@ from roster_publisher.adapters.postgres import rule_matches as matching
 from roster_publisher.adapters.postgres.causes import keep_causes
 from roster_publisher.adapters.postgres.columns import LISTS, PUBLISHED, column_types, rows_of
 from roster_publisher.adapters.postgres.dirty_marks import mark_dirty, mark_merged
+from roster_publisher.adapters.postgres.gone_parts import keep_gone_parts
 from roster_publisher.adapters.postgres.history import advance, archive
 from roster_publisher.adapters.postgres.scope_moves import move_scopes
 from roster_publisher.domain.causes import CauseLine
@@ -104,6 +105,8 @@ _PUBLISH: Final = f"""
         AS w({", ".join(_NEW_NAMES)})
     ON CONFLICT (district_id, entity, sourced_id) DO UPDATE SET
         revision = excluded.revision, stamp = excluded.stamp, shown = true, pending = NULL,
+        revived_stamp = CASE WHEN o.status = 'tobedeleted' AND excluded.status = 'active'
+                             THEN excluded.stamp ELSE o.revived_stamp END,
         {", ".join(f"{name} = excluded.{name}" for name in (*PUBLISHED, *_UNSEEN))}
 """
 
@@ -220,6 +223,9 @@ class PostgresRosterUnit:
         if replaced:
             at = _arrays(replaced)
             await archive(self._driver, district_id, *at, revision=revision, stamp=stamp)
+            await keep_gone_parts(
+                self._driver, district_id, publications, revision=revision, stamp=stamp
+            )
         await self._driver.execute(_PUBLISH, district_id, revision, stamp, *rows_of(publications))
         await move_scopes(
             self._driver,

@@ -76,6 +76,7 @@ _FORGET: Final = f"""
 _BESIDE: Final = (
     ("user", "DELETE FROM roster_publisher.allocated_name WHERE district_id = $1 AND person_id"),
     ("user", "DELETE FROM roster_publisher.person_state WHERE district_id = $1 AND person_id"),
+    ("user", "DELETE FROM roster_publisher.gone_part WHERE district_id = $1 AND user_id"),
     ("class", "DELETE FROM roster_publisher.class_state WHERE district_id = $1 AND class_id"),
 )
 

@@ -50,6 +50,7 @@ def upgrade() -> None:
         ) WITH (fillfactor = 50)
     """)
     _create_store()
+    _create_gone_parts()
     _create_scopes()
     _create_states()
     _create_names_and_causes()
@@ -69,6 +70,7 @@ def _create_store() -> None:
             event_time timestamptz NOT NULL,
             record jsonb NOT NULL,
             rule_ids text[] NOT NULL DEFAULT '{{}}',
+            revived_stamp timestamptz,
             pending jsonb CHECK (pending IS NULL OR shown),
             PRIMARY KEY (district_id, entity, sourced_id) INCLUDE (revision, shown)
         )
@@ -113,6 +115,20 @@ def _create_store() -> None:
         )
     """)
     op.execute("CREATE INDEX ON roster_publisher.dangling (district_id, from_entity, from_id)")
+
+
+def _create_gone_parts() -> None:
+    # Roles and profiles that users had: deltas in files tell that they went.
+    op.execute(f"""
+        CREATE TABLE roster_publisher.gone_part (
+            district_id text NOT NULL, user_id {_ID} NOT NULL, part_id text NOT NULL,
+            file text NOT NULL CHECK (file IN ('roles', 'userProfiles')),
+            org_id {_ID} CHECK ((org_id IS NOT NULL) = (file = 'roles')),
+            cells jsonb NOT NULL, revision bigint NOT NULL, stamp timestamptz NOT NULL,
+            PRIMARY KEY (district_id, user_id, part_id, revision)
+        )
+    """)
+    op.execute("CREATE INDEX ON roster_publisher.gone_part (stamp)")
 
 
 def _create_scopes() -> None:

@@ -19,6 +19,7 @@ from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.authority import PostgresAuthority
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
+from sis_ingest.adapters.postgres.guarded_rows import PostgresGuardedRows
 from sis_ingest.adapters.postgres.holds import PostgresHolds
 from sis_ingest.adapters.postgres.long_steps import LongSteps
 from sis_ingest.adapters.postgres.pairs import PostgresPairs
@@ -117,6 +118,7 @@ class PostgresUnit:
         self.runs = PostgresRuns(driver)
         self.pulls = PostgresPulls(driver)
         self.staging = PostgresStaging(driver, steps)
+        self.guarded = PostgresGuardedRows(driver, steps)
         self.taken = PostgresTakenFiles(driver)
 
     async def lock_district(self, district_id: str) -> None:

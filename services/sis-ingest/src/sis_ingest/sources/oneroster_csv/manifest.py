@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from roster_common.csv_formulas import SYSTEM_CODE
 from sis_ingest.domain.runs import Problem
 from sis_ingest.ports.snapshots import SnapshotRefused
 from sis_ingest.sources.oneroster_csv.archive import Archive, BadCsv, printable
@@ -26,10 +27,14 @@ _ONLY_IN_DELTA: Final = ("status", "dateLastModified")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """`modes` holds the files that are stated, by name without ending, also those never read."""
+    """`modes` holds the files that are stated, by name without ending, also those never read.
+
+    `ours`: a package that roster-publisher wrote.
+    """
 
     version: str | None
     modes: Mapping[str, Mode]
+    ours: bool = False
     warnings: Sequence[Problem] = ()
 
     def states(self, name: str) -> bool:
@@ -67,7 +72,8 @@ def read_manifest(archive: Archive, *, profile: Profile | None) -> Manifest:
         for name in archive.names
         if name != MANIFEST and name.removesuffix(".csv") not in modes
     ]
-    return Manifest(version=version, modes=modes, warnings=(*odd, *unread))
+    ours = properties.get("source.systemCode") == SYSTEM_CODE
+    return Manifest(version=version, modes=modes, ours=ours, warnings=(*odd, *unread))
 
 
 def _without(archive: Archive, profile: Profile | None) -> Manifest:

@@ -5,6 +5,7 @@ booleans and class types, `inactive` for a deletion, dates with a time behind th
 Source: CSV binding 1.1 and 1.2.1; roles of 1.1 after shared role table below.
 """
 
+import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,10 +39,13 @@ _ONLY_IN_1_1: Final = frozenset({"aide", "guardian", "parent", "relative"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a row cannot know by itself: types of orgs, and the roles of 1.2 by user."""
+    """What a row cannot know by itself: types of orgs, the roles of 1.2 by user, and whether
+    roster-publisher wrote it.
+    """
 
     org_types: Mapping[str, str]
     roles_of: Callable[[str], Sequence[Mapping[str, Any]]] | None
+    ours: bool = False
 
 
 def is_deleted(row: Row) -> bool:
@@ -90,6 +94,20 @@ def _text(row: Row, name: str) -> str:
 
 def _list(row: Row, name: str) -> list[str]:
     return [item for part in row.get(name, "").split(",") if (item := part.strip())]
+
+
+def _texts(row: Row, name: str, context: Context) -> list[str]:
+    """Items with commas between; in packages of ours, one that holds a comma stands in quotes, as
+    a cell does.
+    """
+    cell = row.get(name, "")
+    if not context.ours or '"' not in cell:
+        return _list(row, name)
+    try:
+        parts = next(csv.reader([cell]))
+    except csv.Error:  # a line break outside quotes
+        raise Invalid("not_a_list", field=name) from None
+    return [item for part in parts if (item := part.strip())]
 
 
 def _ref(row: Row, name: str) -> dict[str, str] | None:
@@ -147,19 +165,19 @@ def _school_year(row: Row) -> str:
     return str(int(year) + (rest >= _SCHOOL_YEAR_TURNS))
 
 
-def _course(row: Row, _context: Context) -> dict[str, Any]:
+def _course(row: Row, context: Context) -> dict[str, Any]:
     return {
         "title": _text(row, "title"),
         "courseCode": _text(row, "courseCode") or _text(row, "sourcedId"),
         "schoolYear": _ref(row, "schoolYearSourcedId"),
         "org": _ref(row, "orgSourcedId"),
-        "grades": _list(row, "grades"),
-        "subjects": _list(row, "subjects"),
-        "subjectCodes": _list(row, "subjectCodes"),
+        "grades": _texts(row, "grades", context),
+        "subjects": _texts(row, "subjects", context),
+        "subjectCodes": _texts(row, "subjectCodes", context),
     }
 
 
-def _class(row: Row, _context: Context) -> dict[str, Any]:
+def _class(row: Row, context: Context) -> dict[str, Any]:
     return {
         "title": _text(row, "title"),
         "classCode": _text(row, "classCode"),
@@ -168,10 +186,10 @@ def _class(row: Row, _context: Context) -> dict[str, Any]:
         "course": _ref(row, "courseSourcedId"),
         "school": _ref(row, "schoolSourcedId"),
         "terms": _refs(row, "termSourcedIds"),
-        "grades": _list(row, "grades"),
-        "subjects": _list(row, "subjects"),
-        "subjectCodes": _list(row, "subjectCodes"),
-        "periods": _list(row, "periods"),
+        "grades": _texts(row, "grades", context),
+        "subjects": _texts(row, "subjects", context),
+        "subjectCodes": _texts(row, "subjectCodes", context),
+        "periods": _texts(row, "periods", context),
     }
 
 
@@ -194,7 +212,7 @@ def _user(row: Row, context: Context) -> dict[str, Any]:
         "sms": _text(row, "sms"),
         "phone": _text(row, "phone"),
         "agents": _refs(row, "agentSourcedIds"),
-        "grades": _list(row, "grades"),
+        "grades": _texts(row, "grades", context),
         "primaryOrg": _ref(row, "primaryOrgSourcedId"),
         "roles": _roles(row, context),
     }

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from roster_common.csv_formulas import unguarded
 from roster_common.errors import Invalid
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import content_hash, to_bytes
@@ -45,6 +46,7 @@ class OneRosterPackage:
             layout = read_layout(self._archive, manifest, profile=profile)
             self.warnings = layout.warnings
             self._profile = layout.profile
+            self._ours = manifest.ours
             self._headers = layout.headers
             self._files = [file for file in layout.profile.files if manifest.states(file.name)]
             self._context = self._read_context(manifest)
@@ -128,6 +130,8 @@ class OneRosterPackage:
 
     def _row(self, file: File, header: Sequence[str], raw: RawRow) -> StagedRow:
         cells = dict(zip(header, raw.cells, strict=True))
+        if self._ours:
+            cells = {name: unguarded(name, cell) for name, cell in cells.items()}
         deleted = is_deleted(cells)
         record = to_object(file.entity, cells, self._context)
         body = to_bytes(record)
@@ -170,7 +174,11 @@ class OneRosterPackage:
                 self._roles = RolesByUser(self._told_roles() if manifest.states(ROLES.name) else ())
         except BadCsv as error:
             raise SnapshotRefused([Problem(code=error.code, file=at, row=error.row)]) from None
-        return Context(org_types=types, roles_of=None if self._roles is None else self._roles.of)
+        return Context(
+            org_types=types,
+            roles_of=None if self._roles is None else self._roles.of,
+            ours=manifest.ours,
+        )
 
     def _told_roles(self) -> Iterator[tuple[str, Role]]:
         """Roles that stand, by user. One that cannot be read is left out: its user lacks a role
