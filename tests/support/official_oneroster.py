@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import jsonschema_rs
 
-from roster_publisher.entrypoints.oneroster.openapi import document
+from roster_publisher.entrypoints.oneroster.openapi import V1P1_EDITION, document
 
 _PLACE = "shared/reference/openapi/onerosterv1p2rostersservice_openapi3_v1p0.json"
 _HERE = Path(__file__).resolve()
@@ -54,6 +54,16 @@ def our_document() -> dict[str, Any]:
     return document(server="http://roster.test", token_url="http://roster.test/oauth2/token")
 
 
+@cache
+def our_v1p1_document() -> dict[str, Any]:
+    """The document of 1.1, for which there is no official file."""
+    return document(
+        server="http://roster.test",
+        token_url="http://roster.test/oauth2/token",
+        edition=V1P1_EDITION,
+    )
+
+
 def documents() -> Iterator[dict[str, Any]]:
     """Ours, and the official one if it is there."""
     yield our_document()
@@ -84,15 +94,26 @@ def check_answer(path: str, answer: httpx2.Response) -> None:
 
     `path` is as the specification writes it, with names of parameters in braces.
     """
-    assert answer.headers["content-type"] == "application/json"
     for number, whole in enumerate(documents()):
-        responses = whole["paths"][path]["get"]["responses"]
-        response = responses.get(str(answer.status_code)) or responses["default"]
-        for header, described in response.get("headers", {}).items():
-            text = answer.headers[header]
-            assert described["schema"]["type"] != "integer" or text.isdecimal()
-        reference = response["content"]["application/json"]["schema"]["$ref"]
+        reference = _described(whole, path, answer)
         _validator(number, reference).validate(answer.json())
+
+
+def check_v1p1_answer(path: str, answer: httpx2.Response) -> None:
+    """The same for an answer of 1.1."""
+    reference = _described(our_v1p1_document(), path, answer)
+    _v1p1_validator(reference).validate(answer.json())
+
+
+def _described(whole: Mapping[str, Any], path: str, answer: httpx2.Response) -> str:
+    """The schema of an answer; raises when its headers are not as the document has them."""
+    assert answer.headers["content-type"] == "application/json"
+    responses = whole["paths"][path]["get"]["responses"]
+    response = responses.get(str(answer.status_code)) or responses["default"]
+    for header, described in response.get("headers", {}).items():
+        text = answer.headers[header]
+        assert described["schema"]["type"] != "integer" or text.isdecimal()
+    return str(response["content"]["application/json"]["schema"]["$ref"])
 
 
 def _check(name: str, body: Mapping[str, Any]) -> None:
@@ -102,7 +123,15 @@ def _check(name: str, body: Mapping[str, Any]) -> None:
 
 @cache
 def _validator(number: int, reference: str) -> jsonschema_rs.Draft4Validator:
-    whole = list(documents())[number]
+    return _of(list(documents())[number], reference)
+
+
+@cache
+def _v1p1_validator(reference: str) -> jsonschema_rs.Draft4Validator:
+    return _of(our_v1p1_document(), reference)
+
+
+def _of(whole: Mapping[str, Any], reference: str) -> jsonschema_rs.Draft4Validator:
     return jsonschema_rs.Draft4Validator(
         {"components": whole["components"], "allOf": [{"$ref": reference}]},
         validate_formats=True,

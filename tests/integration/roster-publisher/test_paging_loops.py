@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
+from roster_publisher.entrypoints.oneroster.faces import V1P1_BASE_PATH
 from tests.support.oneroster_records import Record, enrollment, org, role, school_world, user
 from tests.support.publishing import Publishing
 
@@ -191,6 +192,31 @@ async def test_loops_over_a_class_get_everybody_once(publishing: Publishing) -> 
                 found.append(await loop(http, f"/classes/k1/students?limit={limit}"))
                 done.set()
 
+    _are_whole(found, people)
+
+
+async def test_loops_of_1_1_get_everybody_once(publishing: Publishing) -> None:
+    people = [f"u{n:03d}" for n in range(300)]
+    await publishing.publish(*school_world(users=300))
+    await publishing.publish(
+        *(("enrollment", enrollment(f"e{n}-{who}", user=who)) for who in people for n in range(2))
+    )
+    found = []
+    async with publishing.vendor() as whole, publishing.vendor("part", schools=("s1",)) as part:
+        for limit, loop in itertools.product((1, 7, 100, 1_000), LOOPS):
+            http = part if (loop is by_link) == (limit in (7, 1_000)) else whole
+            done = asyncio.Event()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_come_and_go(publishing, done))
+                path = f"{V1P1_BASE_PATH}/classes/k1/students"
+                found.append(await loop(http, f"{path}?limit={limit}&filter=role='student'"))
+                done.set()
+
+    _are_whole(found, people)
+
+
+def _are_whole(found: list[Pulled], people: list[str]) -> None:
+    """Each pull is of one revision, with everybody who stayed, once, and no one twice."""
     for rows, revisions, totals in found:
         assert len(revisions) == 1
         ids = [who for who, _ in rows if not who.startswith("v")]

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from roster_publisher.domain.collections import KNOWN_SCOPES, V1P1_SCOPES
-from tests.support.official_oneroster import our_document
+from tests.support.official_oneroster import check_v1p1_answer, our_v1p1_document
 from tests.support.oneroster_records import (
     class_,
     course,
@@ -21,7 +21,14 @@ from tests.support.oneroster_records import (
     session,
     user,
 )
-from tests.support.oneroster_v1p1 import COLLECTIONS, SINGLES, check_v1p1, check_v1p1_status
+from tests.support.oneroster_v1p1 import (
+    COLLECTIONS,
+    OBJECTS,
+    ROLES,
+    SINGLES,
+    check_v1p1,
+    check_v1p1_status,
+)
 from tests.support.publishing import BASE, Publishing
 
 OLD = "/ims/oneroster/v1p1"
@@ -110,14 +117,15 @@ async def reading(publishing: Publishing, **grant: Any) -> AsyncIterator[httpx2.
         yield http
 
 
-def operations() -> list[tuple[str, str]]:
-    """(path with ids, key of its collection): 29 collections and 12 objects."""
+def operations() -> list[tuple[str, str, str]]:
+    """(path as it is described, with ids, key of its collection): 29 collections, 12 objects."""
     found = []
-    for path in our_document()["paths"]:
+    for path in our_v1p1_document()["paths"]:
         kinds = re.findall(r"(\w+)/\{", path)
         ids = iter(PLACES[kind] for kind in kinds)
         last = [word for word in path.split("/") if "{" not in word][-1]
-        found.append((re.sub(r"\{\w+\}", lambda _, ids=ids: next(ids), path), COLLECTIONS[last]))
+        filled = re.sub(r"\{\w+\}", lambda _, ids=ids: next(ids), path)
+        found.append((path, filled, COLLECTIONS[last]))
     return found
 
 
@@ -127,9 +135,10 @@ async def test_every_path_gives_what_1_2_gives_in_the_words_of_1_1(
 ) -> None:
     read = 0
     async with reading(publishing, schools=schools) as vendor:
-        for path, kind in operations():
+        for described, path, kind in operations():
             new, old = await vendor.get(path), await vendor.get(f"{OLD}{path}")
             assert old.status_code == new.status_code == 200, path
+            check_v1p1_answer(described, old)
             ((key, found),) = old.json().items()
             (wanted,) = new.json().values()
             single = isinstance(wanted, dict)
@@ -231,12 +240,16 @@ async def test_unknown_fields_and_orders_are_warned_of_beside_the_rows(
 ) -> None:
     async with reading(publishing) as vendor:
         plain = (await vendor.get(f"{OLD}/users?limit=50")).json()
-        fields = (await vendor.get(f"{OLD}/users?limit=50&fields=role,roles")).json()
-        single = (await vendor.get(f"{OLD}/users/u-both?fields=nothing")).json()
+        warned_page = await vendor.get(f"{OLD}/users?limit=50&fields=role,roles")
+        warned_single = await vendor.get(f"{OLD}/users/u-both?fields=nothing")
+        fields, single = warned_page.json(), warned_single.json()
         order = (await vendor.get(f"{OLD}/users?limit=50&sort=roles")).json()
         known = (await vendor.get(f"{OLD}/users?limit=50&fields=role,orgs&sort=username")).json()
         blank = await vendor.get(f"{OLD}/users?fields=")
 
+    for path, answer in (("/users", warned_page), ("/users/{sourcedId}", warned_single)):
+        check_v1p1_answer(path, answer)
+    check_v1p1_answer("/users", blank)
     (warned,) = fields["statusInfoSet"]
     check_v1p1_status(warned, severity="warning", minor="invalid_selection_field")
     assert fields["users"] == plain["users"]
@@ -314,3 +327,37 @@ async def test_errors_name_the_message_they_answer(publishing: Publishing, path:
 
     assert answer.status_code == 404
     check_v1p1_status(answer.json(), severity="error", minor="unknownobject")
+
+
+async def test_anybody_reads_what_is_served_and_how(publishing: Publishing) -> None:
+    async with publishing.http() as anyone:
+        file = await anyone.get(f"{OLD}/discovery/onerosterv1p1rostersservice_openapi3_v1p0.json")
+        other = await anyone.get(f"{OLD}/discovery/onerosterv1p2rostersservice_openapi3_v1p0.json")
+        misplaced = await anyone.get("/discovery/onerosterv1p1rostersservice_openapi3_v1p0.json")
+
+    assert file.status_code == 200
+    told = file.json()
+    assert told["info"]["version"] == "1.1"
+    assert told["servers"] == [{"url": f"{BASE}{OLD}"}]
+    schemes = told["components"]["securitySchemes"]
+    flow = schemes["OAuth2CC"]["flows"]["clientCredentials"]
+    assert flow["tokenUrl"] == f"{BASE}/oauth2/token"
+    assert flow["scopes"].keys() == V1P1_SCOPES
+    assert schemes["OAuth1"]["scheme"] == "OAuth"
+    assert told["paths"] == our_v1p1_document()["paths"]
+    assert len(told["paths"]) == 41
+    assert (other.status_code, misplaced.status_code) == (401, 401)
+
+
+def test_the_document_describes_what_the_reference_describes() -> None:
+    schemas = our_v1p1_document()["components"]["schemas"]
+    for kind, single in SINGLES.items():
+        described = schemas[f"{single[0].upper()}{single[1:]}DType"]
+        required, optional = OBJECTS[kind]
+        head = {"sourcedId", "status", "dateLastModified"}
+        # What 1.2 requires is always sent, and so described as such.
+        assert set(described["required"]) >= head | required.keys(), kind
+        assert described["properties"].keys() == head | {"metadata"} | required.keys() | (
+            optional.keys()
+        ), kind
+    assert set(schemas["UserDType"]["properties"]["role"]["enum"]) == ROLES

@@ -23,7 +23,9 @@ from roster_publisher.domain.collections import (
     ROSTER_CORE,
 )
 from roster_publisher.domain.rules import Rule
-from tests.support.official_oneroster import check_answer, our_document
+from roster_publisher.domain.v1p1 import v1p1_scope
+from roster_publisher.entrypoints.oneroster.faces import V1P1_BASE_PATH
+from tests.support.official_oneroster import check_answer, check_v1p1_answer, our_document
 from tests.support.oneroster_records import (
     class_,
     course,
@@ -182,11 +184,17 @@ class Reader:
         self._http = http
         self._vendor = vendor
 
-    async def get(self, path: str, *ids: str, **params: str) -> httpx2.Response:
-        """An answer of the operation `path`, written as the specification writes it."""
+    async def get(self, path: str, *ids: str, old: bool = False, **params: str) -> httpx2.Response:
+        """An answer of the operation `path`, written as the specification writes it; that of 1.1
+        if `old`.
+        """
         place = re.sub(r"\{\w+\}", "{}", path).format(*(quote(one, safe="") for one in ids))
-        answer = await self._http.get(place, params=params)
-        check_answer(path, answer)
+        if old:
+            answer = await self._http.get(f"{V1P1_BASE_PATH}{place}", params=params)
+            check_v1p1_answer(path, answer)
+        else:
+            answer = await self._http.get(place, params=params)
+            check_answer(path, answer)
         asked = set(OWNED.findall(f"{place} {params}"))
         told = set(OWNED.findall(f"{answer.text}"))
         assert told <= self._vendor.owners, (place, params)
@@ -231,6 +239,36 @@ async def test_every_path_opens_to_its_scopes_and_shows_nothing_of_others(
                     _holds(path, ours, some, answer, seen)
     assert len(ids) == 29
     assert opened > 1_000
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda one: one.name)
+async def test_1_1_opens_where_1_2_does_and_shows_the_same_records(
+    filled: Publishing, vendor: Vendor
+) -> None:
+    opened = 0
+    for scopes in (frozenset(SCOPES), *(frozenset({one}) for one in SCOPES)):
+        both = scopes | {v1p1_scope(one) for one in scopes}
+        async with reading(filled, vendor, both) as reader:
+            for path, ours in operations():
+                every = _ids_for(vendor.district, path)
+                for some in every if len(scopes) > 1 else every[:1]:
+                    new = await reader.get(path, *some)
+                    old = await reader.get(path, *some, old=True)
+                    assert old.status_code == new.status_code, (path, some)
+                    assert (new.status_code == 403) != bool(scopes & _openers(ours))
+                    for header in ("x-total-count", "x-roster-revision"):
+                        assert old.headers.get(header) == new.headers.get(header)
+                    if new.status_code == 200:
+                        opened += 1
+                        assert _stamps(old) == _stamps(new), (path, some)
+    assert opened > 50
+
+
+def _stamps(answer: httpx2.Response) -> list[tuple[str, str, str]]:
+    """Id, status and stamp of what an answer holds."""
+    (found,) = answer.json().values()
+    rows = found if isinstance(found, list) else [found]
+    return [(row["sourcedId"], row["status"], row["dateLastModified"]) for row in rows]
 
 
 def _openers(ours: str) -> frozenset[str]:

@@ -19,8 +19,10 @@ from roster_common.runtime.settings import is_demo_secret
 from roster_common.runtime.trace import trace_routes
 from roster_publisher.adapters.csv_zip import CsvZip
 from roster_publisher.adapters.district_days import DistrictDays
+from roster_publisher.adapters.package_folder import PackageFolder
 from roster_publisher.adapters.postgres.audit import PostgresAudit
 from roster_publisher.adapters.postgres.copies import PostgresCopies
+from roster_publisher.adapters.postgres.exports import PostgresExports
 from roster_publisher.adapters.postgres.feed import PostgresFeed
 from roster_publisher.adapters.postgres.grant_trials import PostgresGrantTrials
 from roster_publisher.adapters.postgres.housekeeping import PostgresHousekeeping, PostgresStatus
@@ -41,6 +43,7 @@ from roster_publisher.adapters.secrets import SecretDigests
 from roster_publisher.adapters.subscriptions import ConfiguredSubscriptions
 from roster_publisher.domain.access import Grant, SigningKey
 from roster_publisher.domain.collections import known_scopes
+from roster_publisher.domain.export_schedule import ScheduledExport
 from roster_publisher.domain.names import Authority, NameAuthority, sis_first
 from roster_publisher.domain.pacing import Pace
 from roster_publisher.domain.webhooks import Subscription
@@ -57,6 +60,7 @@ from roster_publisher.entrypoints.http.vendors import VendorDoor
 from roster_publisher.entrypoints.http.webhooks import webhook_routes
 from roster_publisher.entrypoints.jobs.access import watch_access
 from roster_publisher.entrypoints.jobs.derive import derive_loop
+from roster_publisher.entrypoints.jobs.export import export_loop
 from roster_publisher.entrypoints.jobs.push import push_loop
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
 from roster_publisher.entrypoints.oneroster.discovery import BASE_PATH
@@ -82,6 +86,7 @@ from roster_publisher.usecases.shape_bodies import ShapeBodies
 from roster_publisher.usecases.take_names import TakeNames
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 from roster_publisher.usecases.watch_districts import WatchDistricts
+from roster_publisher.usecases.write_exports import WriteExports
 
 logger = get_logger(__name__)
 
@@ -96,6 +101,8 @@ _SPARE_CONNECTIONS: Final = 2
 _WRONG_SECRETS: Final = Pace(rate=0.1, burst=10)
 # What a process may take to write down what came of a call.
 _LEASE_BEYOND_CALL_S: Final = 5.0
+# A writer renews it every quarter of a minute.
+_EXPORT_LEASE: Final = timedelta(minutes=2)
 
 
 def build(settings: Settings) -> FastAPI:
@@ -216,7 +223,7 @@ def _serve(
     door = VendorDoor(recognise, clock, pace, notes)
     changes, public_url = _changes(settings, runtime, reads), settings.public_url
     app.include_router(change_routes(door, changes, public_url=public_url, reads_at=BASE_PATH))
-    _give_files(settings, app, runtime, reads, vendors, door)
+    _give_files(settings, app, runtime, reads, vendors, door, notes)
     collections = ReadCollection(reads, PostgresPulls(reads.lines), clock)
 
     def face_of(face: Face, collections: ReadCollection) -> OneRosterApp:
@@ -247,8 +254,9 @@ def _give_files(
     reads: PostgresReads,
     vendors: PostgresVendors,
     door: VendorDoor,
+    notes: NotePulls,
 ) -> None:
-    """What makes packages of files, and the door to them."""
+    """What makes packages of files: the door to them, and what writes them by schedule."""
     export = ExportPackage(
         reads,
         PostgresPackages(reads.lines),
@@ -259,6 +267,36 @@ def _give_files(
         keep=settings.keep_tombstones,
     )
     app.include_router(export_routes(door, export))
+    exports = _exports(settings.clients)
+    if not exports or settings.export_dir is None:
+        return
+    write = WriteExports(
+        export,
+        vendors,
+        PostgresExports(runtime.database, holder=runtime.ids.new_id(), lease=_EXPORT_LEASE),
+        PackageFolder(settings.export_dir),
+        runtime.clock,
+        notes,
+        zone_of=DistrictDays(settings.time_zone, settings.time_zones).zone,
+    )
+    runtime.loop("exports", export_loop(write, exports))
+
+
+def _exports(clients: Sequence[ClientSetting]) -> Sequence[ScheduledExport]:
+    return [
+        ScheduledExport(
+            district_id=client.district,
+            client_id=client.id,
+            folder=one.folder or client.id,
+            version=one.version,
+            mode=one.mode,
+            at=one.at,
+            every=None if one.every_seconds is None else timedelta(seconds=one.every_seconds),
+            keep=one.keep,
+        )
+        for client in clients
+        for one in client.exports
+    ]
 
 
 def _published(settings: Settings) -> Callable[[str], bool]:

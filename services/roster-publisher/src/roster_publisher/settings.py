@@ -1,6 +1,8 @@
 """What this service is told from outside. Read by bootstrap and `__main__` only."""
 
-from datetime import timedelta
+import re
+from datetime import time, timedelta
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
@@ -24,6 +26,8 @@ from roster_publisher.domain.rules import Rule
 from roster_publisher.domain.transforms import BadTransform, read_key, read_transforms
 from roster_publisher.domain.webhooks import EVENTS
 
+_FOLDER_PATTERN: Final = r"^[A-Za-z0-9_][\w.\-]*$"
+_FOLDER: Final = re.compile(_FOLDER_PATTERN)
 # As the Standard Webhooks specification asks for.
 _SECRET_BYTES: Final = 24
 _Values: TypeAlias = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
@@ -103,6 +107,29 @@ class RuleSetting(BaseModel):
         )
 
 
+class ExportSetting(BaseModel):
+    """Packages written by schedule: each day `at` a time of the district, or `everySeconds`; the
+    newest `keep` stay in `folder`, which is named after the client unless told.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    folder: str | None = Field(default=None, max_length=100, pattern=_FOLDER_PATTERN)
+    version: Literal["1.1", "1.2"] = "1.2"
+    mode: Literal["bulk", "delta"] = "bulk"
+    at: time | None = None
+    every_seconds: Annotated[float, Field(ge=60)] | None = Field(default=None, alias="everySeconds")
+    keep: int = Field(default=14, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _has_one_rhythm(self) -> Self:
+        if (self.at is None) == (self.every_seconds is None):
+            raise ValueError("an export has either at or everySeconds")
+        if self.at is not None and self.at.tzinfo is not None:
+            raise ValueError("an export's time of day is the district's, without a zone")
+        return self
+
+
 class ClientSetting(BaseModel):
     """A vendor client: `scopes` are full URIs; it sees `schools` and `rules`, or with neither the
     whole district; `fields` None are all field groups; `transform` says by the name of a field what
@@ -126,6 +153,16 @@ class ClientSetting(BaseModel):
     burst: Annotated[int, Field(ge=1)] | None = None
     webhook: WebhookSetting | None = None
     oauth1: OAuth1Setting | None = None
+    exports: tuple[ExportSetting, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_folders(self) -> Self:
+        names = [(one.folder, one.version, one.mode) for one in self.exports]
+        if len(set(names)) < len(names):
+            raise ValueError("two exports of a client are the same")
+        if self.exports and not all(one.folder or _FOLDER.match(self.id) for one in self.exports):
+            raise ValueError("an export needs a folder where the client's id cannot name one")
+        return self
 
     @model_validator(mode="after")
     def _has_a_whole_pace(self) -> Self:
@@ -185,6 +222,7 @@ class Settings(ServiceSettings):
     hash_key: SecretStr | None = None
     # Below what every statement may take, so that this answer comes first.
     slow_query_seconds: Annotated[float, Field(ge=0.1, le=25)] = 10.0
+    export_dir: Path | None = None
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
 
@@ -228,6 +266,20 @@ class Settings(ServiceSettings):
             raise ValueError("HOMEROOM_CREDENTIAL_KEYS is missing, which OAuth 1 needs")
         if len(set(signing)) != len(signing):
             raise ValueError("two clients have the same OAuth 1 key")
+        return self
+
+    @model_validator(mode="after")
+    def _exports_have_a_place(self) -> Self:
+        if self.export_dir is None and any(client.exports for client in self.clients):
+            raise ValueError("HOMEROOM_EXPORT_DIR is missing, which exports need")
+        folders = [(one.folder or client.id) for client in self.clients for one in client.exports]
+        owners = {
+            (one.folder or client.id, client.id)
+            for client in self.clients
+            for one in client.exports
+        }
+        if len(owners) > len(set(folders)):
+            raise ValueError("two clients have one folder for exports")
         return self
 
     @property

@@ -233,6 +233,13 @@ METRICS: tuple[MetricSpec, ...] = (
         },
     ),
     MetricSpec(
+        name="export_last_success_seconds",
+        kind="gauge",
+        unit="Unix time",
+        meaning="When a package of files was last written for a vendor by schedule",
+        labels={"client": _BY_CODE, "export": _BY_CODE},
+    ),
+    MetricSpec(
         name="webhook_calls_total",
         kind="counter",
         unit="calls",

@@ -16,7 +16,11 @@ class DistrictDays:
 
     def __call__(self, district_id: str, now: datetime) -> date:
         """The date in the district at `now`."""
-        return now.astimezone(self._zones.get(district_id, self._default)).date()
+        return now.astimezone(self.zone(district_id)).date()
+
+    def zone(self, district_id: str) -> tzinfo:
+        """The zone of the district."""
+        return self._zones.get(district_id, self._default)
 
 
 def _zone(name: str) -> tzinfo:

@@ -64,9 +64,12 @@ _RENAMED: Final[Mapping[tuple[str, str], str]] = {
 
 def v1p1_scopes(collection: Collection) -> frozenset[str]:
     """The token scopes of 1.1 that open what those of 1.2 with the same names open."""
-    return frozenset(
-        V1P1_SCOPE_PREFIX + scope.removeprefix(SCOPE_PREFIX) for scope in collection.scopes
-    )
+    return frozenset(v1p1_scope(scope) for scope in collection.scopes)
+
+
+def v1p1_scope(scope: str) -> str:
+    """The token scope of 1.1 with the name of one of 1.2."""
+    return V1P1_SCOPE_PREFIX + scope.removeprefix(SCOPE_PREFIX)
 
 
 def find_v1p1_field(name: str, entity: str, grant: Grant) -> Field | None:

@@ -114,8 +114,9 @@ class OneRosterApp:
 
     async def _answer(self, scope: dict[str, Any], answer: Answer, caller: Caller | None) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if self._face is V1P2 and is_discovery(scope):
-            await answer.whole(discovery(base_address(scope, headers, self._public_url)), [])
+        if is_discovery(self._face, scope):
+            base = base_address(scope, headers, self._public_url)
+            await answer.whole(discovery(self._face.name, base), [])
             return
         caller = caller or await self._callers(scope, headers, answer.noted)
         if not caller.grant.is_in_force(self._clock.now()):

@@ -1,9 +1,11 @@
-"""Our OpenAPI document of OneRoster 1.2 rostering, made of the collections that are served.
+"""Our OpenAPI documents of OneRoster rostering, made of the collections that are served.
 
 Served as the discovery file, which the specification wants localised: real servers and token
 address, only what is there, and what is ours beside it (the highest `limit`, `X-Roster-Revision`).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from roster_publisher.domain.collections import (
@@ -16,9 +18,12 @@ from roster_publisher.domain.collections import (
     Collection,
 )
 from roster_publisher.domain.queries import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
+from roster_publisher.domain.v1p1 import v1p1_scope
 from roster_publisher.entrypoints.oneroster.schemas import ERROR, NAMES, Schema, pointer, schemas
+from roster_publisher.entrypoints.oneroster.schemas_v1p1 import v1p1_schemas
 
 _SECURITY: Final = "OAuth2CC"
+_SIGNED: Final = "OAuth1"
 _SCOPES: Final = {
     ROSTER: "Every collection and object but demographics.",
     ROSTER_CORE: "The core collections and their objects, but demographics.",
@@ -41,31 +46,53 @@ _GONE: Final = {"410": "The pinned revision is no longer kept."}
 _REVISION: Final = "X-Roster-Revision"
 
 
-def document(*, server: str, token_url: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """What the documents of two versions say differently. `signed` is for OAuth 1.0a."""
+
+    version: str
+    scope: Callable[[str], str]
+    schemas: Callable[[], dict[str, Schema]]
+    signed: bool
+
+
+V1P2_EDITION: Final = Edition(
+    version="1.2", scope=lambda scope: scope, schemas=schemas, signed=False
+)
+V1P1_EDITION: Final = Edition(version="1.1", scope=v1p1_scope, schemas=v1p1_schemas, signed=True)
+
+
+def document(*, server: str, token_url: str, edition: Edition = V1P2_EDITION) -> dict[str, Any]:
     """The document for vendors who reach us at `server`, the address of the service's base path."""
     paths = {}
     for collection in COLLECTIONS.values():
-        paths[f"/{collection.path}"] = {"get": _collection(collection)}
-        paths[f"/{collection.path}/{{sourcedId}}"] = {"get": _single(collection)}
+        paths[f"/{collection.path}"] = {"get": _collection(collection, edition)}
+        paths[f"/{collection.path}/{{sourcedId}}"] = {"get": _single(collection, edition)}
     for collection in SUB_COLLECTIONS.values():
         names = [f"{{{name}}}" for name in _parent_names(collection)]
-        paths[f"/{collection.path.format(*names)}"] = {"get": _collection(collection)}
-    flow = {"tokenUrl": token_url, "scopes": _SCOPES}
+        paths[f"/{collection.path.format(*names)}"] = {"get": _collection(collection, edition)}
+    scopes = {edition.scope(scope): text for scope, text in _SCOPES.items()}
+    flow = {"tokenUrl": token_url, "scopes": scopes}
+    schemes: dict[str, Schema] = {
+        _SECURITY: {"type": "oauth2", "flows": {"clientCredentials": flow}}
+    }
+    if edition.signed:
+        schemes[_SIGNED] = {
+            "type": "http",
+            "scheme": "OAuth",
+            "description": "RFC 5849 without a token: HMAC-SHA1 or HMAC-SHA256.",
+        }
+    title = f"OneRoster {edition.version} rostering as served by Homeroom"
     return {
         "openapi": "3.0.3",
-        "info": {"title": "OneRoster 1.2 rostering as served by Homeroom", "version": "1.2"},
+        "info": {"title": title, "version": edition.version},
         "servers": [{"url": server}],
         "paths": paths,
-        "components": {
-            "securitySchemes": {
-                _SECURITY: {"type": "oauth2", "flows": {"clientCredentials": flow}}
-            },
-            "schemas": schemas(),
-        },
+        "components": {"securitySchemes": schemes, "schemas": edition.schemas()},
     }
 
 
-def _collection(collection: Collection) -> Schema:
+def _collection(collection: Collection, edition: Edition) -> Schema:
     name = _capital(_last(collection))
     if not collection.parents:
         name = f"All{name}"
@@ -84,28 +111,36 @@ def _collection(collection: Collection) -> Schema:
         header: {"schema": schema, "description": text}
         for header, (schema, text) in headers.items()
     }
-    return _operation(collection, name, [*ids, *_page_parameters()], found, codes)
+    parameters = [*ids, *_page_parameters()]
+    return _operation(collection, edition, name, parameters, found, codes)
 
 
-def _single(collection: Collection) -> Schema:
+def _single(collection: Collection, edition: Edition) -> Schema:
     name = _singular(collection.path)
     found = _content(f"Single{NAMES[collection.entity]}DType", "The object.")
     parameters = [_path_parameter("sourcedId"), _fields(), _pin()]
-    return _operation(collection, name, parameters, found, _ERRORS | _GONE | _UNKNOWN)
+    codes = _ERRORS | _GONE | _UNKNOWN
+    return _operation(collection, edition, name, parameters, found, codes)
 
 
 def _operation(
     collection: Collection,
+    edition: Edition,
     name: str,
     parameters: list[Schema],
     found: Schema,
     codes: dict[str, str],
 ) -> Schema:
+    security: list[Schema] = [
+        {_SECURITY: [edition.scope(scope)]} for scope in sorted(collection.scopes)
+    ]
+    if edition.signed:
+        security.append({_SIGNED: []})
     return {
         "operationId": f"get{name}",
         "tags": [f"{_capital(collection.path.partition('/')[0])}Management"],
         "parameters": parameters,
-        "security": [{_SECURITY: [scope]} for scope in sorted(collection.scopes)],
+        "security": security,
         "responses": {"200": found} | {code: _content(ERROR, text) for code, text in codes.items()},
     }
 

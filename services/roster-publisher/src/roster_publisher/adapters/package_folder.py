@@ -1,0 +1,57 @@
+"""`Shelf` on a folder: a package appears under its name when all of it is on the disk."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO, Final
+
+_PART: Final = ".part"
+
+
+class PackageFolder:
+    """One folder per vendor below `root`. Files are readable by their owner and group alone."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(
+        self, folder: str, name: str, chunks: AsyncIterator[bytes], *, prefix: str, keep: int
+    ) -> None:
+        """Write a file that is there whole or not at all."""
+        place = self._root / folder
+        part = place / f".{name}{_PART}"
+        file = await asyncio.to_thread(_open, place, part, prefix)
+        try:
+            async for chunk in chunks:
+                await asyncio.to_thread(file.write, chunk)
+            await asyncio.to_thread(_publish, file, part, place / name)
+        finally:
+            file.close()
+            part.unlink(missing_ok=True)
+        await asyncio.to_thread(_thin_out, place, prefix, keep)
+
+
+def _open(place: Path, part: Path, prefix: str) -> IO[bytes]:
+    """A fresh file beside its place; what a process left behind that was killed goes."""
+    place.mkdir(mode=0o750, parents=True, exist_ok=True)
+    for left in place.glob(f".{prefix}*{_PART}"):
+        left.unlink(missing_ok=True)
+    return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "wb")
+
+
+def _publish(file: IO[bytes], part: Path, target: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    part.replace(target)
+    held = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)
+
+
+def _thin_out(place: Path, prefix: str, keep: int) -> None:
+    found = sorted(place.glob(f"{prefix}*.zip"), key=lambda path: path.name)
+    for old in found[:-keep]:
+        old.unlink(missing_ok=True)

@@ -1,0 +1,46 @@
+"""Loop that writes packages by schedule, one after the other; one that fails delays no other."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import structlog
+
+from roster_common.runtime.lifecycle import Stopping, go_on_without
+from roster_common.runtime.metrics import metric
+from roster_publisher.domain.export_schedule import ScheduledExport
+from roster_publisher.usecases.write_exports import Turn
+
+_LOOK_S: Final = 5.0
+
+logger = structlog.get_logger(__name__)
+
+
+def export_loop(
+    write: Callable[[ScheduledExport], Awaitable[Turn]],
+    exports: Sequence[ScheduledExport],
+) -> Callable[[Stopping], Awaitable[None]]:
+    """The loop around the use case."""
+
+    async def run(stopping: Stopping) -> None:
+        """Look every few seconds, until the stop."""
+        while not stopping.is_set():
+            for one in exports:
+                if stopping.is_set():
+                    return
+                try:
+                    turn = await write(one)
+                except Exception as error:  # noqa: BLE001 - counted and logged; it is tried again
+                    go_on_without("exports", error, client=one.client_id, export=one.name)
+                    continue
+                _note(one, turn)
+            await stopping.wait(_LOOK_S)
+
+    return run
+
+
+def _note(one: ScheduledExport, turn: Turn) -> None:
+    if turn.outcome == "broken":
+        logger.warning("export_broken_off", client=one.client_id, export=one.name)
+    if turn.done_at is not None:
+        last = metric("export_last_success_seconds").labels(client=one.client_id, export=one.name)
+        last.set(turn.done_at.timestamp())
