@@ -98,6 +98,18 @@ async def test_of_a_query_the_fields_are_kept_and_no_value_of_a_person(
     assert entry.detail == f"limit=100 offset=0 {told}".strip()
 
 
+async def test_no_entry_holds_a_name_that_was_asked_for(publishing: Publishing) -> None:
+    await publishing.publish(*WORLD)
+    async with publishing.vendor() as http:
+        await http.get("/users?filter=familyName='Byron'")
+        await http.get("/users/Amy%20Byron")
+        await http.get("/Byron")
+
+    assert len(await kept(publishing)) == 3
+    rows = await publishing.rows("SELECT a::text AS row FROM roster_publisher.pull_audit a")
+    assert not [row for row in rows if "Byron" in row["row"]]
+
+
 async def test_tokens_given_and_refused_are_kept_of_clients_there_are(
     publishing: Publishing,
 ) -> None:
