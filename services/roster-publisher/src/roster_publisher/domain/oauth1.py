@@ -38,8 +38,8 @@ class BadSignature(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedRequest:
-    """`address` is as it is signed and has no query; `pairs` are all that were signed, decoded. `timestamp` is in seconds
-    since 1970.
+    """`address` is as it is signed and has no query; `pairs` are all that were signed, decoded.
+    `timestamp` is in seconds since 1970.
     """
 
     method: str
