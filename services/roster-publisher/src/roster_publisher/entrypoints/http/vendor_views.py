@@ -199,7 +199,7 @@ class _Gathered:
 def _read(request: Request, client: str, at: str, limit: int) -> dict[str, Any]:
     """The scope of the vendor's read that an operator's address names."""
     scope = request.scope
-    path = f"{at}/{_path_behind(path_below(scope), client)}"
+    path = f"{at}/{_path_behind(path_below(dict(scope)), client)}"
     try:
         asked = parse_qsl(scope["query_string"].decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError):
