@@ -177,6 +177,7 @@ class ClientSetting(BaseModel):
             return None
         return Pace(rate=self.rate, burst=self.burst)
 
+    @model_validator(mode="after")
     def _transforms_what_it_may(self) -> Self:
         try:
             self.transforms()
