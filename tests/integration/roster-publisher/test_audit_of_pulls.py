@@ -216,3 +216,17 @@ async def test_what_waits_is_written_at_a_stop(publishing: Publishing) -> None:
     await publishing.audit.run(stopping)
 
     assert len(await publishing.audit.entries("d1", "vendor", limit=9)) == 1
+
+
+async def test_a_page_that_was_refused_after_it_was_counted_held_no_rows(
+    publishing: Publishing,
+) -> None:
+    await publishing.publish(*WORLD)
+    async with publishing.vendor(transforms={"familyName": "hash"}) as http:
+        pass
+    publishing.hash_key = None
+    async with publishing.http(headers=http.headers) as again:
+        await again.get("/users?limit=1")
+
+    (found,) = await kept(publishing)
+    assert brief(found) == ("oneroster12", "users", 500, 0, 1, ())

@@ -304,3 +304,12 @@ async def test_what_a_delta_cannot_tell_is_refused(publishing: Publishing) -> No
     async with publishing.vendor("v", schools=("s1", "s2")) as vendor:
         answer = await vendor.get(AT, params=asked)
         assert (answer.status_code, answer.json()["code"]) == (410, "since_gone")
+
+
+@pytest.mark.parametrize("since", ["2026-09-01T08:00:00", "9999-12-31T23:59:59-14:00"])
+async def test_a_delta_begins_at_a_moment_there_is(publishing: Publishing, since: str) -> None:
+    await publishing.publish(*WORLD)
+    async with publishing.vendor("v", schools=("s1",)) as vendor:
+        answer = await vendor.get(AT, params={"mode": "delta", "since": since})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_since")

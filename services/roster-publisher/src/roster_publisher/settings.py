@@ -21,7 +21,7 @@ from roster_common.runtime import sealing
 from roster_common.runtime.settings import ServiceSettings
 from roster_common.runtime.webhook_signatures import is_secret, key_of
 from roster_publisher.domain.access import FieldGroup, How, Transform
-from roster_publisher.domain.pacing import Pace
+from roster_publisher.domain.pacing import LEAST_RATE, MOST_RATE, Pace
 from roster_publisher.domain.rules import Rule
 from roster_publisher.domain.transforms import BadTransform, read_key, read_transforms
 from roster_publisher.domain.webhooks import EVENTS
@@ -149,7 +149,7 @@ class ClientSetting(BaseModel):
     agreement: str | None = Field(default=None, min_length=1)
     purpose: str | None = Field(default=None, min_length=1)
     expires: AwareDatetime | None = None
-    rate: Annotated[float, Field(gt=0)] | None = None
+    rate: Annotated[float, Field(ge=LEAST_RATE, le=MOST_RATE)] | None = None
     burst: Annotated[int, Field(ge=1)] | None = None
     webhook: WebhookSetting | None = None
     oauth1: OAuth1Setting | None = None
@@ -215,7 +215,7 @@ class Settings(ServiceSettings):
     name_authority: dict[str, NameAuthoritySetting] = Field(default_factory=dict)
     history_hours: Annotated[float, Field(ge=2)] = 24.0
     tombstone_days: Annotated[float, Field(ge=1)] = 90.0
-    vendor_rate: Annotated[float, Field(gt=0)] = 500.0
+    vendor_rate: Annotated[float, Field(ge=LEAST_RATE, le=MOST_RATE)] = 500.0
     vendor_burst: Annotated[int, Field(ge=1)] = 5_000
     audit_days: Annotated[float, Field(ge=1)] = 400.0
     apply_batch: Annotated[int, Field(ge=1, le=5_000)] = 500

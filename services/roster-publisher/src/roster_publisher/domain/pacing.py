@@ -2,11 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final
+
+# Requests a second. Below the least, the seconds to wait would no longer be a number to tell.
+LEAST_RATE: Final = 0.001
+MOST_RATE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """`rate` requests a second in the long run, and up to `burst` at once."""
+    """`rate` requests a second in the long run, from `LEAST_RATE`, and up to `burst` at once."""
 
     rate: float
     burst: int

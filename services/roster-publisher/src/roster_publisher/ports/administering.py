@@ -26,6 +26,10 @@ class VendorAdmin(Protocol):
         """One, or None."""
         ...
 
+    async def is_taken(self, client_id: str) -> bool:
+        """Whether the id is in use, in whatever district."""
+        ...
+
     async def create(self, client: Client, entry: AuditEntry) -> NotDone | None:
         """Make it. `TAKEN` when its id is in use, in whatever district."""
         ...

@@ -13,6 +13,7 @@ from roster_publisher.domain.access import Client, Grant
 from roster_publisher.domain.administration import (
     CONFIGURED,
     NO_KEY,
+    TAKEN,
     UNKNOWN,
     Changed,
     Difference,
@@ -61,6 +62,8 @@ class AdministerVendors:
     async def create(self, grant: Grant, *, by: str, dry_run: bool) -> Made | NotDone:
         """Make a client with a fresh secret."""
         now = self._clock.now()
+        if await self._admin.is_taken(grant.client_id):
+            return TAKEN
         if grant.hashes and self._hash_key is None:
             return NO_KEY
         grant = keyed(grant, self._hash_key)

@@ -70,7 +70,8 @@ class NotePulls:
                 detail=noted.detail,
                 entities=noted.entities if noted.status == _OK else (),
                 status=noted.status,
-                rows=noted.rows,
+                # A page that was counted and then refused held nothing.
+                rows=noted.rows if noted.status == _OK else 0,
                 revision=noted.revision,
                 ms=max(0, round(passed.total_seconds() * 1_000)),
                 by=noted.by,

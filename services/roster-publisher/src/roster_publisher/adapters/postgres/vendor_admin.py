@@ -46,6 +46,8 @@ _LOCK: Final = """
 """
 
 # The id is unique over the installation, so this may meet another district's.
+# house: no-district — that is why
+_TAKEN: Final = "SELECT EXISTS (SELECT FROM roster_publisher.client WHERE client_id = $1)"
 _CREATE: Final = """
     INSERT INTO roster_publisher.client (district_id, client_id, secret_hash, created_at)
     VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING client_id
@@ -83,6 +85,11 @@ class PostgresVendorAdmin:
         async with self._database.begin() as tx:
             row = await (await tx.driver()).fetchrow(_ONE, district_id, client_id)
         return None if row is None else client_of(row)
+
+    async def is_taken(self, client_id: str) -> bool:
+        """Whether the id is in use."""
+        async with self._database.begin() as tx:
+            return bool(await (await tx.driver()).fetchval(_TAKEN, client_id))
 
     async def create(self, client: Client, entry: AuditEntry) -> NotDone | None:
         """Make it."""

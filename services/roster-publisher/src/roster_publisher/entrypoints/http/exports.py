@@ -56,7 +56,7 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
             files = files_of(version, token.token_scopes)
             if not files:
                 raise Problem(403, "scope_missing", "The token carries no scope that opens this")
-            if (since is None) != (mode == "bulk") or (since is not None and since.tzinfo is None):
+            if (since is None) != (mode == "bulk") or not _is_moment(since):
                 raise Problem(400, "bad_since", "A delta begins at `since`, a time with its zone")
             made = await export(
                 PackageRequest(
@@ -80,6 +80,16 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
     return router
 
 
+def _is_moment(since: datetime | None) -> bool:
+    """Whether it has a zone, and is in one of the years 1 to 9999 in UTC too."""
+    if since is None:
+        return True
+    try:
+        return since.tzinfo is not None and since.astimezone(UTC) == since
+    except OverflowError:
+        return False
+
+
 def _answer(made: Package, noted: Noted, held: ExitStack) -> StreamingResponse:
     """`held` keeps the note open until the last byte."""
     return StreamingResponse(
@@ -101,5 +111,6 @@ async def _sent(made: Package, noted: Noted, held: ExitStack) -> AsyncIterator[b
                 yield chunk
         except PackageBroken as broken:
             client_id = noted.of.client_id if noted.of is not None else None
+            noted.detail += " cut"
             logger.warning("package_broken_off", client=client_id, reason=broken.reason)
             raise  # the server then ends the connection in the middle of the answer

@@ -13,6 +13,7 @@ from roster_common.runtime.tokens import Operator, Operators
 from roster_publisher.domain.access import Client
 from roster_publisher.domain.administration import UNKNOWN, NotDone
 from roster_publisher.entrypoints.http.vendor_orders import (
+    ClientId,
     DifferenceAnswer,
     DoubtAnswer,
     GrantOrder,
@@ -135,7 +136,7 @@ def _look(
 
     @router.get("/vendors/{client}", summary="One vendor")
     async def show_vendor(
-        client: str, district: District, operator: Annotated[Operator, Depends(viewer)]
+        client: ClientId, district: District, operator: Annotated[Operator, Depends(viewer)]
     ) -> VendorAnswer:
         """What it is granted."""
         operator.ensure(district)
@@ -169,7 +170,7 @@ def _grant(
 
     @router.post("/vendors/{client}/grant", summary="Change what a vendor is granted")
     async def change_grant(
-        client: str,
+        client: ClientId,
         district: District,
         order: GrantOrder,
         operator: Annotated[Operator, Depends(changer)],
@@ -204,7 +205,7 @@ def _end(router: APIRouter, operators: Operators, administer: AdministerVendors)
 
     @router.post("/vendors/{client}/rotate", summary="Give a vendor a fresh secret")
     async def rotate_secret(
-        client: str,
+        client: ClientId,
         district: District,
         order: RotateOrder,
         operator: Annotated[Operator, Depends(changer)],
@@ -227,7 +228,7 @@ def _end(router: APIRouter, operators: Operators, administer: AdministerVendors)
 
     @router.post("/vendors/{client}/revoke", summary="End a vendor")
     async def revoke_vendor(
-        client: str,
+        client: ClientId,
         district: District,
         operator: Annotated[Operator, Depends(changer)],
         *,

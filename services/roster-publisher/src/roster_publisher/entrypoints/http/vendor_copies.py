@@ -13,6 +13,7 @@ from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator, Operators
 from roster_publisher.domain.copies import VendorCopy
 from roster_publisher.domain.records import Entity
+from roster_publisher.entrypoints.http.vendor_orders import ClientId
 from roster_publisher.usecases.report_copies import CopiesReport, ReportCopies
 
 District = Annotated[Text, Query(min_length=1, max_length=200)]
@@ -77,7 +78,7 @@ def copies_routes(operators: Operators, report: ReportCopies) -> APIRouter:
         "/vendors/{client}/people/{person_id:path}", summary="What a vendor has of one person"
     )
     async def show_copies(
-        client: str,
+        client: ClientId,
         person_id: Annotated[Text, Path(max_length=255)],
         district: District,
         operator: Annotated[Operator, Depends(viewer)],

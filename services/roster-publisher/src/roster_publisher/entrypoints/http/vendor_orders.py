@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Self, TypeAlias
 
+from fastapi import Path
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -27,7 +29,7 @@ from roster_publisher.domain.administration import (
     version_of,
 )
 from roster_publisher.domain.collections import known_scopes
-from roster_publisher.domain.pacing import Pace
+from roster_publisher.domain.pacing import LEAST_RATE, MOST_RATE, Pace
 from roster_publisher.domain.rules import Rule
 from roster_publisher.domain.transforms import BadTransform, read_transforms
 
@@ -35,6 +37,18 @@ _MOST_IDS: Final = 1_000
 _MOST_RULES: Final = 100
 _OVERLAP_H: Final = 24.0
 _LONGEST_OVERLAP_H: Final = 24 * 90
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Raises the fault of a moment that is in no year from 1 to 9999 there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("datetime_parsing", "no moment in UTC") from None
+
+
+ClientId: TypeAlias = Annotated[Text, Path()]
+Moment: TypeAlias = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 _Word: TypeAlias = Annotated[Text, Field(min_length=1, max_length=200)]
 _Words: TypeAlias = Annotated[tuple[_Word, ...], Field(min_length=1, max_length=_MOST_IDS)]
 
@@ -85,13 +99,13 @@ class GrantOrder(_Order):
     schools: _Words | None = None
     rules: Annotated[tuple[RuleOrder, ...], Field(max_length=_MOST_RULES)] = ()
     fields: frozenset[FieldGroup] | None = None
-    transform: Annotated[dict[str, How], Field(max_length=_MOST_RULES)] = Field(
+    transform: Annotated[dict[Text, How], Field(max_length=_MOST_RULES)] = Field(
         default_factory=dict
     )
     agreement: _Word | None = None
     purpose: _Word | None = None
-    expires: AwareDatetime | None = None
-    rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    expires: Moment | None = None
+    rate: Annotated[float, Field(ge=LEAST_RATE, le=MOST_RATE)] | None = None
     burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     if_version: Text | None = None
 
@@ -135,8 +149,7 @@ class GrantOrder(_Order):
             changes["transforms"] = read_transforms(self.transform)
         changes |= {name: getattr(self, name) for name in ("agreement", "purpose") if name in given}
         if "expires" in given:
-            expires = self.expires
-            changes["expires_at"] = None if expires is None else expires.astimezone(UTC)
+            changes["expires_at"] = self.expires
         if {"rate", "burst"} & given:
             changes["pace"] = self._pace()
         return replace(grant, **changes)

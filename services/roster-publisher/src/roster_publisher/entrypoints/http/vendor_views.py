@@ -7,17 +7,19 @@ names of students. So it takes the role admin, and stands in the audit under the
 from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from roster_common.contracts.values import Text
 from roster_common.runtime.problems import FieldError, Problem
 from roster_common.runtime.tokens import Operator, Operators
 from roster_publisher.domain.access import AccessToken, Grant
+from roster_publisher.entrypoints.http.vendor_orders import ClientId, Moment
 from roster_publisher.entrypoints.oneroster.app import OneRosterApp
+from roster_publisher.entrypoints.oneroster.request import path_below
 from roster_publisher.ports import Clock
 from roster_publisher.ports.administering import VendorAdmin
 from roster_publisher.ports.audit import AuditReads, KeptEntry, Spot
@@ -29,7 +31,8 @@ Version = Literal["1.2", "1.1"]
 _SEES_NOTHING: Final = "The vendor sees nothing: its agreement has ended"
 _MOST_ROWS: Final = 1_000
 _OURS: Final = frozenset({"district", "version"})
-_BEHIND: Final = b"/preview/"
+# What the number of a line can be.
+_MOST_LINES: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
 
@@ -90,7 +93,7 @@ def preview_routes(
 
     @router.get("/vendors/{client}/preview", summary="How much a vendor sees")
     async def show_counts(
-        client: str, district: District, operator: Annotated[Operator, Depends(viewer)]
+        client: ClientId, district: District, operator: Annotated[Operator, Depends(viewer)]
     ) -> PreviewAnswer:
         """Counts as the vendor's own pages say them. 409 once the agreement has ended."""
         operator.ensure(district)
@@ -111,7 +114,7 @@ def preview_routes(
         response_model=None,
     )
     async def show_page(
-        client: str,
+        client: ClientId,
         district: District,
         request: Request,
         operator: Annotated[Operator, Depends(full)],
@@ -126,7 +129,9 @@ def preview_routes(
         access = AccessToken(grant=grant, token_scopes=grant.token_scopes, expires_at=clock.now())
         at, face = faces[version]
         gathered = _Gathered()
-        await face.answer_as(access, _read(request, at, limit), gathered, by=operator.subject)
+        await face.answer_as(
+            access, _read(request, client, at, limit), gathered, by=operator.subject
+        )
         return gathered.answer()
 
     return router
@@ -139,11 +144,11 @@ def audit_routes(operators: Operators, audit: AuditReads) -> APIRouter:
 
     @router.get("/vendors/{client}/audit", summary="What a vendor has pulled")
     async def show_audit(
-        client: str,
+        client: ClientId,
         district: District,
         operator: Annotated[Operator, Depends(viewer)],
-        since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-        until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+        since: Annotated[Moment | None, Query(alias="from")] = None,
+        until: Annotated[Moment | None, Query(alias="to")] = None,
         before: Annotated[str | None, Query(max_length=60)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> AuditAnswer:
@@ -191,11 +196,10 @@ class _Gathered:
         return answer
 
 
-def _read(request: Request, at: str, limit: int) -> dict[str, Any]:
+def _read(request: Request, client: str, at: str, limit: int) -> dict[str, Any]:
     """The scope of the vendor's read that an operator's address names."""
     scope = request.scope
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    path = at.encode() + b"/" + raw.split(_BEHIND, 1)[1]
+    path = f"{at}/{_path_behind(path_below(dict(scope)), client)}"
     try:
         asked = parse_qsl(scope["query_string"].decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError):
@@ -203,11 +207,21 @@ def _read(request: Request, at: str, limit: int) -> dict[str, Any]:
     kept = [(name, value) for name, value in asked if name not in {*_OURS, "limit"}]
     return {
         **scope,
-        "path": path.decode("latin-1"),
-        "raw_path": path,
+        "path": path,
+        "raw_path": path.encode("latin-1"),
         "root_path": at,
         "query_string": urlencode([*kept, ("limit", str(limit))]).encode(),
     }
+
+
+def _path_behind(raw: str, client: str) -> str:
+    """What stands behind `/vendors/{client}/preview/` of a path as it was sent. Raises the 404
+    problem for one that only reads so once it is decoded: an id may hold a slash too.
+    """
+    parts = raw.split("/", 4)
+    if [unquote(one) for one in parts[:4]] != ["", "vendors", client, "preview"] or not parts[4:]:
+        raise Problem(404, "not_found", "There is no such thing here")
+    return parts[4]
 
 
 def _entry(kept: KeptEntry) -> EntryAnswer:
@@ -237,11 +251,14 @@ def _spot(before: str | None) -> Spot | None:
         return None
     moment, _, audit_id = before.partition("-")
     try:
-        return _EPOCH + int(moment) * _US, int(audit_id)
+        spot = _EPOCH + int(moment) * _US, int(audit_id)
     except (ValueError, OverflowError):
+        spot = None
+    if spot is None or not 0 <= spot[1] <= _MOST_LINES:
         raise Problem(
             422,
             "invalid_request",
             "The request does not have the required form",
             errors=[FieldError(field="before", message="bad_place", location="query")],
-        ) from None
+        )
+    return spot
