@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -276,6 +276,18 @@ async def test_what_nothing_happened_to_is_not_told(publishing: Publishing) -> N
     told = {name: [*rows] for name, rows in package.files.items() if rows}
     assert told == {"enrollments": ["e0"]}
     assert {package.modes[name] for name in package.files} == {"delta"}
+
+
+async def test_a_moment_is_the_same_in_every_zone(publishing: Publishing) -> None:
+    await publishing.publish(*WORLD)
+    async with publishing.vendor() as vendor:
+        since = datetime.fromisoformat((await vendor.get(AT)).headers["x-next-since"])
+        await publishing.publish(("user", user("u000", givenName="Ida")))
+        for hours in (9, -9):
+            zone = timezone(timedelta(hours=hours))
+            asked = {"mode": "delta", "since": since.astimezone(zone).isoformat()}
+            package = read_package((await vendor.get(AT, params=asked)).content)
+            assert [row["givenName"] for row in package.rows("users")] == ["Ida"]
 
 
 async def test_what_a_delta_cannot_tell_is_refused(publishing: Publishing) -> None:

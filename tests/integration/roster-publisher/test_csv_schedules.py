@@ -17,7 +17,7 @@ from roster_publisher.domain.export_schedule import ExportStanding, ScheduledExp
 from roster_publisher.usecases.note_pulls import NotePulls
 from roster_publisher.usecases.write_exports import WriteExports
 from tests.support.csv_package import applied, different, read_package
-from tests.support.oneroster_records import enrollment, school_world, user
+from tests.support.oneroster_records import demographics, enrollment, school_world, user
 from tests.support.publishing import Publishing
 
 HOUR = timedelta(hours=1)
@@ -40,9 +40,14 @@ def writer(publishing: Publishing, folder: Path, *, holder: str = "one") -> Writ
     )
 
 
-async def granted(publishing: Publishing, *, expires_at: datetime | None = None) -> None:
+async def granted(
+    publishing: Publishing,
+    *,
+    expires_at: datetime | None = None,
+    scopes: frozenset[str] = KNOWN_SCOPES,
+) -> None:
     """The client of the exports."""
-    grant = Grant(district_id="d1", client_id="v", token_scopes=KNOWN_SCOPES, expires_at=expires_at)
+    grant = Grant(district_id="d1", client_id="v", token_scopes=scopes, expires_at=expires_at)
     client = Client(client_id="v", secret_hash="none", grant=grant)
     await PostgresVendors(publishing.database).seed(client, now=publishing.clock.now())
 
@@ -85,6 +90,64 @@ async def test_the_newest_files_stay(publishing: Publishing, tmp_path: Path) -> 
         assert (await write(DELTAS)).outcome == "written"
         publishing.clock.advance(3_600)
     assert [name.split("-")[2] for name in files(tmp_path)] == ["bulk", "delta", "delta", "delta"]
+
+
+async def test_a_delta_that_was_not_fetched_yet_is_not_written_over(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    await publishing.publish(*WORLD)
+    await granted(publishing)
+    write = writer(publishing, tmp_path)
+    await write(DELTAS)
+    await publishing.publish(("user", user("u000", givenName="Ida")))
+    publishing.clock.advance(3_600)
+    await write(DELTAS)
+    (delta,) = (tmp_path / "v").glob("*delta*")
+    written = delta.read_bytes()
+    publishing.clock.advance(3_600)
+    turn = await write(DELTAS)
+    assert delta.read_bytes() == written
+    assert (turn.outcome, turn.done_at) == ("unchanged", publishing.clock.now())
+    assert (await write(DELTAS)).outcome == "waits"
+
+
+async def test_a_file_that_a_scope_opens_later_begins_with_bulk(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    await publishing.publish(*WORLD, ("demographics", demographics("u000")))
+    await granted(publishing, scopes=frozenset(one for one in KNOWN_SCOPES if "demo" not in one))
+    write = writer(publishing, tmp_path)
+    await write(DELTAS)
+    await granted(publishing)
+    publishing.clock.advance(3_600)
+    assert (await write(DELTAS)).outcome == "written"
+    whole = read_package((tmp_path / "v" / files(tmp_path)[-1]).read_bytes())
+    assert whole.modes["demographics"] == "bulk"
+    assert [row["sourcedId"] for row in whole.rows("demographics")] == ["u000"]
+
+
+async def test_whoever_lost_its_turn_publishes_nothing_of_another(tmp_path: Path) -> None:
+    shelf, half, go_on = PackageFolder(tmp_path), asyncio.Event(), asyncio.Event()
+
+    async def later() -> AsyncIterator[bytes]:
+        yield b"half"
+        half.set()
+        await go_on.wait()
+        yield b" and half"
+
+    async with asyncio.TaskGroup() as tasks:
+
+        async def earlier() -> AsyncIterator[bytes]:
+            yield b"old"
+            # The turn was lost behind the last look at it.
+            tasks.create_task(shelf.put("v", "p.zip", later(), prefix="p", keep=3))
+            await half.wait()
+
+        with pytest.raises(FileNotFoundError):
+            await shelf.put("v", "p.zip", earlier(), prefix="p", keep=3)
+        assert not (tmp_path / "v" / "p.zip").exists()
+        go_on.set()
+    assert (tmp_path / "v" / "p.zip").read_bytes() == b"half and half"
 
 
 async def test_nothing_is_written_without_a_grant_in_force(

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -126,6 +127,23 @@ def test_ipv6_hosts_and_bare_hosts_are_signed_as_oauthlib_signs_them() -> None:
 def test_what_cannot_be_read_is_told_in_words(old: str, new: str, told: str) -> None:
     with pytest.raises(BadSignature, match=told):
         read_signed("GET", ADDRESS, header=HEADER.replace(old, new, 1), query="")
+
+
+def test_a_long_header_is_read_in_time_in_proportion() -> None:
+    begun = perf_counter()
+    blank = " " * 30_000
+    for text in (f'a={blank}"', f'{blank.replace(" ", "a")}"', f'a="b"{blank}"'):
+        with pytest.raises(BadSignature, match="OAuth name"):
+            read_signed("GET", ADDRESS, header=f"OAuth {text}", query="")
+
+    # Milliseconds; half a minute where it is the square.
+    assert perf_counter() - begun < 10
+
+
+@pytest.mark.parametrize("host", ["roster.example:99999", "roster.example:x", "[::1"])
+def test_an_address_that_is_none_is_refused_in_words(host: str) -> None:
+    with pytest.raises(BadSignature, match="no host that can be signed"):
+        read_signed("GET", f"https://{host}/users", header=HEADER, query="")
 
 
 def test_parameters_of_the_protocol_stand_in_one_place() -> None:

@@ -157,7 +157,7 @@ class ClientSetting(BaseModel):
 
     @model_validator(mode="after")
     def _has_folders(self) -> Self:
-        names = [(one.folder, one.version, one.mode) for one in self.exports]
+        names = [(one.folder or self.id, one.version, one.mode) for one in self.exports]
         if len(set(names)) < len(names):
             raise ValueError("two exports of a client are the same")
         if self.exports and not all(one.folder or _FOLDER.match(self.id) for one in self.exports):

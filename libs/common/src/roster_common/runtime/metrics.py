@@ -236,7 +236,7 @@ METRICS: tuple[MetricSpec, ...] = (
         name="export_last_success_seconds",
         kind="gauge",
         unit="Unix time",
-        meaning="When a package of files was last written for a vendor by schedule",
+        meaning="When a vendor's files by schedule were last up to date",
         labels={"client": _BY_CODE, "export": _BY_CODE},
     ),
     MetricSpec(

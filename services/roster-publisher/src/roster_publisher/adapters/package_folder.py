@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Final
@@ -20,7 +21,8 @@ class PackageFolder:
     ) -> None:
         """Write a file that is there whole or not at all."""
         place = self._root / folder
-        part = place / f".{name}{_PART}"
+        # Named for this writing alone: what appears in the end is what was written here.
+        part = place / f".{name}.{secrets.token_hex(8)}{_PART}"
         file = await asyncio.to_thread(_open, place, part, prefix)
         try:
             async for chunk in chunks:
@@ -33,11 +35,13 @@ class PackageFolder:
 
 
 def _open(place: Path, part: Path, prefix: str) -> IO[bytes]:
-    """A fresh file beside its place; what a process left behind that was killed goes."""
+    """A fresh file beside its place. What others began goes: they were killed, or lost their turn
+    and cannot publish any more.
+    """
     place.mkdir(mode=0o750, parents=True, exist_ok=True)
     for left in place.glob(f".{prefix}*{_PART}"):
         left.unlink(missing_ok=True)
-    return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640), "wb")
+    return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb")
 
 
 def _publish(file: IO[bytes], part: Path, target: Path) -> None:

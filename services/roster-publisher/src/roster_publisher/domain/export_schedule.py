@@ -32,11 +32,12 @@ class ScheduledExport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportStanding:
-    """Where an export stands: up to which stamp the vendor has everything, and when that was
-    written. `generation` rises with each claim.
+    """Where an export stands: up to which stamp the vendor has everything of which `files`, and
+    when that was last so. `generation` rises with each claim.
     """
 
     since: datetime | None = None
+    files: frozenset[str] = frozenset()
     done_at: datetime | None = None
     not_before: datetime | None = None
     generation: int = 0

@@ -27,19 +27,21 @@ from roster_publisher.usecases.export_package import (
     Package,
     PackageBroken,
     PackageRequest,
-    StartAnew,
     files_of,
 )
 from roster_publisher.usecases.note_pulls import NotePulls
 
 # Well within a claim's life.
 RENEW_AFTER: Final = timedelta(seconds=15)
-Outcome: TypeAlias = Literal["written", "waits", "no_grant", "broken"]
+Outcome: TypeAlias = Literal["written", "unchanged", "waits", "no_grant", "broken"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What came of a look at an export, and when it was last written, whoever wrote it."""
+    """What came of a look at an export, and when it was last up to date, whoever saw to it.
+
+    `unchanged`: a delta was due and nothing had been published, so there is no file.
+    """
 
     outcome: Outcome
     done_at: datetime | None
@@ -80,29 +82,28 @@ class WriteExports:
         if claimed is None:
             return Turn(outcome="waits", done_at=standing.done_at)
         try:
-            since = await self._write(export, client.grant, claimed)
+            outcome, stands = await self._write(export, client.grant, claimed)
         except PackageBroken:
             await self._put_off(export, claimed)
             return Turn(outcome="broken", done_at=standing.done_at)
         except Exception:
             await self._put_off(export, claimed)
             raise
-        done = replace(claimed, since=since, done_at=now, not_before=None)
-        await self._desk.keep(export, done)
-        return Turn(outcome="written", done_at=now)
+        await self._desk.keep(export, replace(stands, done_at=now, not_before=None))
+        return Turn(outcome=outcome, done_at=now)
 
     async def _write(
         self, export: ScheduledExport, grant: Grant, claimed: ExportStanding
-    ) -> datetime:
-        since = claimed.since if export.mode == "delta" else None
-        made = await self._package(export, grant, since)
-        if not isinstance(made, Package):
-            # What happened since can be told no more, or in no delta: the vendor starts anew.
-            since = None
-            made = await self._package(export, grant, since)
-        if not isinstance(made, Package):
-            raise PackageBroken("no_bulk")
-        mode: Mode = "bulk" if since is None else "delta"
+    ) -> tuple[Outcome, ExportStanding]:
+        files = files_of(export.version, grant.token_scopes)
+        names = frozenset(file.name for file in files)
+        # A file that was not told before has no beginning that a delta could go on from.
+        goes_on = export.mode == "delta" and names <= claimed.files
+        mode, made = await self._package(export, grant, claimed.since if goes_on else None)
+        stands = replace(claimed, since=made.next_since, files=names)
+        if mode == "delta" and made.next_since == claimed.since:
+            # It would have the name of the delta before, and take that one's place.
+            return "unchanged", stands
         with self._notes.noting("export") as noted:
             noted.of, noted.what, noted.by = grant, "oneroster.zip", "schedule"
             noted.detail, noted.revision = f"{export.version} {mode}", made.revision
@@ -113,22 +114,24 @@ class WriteExports:
                 prefix=file_prefix(export.version, mode),
                 keep=export.keep,
             )
-            files = files_of(export.version, grant.token_scopes)
             noted.entities = tuple(dict.fromkeys(f.collection.entity for f in files))
             noted.status, noted.rows = 200, made.tally.records
-        return made.next_since
+        return "written", stands
 
     async def _package(
         self, export: ScheduledExport, grant: Grant, since: datetime | None
-    ) -> Package | StartAnew:
-        return await self._export(
-            PackageRequest(
-                grant=grant,
-                token_scopes=grant.token_scopes,
-                version=export.version,
-                since=since,
-            )
+    ) -> tuple[Mode, Package]:
+        """A delta behind `since`; bulk without one, or when no delta can tell what happened."""
+        request = PackageRequest(
+            grant=grant, token_scopes=grant.token_scopes, version=export.version, since=since
         )
+        made = await self._export(request)
+        if isinstance(made, Package):
+            return request.mode, made
+        made = await self._export(replace(request, since=None))
+        if not isinstance(made, Package):
+            raise PackageBroken("no_bulk")
+        return "bulk", made
 
     async def _held(
         self, export: ScheduledExport, claimed: ExportStanding, chunks: AsyncIterator[bytes]

@@ -12,7 +12,7 @@ import asyncpg
 from roster_common.runtime.database import Database
 from roster_publisher.domain.export_schedule import ExportStanding, ScheduledExport
 
-_COLUMNS: Final = ("since", "done_at", "not_before", "generation")
+_COLUMNS: Final = ("since", "files", "done_at", "not_before", "generation")
 
 _OF: Final = f"""
     SELECT {", ".join(_COLUMNS)} FROM roster_publisher.export
@@ -40,7 +40,7 @@ _RENEW: Final = """
 _KEEP: Final = """
     UPDATE roster_publisher.export SET
         generation = generation + 1, holder = NULL, lease_until = NULL,
-        since = $5, done_at = $6, not_before = $7
+        since = $5, files = $6, done_at = $7, not_before = $8
     WHERE district_id = $1 AND client_id = $2 AND name = $3 AND generation = $4
 """
 
@@ -78,7 +78,8 @@ class PostgresExports:
 
     async def keep(self, export: ScheduledExport, standing: ExportStanding) -> bool:
         """Write what came of a claim and end it. False when it has moved on meanwhile."""
-        told = (standing.since, standing.done_at, standing.not_before)
+        files = sorted(standing.files)
+        told = (standing.since, files, standing.done_at, standing.not_before)
         return await self._one(_KEEP, export, standing, *told)
 
     async def _one(
@@ -95,4 +96,5 @@ def _key(export: ScheduledExport) -> tuple[str, str, str]:
 
 
 def _standing(row: asyncpg.Record) -> ExportStanding:
-    return ExportStanding(**{name: row[name] for name in _COLUMNS})
+    told = {name: row[name] for name in _COLUMNS}
+    return ExportStanding(**told | {"files": frozenset(row["files"])})

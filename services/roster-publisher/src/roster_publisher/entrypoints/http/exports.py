@@ -60,7 +60,11 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
                 raise Problem(400, "bad_since", "A delta begins at `since`, a time with its zone")
             made = await export(
                 PackageRequest(
-                    grant=token.grant, token_scopes=token.token_scopes, version=version, since=since
+                    grant=token.grant,
+                    token_scopes=token.token_scopes,
+                    version=version,
+                    # Stamps are compared as texts too, which are in UTC.
+                    since=None if since is None else since.astimezone(UTC),
                 )
             )
             match made:

@@ -314,7 +314,8 @@ def _create_telling() -> None:
     op.execute("""
         CREATE TABLE roster_publisher.export (
             district_id text NOT NULL, client_id text NOT NULL, name text NOT NULL,
-            since timestamptz, done_at timestamptz, not_before timestamptz,
+            since timestamptz, files text[] NOT NULL DEFAULT '{}',
+            done_at timestamptz, not_before timestamptz,
             generation bigint NOT NULL DEFAULT 0, holder text, lease_until timestamptz,
             CHECK ((holder IS NULL) = (lease_until IS NULL)),
             PRIMARY KEY (district_id, client_id, name),
