@@ -240,7 +240,7 @@ class Truth:
 
     async def holds(self, state: str = "open") -> Sequence[Hold]:
         """Holds of the district."""
-        return (await self.desk.page([self.place.district_id], state, limit=100, offset=0))[1]
+        return (await self.desk.page([self.place.district_id], None, state, limit=100, offset=0))[1]
 
     async def courses(self) -> dict[str, str]:
         """Title by the source's own id, of courses that are not deleted."""
