@@ -172,12 +172,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka sh
 
 
 class KafkaReader:
-    """One group member on Kafka. Offsets are claimed from and kept in the consumer's schema.
-
-    Records lie here for `work_s` while their reader works; then the other partitions are fetched
-    without theirs, and theirs waits until that fetch has ended, `fetch_wait_s` at most. aiokafka's
-    own 0.1 s is less than a batch takes under load.
-    """
+    """One group member on Kafka. Offsets are claimed from and kept in the consumer's schema."""
 
     def __init__(
         self,
@@ -188,14 +183,9 @@ class KafkaReader:
         topics: Sequence[str],
         prefix: str = "",
         session_timeout_s: float = 10.0,
-        fetch_wait_s: float = 0.25,
-        gather_s: float = 0.01,
-        work_s: float = 1.0,
     ) -> None:
         self._bootstrap = bootstrap
         self._prefix = prefix
-        self._work_s = work_s
-        self._gather_s = gather_s
         self._topics = tuple(prefix + topic for topic in topics)
         self._log_id = "kafka"
         self._listener: _Listener | None = None
@@ -213,7 +203,7 @@ class KafkaReader:
             request_timeout_ms=_REQUEST_MS + 4_000,
             # A topic made after we joined must not stay unseen for aiokafka's five minutes.
             metadata_max_age_ms=5_000,
-            fetch_max_wait_ms=int(fetch_wait_s * 1000),
+            fetch_max_wait_ms=250,
             max_partition_fetch_bytes=4_194_304,
         )
 
@@ -232,33 +222,15 @@ class KafkaReader:
         self._log_id = f"kafka:{await cluster_id(self._bootstrap)}"
         self._listener = _Listener(self._consumer, on_assigned, on_revoked, prefix=self._prefix)
         await bounded(self._consumer.start(), within_s=_START_S, doing="consumer start")
-        # aiokafka has no public way to say it.
-        self._consumer._fetcher._prefetch_backoff = self._work_s  # noqa: SLF001
         self._consumer.subscribe(topics=self._topics, listener=self._listener)
 
     async def poll(
         self, *, max_records: int, timeout_s: float
     ) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Next records, at most `max_records` over all partitions held.
-
-        What was fetched while the caller worked is the first of what came meanwhile. The others
-        would wait for one batch more, so they are waited for, `gather_s` at most.
-        """
-        found = await self._fetch(max_records, within_s=0.0)
-        left = max_records - sum(map(len, found.values()))
-        if left > 0:
-            within_s = self._gather_s if found else timeout_s
-            for lane, records in (await self._fetch(left, within_s=within_s)).items():
-                found.setdefault(lane, []).extend(records)
-        return found
-
-    async def _fetch(
-        self, max_records: int, *, within_s: float
-    ) -> dict[TopicPartition, list[Record]]:
-        """What is here, or the first that comes `within_s`."""
+        """Next records, at most `max_records` over all partitions held."""
         fetched = await bounded(
-            self._consumer.getmany(timeout_ms=int(within_s * 1000), max_records=max_records),
-            within_s=within_s + _START_S,
+            self._consumer.getmany(timeout_ms=int(timeout_s * 1000), max_records=max_records),
+            within_s=timeout_s + _START_S,
             doing="fetch",
         )
         listener = self._listener
