@@ -266,7 +266,7 @@ def _give_files(
         runtime.clock,
         keep=settings.keep_tombstones,
     )
-    app.include_router(export_routes(door, export))
+    app.include_router(export_routes(door, export, at_once=settings.packages_at_once))
     exports = _exports(settings.clients)
     if not exports or settings.export_dir is None:
         return
