@@ -24,7 +24,7 @@ from tests.support.oneroster_records import school_world
 from tests.support.publishing import BASE, Publishing
 
 AT = "/exports/oneroster.zip"
-LONG_S = 60.0
+LONG_S = 30.0
 
 
 def door(publishing: Publishing, *, at_once: int, taken_within_s: float = LONG_S) -> FastAPI:
