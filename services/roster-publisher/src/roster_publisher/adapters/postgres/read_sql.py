@@ -94,6 +94,7 @@ def rows_of(
             after=behind_id,
             sourced_id=sourced_id,
             within=_wanted(query, statement, revision),
+            paged=limit is not None,
         )
         # As a select: with a limit it could read, the planner would plan anew for every page.
         most = "" if limit is None else f" LIMIT (SELECT {limit}::bigint)"
