@@ -25,7 +25,7 @@ from tests.support.powerschool import (
     seats,
 )
 from tests.support.processes import start_service
-from tests.support.pulling import pulling
+from tests.support.pulling import oneroster_source, pulling, sourced_ids
 
 
 @pytest.fixture(params=["json"])
@@ -310,3 +310,27 @@ async def test_a_version_that_powerschool_knows_no_more_makes_the_pull_a_full_on
         assert (report["pull"]["mode"], report["pull"]["since"]) == ("full", None)
         assert await people(puller) == office(school)
         assert (await puller.pull("delta"))["pull"]["mode"] == "delta"
+
+
+@pytest.mark.parametrize("counts", [(), ("--no-counts",)], ids=["counted", "uncounted"])
+async def test_its_oneroster_is_read_too_with_blanks_around_ids_and_nulls(
+    url: str, tmp_path: Path, counts: tuple[str, ...]
+) -> None:
+    with emulator("powerschool", "--students", "40", *counts, folder=tmp_path) as school:
+        options = {"version": "1.1", "path": "/api/ims/oneroster/v1p1"}
+        source = oneroster_source(school, options=options)
+        async with pulling(url, tmp_path, source) as puller:
+            report = await puller.pull()
+
+            assert (report["refusals"], report["warnings"]) == ([], [])
+            pupil = school.truth("students", limit=1)["records"][0]
+            school.do(f"students/{pupil['dcid']}/delete")
+            new = school.do("students", givenName="Ada", familyName="Made-up")["records"][0]
+
+            await puller.pull("delta")
+
+            live = await puller.live("user")
+            assert pupil["sourcedIds"]["oneRoster11"] not in live
+            assert new["sourcedIds"]["oneRoster11"] in live
+            assert live == sourced_ids(school, "oneRoster11", "students", "staff", "contacts")
+            assert live == set(map(str.strip, live))

@@ -65,7 +65,7 @@ class SourcePuller:
         while not stopping.is_set():
             pull = await self._desk.open(self._source.place)
             if pull is None and self._clock.monotonic() >= rests_until_s:
-                pull = await self._ask.scheduled(self._source, self._pulling)
+                pull = await self._ask.scheduled(self._source, self._pulling.schedule)
             if pull is None:
                 await self._ear.wait(self._look_every_s())
                 continue
