@@ -71,7 +71,7 @@ class ImportSnapshot:
         run = replace(
             run,
             report=replace(run.report, warnings=tuple(snapshot.warnings)),
-            moments=moments(snapshot.collections, run.unchanged),
+            moments=moments(snapshot.collections, run.unchanged, run.as_of),
         )
         run = await self.stage(run, snapshot)
         idle = idleness(snapshot.collections, run.report)
