@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sis_ingest.domain.pulls import Pull
 from sis_ingest.domain.schedule import PullMode, Schedule, due, may_begin
 from sis_ingest.ports import Clock, Ids
-from sis_ingest.ports.pulls import FILTER_REFUSED, PullDesk
+from sis_ingest.ports.pull_stores import PullDesk
+from sis_ingest.ports.pulls import FILTER_REFUSED
 from sis_ingest.ports.sources import Source
 from sis_ingest.ports.units import Units
 

@@ -19,7 +19,8 @@ from roster_common.runtime.metrics import metric
 from roster_common.runtime.pacing import CallPolicy, backoff_s
 from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.pulls import Pull, Standing
-from sis_ingest.ports.pulls import PullDesk, Pulling, SourceAway
+from sis_ingest.ports.pull_stores import PullDesk
+from sis_ingest.ports.pulls import Pulling, SourceAway
 from sis_ingest.ports.sources import HintReader, Source
 from sis_ingest.usecases.ask_pull import AskPull
 from sis_ingest.usecases.pull_source import PullSource
