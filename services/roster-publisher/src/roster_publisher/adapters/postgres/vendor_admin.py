@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 
 from roster_common.runtime.database import Database
-from roster_publisher.adapters.postgres.audit import write_entries
+from roster_publisher.adapters.postgres.audit import write_entry
 from roster_publisher.adapters.postgres.queue import rows_in
 from roster_publisher.adapters.postgres.vendors import (
     CLIENT_COLUMNS,
@@ -169,5 +169,5 @@ async def _locked(driver: asyncpg.Connection, district_id: str, client_id: str) 
 
 async def _close(driver: asyncpg.Connection, entry: AuditEntry) -> None:
     """What every change ends with: who made it, and that others look anew."""
-    await write_entries(driver, [entry])
+    await write_entry(driver, entry)
     await driver.execute(TELL_OTHERS)
