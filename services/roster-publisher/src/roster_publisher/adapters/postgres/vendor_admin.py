@@ -23,6 +23,7 @@ from roster_publisher.domain.administration import (
     TAKEN,
     UNKNOWN,
     NotDone,
+    replaced_secrets,
     version_of,
 )
 from roster_publisher.domain.audit import AuditEntry
@@ -115,13 +116,10 @@ class PostgresVendorAdmin:
             there = await _locked(driver, *key)
             if isinstance(there, NotDone):
                 return there
-            old = {one.secret_hash: min(one.until, old_until) for one in there.old_secrets}
-            old[there.secret_hash] = old_until
-            kept = [
-                {"hash": hashed, "until": until.isoformat()}
-                for hashed, until in old.items()
-                if until > entry.at
-            ]
+            old = replaced_secrets(there, old_until=old_until, now=entry.at)
+            if isinstance(old, NotDone):
+                return old
+            kept = [{"hash": one.secret_hash, "until": one.until.isoformat()} for one in old]
             await driver.execute(_SECRETS, *key, secret_hash, orjson.dumps(kept).decode())
             cut = rows_in(await driver.execute(_CUT_SHORT, *key, old_until))
             await _close(driver, entry)

@@ -11,7 +11,7 @@ from roster_common.contracts.values import Text
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator, Operators
 from roster_publisher.domain.access import Client
-from roster_publisher.domain.administration import UNKNOWN, NotDone
+from roster_publisher.domain.administration import MOST_SECRETS, UNKNOWN, NotDone
 from roster_publisher.entrypoints.http.vendor_orders import (
     ClientId,
     DifferenceAnswer,
@@ -45,6 +45,11 @@ _NOT_DONE: Final = {
         409,
         "HOMEROOM_HASH_KEY is missing, which a field that is hashed needs",
         None,
+    ),
+    "vendor_secrets_full": (
+        409,
+        f"{MOST_SECRETS} secrets of this vendor count already",
+        "Wait until one has ended, or end them all with overlapHours 0 (--now).",
     ),
     "vendor_changed": (409, "The grant has changed since it was looked at", "Look again."),
 }
@@ -212,7 +217,9 @@ def _end(router: APIRouter, operators: Operators, administer: AdministerVendors)
         *,
         dry_run: DryRun = False,
     ) -> RotatedAnswer:
-        """The old secret counts for a day, or as ordered; tokens given for it end with it."""
+        """The old secret counts for a day, or as ordered; tokens given for it end with it. 409 when
+        five count already, unless they are to end now.
+        """
         operator.ensure(district)
         rotated = _done(
             await administer.rotate(
