@@ -77,7 +77,11 @@ _ENTRIES: Final = f"""
 _LAST: Final = """
     SELECT entity, at FROM roster_publisher.last_pull WHERE district_id = $1 AND client_id = $2
 """
-
+# Some rows of each vendor of a district; primary key.
+_LATEST: Final = """
+    SELECT client_id, max(at) FROM roster_publisher.last_pull WHERE district_id = $1
+    GROUP BY client_id
+"""
 # What is wrong with a line itself: it would be no better the next time.
 _REFUSED: Final = (
     asyncpg.DataError,
@@ -179,6 +183,11 @@ class PostgresAudit:
         async with self._database.begin() as tx:
             rows = await (await tx.driver()).fetch(_LAST, district_id, client_id)
         return {row["entity"]: row["at"] for row in rows}
+
+    async def latest_pulls(self, district_id: str) -> Mapping[str, datetime]:
+        """By client id, when each vendor of a district was last given anything."""
+        async with self._database.begin() as tx:
+            return dict(await (await tx.driver()).fetch(_LATEST, district_id))
 
 
 async def write_entry(driver: asyncpg.Connection, entry: AuditEntry) -> None:

@@ -10,7 +10,6 @@ from pydantic.alias_generators import to_camel
 from roster_common.contracts.values import Text
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator, Operators
-from roster_publisher.domain.access import Client
 from roster_publisher.domain.administration import MOST_SECRETS, UNKNOWN, NotDone
 from roster_publisher.entrypoints.http.vendor_orders import (
     ClientId,
@@ -125,19 +124,16 @@ def _look(
 ) -> None:
     viewer = operators.require("viewer")
 
-    async def told(client: Client) -> VendorAnswer:
-        """With when it last pulled anything."""
-        last = await audit.last_pulls(client.grant.district_id, client.client_id)
-        return vendor_answer(client, now=clock.now(), last=max(last.values(), default=None))
-
     @router.get("/vendors", summary="The vendors of a district")
     async def list_vendors(
         district: District, operator: Annotated[Operator, Depends(viewer)]
     ) -> VendorsAnswer:
         """What each is granted; 404 outside the token."""
         operator.ensure(district)
-        found = [await told(one) for one in await admin.all(district)]
-        return VendorsAnswer(district=district, vendors=found)
+        pulls = await audit.latest_pulls(district)
+        found = await admin.all(district)
+        told = [vendor_answer(one, now=clock.now(), last=pulls.get(one.client_id)) for one in found]
+        return VendorsAnswer(district=district, vendors=told)
 
     @router.get("/vendors/{client}", summary="One vendor")
     async def show_vendor(
@@ -145,7 +141,9 @@ def _look(
     ) -> VendorAnswer:
         """What it is granted."""
         operator.ensure(district)
-        return await told(_done(await admin.find(district, client) or UNKNOWN))
+        found = _done(await admin.find(district, client) or UNKNOWN)
+        pulls = await audit.last_pulls(district, client)
+        return vendor_answer(found, now=clock.now(), last=max(pulls.values(), default=None))
 
 
 def _grant(
