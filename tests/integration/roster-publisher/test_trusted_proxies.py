@@ -15,9 +15,7 @@ PROXY = "127.0.0.1"
 SCOPE = "https://purl.imsglobal.org/spec/or/v1p2/scope/roster.readonly"
 # As we make them: one that is guessed costs no slow hash.
 SECRET = f"hrs_{'x' * 43}"
-CLIENTS = json.dumps(
-    [{"id": "app", "secret": SECRET, "district": "d1", "scopes": [SCOPE]}]
-)
+CLIENTS = json.dumps([{"id": "app", "secret": SECRET, "district": "d1", "scopes": [SCOPE]}])
 # More than one address may guess at once, and as many as it takes to see that it is never stopped.
 TRIES = 40
 

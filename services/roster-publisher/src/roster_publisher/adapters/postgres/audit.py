@@ -187,7 +187,8 @@ class PostgresAudit:
     async def latest_pulls(self, district_id: str) -> Mapping[str, datetime]:
         """By client id, when each vendor of a district was last given anything."""
         async with self._database.begin() as tx:
-            return dict(await (await tx.driver()).fetch(_LATEST, district_id))
+            rows = await (await tx.driver()).fetch(_LATEST, district_id)
+        return {row[0]: row[1] for row in rows}
 
 
 async def write_entry(driver: asyncpg.Connection, entry: AuditEntry) -> None:
