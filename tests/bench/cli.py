@@ -20,11 +20,13 @@ from rich.console import Console
 
 from homeroom.parts.kafka import RunningKafka
 from homeroom.parts.missing import Missing
+from roster_common.runtime.service import settle_memory
 from tests.bench.accepting import accepting
 from tests.bench.appending import appending
 from tests.bench.consuming import consuming
 from tests.bench.latency import latency
 from tests.bench.measuring import FULL, QUICK, Bench, Lineup, Plan, interleave
+from tests.bench.packing import packing
 from tests.bench.publishing import publishing
 from tests.bench.quiet import quiet as quiet_logs
 from tests.bench.reading import reading
@@ -56,6 +58,7 @@ SECTIONS: Mapping[str, Section] = {
     "http": serving,
     "accept": accepting,
     "read": reading,
+    "package": packing,
     "tell": telling,
     "consume": consuming,
     "publish": publishing,
@@ -100,6 +103,8 @@ def bench(
         _say_what_runs(console, servers)
         plan = _plan(QUICK if quick else FULL, wanted, students)
         run = _Run(plan=plan, servers=servers, console=console, ends_at=began + plan.total_s)
+        # Consumers run in this process as they do in a service's, which begins with this.
+        settle_memory()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run.measure(wanted))
     found = results(run.figures)
