@@ -66,9 +66,7 @@ class _Fetcher:
     async def bulk(self, row: str, token: str) -> Figures:
         line = Exchange(self.port)
         began = perf_counter()
-        answer = await line.send(
-            request("GET", PATH, headers={"authorization": f"Bearer {token}"})
-        )
+        answer = await line.send(request("GET", PATH, headers={"authorization": f"Bearer {token}"}))
         seconds = perf_counter() - began
         line.close()
         if answer.status != 200:
@@ -80,9 +78,7 @@ class _Fetcher:
             pass
 
         began = perf_counter()
-        told = await self.raw.copy_from_query(
-            COPY, DISTRICT, output=forget, timeout=COPY_TIMEOUT_S
-        )
+        told = await self.raw.copy_from_query(COPY, DISTRICT, output=forget, timeout=COPY_TIMEOUT_S)
         return {"package.copy": int(told.rpartition(" ")[2]) / (perf_counter() - began)}
 
 

@@ -1,68 +1,24 @@
 """Packages are written into the folders of their vendors when they are due, whole, by one process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from roster_common.runtime.lifecycle import Stopping
 from roster_publisher.adapters.package_folder import PackageFolder
 from roster_publisher.adapters.postgres.exports import PostgresExports
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
-from roster_publisher.domain.access import Client, Grant
 from roster_publisher.domain.collections import KNOWN_SCOPES
 from roster_publisher.domain.export_schedule import ExportStanding, ScheduledExport, is_due
-from roster_publisher.entrypoints.jobs.export import export_loop
 from roster_publisher.usecases.note_pulls import NotePulls
-from roster_publisher.usecases.take_back_packages import TakeBackPackages
 from roster_publisher.usecases.write_exports import WriteExports
 from tests.support.csv_package import applied, different, read_package
-from tests.support.eventually import eventually
-from tests.support.oneroster_records import demographics, enrollment, school_world, user
+from tests.support.oneroster_records import demographics, user
 from tests.support.publishing import Publishing
-
-HOUR = timedelta(hours=1)
-DELTAS = ScheduledExport(
-    district_id="d1", client_id="v", folder="v", version="1.2", mode="delta", every=HOUR, keep=3
-)
-WORLD = [*school_world(users=3), ("enrollment", enrollment("e1", user="u001"))]
-
-
-def writer(publishing: Publishing, folder: Path, *, holder: str = "one") -> WriteExports:
-    """What one process has."""
-    return WriteExports(
-        publishing.export,
-        PostgresVendors(publishing.database),
-        PostgresExports(publishing.database, holder=holder, lease=timedelta(minutes=2)),
-        PackageFolder(folder),
-        publishing.clock,
-        NotePulls(publishing.audit, publishing.clock),
-        zone_of=lambda _district: UTC,
-    )
-
-
-async def granted(
-    publishing: Publishing,
-    *,
-    client_id: str = "v",
-    expires_at: datetime | None = None,
-    scopes: frozenset[str] = KNOWN_SCOPES,
-) -> None:
-    """A client of exports."""
-    grant = Grant(
-        district_id="d1", client_id=client_id, token_scopes=scopes, expires_at=expires_at
-    )
-    client = Client(client_id=client_id, secret_hash="none", grant=grant)
-    await PostgresVendors(publishing.database).seed(client, now=publishing.clock.now())
-
-
-def files(folder: Path, of: str = "v") -> list[str]:
-    """What stands in a vendor's folder, by mode and name."""
-    return sorted(path.name for path in (folder / of).iterdir())
+from tests.support.scheduled import DELTAS, HOUR, WORLD, files, granted, writer
 
 
 async def test_a_bulk_package_comes_first_and_deltas_after_it(
@@ -168,90 +124,6 @@ async def test_nothing_is_written_without_a_grant_in_force(
     assert (await write(DELTAS)).outcome == "written"
     publishing.clock.advance(3_600)
     assert (await write(DELTAS)).outcome == "no_grant"
-
-
-def taker(publishing: Publishing, folder: Path) -> TakeBackPackages:
-    """What any process has."""
-    desk = PostgresExports(publishing.database, holder="any", lease=timedelta(minutes=2))
-    return TakeBackPackages(desk, PackageFolder(folder), publishing.clock)
-
-
-async def _the_agreement_ends(publishing: Publishing) -> None:
-    publishing.clock.advance(3_600)
-
-
-async def _the_client_ends(publishing: Publishing) -> None:
-    others = Grant(district_id="d1", client_id="w", token_scopes=KNOWN_SCOPES)
-    await PostgresVendors(publishing.database).end_others([others])
-
-
-@pytest.mark.parametrize("what", [_the_agreement_ends, _the_client_ends])
-async def test_packages_of_a_vendor_that_ended_go_and_those_of_others_stay(
-    publishing: Publishing, tmp_path: Path, what: Callable[[Publishing], Awaitable[None]]
-) -> None:
-    await publishing.publish(*WORLD)
-    await granted(publishing, expires_at=publishing.clock.now() + HOUR)
-    await granted(publishing, client_id="w")
-    write, take_back = writer(publishing, tmp_path), taker(publishing, tmp_path)
-    other = replace(DELTAS, client_id="w", folder="w")
-    assert [(await write(one)).outcome for one in (DELTAS, other)] == ["written", "written"]
-    (tmp_path / "v" / "notes.txt").write_text("of somebody else")
-    (tmp_path / "v" / ".oneroster-1.2-bulk-begun.part").write_bytes(b"of a killed process")
-    assert await take_back() == {}
-    assert len(files(tmp_path)) == 3
-    await what(publishing)
-    assert await take_back() == {"v": 2}
-    assert files(tmp_path) == ["notes.txt"]
-    assert len(files(tmp_path, "w")) == 1
-    assert await take_back() == {}
-
-
-async def test_the_loop_takes_back_what_no_settings_name_any_more(
-    publishing: Publishing, tmp_path: Path
-) -> None:
-    await publishing.publish(*WORLD)
-    await granted(publishing)
-    write, take_back = writer(publishing, tmp_path), taker(publishing, tmp_path)
-    await write(DELTAS)
-    await _the_client_ends(publishing)
-    stopping = Stopping()
-    loop = asyncio.create_task(export_loop(write, (), take_back=take_back)(stopping))
-    try:
-        await eventually(lambda: not files(tmp_path), what="no package is left")
-    finally:
-        stopping.set()
-        await loop
-
-
-async def test_a_vendor_that_comes_back_begins_with_bulk(
-    publishing: Publishing, tmp_path: Path
-) -> None:
-    await publishing.publish(*WORLD)
-    write, take_back = writer(publishing, tmp_path), taker(publishing, tmp_path)
-    for _ in range(2):
-        await granted(publishing, expires_at=publishing.clock.now() + HOUR)
-        assert (await write(DELTAS)).outcome == "written"
-        (only,) = files(tmp_path)
-        assert only.startswith("oneroster-1.2-bulk-")
-        publishing.clock.advance(3_600)
-        assert await take_back() == {"v": 1}
-        assert await take_back() == {}
-
-
-async def test_what_is_published_at_the_end_itself_goes_too(
-    publishing: Publishing, tmp_path: Path
-) -> None:
-    await publishing.publish(*WORLD)
-    await granted(publishing, expires_at=publishing.clock.now() + HOUR)
-    await writer(publishing, tmp_path)(DELTAS)
-    (bulk,) = files(tmp_path)
-    held = (tmp_path / "v" / bulk).read_bytes()
-    take_back = taker(publishing, tmp_path)
-    publishing.clock.advance(3_600)
-    assert await take_back() == {"v": 1}
-    (tmp_path / "v" / bulk).write_bytes(held)
-    assert await take_back() == {"v": 1}
-    assert files(tmp_path) == []
 
 
 class Torn:

@@ -156,9 +156,7 @@ async def _takes_no_more(_caller: Caller, task: asyncio.Task[None]) -> None:
     assert broken.value.reason == "not_taken"
 
 
-@pytest.mark.parametrize(
-    ("what", "taken_within_s"), [(_hangs_up, LONG_S), (_takes_no_more, 0.1)]
-)
+@pytest.mark.parametrize(("what", "taken_within_s"), [(_hangs_up, LONG_S), (_takes_no_more, 0.1)])
 async def test_whoever_is_gone_holds_no_turn(
     publishing: Publishing,
     what: Callable[[Caller, asyncio.Task[None]], Awaitable[Any]],

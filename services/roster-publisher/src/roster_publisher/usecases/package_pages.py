@@ -140,10 +140,8 @@ class PackagePages:
         return replace(one, part=replace(one.part, cells={}))
 
 
-def _with_parts(
-    told: Told, had: Iterable[Part], gone: Mapping[str, Iterable[GonePart]]
-) -> Told:
-    """With the parts that it has, and those of what it `had` and of what is `gone` that it has not."""
+def _with_parts(told: Told, had: Iterable[Part], gone: Mapping[str, Iterable[GonePart]]) -> Told:
+    """With its parts, and those that it `had`, or that are `gone`, and it has no more."""
     user_id = told.body["sourcedId"]
     parts = parts_of(user_id, told.body)
     lost = {one.part.part_id: (one.part, one.stamp) for one in gone.get(user_id, ())}

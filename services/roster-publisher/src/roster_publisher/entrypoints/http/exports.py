@@ -39,7 +39,7 @@ _TAKEN_WITHIN_S: Final = 120.0
 
 
 class PackageTurns:
-    """How many packages are sent at once, in this process; a client leaves half of them to others."""
+    """How many packages this process sends at once; a client leaves half of them to others."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
