@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "tests.support.used_parts",
@@ -13,8 +13,11 @@ pytest_plugins = [
     "tests.support.kafka_fixtures",
 ]
 
-# An example takes as long as a busy machine takes: no deadline anywhere, as in CI.
-settings.register_profile("unhurried", parent=settings(), deadline=None)
+# An example takes as long as a busy machine takes, and every run tries the same examples, in CI and
+# out of it: no run is refused by chance. To look for new ones: --hypothesis-profile explore.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", parent=UNHURRIED, derandomize=False)
+settings.register_profile("unhurried", parent=UNHURRIED, derandomize=True, database=None)
 settings.load_profile("unhurried")
 
 

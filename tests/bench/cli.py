@@ -20,6 +20,7 @@ from rich.console import Console
 
 from homeroom.parts.kafka import RunningKafka
 from homeroom.parts.missing import Missing
+from roster_common.runtime.service import settle_memory
 from tests.bench.accepting import accepting
 from tests.bench.appending import appending
 from tests.bench.consuming import consuming
@@ -100,6 +101,8 @@ def bench(
         _say_what_runs(console, servers)
         plan = _plan(QUICK if quick else FULL, wanted, students)
         run = _Run(plan=plan, servers=servers, console=console, ends_at=began + plan.total_s)
+        # Consumers run in this process as they do in a service's, which begins with this.
+        settle_memory()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run.measure(wanted))
     found = results(run.figures)

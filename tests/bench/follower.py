@@ -20,6 +20,7 @@ from roster_common.runtime.log.consumer import Consumer, Received
 from roster_common.runtime.log.kafka import KafkaLog, KafkaReader
 from roster_common.runtime.log.postgres import PostgresReader
 from roster_common.runtime.log.relay import Relay
+from roster_common.runtime.service import settle_memory
 from tests.bench.events import IDS, READER, TOPIC
 from tests.bench.quiet import quiet
 from tests.bench.servers import give_back
@@ -42,6 +43,7 @@ class Orders:
 def main() -> None:
     """Follow until the standard input ends."""
     quiet()
+    settle_memory()
     orders = Orders(**json.loads(sys.stdin.readline()))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_follow(orders))

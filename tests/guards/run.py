@@ -1,15 +1,19 @@
 """Shows that each guard of `tests/guards.toml` is seen by its tests: `make guards`.
 
-In a copy of the tree: first every test named must pass, then each guard is taken out alone and
-its tests must fail. Words as arguments choose the guards whose names hold one of them. Exits 1
-when a guard does not apply any more, or when a test stays green without it.
+In copies of the tree, one for each core: first every test named must pass, then each guard is
+taken out alone and its tests must fail. Words as arguments choose the guards whose names hold one
+of them. Exits 1 when a guard does not apply any more, or when a test stays green without it.
 """
 
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from time import monotonic
+from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -18,7 +22,11 @@ from tests.guards.copied_tree import CopiedTree, Verdict
 from tests.guards.guard_file import Guard, GuardFault, load
 
 _TIMEOUT_S = 300.0
+_PER_TEST_S = 60.0
+_TOGETHER = 25
 _WHY_CHARS = 70
+
+_T = TypeVar("_T")
 
 
 def main(words: Sequence[str]) -> int:
@@ -28,16 +36,49 @@ def main(words: Sequence[str]) -> int:
         return 0
     guards = [g for g in load(ROOT) if not words or any(word in g.name for word in words)]
     with tempfile.TemporaryDirectory(prefix="homeroom-guards-") as folder:
-        tree = CopiedTree(Path(folder))
-        _say(f"the packages are imported from {tree.root}")
+        trees = [CopiedTree(Path(folder) / str(n)) for n in range(min(_cores(), len(guards)))]
+        _say(f"the packages are imported from {', '.join(str(tree.root) for tree in trees)}")
         named = sorted({test for guard in guards for test in guard.tests})
         _say(f"{len(guards)} guards, {len(named)} tests; all must pass before any guard is removed")
-        faults = _not_green(named, tree.run(named, timeout_s=_TIMEOUT_S * 2))
-        for fault in faults:
-            _say(f"  {fault}")
-        faults += [fault for guard in guards for fault in _try(tree, guard)]
+        batches = [named[n : n + _TOGETHER] for n in range(0, len(named), _TOGETHER)]
+        faults = [*_each(trees, batches, _check), *_each(trees, guards, _try)]
     _say(f"{len(guards)} guards, {len(faults)} faults")
     return 1 if faults or not guards else 0
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _each(
+    trees: Sequence[CopiedTree], work: Sequence[_T], do: Callable[[CopiedTree, _T], list[str]]
+) -> list[str]:
+    """Do each piece of work in a tree that no other has at that time; returns all faults."""
+    free: SimpleQueue[CopiedTree] = SimpleQueue()
+    for tree in trees:
+        free.put(tree)
+
+    def one(piece: _T) -> list[str]:
+        tree = free.get()
+        try:
+            return do(tree, piece)
+        finally:
+            free.put(tree)
+
+    with ThreadPoolExecutor(max(1, len(trees))) as pool:
+        return [fault for faults in pool.map(one, work) for fault in faults]
+
+
+def _check(tree: CopiedTree, tests: Sequence[str]) -> list[str]:
+    """Run tests with every guard in its place; returns those that did not pass."""
+    verdicts = tree.run(tests, timeout_s=_TIMEOUT_S + _PER_TEST_S * len(tests))
+    faults = _not_green(tests, verdicts)
+    _say(
+        "".join(
+            [f"{len(tests) - len(faults)} pass\n", *(f"  {fault}\n" for fault in faults)]
+        ).rstrip()
+    )
+    return faults
 
 
 def _try(tree: CopiedTree, guard: Guard) -> list[str]:
@@ -53,13 +94,12 @@ def _try(tree: CopiedTree, guard: Guard) -> list[str]:
         faults = [str(fault)]
     finally:
         path.write_text(before)
-    _say(f"{'STAYED' if faults else 'red':6}  {guard.name:48}  {monotonic() - begun:5.1f} s")
+    lines = [f"{'STAYED' if faults else 'red':6}  {guard.name:48}  {monotonic() - begun:5.1f} s"]
     for verdict in verdicts:
-        _say(f"        {verdict.outcome}: {verdict.test.rpartition('::')[2][:100]}")
+        lines.append(f"        {verdict.outcome}: {verdict.test.rpartition('::')[2][:100]}")
         if verdict.why:
-            _say(f"                {verdict.why[:_WHY_CHARS]}")
-    for fault in faults:
-        _say(f"        {fault}")
+            lines.append(f"                {verdict.why[:_WHY_CHARS]}")
+    _say("\n".join([*lines, *(f"        {fault}" for fault in faults)]))
     return faults
 
 

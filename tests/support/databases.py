@@ -4,6 +4,7 @@ A template is prepared once per session (migrations, reference rows) and copied 
 takes tens of milliseconds.
 """
 
+import os
 import re
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ class Databases:
 
     def __init__(self, server_url: str) -> None:
         self._server_url = server_url
+        # Workers that run beside each other may have been given one server.
+        self._worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
         self._templates: dict[str, str] = {}
         self._count = 0
 
@@ -26,7 +29,7 @@ class Databases:
         `prepare` must leave no connection open: PostgreSQL copies only a template without users.
         """
         if name not in self._templates:
-            database = f"template_{name}"
+            database = f"{self._worker}_template_{name}"
             url = self._create(database, template="template0")
             prepare(url)
             self._templates[name] = database
@@ -35,7 +38,7 @@ class Databases:
     def fresh(self, *, template: str = "template0") -> str:
         """The URL of a new database nobody else uses."""
         self._count += 1
-        return self._create(f"test_{self._count}", template=template)
+        return self._create(f"{self._worker}_test_{self._count}", template=template)
 
     def drop(self, url: str) -> None:
         """Drops a database and ends what is still connected to it."""

@@ -10,6 +10,7 @@ import pytest
 
 from homeroom.parts.kafka import RunningKafka, start_kafka, start_kafka_cluster
 from homeroom.parts.missing import Missing
+from tests.support.ports import own_port
 from tests.support.run_end import KAFKA
 from tests.support.used_parts import note_part
 
@@ -34,7 +35,8 @@ def kafka(
 
     Shared: use topics and groups of your own, and do not stop it; see `own_kafka`.
     """
-    yield from _running(request, started=start_kafka(tmp_path_factory.mktemp("kafka"), docker=True))
+    folder = tmp_path_factory.mktemp("kafka")
+    yield from _running(request, started=start_kafka(folder, docker=True, new_port=own_port))
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +51,7 @@ def own_kafka(
 ) -> Iterator[RunningKafka]:
     """A broker for one test, to be killed and restarted: always a process of ours."""
     folder = tmp_path_factory.mktemp("own-kafka")
-    yield from _running(request, started=start_kafka_cluster(folder, nodes=1))
+    yield from _running(request, started=start_kafka_cluster(folder, nodes=1, new_port=own_port))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def kafka_cluster(
 ) -> Iterator[RunningKafka]:
     """Three nodes, replication 3, two in sync; a module's tests leave all three running."""
     folder = tmp_path_factory.mktemp("kafka-cluster")
-    yield from _running(request, started=start_kafka_cluster(folder))
+    yield from _running(request, started=start_kafka_cluster(folder, new_port=own_port))
 
 
 def _running(

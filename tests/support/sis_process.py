@@ -191,7 +191,7 @@ class Sis:
             page = await self.report(run_id)
             return page if page["state"] in _ENDED else None
 
-        return await eventually(end, within_s=30, what="the end of the run")
+        return await eventually(end, within_s=120, what="the end of the run")
 
     async def get(self, path: str) -> dict[str, Any]:
         """A page for viewers."""

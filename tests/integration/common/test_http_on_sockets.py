@@ -1,6 +1,7 @@
 """The HTTP client against real sockets that behave badly."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -51,10 +52,11 @@ async def _failure(
 
 
 async def test_a_port_where_nobody_listens_is_unreachable_and_nothing_was_done():
-    async with _server(lambda _reader, _writer: asyncio.sleep(0)) as url:
-        pass
-
-    failure = await _failure(url, "POST")
+    # Bound and not listening: nobody else can be given the port meanwhile.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        failure = await _failure(url, "POST")
 
     assert (failure.cause, failure.maybe_done, failure.attempts) == ("unreachable", False, 2)
 

@@ -10,12 +10,13 @@ import pytest
 
 from homeroom.parts.missing import Missing
 from homeroom.parts.scim import RunningScim, start_scim
+from tests.support.ports import own_port
 
 
 @pytest.fixture
 def scim(tmp_path: Path) -> Iterator[RunningScim]:
     """A running directory."""
-    started = start_scim(tmp_path)
+    started = start_scim(tmp_path, port=own_port())
     if isinstance(started, Missing):
         pytest.skip(str(started))
     yield started
@@ -56,7 +57,7 @@ def test_a_stopped_directory_answers_no_more(scim: RunningScim) -> None:
 
 
 def test_a_token_may_begin_with_a_dash(tmp_path: Path) -> None:
-    started = start_scim(tmp_path, token="-dash")
+    started = start_scim(tmp_path, port=own_port(), token="-dash")
 
     assert isinstance(started, RunningScim)
     assert status(started, token="-dash") == http.client.OK

@@ -202,7 +202,7 @@ async def test_an_approval_once_given_is_carried_out_whole_and_once(
         page = await place.get(f"/holds/{hold['holdId']}")
         return page["endedAt"] is not None
 
-    await eventually(done, within_s=20, what="the end of the release")
+    await eventually(done, within_s=60, what="the end of the release")
     page = await place.get(f"/holds/{hold['holdId']}")
     program.kill()
     assert (page["state"], page["released"]) == ("approved", 1050)
@@ -231,7 +231,7 @@ async def test_a_purge_cut_off_between_the_file_and_its_row_is_told_after_a_rest
     async def told() -> bool:
         return await place.database.fetchval(purged, place.district) is not None
 
-    await eventually(told, within_s=20, what="the row tells that the file is gone")
+    await eventually(told, within_s=60, what="the row tells that the file is gone")
     program.kill()
 
 
@@ -250,7 +250,7 @@ async def flip_settled(place: Sis) -> None:
     async def settled() -> bool:
         return (await place.get(f"/authority?district={place.district}"))["flip"] is None
 
-    await eventually(settled, within_s=30, what="the flip is settled")
+    await eventually(settled, within_s=60, what="the flip is settled")
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ async def test_a_replay_cut_off_between_batches_goes_on_and_counts_each_delivery
         page = await place.get(f"/replay/{answer.json()['replayId']}")
         return page if page["finishedAt"] else None
 
-    report = await eventually(end, within_s=30, what="the replay ends")
+    report = await eventually(end, within_s=60, what="the replay ends")
     program.kill()
     assert (report["total"], report["changed"]) == (250, 250)
     assert len(await place.resolved()) == 250

@@ -70,6 +70,18 @@ def test_a_pull_that_failed_is_exit_code_1_with_its_reason(tiny: TinyHomeroom, r
     assert ran.code == 1
 
 
+def test_a_delta_that_was_read_in_full_says_why(tiny: TinyHomeroom, run: Run) -> None:
+    takes(tiny, pulled(fullBecause="filter_refused"))
+    listed = {"total": 1, "pulls": [pulled(fullBecause="filter_refused")]}
+    tiny.says(SIS_INGEST, "GET /pulls", listed)
+
+    assert (
+        "full pull p-1 completed, in full because of filter_refused"
+        in run(tiny, "pull", "campus").out
+    )
+    assert "filter_refused" in run(tiny, "pulls").out
+
+
 def test_a_service_that_restarts_does_not_lose_the_pull(tiny: TinyHomeroom, run: Run) -> None:
     takes(tiny, pulled())
     away = iter([problem(503, "try_again"), problem(503, "try_again")])

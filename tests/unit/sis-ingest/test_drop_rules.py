@@ -80,14 +80,31 @@ def test_what_stands_unchanged_in_a_package_goes_on_saying_what_it_said() -> Non
     }  # fmt: skip
 
 
-def test_a_collection_of_two_files_is_new_when_one_of_them_is() -> None:
-    users = Collection(entity="user", file="users.csv", mode="bulk", beside=("roles.csv",))
-    orgs = Collection(entity="org", file="orgs.csv", mode="bulk")
-    earlier = AT - timedelta(minutes=1)
+ORGS = Collection(entity="org", file="orgs.csv", mode="bulk")
+USERS = Collection(entity="user", file="users.csv", mode="bulk", beside=("roles.csv",))
 
-    assert moments([users, orgs], {"users.csv": AT, "orgs.csv": AT}) == {"org": AT}
-    both = {"users.csv": earlier, "roles.csv": AT}
-    assert moments([users, orgs], both) == {"user": AT}
+
+def test_a_collection_speaks_of_when_its_own_file_was_said() -> None:
+    yesterday = AT - timedelta(days=1)
+
+    assert moments([ORGS], {"orgs.csv": yesterday}, AT) == {"org": yesterday}
+    assert moments([ORGS], {}, AT) == {"org": AT}
+    assert moments([USERS], {"roles.csv": yesterday}, AT) == {"user": AT}
+
+
+def test_new_roles_beside_old_users_are_newer_than_these_and_hardly() -> None:
+    """They differ from all that was said with these users, and undo nothing said since."""
+    users = AT - timedelta(days=365)
+    second = timedelta(seconds=1)
+    found = [
+        moments([USERS], {"users.csv": users}, at)["user"]
+        for at in (users + timedelta(microseconds=1), users + 5 * second, AT - second, AT)
+    ]
+
+    assert users < found[0] < found[1] < found[2] < found[3] < users + timedelta(minutes=1)
+    known = {"users.csv": users, "roles.csv": AT}
+    later = AT + timedelta(hours=1)
+    assert moments([USERS], known, later) == {"user": found[3]}, "it says what it said"
 
 
 @pytest.mark.parametrize("before", [[], [file("a.zip", size=9)], [file("a.zip", minute=-1)]])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -123,3 +124,42 @@ async def test_warnings_beside_the_items_are_no_items() -> None:
     for section in ("users", "students"):
         page = await client.page(section, None, None)
         assert [item["sourcedId"] for item in page.items] == ["u1"]
+
+
+class Filtering(Answers):
+    """Heeds filters, unless it does not or refuses them."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self._how = how
+
+    async def send(self, method: str, path: str, **more: Any) -> Answer:
+        answer = await super().send(method, path, **more)
+        if "filter" not in (more["query"] or {}) or self._how == "unheeded":
+            return answer
+        status = 400 if self._how == "refused" else 200
+        return Answer(status=status, headers={}, body=b'{"orgs":[]}')
+
+
+@pytest.mark.parametrize(
+    ("how", "detail"),
+    [
+        ("heeded", "what changed is told"),
+        ("refused", "filter refused by orgs: read in full, once a day"),
+        ("unheeded", "filter not heeded by orgs: each delta reads all of it"),
+    ],
+)
+async def test_an_examination_says_whether_what_changed_is_told(how: str, detail: str) -> None:
+    provider = Provider(path="", page_size=2, sections=("orgs",))
+
+    _, deltas = await OneRosterClient(provider, Filtering(how)).examine()
+
+    assert (deltas.what, deltas.ok, deltas.detail) == ("deltas", True, detail)
+
+
+async def test_where_all_is_read_each_time_nobody_is_asked_what_changed() -> None:
+    whole = Provider(path="", page_size=2, sections=("orgs",), always_whole=frozenset({"orgs"}))
+
+    findings = await OneRosterClient(whole, Answers()).examine()
+
+    assert [one.what for one in findings] == ["orgs"]

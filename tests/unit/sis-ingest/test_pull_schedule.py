@@ -83,3 +83,42 @@ def test_the_hour_is_the_districts_also_when_its_clocks_change() -> None:
     assert due(schedule(), before, last_full=last, last_any=before) is None
     after = before + timedelta(minutes=1)
     assert due(schedule(), after, last_full=last, last_any=after) == "full"
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-12-01T02:15", None),  # read in full at 02:00
+        ("2026-12-01T23:59", None),
+        ("2026-12-02T01:59", None),
+        ("2026-12-02T02:00", "delta"),
+        ("2026-12-06T02:00", "delta"),  # a Sunday: as a delta, so that one that is told ends it
+    ],
+)
+def test_where_a_delta_costs_a_full_reading_it_comes_once_a_day(now: str, expected: str) -> None:
+    read = at("2026-12-01T02:00")
+
+    found = due(schedule(), at(now), last_full=read, last_any=read, refuses_deltas=True)
+
+    assert found == expected
+
+
+def test_a_source_that_tells_deltas_again_has_them_as_often_as_before() -> None:
+    full, delta = at("2026-12-01T02:00"), at("2026-12-02T02:00")
+
+    assert due(schedule(), at("2026-12-02T02:15"), last_full=full, last_any=delta) == "delta"
+
+
+def test_refused_deltas_are_never_more_often_than_the_operator_wants_them() -> None:
+    read = at("2026-12-01T02:00")
+    asks = {"last_full": read, "last_any": read, "refuses_deltas": True}
+    seldom = schedule(delta_every=timedelta(days=3))
+
+    assert due(seldom, at("2026-12-03T02:00"), **asks) is None
+    assert due(seldom, at("2026-12-04T02:00"), **asks) == "delta"
+    never = schedule(delta_every=None)
+    assert due(never, at("2026-12-05T02:00"), **asks) is None
+    assert due(never, at("2026-12-06T02:00"), **asks) == "full"
+    night = schedule(windows=[(time(22, 0), time(6, 0))], full_at=time(1, 0))
+    assert due(night, at("2026-12-02T21:00"), **asks) is None
+    assert due(night, at("2026-12-02T22:00"), **asks) == "delta"

@@ -10,9 +10,10 @@ from typing import Any
 import asyncssh
 import pytest
 
+from tests.support.csv_package import HEADERS
 from tests.support.eventually import eventually
 from tests.support.ingest_service import Ingest, running_ingest, token
-from tests.support.ingesting import ORGS, SECRET, csv, district, org_row, user
+from tests.support.ingesting import ORGS, SECRET, csv, district, manifest, org_row, user
 from tests.support.ports import own_port
 from tests.support.sftp_servers import PASSWORD, in_process
 
@@ -160,6 +161,69 @@ async def test_a_file_that_stands_unchanged_beside_a_new_one_undoes_no_webhook_s
         assert await ingest.people() == {"u1": "Ann", "u3": "Mary"}, "no file knew better"
 
 
+async def test_new_roles_beside_old_users_undo_no_webhook_since(
+    ingest_url: str, tmp_path: Path
+) -> None:
+    """Of 1.2. Of the night's files roles.csv alone came, twice: users.csv is of the night before."""
+    folder = tmp_path / "left-here"
+    folder.mkdir()
+    drop = {"path": str(folder), "pattern": "{name}.csv", "everySeconds": 1}
+    sources = [source("s", folder=drop, secrets=[SECRET])]
+    async with running_ingest(ingest_url, tmp_path, sources=sources) as ingest:
+        for name, body in PACKAGE_12.items():
+            leave(folder / name, body, hours_ago=10)
+        await imports(ingest, 1)
+        five_hours_ago = -5 * 3600
+        for told in (user("u1", given="Grace"), user("u3", given="Mary")):
+            await ingest.send("users.upserted", told, source="s", at=five_hours_ago)
+        await ingest.send("users.deleted", {"sourcedId": "u2"}, source="s", at=five_hours_ago)
+        await ingest.settled()
+        told = {"u1": "Grace", "u3": "Mary", "u4": "Ann"}
+        for number, (hours_ago, role) in enumerate([(3, "teacher"), (2, "aide")], start=2):
+            leave(folder / "roles.csv", roles_12(u4=role), hours_ago=hours_ago)
+
+            await imports(ingest, number)
+
+            assert await ingest.people() == told, "who came, went or was renamed since stays so"
+            assert await ingest.value(ROLE_OF, "u4") == role, "what is new was read"
+        runs = (await ingest.http.get("/runs", headers=token("viewer"))).json()["runs"]
+        assert [run["removals"]["applied"] for run in runs] == [0, 0, 0]
+        assert "users.csv" in runs[0]["unchangedFiles"]
+
+
+def roles_12(**roles: str) -> bytes:
+    """roles.csv of students u1, u2 and u4, but for those named."""
+    told = {"u1": "student", "u2": "student", "u4": "student", **roles}
+    return csv(
+        HEADERS["1.2"]["roles"].split(","),
+        *(
+            (f"r-{one}", "", "", one, "primary", role, "", "", "school-1", "")
+            for one, role in told.items()
+        ),
+    )
+
+
+USERS_12 = HEADERS["1.2"]["users"].split(",")
+PACKAGE_12 = {
+    "manifest.csv": manifest("1.2", dict.fromkeys(("orgs", "users", "roles"), "bulk")),
+    "orgs.csv": csv(ORGS, org_row("school-1")),
+    "users.csv": csv(
+        USERS_12,
+        *(
+            [
+                {"sourcedId": one, "username": one, "enabledUser": "true", "givenName": given,
+                 "familyName": "Byron"}.get(name, "")
+                for name in USERS_12
+            ]
+            for one, given in (("u1", "Ada"), ("u2", "Ida"), ("u4", "Ann"))
+        ),
+    ),
+    "roles.csv": roles_12(),
+}  # fmt: skip
+ROLE_OF = """
+SELECT data->'roles'->0->>'role' FROM sis_ingest.resolved_record
+WHERE entity = 'user' AND entity_id = $1
+"""
 KIND_OF_SCHOOL = """
 SELECT data->>'type' FROM sis_ingest.resolved_record
 WHERE entity = 'org' AND entity_id = 'school-1'

@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -13,29 +12,20 @@ import pytest
 from sis_ingest.sources.powerschool.verify import echoed_key, path_token
 from tests.support.emulators import Emulator, emulator
 from tests.support.eventually import eventually
-from tests.support.ingest_service import PUBLIC_KEY, token
+from tests.support.ingest_service import PUBLIC_KEY
+from tests.support.powerschool import (
+    SECRET,
+    agrees,
+    door,
+    office,
+    office_seats,
+    people,
+    powerschool_source,
+    repaired,
+    seats,
+)
 from tests.support.processes import start_service
-from tests.support.pulling import NEVER_DUE, Puller, pulling
-
-SECRET = "a-secret-that-nobody-guesses"
-
-
-def powerschool_source(sis: Emulator, **more: Any) -> dict[str, Any]:
-    """A PowerSchool source; `more` are settings of its pull."""
-    return {
-        "id": "ps",
-        "district": "d1",
-        "kind": "powerschool",
-        "secrets": [SECRET],
-        "pull": {
-            "baseUrl": sis.url,
-            "clientId": sis.told["clientId"],
-            "clientSecret": sis.told["clientSecret"],
-            "pageSize": 40,
-            **NEVER_DUE,
-            **more,
-        },
-    }
+from tests.support.pulling import oneroster_source, pulling, sourced_ids
 
 
 @pytest.fixture(params=["json"])
@@ -48,65 +38,6 @@ def school(tmp_path_factory: pytest.TempPathFactory, notify: str) -> Iterator[Em
     folder = tmp_path_factory.mktemp("powerschool")
     with emulator("powerschool", "--students", "40", "--notify", notify, folder=folder) as running:
         yield running
-
-
-@asynccontextmanager
-async def knocking(puller: Puller) -> AsyncIterator[str]:
-    """An address of the service that is inside this test, for a sender outside of it."""
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = head.split("\r\n")
-        fields = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-        size = int({k.lower(): v for k, v in fields.items()}.get("content-length", "0"))
-        body = await reader.readexactly(size)
-        path = lines[0].split(" ")[1]
-        answer = await puller.ingest.http.post(path, content=body)
-        writer.write(
-            f"HTTP/1.1 {answer.status_code} x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(forward, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def agrees(puller: Puller, sis: Emulator) -> bool:
-    """Whether the source's records are what the office has."""
-    return (await people(puller)) == office(sis) and (await seats(puller)) == office_seats(sis)
-
-
-async def people(puller: Puller) -> dict[str, str]:
-    rows = await puller.ingest.pool.fetch(
-        "SELECT external_id, data->>'givenName' || ' ' || (data->>'familyName') AS name"
-        " FROM sis_ingest.source_record WHERE entity = 'user' AND NOT deleted"
-    )
-    return {row["external_id"]: row["name"] for row in rows}
-
-
-def office(sis: Emulator) -> dict[str, str]:
-    found = {}
-    for table, word in (("students", "student"), ("staff", "staff")):
-        for one in sis.truth(table, limit=100_000)["records"]:
-            here = one["status"] == 0 if table == "students" else one.get("active", True)
-            if not one["gone"] and here:
-                found[f"{word}-{one['dcid']}"] = f"{one['given']} {one['family']}"
-    return found
-
-
-async def seats(puller: Puller) -> set[str]:
-    found = await puller.live("enrollment")
-    return {one for one in found if one.startswith("enrollment-")}
-
-
-def office_seats(sis: Emulator) -> set[str]:
-    return {
-        f"enrollment-{one['dcid']}"
-        for one in sis.truth("enrolments", limit=100_000)["records"]
-        if not one["gone"] and not one["dropped"]
-    }
 
 
 async def test_a_full_pull_brings_the_district_and_a_second_one_nothing_new(
@@ -156,34 +87,25 @@ async def test_a_throttle_nobody_states_is_found_and_kept(
 async def test_what_a_clerk_types_arrives_by_a_hint(
     school: Emulator, url: str, tmp_path: Path
 ) -> None:
-    async with pulling(url, tmp_path, powerschool_source(school)) as quiet:
-        await quiet.pull()
-        async with knocking(quiet) as address:
-            source = powerschool_source(school, options={"callbackUrl": f"{address}/webhooks/ps"})
-            async with pulling(url, tmp_path, source) as puller:
-                await repaired(puller)
-                pupil = school.truth("students", limit=1)["records"][0]["dcid"]
-                school.do(f"students/{pupil}/name", familyName="Renamed")
-                school.do("students", givenName="Ada", familyName="Made-up")
-                other = school.truth("students", limit=3)["records"][2]["dcid"]
-                school.do(f"students/{other}/withdraw")
-                school.do("staff", givenName="New", familyName="Teacher")
+    async with door() as outside:
+        callback = {"callbackUrl": f"{outside.address}/webhooks/ps"}
+        source = powerschool_source(school, options=callback)
+        async with pulling(url, tmp_path, source) as puller:
+            outside.opens_to(puller)
+            await puller.pull()
+            await repaired(puller)
+            pupil = school.truth("students", limit=1)["records"][0]["dcid"]
+            school.do(f"students/{pupil}/name", familyName="Renamed")
+            school.do("students", givenName="Ada", familyName="Made-up")
+            other = school.truth("students", limit=3)["records"][2]["dcid"]
+            school.do(f"students/{other}/withdraw")
+            school.do("staff", givenName="New", familyName="Teacher")
 
-                async def same() -> bool:
-                    return await agrees(puller, school)
+            async def same() -> bool:
+                return await agrees(puller, school)
 
-                await eventually(same, within_s=30, what="every deed has arrived")
+            await eventually(same, within_s=30, what="every deed has arrived")
         assert school.evidence()["notifications"].get("refused", 0) == 0
-
-
-async def repaired(puller: Puller) -> None:
-    before = await puller.ingest.http.get("/sources/ps/examine", headers=token())
-    assert before.json()["ok"] is False
-    after = await puller.ingest.http.post("/sources/ps/repair", headers=token())
-    assert after.json()["ok"] is True, after.text
-    for one in (before, after):
-        assert path_token(SECRET) not in one.text
-        assert echoed_key(SECRET) not in one.text
 
 
 async def test_lost_notifications_are_made_up_for_by_the_next_data_version(
@@ -388,3 +310,27 @@ async def test_a_version_that_powerschool_knows_no_more_makes_the_pull_a_full_on
         assert (report["pull"]["mode"], report["pull"]["since"]) == ("full", None)
         assert await people(puller) == office(school)
         assert (await puller.pull("delta"))["pull"]["mode"] == "delta"
+
+
+@pytest.mark.parametrize("counts", [(), ("--no-counts",)], ids=["counted", "uncounted"])
+async def test_its_oneroster_is_read_too_with_blanks_around_ids_and_nulls(
+    url: str, tmp_path: Path, counts: tuple[str, ...]
+) -> None:
+    with emulator("powerschool", "--students", "40", *counts, folder=tmp_path) as school:
+        options = {"version": "1.1", "path": "/api/ims/oneroster/v1p1"}
+        source = oneroster_source(school, options=options)
+        async with pulling(url, tmp_path, source) as puller:
+            report = await puller.pull()
+
+            assert (report["refusals"], report["warnings"]) == ([], [])
+            pupil = school.truth("students", limit=1)["records"][0]
+            school.do(f"students/{pupil['dcid']}/delete")
+            new = school.do("students", givenName="Ada", familyName="Made-up")["records"][0]
+
+            await puller.pull("delta")
+
+            live = await puller.live("user")
+            assert pupil["sourcedIds"]["oneRoster11"] not in live
+            assert new["sourcedIds"]["oneRoster11"] in live
+            assert live == sourced_ids(school, "oneRoster11", "students", "staff", "contacts")
+            assert live == set(map(str.strip, live))

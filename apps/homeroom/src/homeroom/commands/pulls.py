@@ -80,7 +80,8 @@ def print_pull(screen: Display, pull: Page) -> None:
     """Print how far it is, section by section; counts and codes only."""
     dry = "dry run: " if pull.get("dryRun") else ""
     reason = f" ({pull['reason']})" if pull["reason"] else ""
-    screen.say(f"{dry}{pull['mode']} pull {pull['pullId']} {pull['state']}{reason}")
+    because = f", in full because of {found}" if (found := _because(pull)) else ""
+    screen.say(f"{dry}{pull['mode']} pull {pull['pullId']} {pull['state']}{reason}{because}")
     rows = [
         (name, one["pages"], one["items"], one["total"], one["fault"])
         for name, one in pull["sections"].items()
@@ -93,5 +94,11 @@ def _row(pull: Page) -> tuple[Any, ...]:
     return (
         *(pull["pullId"], pull["sourceId"], moment(pull["askedAt"]), pull["mode"]),
         pull["state"] + (" (dry)" if pull["dryRun"] else ""),
-        *(pages, pull["items"], pull["failures"], pull["runId"], pull["reason"]),
+        *(pages, pull["items"], pull["failures"], pull["runId"], pull["reason"] or _because(pull)),
     )
+
+
+def _because(pull: Page) -> str | None:
+    """Why what was to be a delta became a full pull; an older service does not say."""
+    found = pull.get("fullBecause")
+    return None if found is None else str(found)

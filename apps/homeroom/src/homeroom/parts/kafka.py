@@ -19,6 +19,7 @@ from homeroom.parts.settings import PartsSettings, parts_settings
 
 ONE_NODE_HEAP_MB = 512
 CLUSTER_NODE_HEAP_MB = 384
+PORT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +56,13 @@ def start_kafka(
     docker: bool = False,
     advertised_port: int | None = None,
     settings: PartsSettings | None = None,
+    new_port: Callable[[], int] = free_port,
 ) -> RunningKafka | Missing:
     """Starts or finds one broker and returns when it serves, or says in one line why not.
 
     `folder` keeps its data. `docker` also allows the official image where an engine answers.
     `advertised_port` is what clients are told to connect to: a proxy's port in fault tests.
+    `new_port` gives the ports of a process of ours; others are asked for where one was taken.
     """
     settings = settings or parts_settings()
     if settings.kafka_bootstrap is not None:
@@ -70,17 +73,21 @@ def start_kafka(
             return container
     return _from_jars(
         folder, nodes=1, heap_mb=ONE_NODE_HEAP_MB, advertised_port=advertised_port,
-        settings=settings,
+        settings=settings, new_port=new_port,
     )  # fmt: skip
 
 
 def start_kafka_cluster(
-    folder: Path, *, nodes: int = 3, settings: PartsSettings | None = None
+    folder: Path,
+    *,
+    nodes: int = 3,
+    settings: PartsSettings | None = None,
+    new_port: Callable[[], int] = free_port,
 ) -> RunningKafka | Missing:
     """Starts a cluster of our own processes, replication 3 and two in sync; never a given one."""
     return _from_jars(
         folder, nodes=nodes, heap_mb=CLUSTER_NODE_HEAP_MB, advertised_port=None,
-        settings=settings or parts_settings(),
+        settings=settings or parts_settings(), new_port=new_port,
     )  # fmt: skip
 
 
@@ -104,7 +111,13 @@ def _leave_alone() -> None:
 
 
 def _from_jars(
-    folder: Path, *, nodes: int, heap_mb: int, advertised_port: int | None, settings: PartsSettings
+    folder: Path,
+    *,
+    nodes: int,
+    heap_mb: int,
+    advertised_port: int | None,
+    settings: PartsSettings,
+    new_port: Callable[[], int],
 ) -> RunningKafka | Missing:
     java = find_java(settings)
     if isinstance(java, Missing):
@@ -113,29 +126,42 @@ def _from_jars(
     if isinstance(jars, Missing):
         return jars
     folder = folder.resolve()
-    plan = Plan(
-        java=java,
-        jars=jars,
-        heap_mb=heap_mb,
-        cluster_id=_cluster_id(folder),
-        places=_places(nodes, advertised_port=advertised_port),
-    )
-    started = tuple(
-        KafkaNode(folder=folder / f"node-{place.node}", place=place, plan=plan)
-        for place in plan.places
-    )
+    cluster_id = _cluster_id(folder)
+
+    def on_fresh_ports() -> tuple[KafkaNode, ...]:
+        places = _places(nodes, advertised_port=advertised_port, new_port=new_port)
+        plan = Plan(java=java, jars=jars, heap_mb=heap_mb, cluster_id=cluster_id, places=places)
+        return tuple(
+            KafkaNode(folder=folder / f"node-{place.node}", place=place, plan=plan)
+            for place in places
+        )
+
     try:
-        _start(started)
+        return _running(_started(on_fresh_ports))
     except ChildFailed as failure:
         return Missing(part=PART, reason=f"{failure}; see the logs in {folder}")
-    return _running(started)
 
 
-def _places(nodes: int, *, advertised_port: int | None) -> tuple[Place, ...]:
+def _started(on_fresh_ports: Callable[[], tuple[KafkaNode, ...]]) -> tuple[KafkaNode, ...]:
+    """Nodes that serve; a port that was free a moment ago may be somebody else's by then."""
+    for attempt in range(1, PORT_ATTEMPTS + 1):
+        nodes = on_fresh_ports()
+        try:
+            _start(nodes)
+            break
+        except ChildFailed:
+            if attempt == PORT_ATTEMPTS or not any(node.met_a_taken_port() for node in nodes):
+                raise
+    return nodes
+
+
+def _places(
+    nodes: int, *, advertised_port: int | None, new_port: Callable[[], int]
+) -> tuple[Place, ...]:
     places: list[Place] = []
     taken: set[int] = set()
     while len(places) < nodes:
-        port, controller_port = free_port(), free_port()
+        port, controller_port = new_port(), new_port()
         if port == controller_port or taken & {port, controller_port}:
             continue
         taken |= {port, controller_port}

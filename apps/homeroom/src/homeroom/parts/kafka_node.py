@@ -13,10 +13,13 @@ from homeroom.parts import kafka_version
 from homeroom.parts.kafka_jars import BUILD
 from homeroom.parts.processes import Child, ChildFailed, start_child
 
-FORMAT_TIMEOUT_S = 60.0
-START_TIMEOUT_S = 60.0
+# Bounds for a busy machine: at a load of six for each core a start was seen to take half a minute.
+FORMAT_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 15.0
 ANNOUNCED = re.compile(r"Kafka version: (\d[\w.-]*)")
+# As the system words it, whichever of the ports it is.
+TAKEN = "Address already in use"
 
 # group.coordinator.append.linger.ms: its default of 5 allows 160 commits of offsets a second.
 # The broker session times decide how long a killed node is missed before it may come back.
@@ -128,12 +131,20 @@ class KafkaNode:
 
     def announced_version(self) -> str | None:
         """The release that the process itself named since its last start, such as `4.3.1`."""
+        names = ANNOUNCED.findall(self._said())
+        return str(names[-1]) if names else None
+
+    def met_a_taken_port(self) -> bool:
+        """Whether its last start ended because somebody else listens on a port of its own."""
+        return TAKEN in self._said()
+
+    def _said(self) -> str:
+        """What it has logged since its last start."""
         if not self._log.exists():
-            return None
+            return ""
         with self._log.open("rb") as log:
             log.seek(self._log_begins_at)
-            names = ANNOUNCED.findall(log.read().decode("utf-8", "replace"))
-        return str(names[-1]) if names else None
+            return log.read().decode("utf-8", "replace")
 
     def _is_up(self) -> bool:
         # It names its release last of all, a moment after it began to serve.

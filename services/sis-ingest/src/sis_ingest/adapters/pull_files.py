@@ -39,7 +39,7 @@ _SOURCED_ID: Final = re.compile(r"[^\x00-\x1f\x7f]{0,255}")
 
 
 class DiskPullFiles:
-    """`ports.pulls.PullFiles` in one folder, made on first use. It must outlive a restart."""
+    """`ports.pull_stores.PullFiles` in one folder, made on first use. It must outlive a restart."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -122,7 +122,7 @@ class Run:
     """One snapshot, from upload to end. `as_of` is the moment the snapshot speaks of.
 
     `unchanged` are files of its package that were read before, each with the moment of which it
-    speaks: it says nothing of what came since. `moments` are those of whole collections, once the
+    speaks: it says nothing of what came since. `moments` are those of its collections, once the
     file is open.
     A `dry_run` finds out what would be done and does nothing. One of a replay goes over the file of
     an earlier delivery once more, in its turn. What was `pulled` is in the words of

@@ -31,17 +31,31 @@ class Schedule:
 
 
 def due(
-    schedule: Schedule, now: datetime, *, last_full: datetime | None, last_any: datetime | None
+    schedule: Schedule,
+    now: datetime,
+    *,
+    last_full: datetime | None,
+    last_any: datetime | None,
+    refuses_deltas: bool = False,
 ) -> PullMode | None:
-    """What is due now; `last_full` and `last_any` are when the last good pulls began."""
+    """What is due now; `last_full` and `last_any` are when the last good pulls began.
+
+    Where the source `refuses_deltas`, each costs a full reading: they come once a day, at the hour
+    of full pulls, and stand for those. Asked as a delta, each finds out whether it is still so.
+    """
     if not may_begin(schedule, now):
         return None
-    if last_full is None or last_full < _last_full_moment(schedule, now):
-        return "full"
+    full = last_full is None or last_full < _last_moment(schedule, now, schedule.full_day)
+    if last_full is None or schedule.delta_every is None:
+        return "full" if full else None
     latest = max(last_full, last_any or last_full)
-    if schedule.delta_every is not None and now - latest >= schedule.delta_every:
-        return "delta"
-    return None
+    delta = now - latest >= schedule.delta_every
+    if refuses_deltas:
+        daily = latest < _last_moment(schedule, now, None)
+        return "delta" if daily and (full or delta) else None
+    if full:
+        return "full"
+    return "delta" if delta else None
 
 
 def may_begin(schedule: Schedule, now: datetime) -> bool:
@@ -58,12 +72,13 @@ def _within(moment: time, begins: time, ends: time) -> bool:
     return moment >= begins or moment < ends
 
 
-def _last_full_moment(schedule: Schedule, now: datetime) -> datetime:
+def _last_moment(schedule: Schedule, now: datetime, week_day: int | None) -> datetime:
+    """When the hour of full pulls last came on that day of the week, or on any."""
     local = now.astimezone(schedule.zone)
     day = local.date()
     for _ in range(_WEEK_DAYS + 1):
         moment = datetime.combine(day, schedule.full_at, tzinfo=schedule.zone)
-        if moment <= local and schedule.full_day in (None, day.weekday()):
+        if moment <= local and week_day in (None, day.weekday()):
             return moment
         day -= timedelta(days=1)
     message = "a week has every day of the week"

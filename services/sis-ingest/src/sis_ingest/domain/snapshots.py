@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from sis_ingest.domain.entities import Entity
@@ -11,6 +11,10 @@ from sis_ingest.domain.runs import REPEATED, Problem, Report, RowRefusal
 
 NOTHING_READ: Final = "nothing_read"
 NOTHING_CHANGED: Final = "nothing_changed"
+_NOTHING: Final = timedelta()
+_LEAST: Final = timedelta.resolution
+# A year becomes half a minute.
+_HARDLY: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +36,20 @@ class Collection:
 
 
 def moments(
-    collections: Sequence[Collection], unchanged: Mapping[str, datetime]
+    collections: Sequence[Collection], unchanged: Mapping[str, datetime], as_of: datetime
 ) -> Mapping[Entity, datetime]:
-    """Of what collections speak none of whose files is new; the others speak of the run's moment.
+    """Of what each collection speaks; new files speak `as_of` then. Source: ADR 0016.
 
-    A record has one moment: where one of two files of a collection is new, all of it is. Source:
-    ADR 0016.
+    A record has one moment: that of its collection's own file, which says who is there. A newer
+    file beside it changes what was said with that one and nothing that was said since: it moves
+    the moment by next to nothing, and by more the newer it is.
     """
     found: dict[Entity, datetime] = {}
     for one in collections:
-        files = (one.file, *one.beside)
-        if all(file in unchanged for file in files):
-            found[one.entity] = max(unchanged[file] for file in files)
+        own = unchanged.get(one.file, as_of)
+        beside = max((unchanged.get(file, as_of) for file in one.beside), default=own)
+        newer = beside - own
+        found[one.entity] = own if newer <= _NOTHING else own + _LEAST + newer * _HARDLY
     return found
 
 

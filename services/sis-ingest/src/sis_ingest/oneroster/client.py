@@ -31,6 +31,8 @@ from sis_ingest.ports.pulls import (
 _OVERLAP: Final = timedelta(minutes=2)
 # A provider without a Date header: our clock and its own may differ by this much.
 _BLIND_OVERLAP: Final = timedelta(minutes=10)
+# Nothing changed after it: who heeds it answers with nothing.
+_NEVER: Final = "2999-12-31T00:00:00.000Z"
 
 SECTIONS: Final = (
     "orgs", "academicSessions", "courses", "classes", "users", "demographics", "enrollments",
@@ -80,7 +82,7 @@ class OneRosterClient:
         offset = int(cursor or "0")
         query = {"limit": str(self._provider.page_size), "offset": str(offset)}
         if since is not None and section not in self._provider.always_whole:
-            query["filter"] = f"dateLastModified>'{since}'"
+            query["filter"] = _after(since)
         try:
             answer = await self._get(section, query)
         except SourceRefused as refused:
@@ -117,18 +119,42 @@ class OneRosterClient:
         return inner
 
     async def examine(self) -> Sequence[Finding]:
-        """See the port: each section, with what the provider says of its size."""
+        """See the port: each section, with what the provider says of its size, and deltas."""
         findings: list[Finding] = []
+        readable: list[str] = []
         for section in self._provider.sections:
             try:
                 answer = await self._get(section, {"limit": "1", "offset": "0"})
                 total = _number(answer, "x-total-count")
                 detail = f"{total} in all" if total is not None else "readable, size not told"
                 findings.append(Finding(what=section, ok=True, detail=detail))
+                readable.append(section)
             except (SourceAway, SourceRefused) as error:
                 optional = section in self._provider.optional
                 findings.append(Finding(what=section, ok=optional, detail=error.reason))
-        return findings
+        return [*findings, *await self._examine_deltas(readable)]
+
+    async def _examine_deltas(self, readable: Sequence[str]) -> Sequence[Finding]:
+        """Whether what changed is told. Where it is not all is well, and all is read each time."""
+        asked = [one for one in readable if one not in self._provider.always_whole]
+        refused: list[str] = []
+        unheeded: list[str] = []
+        for section in asked:
+            query = {"limit": "1", "offset": "0", "filter": _after(_NEVER)}
+            try:
+                if _items(await self._get(section, query), section):
+                    unheeded.append(section)
+            except SourceRefused:
+                refused.append(section)
+            except SourceAway as away:
+                return [Finding(what="deltas", ok=False, detail=away.reason)]
+        if refused:
+            detail = f"filter refused by {', '.join(refused)}: read in full, once a day"
+        elif unheeded:
+            detail = f"filter not heeded by {', '.join(unheeded)}: each delta reads all of it"
+        else:
+            detail = "what changed is told"
+        return [Finding(what="deltas", ok=True, detail=detail)] if asked else []
 
     async def repair(self) -> Sequence[Finding]:
         """See the port: nothing of a provider is ours to put right."""
@@ -146,6 +172,11 @@ class OneRosterClient:
         if answer.status != 200:
             raise SourceRefused(f"status_{answer.status}", field=section)
         return answer
+
+
+def _after(moment: str) -> str:
+    """The filter for what changed after a moment."""
+    return f"dateLastModified>'{moment}'"
 
 
 def _mark(answer: Answer, now: datetime) -> str:

@@ -1,6 +1,7 @@
 """What this service needs from outside its rules, as Protocols over domain types.
 
-One module per reason to change: `sources`, `snapshots`, `pulls`, `drops`, `files`, `units` with its
+One module per reason to change: `sources`, `snapshots`, `pulls` with
+`pull_stores`, `drops`, `files`, `units` with its
 `stores`, `staging`, `identities` and `authority`, `desks`; what all of them need stands here.
 Imports the domain and the roads of failure only.
 """

@@ -183,8 +183,8 @@ class Runs(Protocol):
         ...
 
 
-class Holds(Protocol):
-    """What guards stopped and what they let through. The caller has the district's lock."""
+class Budget(Protocol):
+    """What guards let through of a source. The caller has the district's lock."""
 
     async def spent(
         self, place: Place, *, since: datetime, but_for: str | None = None
@@ -208,6 +208,10 @@ class Holds(Protocol):
     async def active(self, place: Place, entity: Entity) -> int:
         """Records of the source that are not deleted."""
         ...
+
+
+class Holds(Protocol):
+    """What guards stopped. The caller has the district's lock."""
 
     async def open(self, place: Place, key: GuardKey) -> Hold | None:
         """The guard's open hold."""

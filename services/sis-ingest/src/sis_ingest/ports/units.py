@@ -8,9 +8,10 @@ from sis_ingest.domain.events import DomainEvent
 from sis_ingest.ports.authority import AuthorityTable
 from sis_ingest.ports.drops import TakenFiles
 from sis_ingest.ports.identities import Crosswalk, Pairs, Suggestions, Voices
-from sis_ingest.ports.pulls import Pulls
+from sis_ingest.ports.pull_stores import Pulls
 from sis_ingest.ports.staging import GuardedRows, Staging
 from sis_ingest.ports.stores import (
+    Budget,
     Deliveries,
     Holds,
     Raw,
@@ -112,8 +113,13 @@ class Unit(Protocol):
         ...
 
     @property
+    def budget(self) -> Budget:
+        """What guards let through."""
+        ...
+
+    @property
     def holds(self) -> Holds:
-        """Holds and budgets."""
+        """Holds."""
         ...
 
     @property

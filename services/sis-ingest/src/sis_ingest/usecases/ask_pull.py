@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sis_ingest.domain.pulls import Pull
-from sis_ingest.domain.schedule import PullMode, due, may_begin
+from sis_ingest.domain.schedule import PullMode, Schedule, due, may_begin
 from sis_ingest.ports import Clock, Ids
-from sis_ingest.ports.pulls import PullDesk, Pulling
+from sis_ingest.ports.pull_stores import PullDesk
+from sis_ingest.ports.pulls import FILTER_REFUSED
 from sis_ingest.ports.sources import Source
 from sis_ingest.ports.units import Units
 
@@ -47,10 +48,13 @@ class AskPull:
             self.poke()
         return pull if added else None
 
-    async def scheduled(self, source: Source, pulling: Pulling) -> Pull | None:
-        """The pull that is due now, kept; None when none is, or the last one is not over."""
+    async def scheduled(self, source: Source, schedule: Schedule) -> Pull | None:
+        """The pull that is due now, kept; None when none is, or the last one is not over.
+
+        A source whose last good pull refused to tell what changed is asked for that once a day.
+        """
         now = self.clock.now()
-        if not may_begin(pulling.schedule, now):
+        if not may_begin(schedule, now):
             return None
         standing = (await self.desk.standings([source.place])).get(source.place.source_id)
         if standing is not None and not standing.may_be_followed(now):
@@ -58,10 +62,11 @@ class AskPull:
         full = await self.desk.last(source.place, "full")
         latest = await self.desk.last(source.place, None)
         mode = due(
-            pulling.schedule,
+            schedule,
             now,
             last_full=None if full is None else full.started_at,
             last_any=None if latest is None else latest.started_at,
+            refuses_deltas=latest is not None and latest.full_because == FILTER_REFUSED,
         )
         unmarked = latest is not None and latest.mark is None
         if mode is None or (mode == "delta" and unmarked):

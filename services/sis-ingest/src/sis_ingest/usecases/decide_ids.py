@@ -167,7 +167,7 @@ class DecideIds:
             if isinstance(event, RecordToBeDeleted) and event.reason == "no_authority"
         )
         budget = budget_of(district_id)
-        spent = await unit.holds.spent(budget, since=now - WINDOW) if silent else {}
+        spent = await unit.budget.spent(budget, since=now - WINDOW) if silent else {}
         over: dict[Entity, int] = {}
         for entity, count in silent.items():
             key: GuardKey = (entity, "remove")
@@ -175,7 +175,7 @@ class DecideIds:
             stood = await unit.records.living(district_id, entity) + count + gone
             if key in LIMITS and trips(LIMITS[key], wanted=count, spent=gone, population=stood):
                 over[entity] = count
-            await unit.holds.spend(
+            await unit.budget.spend(
                 budget,
                 key,
                 count,

@@ -71,15 +71,15 @@ class GuardChanges:
         self, unit: Unit, place: Place, key: GuardKey, changes: Sequence[Change]
     ) -> Sequence[Change]:
         now, limit = self.clock.now(), self.keep.limits(place)[key]
-        spent = (await unit.holds.spent(place, since=now - WINDOW)).get(key, 0)
+        spent = (await unit.budget.spent(place, since=now - WINDOW)).get(key, 0)
         population = 0
         # Counting a large collection costs; within the floor nobody needs to know its size.
         if room(limit, wanted=len(changes), spent=spent, population=0) < len(changes):
-            active = await unit.holds.active(place, key[0])
+            active = await unit.budget.active(place, key[0])
             population = active + spent if key[1] == "remove" else max(active - spent, 0)
         going = room(limit, wanted=len(changes), spent=spent, population=population)
         if going:
-            await unit.holds.spend(
+            await unit.budget.spend(
                 place,
                 key,
                 going,

@@ -62,11 +62,11 @@ async def _spend(
 ) -> int:
     """How many may go, paid for."""
     now = clock.now()
-    spent = (await unit.holds.spent(place, since=now - WINDOW)).get(key, 0)
-    population = await unit.holds.active(place, key[0]) + spent
+    spent = (await unit.budget.spent(place, since=now - WINDOW)).get(key, 0)
+    population = await unit.budget.active(place, key[0]) + spent
     going = room(keep.limits(place)[key], wanted=wanted, spent=spent, population=population)
     if going:
-        await unit.holds.spend(
+        await unit.budget.spend(
             place,
             key,
             going,
@@ -91,7 +91,7 @@ async def _hold(
         unit,
         place_of(order),
         SILENCE,
-        population=await unit.holds.active(place, SILENCE[0]),
+        population=await unit.budget.active(place, SILENCE[0]),
         cause=waiting[0].cause,
         run_id=None,
         fill=lambda hold: unit.holds.put(hold, items),
@@ -113,7 +113,7 @@ async def _approvals(unit: Unit, place: Place, names: Sequence[str]) -> int:
     held = Counter(entity_of(name) for name in names)
     return max(
         [
-            approvals_needed(held=count, population=await unit.holds.active(place, entity))
+            approvals_needed(held=count, population=await unit.budget.active(place, entity))
             for entity, count in held.items()
         ]
     )

@@ -55,9 +55,9 @@ class GuardSnapshot:
         if wanted.total == 0:
             return run
         done = counts.removed + counts.deleted if key[1] == "remove" else counts.added
-        spent = await unit.holds.spent(place, since=now - WINDOW, but_for=run.run_id)
+        spent = await unit.budget.spent(place, since=now - WINDOW, but_for=run.run_id)
         others = spent.get(key, 0)
-        active = await unit.holds.active(place, key[0])
+        active = await unit.budget.active(place, key[0])
         limit = self.keep.limits(place)[key]
         gone = others + done
         population = active + gone if key[1] == "remove" else max(active - gone, 0)
@@ -101,7 +101,7 @@ class GuardSnapshot:
     async def _reserve(
         self, unit: Unit, run: Run, key: GuardKey, count: int, now: datetime
     ) -> None:
-        await unit.holds.spend(
+        await unit.budget.spend(
             run.place, key, count, cause_id=run.run_id, now=now, window_begins=now - WINDOW
         )
 

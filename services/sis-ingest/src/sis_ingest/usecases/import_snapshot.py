@@ -71,7 +71,7 @@ class ImportSnapshot:
         run = replace(
             run,
             report=replace(run.report, warnings=tuple(snapshot.warnings)),
-            moments=moments(snapshot.collections, run.unchanged),
+            moments=moments(snapshot.collections, run.unchanged, run.as_of),
         )
         run = await self.stage(run, snapshot)
         idle = idleness(snapshot.collections, run.report)
@@ -99,7 +99,7 @@ class ImportSnapshot:
         if not rekeyed:
             return run
         async with self.units.begin("run") as unit:
-            population = await unit.holds.active(run.place, "user")
+            population = await unit.budget.active(run.place, "user")
         counts = run.report.counts("user")
         counts = replace(counts, rekeyed=rekeyed)
         report = run.report.with_counts("user", counts)

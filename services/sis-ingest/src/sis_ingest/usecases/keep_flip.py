@@ -24,14 +24,14 @@ class KeepFlip:
     ) -> tuple[GuardKey, ...]:
         """The guards that say no, with what flips of the district took in the last 24 hours."""
         begins = self.clock.now() - WINDOW
-        return differences.stopped(await unit.holds.spent(budget_of(district_id), since=begins))
+        return differences.stopped(await unit.budget.spent(budget_of(district_id), since=begins))
 
     async def begin(self, unit: Unit, flip: Flip, differences: Differences) -> Flip:
         """Lays it down and spends its budget; the records are told again from here on."""
         now = self.clock.now()
         for key in LIMITS:
             if count := differences.count(*key):
-                await unit.holds.spend(
+                await unit.budget.spend(
                     budget_of(flip.order.district_id),
                     key,
                     count,

@@ -24,9 +24,9 @@ from sis_ingest.domain.pulls import (
 from sis_ingest.domain.runs import Run
 from sis_ingest.ports import Clock, Ids
 from sis_ingest.ports.files import SnapshotFiles
+from sis_ingest.ports.pull_stores import PullFiles
 from sis_ingest.ports.pulls import (
     ODD,
-    PullFiles,
     Pulling,
     SinceRefused,
     SourceAway,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sis_ingest.ports import Clock
-from sis_ingest.ports.pulls import PullFiles
+from sis_ingest.ports.pull_stores import PullFiles
 from sis_ingest.ports.sources import Sources
 from sis_ingest.ports.units import Units
 

@@ -1,14 +1,16 @@
 """Stage a snapshot: its rows, normalised and hashed, beside the truth and not in it."""
 
 import asyncio
-from collections.abc import Set
+from collections.abc import Awaitable, Iterator, Set
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from sis_ingest.domain.runs import MAX_PROBLEMS, REPEATED, Counts, Report, RowRefusal, Run, tally
 from sis_ingest.domain.snapshots import Chunk, Collection, Rows, seen
 from sis_ingest.ports.snapshots import OpenSnapshot
 from sis_ingest.ports.units import Unit, Units
+
+Found = TypeVar("Found")
 
 CHUNK_ROWS: Final = 2_000
 # Where the progress bar stands when everything is read.
@@ -33,15 +35,20 @@ class StageSnapshot:
         done_bytes = 0
         for collection in snapshot.collections:
             chunks = snapshot.chunks(collection, rows=CHUNK_ROWS)
-            while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            chunk = await asyncio.to_thread(next, chunks, None)
+            while chunk is not None:
                 done_bytes += chunk.bytes_read
                 percent = READ_PERCENT * done_bytes // max(snapshot.unpacked_bytes, 1)
                 run = replace(run, percent=min(percent, READ_PERCENT))
                 async with self.units.begin("stage") as unit:
-                    rows = await _read(unit, run, snapshot, collection, chunk)
+                    known, following = await _while_reading(
+                        chunks, unit.staging.put_known(run, collection.entity, chunk.rows)
+                    )
+                    rows = await _read(unit, run, snapshot, collection, chunk, known)
                     report = _counted(report, collection, chunk, rows)
                     run = replace(run, report=report)
                     await unit.runs.save(run)
+                chunk = following
         async with self.units.begin("stage") as unit:
             await unit.staging.weigh()
         for collection in snapshot.collections:
@@ -73,11 +80,29 @@ def _done(counts: Counts) -> Counts:
     )
 
 
+async def _while_reading(
+    chunks: Iterator[Chunk], work: Awaitable[Found]
+) -> tuple[Found, Chunk | None]:
+    """What `work` of the database gives, and the next chunk, which a thread reads meanwhile.
+
+    Both have ended on return, also when one failed: a snapshot is read by one thread at a time.
+    """
+    following = asyncio.ensure_future(asyncio.to_thread(next, chunks, None))
+    try:
+        return await work, await following
+    finally:
+        await asyncio.gather(following, return_exceptions=True)
+
+
 async def _read(
-    unit: Unit, run: Run, snapshot: OpenSnapshot, collection: Collection, chunk: Chunk
+    unit: Unit,
+    run: Run,
+    snapshot: OpenSnapshot,
+    collection: Collection,
+    chunk: Chunk,
+    known: Set[int],
 ) -> Rows:
-    """Stages a chunk: in full what is new, by id what is known as it stands or was refused."""
-    known = await unit.staging.put_known(run, collection.entity, chunk.rows)
+    """Stages what is not known as it stands: in full what is new, by id what was refused."""
     fresh = [row for row in chunk.rows if row.row not in known]
     rows = await asyncio.to_thread(snapshot.read, collection, fresh)
     refused = {refusal.row for refusal in rows.refused}

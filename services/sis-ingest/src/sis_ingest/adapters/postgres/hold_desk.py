@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from roster_common.runtime.database import Database
-from sis_ingest.adapters.postgres.holds import to_hold
+from sis_ingest.adapters.postgres.hold_rows import to_hold
 from sis_ingest.domain.entities import id_space
 from sis_ingest.domain.flips import Order, Waiting
 from sis_ingest.domain.guards import Hold

@@ -1,50 +1,20 @@
-"""Holds, their items and what was spent, in PostgreSQL. Runs in the caller's transaction.
+"""Holds and their items in PostgreSQL. Runs in the caller's transaction.
 
 Every writer has the district's lock, so what is read here stays true until the commit.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
-from roster_common.holds import Decision, Limit
-from sis_ingest.domain.changes import Cause, Change, Write
+from sis_ingest.adapters.postgres.hold_rows import to_change, to_hold
+from sis_ingest.domain.changes import Change, Write
 from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.entities import ENTITIES, Entity, id_space
+from sis_ingest.domain.entities import Entity, id_space
 from sis_ingest.domain.guards import SAMPLE, GuardKey, Hold
 from sis_ingest.domain.identity import candidate_id
 from sis_ingest.domain.records import to_bytes
-
-# Purpose: what guards let through since a moment, but for one cause. Rows: up to 8. Primary key.
-_SPENT: Final = """
-SELECT entity, operation, sum(count) AS count FROM sis_ingest.spent
-WHERE district_id = $1 AND source_id = $2 AND spent_at > $3
-  AND cause_id IS DISTINCT FROM $4::uuid
-GROUP BY entity, operation
-"""
-
-# Purpose: set what one cause spends. Rows: 1. Index: primary key.
-_SPEND: Final = """
-INSERT INTO sis_ingest.spent
-    (district_id, source_id, entity, operation, cause_id, spent_at, count)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (district_id, source_id, entity, operation, cause_id)
-DO UPDATE SET count = excluded.count, spent_at = excluded.spent_at
-"""
-
-# Purpose: forget what no window counts any more. Rows: few. Index: primary key.
-_FORGET_SPENT: Final = """
-DELETE FROM sis_ingest.spent
-WHERE district_id = $1 AND source_id = $2 AND entity = $3 AND operation = $4 AND spent_at <= $5
-"""
-
-# Purpose: what a source has of an entity. Rows: 1. Index: primary key, all of the entity's rows.
-_ACTIVE: Final = """
-SELECT count(*) FROM sis_ingest.source_record
-WHERE district_id = $1 AND source_id = $2 AND entity = $3 AND NOT deleted
-"""
 
 # Purpose: the open hold of a guard. Rows: 0 or 1. Index: hold_open.
 _OPEN: Final = """
@@ -164,33 +134,6 @@ class PostgresHolds:
 
     def __init__(self, driver: asyncpg.Connection) -> None:
         self._driver = driver
-
-    async def spent(
-        self, place: Place, *, since: datetime, but_for: str | None = None
-    ) -> Mapping[GuardKey, int]:
-        """See the port."""
-        rows = await self._driver.fetch(_SPENT, place.district_id, place.source_id, since, but_for)
-        return {(ENTITIES[row["entity"]], row["operation"]): row["count"] for row in rows}
-
-    async def spend(
-        self,
-        place: Place,
-        key: GuardKey,
-        count: int,
-        *,
-        cause_id: str,
-        now: datetime,
-        window_begins: datetime,
-    ) -> None:
-        """See the port."""
-        names = (place.district_id, place.source_id, *key)
-        await self._driver.execute(_FORGET_SPENT, *names, window_begins)
-        await self._driver.execute(_SPEND, *names, cause_id, now, count)
-
-    async def active(self, place: Place, entity: Entity) -> int:
-        """See the port."""
-        found = await self._driver.fetchval(_ACTIVE, place.district_id, place.source_id, entity)
-        return int(found)
 
     async def open(self, place: Place, key: GuardKey) -> Hold | None:
         """See the port."""
@@ -315,59 +258,10 @@ class PostgresHolds:
     async def items(self, hold: Hold, *, limit: int) -> Sequence[Change]:
         """See the port."""
         rows = await self._driver.fetch(_ITEMS, hold.place.district_id, hold.hold_id, limit)
-        return [_change(hold, row) for row in rows]
+        return [to_change(hold, row) for row in rows]
 
     async def drop(self, hold: Hold, names: Sequence[str] | None = None) -> None:
         """See the port."""
         await self._driver.execute(
             _DROP, hold.place.district_id, hold.hold_id, None if names is None else list(names)
         )
-
-
-def to_hold(row: Any) -> Hold:
-    """A row of `hold` as the domain knows it."""
-    return Hold(
-        hold_id=str(row["hold_id"]),
-        place=Place(district_id=row["district_id"], source_id=row["source_id"]),
-        entity=ENTITIES[row["entity"]],
-        operation=row["operation"],
-        count=row["count"],
-        population=row["population"],
-        threshold=Limit(count=row["limit_count"], share=row["limit_share"]),
-        decision=Decision(
-            state=row["state"],
-            items_hash=row["items_hash"],
-            expires_at=row["expires_at"],
-            approvals=tuple(row["approvals"]),
-            approvals_needed=row["approvals_needed"],
-        ),
-        cause=_cause(row),
-        run_id=None if row["run_id"] is None else str(row["run_id"]),
-        created_at=row["created_at"],
-        sample=tuple(row["sample"]),
-        reason=row["reason"],
-        released=row["released"],
-        done_at=row["done_at"],
-    )
-
-
-def _change(hold: Hold, row: Any) -> Change:
-    return Change(
-        entity=hold.entity,
-        external_id=row["external_id"],
-        record=row["data"],
-        content_hash=row["content_hash"],
-        deleted=hold.operation == "remove",
-        version=row["version"],
-        occurred_at=row["occurred_at"],
-        cause=_cause(row),
-        absent=row["absent"],
-    )
-
-
-def _cause(row: Any) -> Cause:
-    return Cause(
-        correlation_id=row["correlation_id"],
-        delivery_id=str(row["delivery_id"]),
-        origin=row["origin"],
-    )

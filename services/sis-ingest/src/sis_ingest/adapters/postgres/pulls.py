@@ -130,7 +130,7 @@ ORDER BY asked_at DESC, pull_id LIMIT $3 OFFSET $4
 
 
 class PostgresPulls:
-    """`ports.pulls.Pulls`."""
+    """`ports.pull_stores.Pulls`."""
 
     def __init__(self, driver: asyncpg.Connection) -> None:
         self._driver = driver
@@ -194,7 +194,7 @@ class PostgresPulls:
 
 
 class PostgresPullDesk:
-    """`ports.pulls.PullDesk`, on the raw read pool."""
+    """`ports.pull_stores.PullDesk`, on the raw read pool."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -17,6 +17,7 @@ from roster_common.runtime.database import Database, Tx
 from roster_common.runtime.failpoints import failpoint
 from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.authority import PostgresAuthority
+from sis_ingest.adapters.postgres.budget import PostgresBudget
 from sis_ingest.adapters.postgres.crosswalk import PostgresCrosswalk
 from sis_ingest.adapters.postgres.deliveries import PostgresDeliveries
 from sis_ingest.adapters.postgres.guarded_rows import PostgresGuardedRows
@@ -112,6 +113,7 @@ class PostgresUnit:
         self.pairs = PostgresPairs(driver, steps)
         self.suggestions = PostgresSuggestions(driver)
         self.authority = PostgresAuthority(driver, supplements=supplements)
+        self.budget = PostgresBudget(driver)
         self.holds = PostgresHolds(driver)
         self.raw = PostgresRaw(driver)
         self.replays = PostgresReplays(driver, seal)

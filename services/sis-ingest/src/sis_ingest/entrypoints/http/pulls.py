@@ -13,7 +13,8 @@ from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator
 from sis_ingest.domain.pulls import Pull, Section
 from sis_ingest.entrypoints.http.snapshots import Gate
-from sis_ingest.ports.pulls import Finding, PullDesk, Pulling, SourceAway
+from sis_ingest.ports.pull_stores import PullDesk
+from sis_ingest.ports.pulls import Finding, Pulling, SourceAway
 from sis_ingest.ports.sources import Source, Sources
 from sis_ingest.usecases.ask_pull import AskPull
 

@@ -19,7 +19,8 @@ from roster_common.runtime.metrics import metric
 from roster_common.runtime.pacing import CallPolicy, backoff_s
 from sis_ingest.domain.deliveries import DeliveryEnd
 from sis_ingest.domain.pulls import Pull, Standing
-from sis_ingest.ports.pulls import PullDesk, Pulling, SourceAway
+from sis_ingest.ports.pull_stores import PullDesk
+from sis_ingest.ports.pulls import Pulling, SourceAway
 from sis_ingest.ports.sources import HintReader, Source
 from sis_ingest.usecases.ask_pull import AskPull
 from sis_ingest.usecases.pull_source import PullSource
@@ -65,7 +66,7 @@ class SourcePuller:
         while not stopping.is_set():
             pull = await self._desk.open(self._source.place)
             if pull is None and self._clock.monotonic() >= rests_until_s:
-                pull = await self._ask.scheduled(self._source, self._pulling)
+                pull = await self._ask.scheduled(self._source, self._pulling.schedule)
             if pull is None:
                 await self._ear.wait(self._look_every_s())
                 continue

@@ -15,6 +15,15 @@ from roster_common.errors import Invalid
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import canonical
 from sis_ingest.ports.pulls import Fact, Item, Piece
+from sis_ingest.sources.powerschool.fields import (
+    at_work,
+    inner,
+    number_of,
+    posts_of,
+    ref_to,
+    text_of,
+    works,
+)
 
 ENTITIES: Final[Mapping[Entity, tuple[str, ...]]] = {
     "org": ("district", "schools"),
@@ -67,7 +76,7 @@ def gone(section: str, item_id: str) -> Item:
 
 def _ids(entity: Entity, section: str, item: Item) -> str | None:
     """The record's outside id; None where the item says nothing of such a record."""
-    number = _number(item, "id") if section != "district" else 0
+    number = number_of(item, "id") if section != "district" else 0
     match entity, section:
         case "org", "district":
             return DISTRICT
@@ -98,23 +107,23 @@ def _person(item: Item) -> str | None:
     person = item.get("users_dcid")
     if person is None:
         return None  # a post that is gone: whose it was is not told
-    places = [one["school_id"] for one in _at_work(item)]
+    places = [one["school_id"] for one in at_work(item)]
     here = item.get("$school")
-    known = [one["school_id"] for one in _posts(item)]
+    known = [one["school_id"] for one in posts_of(item)]
     speaks = here is None or here not in known or here == min(places)
     return f"staff-{person}" if speaks else None
 
 
 def _is_over(section: str, item: Item) -> bool:
     if section == "students":
-        status = _text(_inner(item, "school_enrollment"), "enroll_status")
+        status = text_of(inner(item, "school_enrollment"), "enroll_status")
         if not status:
             # Silence is no leaving: an answer without the expansion would remove every student.
             raise Invalid("missing", field="school_enrollment.enroll_status")
         return status != _ACTIVE
     if section == "staff":
-        posts = _posts(item)
-        return bool(posts) and not any(_works(post) for post in posts)
+        posts = posts_of(item)
+        return bool(posts) and not any(works(post) for post in posts)
     return section == "section_enrollments" and item.get("dropped") in (True, "true")
 
 
@@ -122,7 +131,7 @@ def _district(item: Item) -> dict[str, Any]:
     return {
         "name": item.get("name"),
         "type": "district",
-        "identifier": _text(item, "district_number") or DISTRICT,
+        "identifier": text_of(item, "district_number") or DISTRICT,
     }
 
 
@@ -130,14 +139,14 @@ def _school(item: Item) -> dict[str, Any]:
     return {
         "name": item.get("name"),
         "type": "school",
-        "identifier": _text(item, "state_province_id") or _text(item, "school_number"),
+        "identifier": text_of(item, "state_province_id") or text_of(item, "school_number"),
         "parent": {"sourcedId": DISTRICT},
     }
 
 
 def _term(item: Item) -> dict[str, Any]:
-    year = _number(item, "start_year")
-    portion = _number(item, "portion") if item.get("portion") is not None else 0
+    year = number_of(item, "start_year")
+    portion = number_of(item, "portion") if item.get("portion") is not None else 0
     return {
         "title": item.get("name") or item.get("abbreviation"),
         "type": _SESSION_TYPES.get(portion, "term"),
@@ -150,26 +159,26 @@ def _term(item: Item) -> dict[str, Any]:
 def _course(item: Item) -> dict[str, Any]:
     return {
         "title": item.get("course_name"),
-        "courseCode": _text(item, "course_number"),
+        "courseCode": text_of(item, "course_number"),
         "org": {"sourcedId": DISTRICT},
     }
 
 
 def _class(item: Item) -> dict[str, Any]:
-    name, number = _text(item, "$course_name"), _text(item, "section_number")
+    name, number = text_of(item, "$course_name"), text_of(item, "section_number")
     return {
         "title": " ".join(part for part in (name or "Class", number) if part),
         "classCode": number,
         "classType": "scheduled",
-        "course": _ref("course", item, "course_id"),
-        "school": _ref("school", item, "school_id"),
-        "terms": [_ref("term", item, "term_id")],
-        "periods": [_text(item, "expression")] if _text(item, "expression") else [],
+        "course": ref_to("course", item, "course_id"),
+        "school": ref_to("school", item, "school_id"),
+        "terms": [ref_to("term", item, "term_id")],
+        "periods": [text_of(item, "expression")] if text_of(item, "expression") else [],
     }
 
 
 def _student(item: Item) -> dict[str, Any]:
-    enrolled = _inner(item, "school_enrollment")
+    enrolled = inner(item, "school_enrollment")
     school = item.get("$school")
     if school is None:
         raise Invalid("unknown_school", field="school_enrollment.school_number")
@@ -185,10 +194,10 @@ def _student(item: Item) -> dict[str, Any]:
     return {
         **_names(item),
         "enabledUser": True,
-        "username": _text(item, "student_username"),
-        "identifier": _text(item, "local_id"),
-        "userMasterIdentifier": _text(item, "state_province_id"),
-        "email": _text(_inner(item, "contact_info"), "email"),
+        "username": text_of(item, "student_username"),
+        "identifier": text_of(item, "local_id"),
+        "userMasterIdentifier": text_of(item, "state_province_id"),
+        "email": text_of(inner(item, "contact_info"), "email"),
         "grades": _grades(enrolled),
         "roles": [{name: value for name, value in role.items() if value}],
         "primaryOrg": org,
@@ -196,19 +205,19 @@ def _student(item: Item) -> dict[str, Any]:
 
 
 def _staff(item: Item) -> dict[str, Any]:
-    posts = _at_work(item)
+    posts = at_work(item)
     schools = dict.fromkeys(post["school_id"] for post in posts)
     if not schools and item.get("$school") is not None:
         schools = {item["$school"]: None}
     if not schools:
         raise Invalid("missing", field="school_affiliations")
-    teaches = {post["school_id"] for post in posts if _number(post, "type") == _TEACHER}
+    teaches = {post["school_id"] for post in posts if number_of(post, "type") == _TEACHER}
     return {
         **_names(item),
         "enabledUser": True,
-        "username": _text(item, "teacher_username") or _text(item, "admin_username"),
-        "identifier": _text(item, "local_id"),
-        "email": _text(_inner(item, "emails"), "work_email"),
+        "username": text_of(item, "teacher_username") or text_of(item, "admin_username"),
+        "identifier": text_of(item, "local_id"),
+        "email": text_of(inner(item, "emails"), "work_email"),
         "roles": [
             {
                 "roleType": "primary" if place == 0 else "secondary",
@@ -222,10 +231,10 @@ def _staff(item: Item) -> dict[str, Any]:
 
 
 def _demographics(item: Item) -> dict[str, Any]:
-    said = _inner(item, "demographics")
+    said = inner(item, "demographics")
     return {
         "birthDate": said.get("birth_date"),
-        "sex": _SEX.get(_text(said, "gender").upper(), ""),
+        "sex": _SEX.get(text_of(said, "gender").upper(), ""),
     }
 
 
@@ -234,8 +243,8 @@ def _seat(item: Item) -> dict[str, Any]:
     if school is None:
         raise Invalid("unknown_section", field="section_id")
     return {
-        "user": _ref("student", item, "student_id"),
-        "class": _ref("section", item, "section_id"),
+        "user": ref_to("student", item, "student_id"),
+        "class": ref_to("section", item, "section_id"),
         "school": {"sourcedId": f"school-{school}"},
         "role": "student",
         "beginDate": item.get("entry_date"),
@@ -246,25 +255,25 @@ def _seat(item: Item) -> dict[str, Any]:
 def _lead(item: Item) -> dict[str, Any]:
     return {
         "user": {"sourcedId": f"staff-{item['$teacher']}"},
-        "class": {"sourcedId": f"section-{_number(item, 'id')}"},
-        "school": _ref("school", item, "school_id"),
+        "class": {"sourcedId": f"section-{number_of(item, 'id')}"},
+        "school": ref_to("school", item, "school_id"),
         "role": "teacher",
         "primary": True,
     }
 
 
 def _names(item: Item) -> dict[str, Any]:
-    name = _inner(item, "name")
+    name = inner(item, "name")
     return {
-        "givenName": _text(name, "first_name"),
-        "familyName": _text(name, "last_name"),
-        "middleName": _text(name, "middle_name"),
+        "givenName": text_of(name, "first_name"),
+        "familyName": text_of(name, "last_name"),
+        "middleName": text_of(name, "middle_name"),
     }
 
 
 def _grades(enrolled: Item) -> list[str]:
     """PowerSchool counts kindergarten as 0 and what comes before it below."""
-    level = _text(enrolled, "grade_level")
+    level = text_of(enrolled, "grade_level")
     if not level:
         return []
     try:
@@ -274,52 +283,6 @@ def _grades(enrolled: Item) -> list[str]:
     if grade < 0:
         return ["PK"]
     return ["KG"] if grade == 0 else [f"{grade:02d}"]
-
-
-def _posts(item: Item) -> list[Mapping[str, Any]]:
-    """The affiliations; a list of one comes as its element."""
-    found = _inner(item, "school_affiliations").get("school_affiliation") or []
-    posts = found if isinstance(found, list) else [found]
-    if not all(isinstance(post, dict) and "school_id" in post for post in posts):
-        raise Invalid("missing", field="school_affiliations.school_id")
-    return posts
-
-
-def _at_work(item: Item) -> list[Mapping[str, Any]]:
-    """The posts that have not ended; all of them if all have."""
-    return [post for post in _posts(item) if _works(post)] or _posts(item)
-
-
-def _works(post: Item) -> bool:
-    return str(post.get("status", 1)) == "1"
-
-
-def _ref(word: str, item: Item, name: str) -> dict[str, str]:
-    return {"sourcedId": f"{word}-{_number(item, name)}"}
-
-
-def _inner(item: Item, name: str) -> Mapping[str, Any]:
-    found = item.get(name)
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise Invalid("not_an_object", field=name)
-    return found
-
-
-def _text(item: Item, name: str) -> str:
-    found = item.get(name)
-    return "" if found is None else str(found).strip()
-
-
-def _number(item: Item, name: str) -> int:
-    found = item.get(name)
-    if isinstance(found, bool) or not isinstance(found, int | str):
-        raise Invalid("not_a_number" if found is not None else "missing", field=name)
-    try:
-        return int(found)
-    except ValueError:
-        raise Invalid("not_a_number", field=name) from None
 
 
 _BUILDERS: Final[Mapping[tuple[Entity, str], Callable[[Item], dict[str, Any]]]] = {

@@ -1,0 +1,110 @@
+"""A thread reads the next rows of a file while the store compares these; never two at once."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+import pytest
+
+from roster_common.runtime.database import Database
+from roster_common.runtime.sealing import Seal
+from sis_ingest.adapters.postgres.units import PostgresUnits
+from sis_ingest.domain.deliveries import Place
+from sis_ingest.domain.runs import Run
+from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows
+from sis_ingest.usecases.stage_snapshot import StageSnapshot
+from tests.support.eventually import eventually
+from tests.support.ingesting import NOW
+
+RUN = Run(
+    run_id="01900000-0000-7000-8000-000000000001",
+    delivery_id="01900000-0000-7000-8000-000000000002",
+    correlation_id="c",
+    place=Place(district_id="d1", source_id="sis"),
+    state="running",
+    origin="snapshot",
+    file_name="f",
+    file_bytes=0,
+    sha256="",
+    received_at=NOW,
+    as_of=NOW,
+)
+# Of a wait that must end without what it waits for: long against whatever a broken one takes.
+IN_VAIN_S = 3.0
+
+
+@dataclass(kw_only=True)
+class TwoChunks:
+    """`ports.OpenSnapshot` of two rows, a chunk each; before the second it waits for `go`."""
+
+    first_id: str = "course-1"
+    go: threading.Event = field(default_factory=threading.Event)
+    wait_s: float = 0.0
+    let_go: bool = False
+    second_read: threading.Event = field(default_factory=threading.Event)
+    collections: Sequence[Collection] = (
+        Collection(entity="course", file="courses.csv", mode="bulk"),
+    )
+    warnings: tuple[()] = ()
+    unpacked_bytes: int = 2
+
+    def chunks(self, _collection: Collection, *, rows: int) -> Iterator[Chunk]:
+        """A chunk each, however many rows there may be."""
+        assert rows > 1
+        yield Chunk(rows=(_row(2, self.first_id),), problems=(), bytes_read=1)
+        self.let_go = self.go.wait(self.wait_s)
+        self.second_read.set()
+        yield Chunk(rows=(_row(3, "course-2"),), problems=(), bytes_read=1)
+
+    def read(self, _collection: Collection, rows: Sequence[RawRow]) -> Rows:
+        """Nothing of it can be read."""
+        del rows
+        return Rows(good=(), refused=())
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@pytest.fixture
+async def units(ingest_url: str) -> AsyncIterator[PostgresUnits]:
+    """Of which a statement waits as long as it must."""
+    database = Database(ingest_url, name="test", pool_size=1, lock_timeout_s=60.0)
+    yield PostgresUnits(database, lambda _event: None, Seal([bytes(32)]))  # type: ignore[arg-type,return-value]
+    await database.close()
+
+
+async def test_the_next_rows_are_read_while_the_store_compares_these(
+    units: PostgresUnits, ingest_url: str
+) -> None:
+    content = TwoChunks()
+    busy = await asyncpg.connect(ingest_url)
+    try:
+        lock = busy.transaction()
+        await lock.start()
+        await busy.execute("LOCK TABLE sis_ingest.snapshot_row IN EXCLUSIVE MODE")
+        async with asyncio.TaskGroup() as group:
+            staging = group.create_task(StageSnapshot(units=units)(RUN, content))
+            await eventually(content.second_read.is_set, what="the second row is read")
+            assert not staging.done()
+            await lock.rollback()
+    finally:
+        await busy.close()
+
+    assert staging.result().report.counts("course").read == 2
+
+
+async def test_nobody_reads_on_when_the_store_has_failed(units: PostgresUnits) -> None:
+    content = TwoChunks(first_id="no\0text", wait_s=IN_VAIN_S)
+
+    with pytest.raises(asyncpg.DataError):
+        await StageSnapshot(units=units)(RUN, content)
+
+    content.go.set()
+    await eventually(content.second_read.is_set, what="the thread has ended")
+    assert not content.let_go, "it read on after the file was given back"
+
+
+def _row(number: int, external_id: str) -> RawRow:
+    return RawRow(row=number, external_id=external_id, raw_hash=b"h", cells=())
