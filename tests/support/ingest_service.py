@@ -79,7 +79,7 @@ class Ingest:
                 " AND kind = 'webhook'"
             )
 
-        await eventually(empty, within_s=20, what="the inbox is applied")
+        await eventually(empty, within_s=60, what="the inbox is applied")
 
     async def load(self, body: bytes, *, source: str = "sis") -> dict[str, Any]:
         """Posts a package and gives the report of its ended run."""
