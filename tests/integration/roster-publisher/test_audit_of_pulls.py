@@ -1,11 +1,15 @@
 """Who pulled what and when, kept without a value of a person."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from roster_common.runtime.database import Database, DatabaseAway, Tx
 from roster_common.runtime.lifecycle import Stopping
 from roster_common.runtime.metrics import sample
 from roster_publisher.adapters.postgres.audit import PostgresAudit
@@ -32,6 +36,11 @@ async def kept(publishing: Publishing, client: str = "vendor") -> Sequence[Audit
 
 def brief(entry: AuditEntry) -> tuple[Any, ...]:
     return entry.door, entry.what, entry.status, entry.rows, entry.revision, entry.entities
+
+
+def entry(**more: Any) -> AuditEntry:
+    made: dict[str, Any] = {"door": "oneroster12", "what": "users", "status": 200}
+    return AuditEntry(district_id="d1", client_id="vendor", **made, **more)
 
 
 async def test_every_read_is_kept_with_its_rows_and_revision(publishing: Publishing) -> None:
@@ -94,8 +103,8 @@ async def test_of_a_query_the_fields_are_kept_and_no_value_of_a_person(
         answer = await http.get(f"/users?{query}")
 
     assert answer.status_code == 200, answer.text
-    (entry,) = await kept(publishing)
-    assert entry.detail == f"limit=100 offset=0 {told}".strip()
+    (found,) = await kept(publishing)
+    assert found.detail == f"limit=100 offset=0 {told}".strip()
 
 
 async def test_no_entry_holds_a_name_that_was_asked_for(publishing: Publishing) -> None:
@@ -203,8 +212,65 @@ async def test_entries_wait_for_a_database_that_is_away(publishing: Publishing) 
     await publishing.audit.flush()
     await publishing.audit.flush()
 
-    (entry,) = await publishing.audit.entries("d1", "vendor", limit=9)
-    assert entry.entry.what == "given"
+    (found,) = await publishing.audit.entries("d1", "vendor", limit=9)
+    assert found.entry.what == "given"
+
+
+class LosesAnswers(Database):
+    """Commits, and the second time loses the connection before it says so."""
+
+    commits = 0
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """A transaction."""
+        async with super().begin() as tx:
+            yield tx
+        self.commits += 1
+        if self.commits == 2:
+            raise DatabaseAway("the connection is lost")
+
+
+async def test_a_line_is_kept_once_when_the_answer_to_its_commit_is_lost(
+    publishing: Publishing, publisher_url: str
+) -> None:
+    now = publishing.clock.now()
+    database = LosesAnswers(publisher_url, name="test", pool_size=1)
+    audit = PostgresAudit(database)
+    for many in range(3):
+        audit.note(entry(at=now, rows=many))
+    before = sample("audit_entries_total", outcome="written")
+    with pytest.raises(DatabaseAway):
+        await audit.flush()
+    audit.note(entry(at=now, rows=3))
+    await audit.flush()
+    await database.close()
+
+    found = await publishing.audit.entries("d1", "vendor", limit=9)
+
+    assert [one.entry.rows for one in found] == [3, 2, 1, 0]
+    assert sample("audit_entries_total", outcome="written") == before + 4
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"what": "Byron\x00"}, {"detail": "Byron\ud800"}, {"rows": 1 << 31}, {"revision": 1 << 63}],
+)
+async def test_a_line_that_no_table_can_hold_keeps_no_other_waiting(
+    publishing: Publishing, caplog: pytest.LogCaptureFixture, bad: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    now = publishing.clock.now()
+    refused = sample("audit_entries_total", outcome="refused")
+    for many in range(7):
+        publishing.audit.note(replace(entry(at=now, rows=many), **(bad if many == 2 else {})))
+
+    found = [one.rows for one in await kept(publishing)]
+
+    assert found == [0, 1, 3, 4, 5, 6]
+    assert sample("audit_entries_total", outcome="refused") == refused + 1
+    await publishing.audit.flush()
+    assert "Byron" not in caplog.text
 
 
 async def test_what_waits_is_written_at_a_stop(publishing: Publishing) -> None:

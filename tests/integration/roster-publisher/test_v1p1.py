@@ -48,6 +48,7 @@ TOLD = {
     "systemAdministrator": "administrator",
     "teacher": "teacher",
     "ext:coach": "relative",
+    "ext:teacher": "teacher",
 }
 SECOND = role("s2", kind="teacher", roleType="secondary")
 PLACES = {
@@ -95,6 +96,7 @@ WORLD: list[tuple[str, dict[str, Any]]] = [
     ("enrollment", enrollment("e1", user="u-both", beginDate="2026-08-01")),
     ("enrollment", enrollment("e2", user="u-teacher", role="teacher", primary=True)),
     ("enrollment", enrollment("e3", user="u-aide", role="ext:aide", primary=False)),
+    ("enrollment", enrollment("e5", user="u-ext-coach", role="ext:coach")),
     ("enrollment", enrollment("e4", user="u-both", class_id="k2", school="s2")),
     ("demographics", demographics("u-both", sex="other", white=True, asian=False)),
     ("demographics", demographics("u-student", sex="female")),
@@ -104,6 +106,13 @@ ADMINISTRATORS = (
     "principal",
     "siteAdministrator",
     "systemAdministrator",
+)
+OTHERS = sorted(
+    [
+        "u-both",
+        "u-off",
+        *(f"u-{kind.replace(':', '-')}" for kind in TOLD if kind not in ADMINISTRATORS),
+    ]
 )
 GRANTS = pytest.mark.parametrize("schools", [None, ("s1",)], ids=["district", "school"])
 
@@ -177,8 +186,8 @@ async def test_booleans_periods_and_what_1_1_cannot_say(publishing: Publishing) 
         people = (await vendor.get(f"{OLD}/demographics")).json()["demographics"]
 
     assert held["periods"] == "1,3"
-    assert [one.get("primary") for one in links] == [None, True, False, None]
-    assert [one["role"] for one in links] == ["student", "teacher", "aide", "student"]
+    assert [one.get("primary") for one in links] == [None, True, False, None, None]
+    assert [one["role"] for one in links] == ["student", "teacher", "aide", "student", "relative"]
     both, student = people
     assert "sex" not in both
     assert (both["white"], both["asian"]) == (True, False)
@@ -188,7 +197,7 @@ async def test_booleans_periods_and_what_1_1_cannot_say(publishing: Publishing) 
 @pytest.mark.parametrize(
     ("path", "asked", "ids"),
     [
-        ("users", "role='teacher'", ["u-both", "u-teacher"]),
+        ("users", "role='teacher'", ["u-both", "u-ext-teacher", "u-teacher"]),
         (
             "users",
             "role='administrator'",
@@ -197,6 +206,19 @@ async def test_booleans_periods_and_what_1_1_cannot_say(publishing: Publishing) 
         ("users", "role='aide' AND status='active'", ["u-aide", "u-counselor"]),
         ("users", "role='aide' OR role='proctor'", ["u-aide", "u-counselor", "u-proctor"]),
         ("users", "role!='administrator' AND sourcedId~'admin'", []),
+        ("users", "role!='administrator' AND sourcedId~'princ'", []),
+        (
+            "users",
+            "role='relative' OR role='teacher'",
+            ["u-both", "u-ext-coach", "u-ext-teacher", "u-relative", "u-teacher"],
+        ),
+        ("users", "role='relative' AND orgs.sourcedId='s1'", ["u-ext-coach", "u-relative"]),
+        ("users", "role!='relative' AND sourcedId~'coach'", []),
+        ("users", "role!='administrator' OR username='ada'", OTHERS),
+        # Words of 1.2 that 1.1 does not have.
+        ("users", "role='principal' OR role='ext:coach'", []),
+        ("enrollments", "role='relative'", ["e5"]),
+        ("enrollments", "role!='relative' AND user.sourcedId='u-ext-coach'", []),
         ("users", "orgs.sourcedId='s2'", ["u-both"]),
         ("users", "username='ada'", ["u-both"]),
         ("enrollments", "role='aide'", ["e3"]),
@@ -215,13 +237,36 @@ async def test_filters_are_in_the_words_of_1_1(
     assert answer.headers["x-total-count"] == str(len(ids))
 
 
+@GRANTS
+async def test_a_filter_by_role_finds_whom_that_role_is_shown_of(
+    publishing: Publishing, schools: tuple[str, ...] | None
+) -> None:
+    async with reading(publishing, schools=schools) as vendor:
+
+        async def found(path: str, asked: str) -> list[dict[str, Any]]:
+            answer = await vendor.get(f"{OLD}/{path}", params={"filter": asked})
+            assert answer.status_code == 200, answer.text
+            rows: list[dict[str, Any]] = answer.json()[path]
+            return rows
+
+        for path in ("users", "enrollments"):
+            everybody = await found(path, "sourcedId!=''")
+            for word in ROLES:
+                shown = [row["sourcedId"] for row in everybody if row["role"] == word]
+                held = [row["sourcedId"] for row in await found(path, f"role='{word}'")]
+                others = [row["sourcedId"] for row in await found(path, f"role!='{word}'")]
+                # Any role counts, and one user has a second one at another school.
+                second = ["u-both"] if (path, word, schools) == ("users", "teacher", None) else []
+                assert held == sorted(shown + second)
+                assert sorted(held + others) == [row["sourcedId"] for row in everybody]
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         "roles.role='student'",
         "preferredFirstName='Ad'",
         "nothing='x'",
-        "role!='administrator' OR username='ada'",
     ],
 )
 async def test_a_filter_that_1_1_does_not_have_is_an_error(

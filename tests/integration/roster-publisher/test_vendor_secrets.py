@@ -68,6 +68,24 @@ async def test_secrets_rotated_one_after_the_other_keep_their_times(one: Replica
     assert answers == [401, 200, 200]
 
 
+async def test_only_so_many_secrets_count_at_once(one: Replica) -> None:
+    first = await one.make()
+    rotated = [await one.ask("POST", "/vendors/app/rotate", {}) for _ in range(4)]
+    secrets = [first, *(answer.json()["secret"] for answer in rotated)]
+
+    for how in ({}, {"dryRun": "true"}):
+        refused = await one.ask("POST", "/vendors/app/rotate", {}, **how)
+        assert (refused.status_code, refused.json()["code"]) == (409, "vendor_secrets_full")
+    counting = [(await one.token(secret)).status_code for secret in secrets]
+    tried = await one.ask("POST", "/vendors/app/rotate", {"overlapHours": 0}, dryRun="true")
+    ended = await one.ask("POST", "/vendors/app/rotate", {"overlapHours": 0})
+    again = await one.ask("POST", "/vendors/app/rotate", {})
+
+    assert counting == [200] * 5
+    assert [answer.status_code for answer in (tried, ended, again)] == [200] * 3
+    assert {(await one.token(secret)).status_code for secret in secrets} == {401}
+
+
 async def test_no_token_comes_of_a_secret_that_is_rotated_while_it_is_looked_at(
     one: Replica,
 ) -> None:

@@ -251,3 +251,46 @@ async def test_every_door_asks_for_its_role_and_its_district(
     named = path.startswith("/vendors/app") and not path.endswith("/audit")
     assert other.status_code == (404 if named else 201 if verb == "POST" else 200)
     assert (await one.ask("GET", "/vendors/app")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "body"),
+    [(verb, path, body) for verb, path, body, _ in DOORS if path.startswith("/vendors/app")],
+)
+async def test_a_client_of_another_district_is_as_unknown_as_nobody(
+    one: Replica, verb: str, path: str, body: Any
+) -> None:
+    await one.read(await one.bearer(await one.make()))
+    async with one.publishing.vendor("kept"):
+        pass
+    theirs = one.as_(districts=("d2",))
+    dry = [{}, {"dryRun": "true"}] if verb == "POST" else [{}]
+
+    for how in dry:
+        told = set()
+        for client in ("app", "kept", "nobody"):
+            place = path.replace("/app", f"/{client}")
+            answer = await one.ask(verb, place, body, headers=theirs, district="d2", **how)
+            told.add((answer.status_code, answer.text.replace(client, "…")))
+        assert len(told) == 1, told
+
+
+async def test_a_list_of_vendors_asks_as_often_for_many_as_for_one(
+    one: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = one.publishing.database
+    begin, begun = database.begin, []
+    monkeypatch.setattr(database, "begin", lambda: begun.append(1) or begin())
+    asked = []
+    for client in ("app", "big", "far"):
+        await one.read(await one.bearer(await one.make(client), client))
+        one.publishing.clock.advance(1)
+        await one.publishing.audit.flush()
+        begun.clear()
+        vendors = (await one.ask("GET", "/vendors")).json()["vendors"]
+        asked.append(len(begun))
+
+    assert len(set(asked)) == 1
+    single = [(await one.ask("GET", f"/vendors/{v['client']}")).json() for v in vendors]
+    assert vendors == single
+    assert len({vendor["lastPull"] for vendor in vendors}) == 3

@@ -192,3 +192,13 @@ def test_a_variable_that_is_no_json_is_named_with_the_place_where_it_breaks(
     assert str(caught.value) == (
         "settings refused: HOMEROOM_SOURCES is no JSON from line 2, column 9 on"
     )
+
+
+@pytest.mark.parametrize("network", ["*", "0.0.0.0/0", "::/0", "10.0.0.1/8", "proxy"])
+def test_a_trusted_proxy_is_an_address_or_a_network_of_some(monkeypatch, network):
+    monkeypatch.setenv("HOMEROOM_TRUSTED_PROXIES", json.dumps(["10.9.0.7", "fd00::/64"]))
+    assert [str(one) for one in load(Settings).trusted_proxies] == ["10.9.0.7/32", "fd00::/64"]
+    monkeypatch.setenv("HOMEROOM_TRUSTED_PROXIES", json.dumps(["10.9.0.7", network]))
+
+    with pytest.raises(Fatal, match="HOMEROOM_TRUSTED_PROXIES"):
+        load(Settings)

@@ -253,8 +253,9 @@ METRICS: tuple[MetricSpec, ...] = (
         name="audit_entries_total",
         kind="counter",
         unit="entries",
-        meaning="Entries of the audit of what vendors pulled; dropped ones did not fit in memory",
-        labels={"outcome": frozenset({"written", "dropped"})},
+        meaning="Entries of the audit of what vendors pulled; dropped ones did not fit in memory, "
+        "refused ones no table can hold",
+        labels={"outcome": frozenset({"written", "dropped", "refused"})},
     ),
     MetricSpec(
         name="vendor_requests_refused_total",

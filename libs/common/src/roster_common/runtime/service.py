@@ -284,7 +284,11 @@ def create_app(settings: ServiceSettings, wire: Callable[[ServiceApp, Runtime], 
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Run until SIGTERM or SIGINT: one worker, bounded stop."""
+    """Run until SIGTERM or SIGINT: one worker, bounded stop.
+
+    Of a trusted proxy `X-Forwarded-For` and `X-Forwarded-Proto` are taken for the sender's: the
+    last address that is no trusted proxy's. What stands before it anybody may have written.
+    """
     uvicorn.run(
         app,
         host=settings.host,
@@ -293,6 +297,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
         http="httptools",
         log_config=None,
         access_log=False,
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_graceful_shutdown=int(settings.drain_timeout_s) or 1,
     )
 

@@ -11,7 +11,16 @@ from json import JSONDecodeError
 from typing import Literal, Self, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import AnyUrl, BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AnyUrl,
+    BaseModel,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from roster_common.errors import Fatal
@@ -75,6 +84,8 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65_535)
     public_url: str | None = None
+    # Networks of proxies whose word is taken for where a request came from.
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
     database_url: DatabaseUrl
     database_embedded: bool = False
@@ -105,6 +116,13 @@ class ServiceSettings(BaseSettings):
 
     failpoint: str | None = None
     failpoint_file: str | None = None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_not_everybody(cls, proxies: tuple[IPvAnyNetwork, ...]) -> tuple[IPvAnyNetwork, ...]:
+        if any(one.prefixlen == 0 for one in proxies):
+            raise ValueError("a network that holds every address names no proxy")
+        return proxies
 
     @model_validator(mode="after")
     def _refuse_what_production_must_not_have(self) -> Self:

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from roster_publisher.domain.access import Client, Grant
+from roster_publisher.domain.access import Client, Grant, OldSecret
 
+# Of a client that count at once, the newest with them: as many as sign a webhook.
+MOST_SECRETS: Final = 5
 CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -83,7 +85,8 @@ class Revoked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotDone:
     """Why nothing was done: there is no such client in the district, settings give it, the id is
-    taken, the grant has changed since it was looked at, or it hashes and there is no key.
+    taken, the grant has changed since it was looked at, it hashes and there is no key, or too many
+    secrets count.
     """
 
     why: str
@@ -94,6 +97,17 @@ CONFIGURED: Final = NotDone(why="vendor_configured")
 TAKEN: Final = NotDone(why="vendor_taken")
 NO_KEY: Final = NotDone(why="hash_key_missing")
 MOVED_ON: Final = NotDone(why="vendor_changed")
+TOO_MANY_SECRETS: Final = NotDone(why="vendor_secrets_full")
+
+
+def replaced_secrets(
+    client: Client, *, old_until: datetime, now: datetime
+) -> Sequence[OldSecret] | NotDone:
+    """What counts beside a fresh secret: those of before, each until `old_until` at the latest."""
+    ends = {one.secret_hash: min(one.until, old_until) for one in client.old_secrets}
+    ends[client.secret_hash] = old_until
+    counting = [OldSecret(secret_hash=one, until=end) for one, end in ends.items() if end > now]
+    return counting if len(counting) < MOST_SECRETS else TOO_MANY_SECRETS
 
 
 def told_grant(grant: Grant) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from roster_publisher.domain.fields import METADATA
-from roster_publisher.domain.filters import Clause, Filter
+from roster_publisher.domain.filters import Clause, Filter, Words
 from roster_publisher.domain.records import Entity
 from roster_publisher.domain.sorting import Sort
 
@@ -87,14 +87,14 @@ def told_query(
 
 def _told_clause(clause: Clause) -> str:
     path, value = clause.field.path, clause.value
-    text = value.isoformat() if isinstance(value, datetime) else value
+    text = value.isoformat() if isinstance(value, datetime) else str(value)
     is_open = ".".join(path) in _OPEN_FIELDS or path[-1] == _ID_FIELD
     kept = text if is_open and path[0] != METADATA and _is_told(value) else _HIDDEN
     return f"{_named(path)}{clause.predicate}'{kept}'"
 
 
-def _is_told(value: str | datetime) -> bool:
-    return isinstance(value, datetime) or _ID.fullmatch(value) is not None
+def _is_told(value: str | datetime | Words) -> bool:
+    return isinstance(value, datetime) or _ID.fullmatch(str(value)) is not None
 
 
 def _named(path: tuple[str, ...]) -> str:

@@ -43,18 +43,34 @@ class BadFilter(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the word `told` of another wording means here: any of these, or with `others` any that
+    is none of them. Compared by = and != alone.
+    """
+
+    told: str
+    words: tuple[str, ...]
+    others: bool = False
+
+    def __str__(self) -> str:
+        return self.told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
     """`value` is what the field is compared with: a day stays text, YYYY-MM-DD."""
 
     field: Field
     predicate: Predicate
-    value: str | datetime
+    value: str | datetime | Words
 
     @property
     def column(self) -> str | None:
         """The column that answers it, never text of the caller; None if only the text does."""
         column = self.field.column
         if column in _LISTED_COLUMNS and self.predicate not in {"=", "!="}:
+            return None
+        if column == "roles" and isinstance(self.value, Words) and self.value.others:
             return None
         return None if column == "stamp" and isinstance(self.value, str) else column
 

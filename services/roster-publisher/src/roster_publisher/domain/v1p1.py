@@ -4,21 +4,20 @@ Bodies are mapped when they are read, from what this vendor sees of the 1.2 body
 twice. Source: OneRoster 1.1, data model; ADR 0026.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import SCOPE_PREFIX, V1P1_SCOPE_PREFIX, Collection
 from roster_publisher.domain.fields import Field, find_field
-from roster_publisher.domain.filters import BadFilter, Clause, Filter
+from roster_publisher.domain.filters import Clause, Filter, Words
 from roster_publisher.domain.fragments import FIELDS
 from roster_publisher.domain.views import Body
 
 # Whoever 1.1 has no word for gets the one to which the fewest rights are given.
 UNHEARD_ROLE: Final = "relative"
 EXTENSION: Final = "ext:"
-_NOT_IN_V1P2_CLASSES: Final = frozenset({"aide", "guardian", "parent", "relative"})
 ROLES: Final[Mapping[str, str]] = {
     "aide": "aide",
     "counselor": "aide",
@@ -55,6 +54,7 @@ V1P1_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     entity: (names - _ONLY_V1P2.get(entity, frozenset())) | _ONLY_V1P1.get(entity, frozenset())
     for entity, names in FIELDS.items()
 }
+_ROLE_PATHS: Final = frozenset({("role",), ("roles", "role")})
 _RENAMED: Final[Mapping[tuple[str, str], str]] = {
     ("user", "role"): "roles.role",
     ("user", "orgs.sourcedId"): "roles.org.sourcedId",
@@ -81,38 +81,21 @@ def find_v1p1_field(name: str, entity: str, grant: Grant) -> Field | None:
 
 
 def in_v1p2_words(asked: Filter) -> Filter:
-    """A filter by roles of 1.1 as one by those of 1.2, of which several may be one of 1.1.
-
-    Raises `BadFilter` for one that no filter of ours can say.
-    """
-    clauses: list[Clause] = []
-    for clause in asked.clauses:
-        if clause.field.path == ("role",):
-            clauses.append(_in_class(clause))
-        elif clause.field.path == ("roles", "role"):
-            clauses += _of_user(clause, alone=not asked.any_of or len(asked.clauses) == 1)
-        else:
-            clauses.append(clause)
-    return replace(asked, clauses=tuple(clauses))
+    """A filter by roles of 1.1 as one by those of 1.2 that are told so."""
+    return replace(asked, clauses=tuple(map(_in_v1p2_words, asked.clauses)))
 
 
-def _in_class(clause: Clause) -> Clause:
-    if clause.predicate not in {"=", "!="} or clause.value not in _NOT_IN_V1P2_CLASSES:
+def _in_v1p2_words(clause: Clause) -> Clause:
+    if clause.field.path not in _ROLE_PATHS or clause.predicate not in {"=", "!="}:
         return clause
-    return replace(clause, value=f"{EXTENSION}{clause.value}")
+    return replace(clause, value=_told_as(str(clause.value)))
 
 
-def _of_user(clause: Clause, *, alone: bool) -> Sequence[Clause]:
-    wanted = [role for role, told in ROLES.items() if told == clause.value]
-    if clause.predicate not in {"=", "!="} or len(wanted) < 2:
-        return [clause]
-    if clause.predicate == "=":
-        # Any of several words; none of them is a part of the word of another role.
-        return [replace(clause, predicate="~", value=",".join(wanted))]
-    if not alone:
-        message = f"{clause.field.name} != '{clause.value}' is joined to other clauses by AND only"
-        raise BadFilter(message, field=clause.field.name)
-    return [replace(clause, value=role) for role in wanted]
+def _told_as(word: str) -> Words:
+    """The roles whose word in 1.1 is `word`, as `_role` tells them."""
+    others = word == UNHEARD_ROLE
+    found = [role for role, told in ROLES.items() if (told == word) is not others]
+    return Words(told=word, words=(*found, *(EXTENSION + role for role in found)), others=others)
 
 
 def to_v1p1(body: Body, entity: str) -> Body:

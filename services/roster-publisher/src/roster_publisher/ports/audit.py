@@ -58,3 +58,7 @@ class AuditReads(Protocol):
         have been purged; entities never asked for are left out.
         """
         ...
+
+    async def latest_pulls(self, district_id: str) -> Mapping[str, datetime]:
+        """By client id, when each vendor of a district was last given anything; as `last_pulls`."""
+        ...

@@ -23,6 +23,7 @@ from roster_publisher.domain.administration import (
     Revoked,
     Rotated,
     changed_names,
+    replaced_secrets,
     version_of,
 )
 from roster_publisher.domain.audit import AuditEntry
@@ -86,13 +87,19 @@ class AdministerVendors:
     async def rotate(
         self, district_id: str, client_id: str, *, overlap: timedelta, by: str, dry_run: bool
     ) -> Rotated | NotDone:
-        """Put a fresh secret in place; the old one counts for `overlap` longer, which may be 0."""
+        """Put a fresh secret in place; the old one counts for `overlap` longer, which may be 0.
+
+        With none it is done however many count: they end.
+        """
         there = await self._mine(district_id, client_id)
         if isinstance(there, NotDone):
             return there
         now = self._clock.now()
         until = now + overlap
         if dry_run:
+            old = replaced_secrets(there, old_until=until, now=now)
+            if isinstance(old, NotDone):
+                return old
             tokens = await self._admin.tokens(district_id, client_id, now=until)
             return Rotated(client_id=client_id, secret=None, old_until=until, tokens=tokens)
         secret, secret_hash = await self._fresh()

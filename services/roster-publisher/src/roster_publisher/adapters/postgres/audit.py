@@ -1,7 +1,7 @@
 """`AuditTrail` and `AuditReads` on PostgreSQL: written in the background, in batches.
 
 A read never waits for its entry. What could not be written waits in bounded memory for the next
-turn; what no longer fits there is dropped and counted.
+turn; what no longer fits there is dropped and counted, and so is an entry that no table can hold.
 """
 
 from collections import deque
@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final, Protocol
 
 import asyncpg
+import structlog
 
 from roster_common.runtime.database import Database
 from roster_common.runtime.failpoints import failpoint
@@ -37,6 +38,23 @@ _COLUMNS: Final = (
     "operator",
 )
 
+# Numbers are never given out twice, also when the transaction they were read in is lost.
+# house: no-district — a number is of no district
+_NUMBERS: Final = """
+    SELECT nextval('roster_publisher.pull_audit_id') FROM generate_series(1, $1::integer)
+"""
+# A batch; primary key. A line that is there already was committed by a connection that was lost.
+_WRITE: Final = f"""
+    INSERT INTO roster_publisher.pull_audit (audit_id, {", ".join(_COLUMNS)})
+    SELECT audit_id, district_id, client_id, at, door, what, detail,
+           string_to_array(entities, ' '), status, rows, revision, ms, operator
+    FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+                $7::text[], $8::text[], $9::smallint[], $10::integer[], $11::bigint[],
+                $12::integer[], $13::text[])
+         AS line (audit_id, {", ".join(_COLUMNS)})
+    ON CONFLICT (district_id, client_id, at, audit_id) DO NOTHING
+"""
+
 # A row per entity of each client that was given something since the last turn; primary key. In
 # one order, because other replicas write the same rows.
 _KEEP_LAST: Final = """
@@ -59,6 +77,19 @@ _ENTRIES: Final = f"""
 _LAST: Final = """
     SELECT entity, at FROM roster_publisher.last_pull WHERE district_id = $1 AND client_id = $2
 """
+# Some rows of each vendor of a district; primary key.
+_LATEST: Final = """
+    SELECT client_id, max(at) FROM roster_publisher.last_pull WHERE district_id = $1
+    GROUP BY client_id
+"""
+# What is wrong with a line itself: it would be no better the next time.
+_REFUSED: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+
+logger = structlog.get_logger(__name__)
 
 
 class StopSignal(Protocol):
@@ -80,6 +111,8 @@ class PostgresAudit:
         self._database = database
         self._most_waiting = most_waiting
         self._waiting: deque[AuditEntry] = deque()
+        # Of the first that wait: an entry keeps its number until it is known to be written.
+        self._numbers: deque[int] = deque()
 
     def note(self, entry: AuditEntry) -> None:
         """Write it with the next turn of `run`."""
@@ -95,16 +128,38 @@ class PostgresAudit:
         await self.flush()
 
     async def flush(self) -> None:
-        """Write what has gathered; what could not be written stays for the next turn."""
+        """Write what has gathered, each line once; what could not be written stays for the next
+        turn. A line that is refused alone is logged by its number and counted.
+        """
         while self._waiting:
-            batch = list(islice(self._waiting, _AT_ONCE))
+            await self._write(await self._next())
+
+    async def _next(self) -> Sequence[KeptEntry]:
+        batch = list(islice(self._waiting, _AT_ONCE))
+        if missing := len(batch) - len(self._numbers):
             async with self._database.begin() as tx:
-                driver: asyncpg.Connection = await tx.driver()
-                await write_entries(driver, batch)
+                self._numbers.extend(await _take_numbers(await tx.driver(), missing))
+        return _numbered(self._numbers, batch)
+
+    async def _write(self, lines: Sequence[KeptEntry]) -> None:
+        """Write the first that wait; of a batch that is refused, its halves."""
+        outcome = "written"
+        try:
+            async with self._database.begin() as tx:
+                await _write_lines(await tx.driver(), lines)
                 failpoint("publisher.audit.before_commit")
-            for _ in batch:
-                self._waiting.popleft()
-            metric("audit_entries_total").labels(outcome="written").inc(len(batch))
+        except _REFUSED as error:
+            if len(lines) > 1:
+                half = len(lines) // 2
+                await self._write(lines[:half])
+                await self._write(lines[half:])
+                return
+            _log_refused(lines[0], error)
+            outcome = "refused"
+        for _ in lines:
+            self._waiting.popleft()
+            self._numbers.popleft()
+        metric("audit_entries_total").labels(outcome=outcome).inc(len(lines))
 
     async def entries(
         self,
@@ -129,16 +184,32 @@ class PostgresAudit:
             rows = await (await tx.driver()).fetch(_LAST, district_id, client_id)
         return {row["entity"]: row["at"] for row in rows}
 
+    async def latest_pulls(self, district_id: str) -> Mapping[str, datetime]:
+        """By client id, when each vendor of a district was last given anything."""
+        async with self._database.begin() as tx:
+            rows = await (await tx.driver()).fetch(_LATEST, district_id)
+        return {row[0]: row[1] for row in rows}
 
-async def write_entries(driver: asyncpg.Connection, batch: Sequence[AuditEntry]) -> None:
-    """Write entries in the transaction of `driver`."""
-    await driver.copy_records_to_table(
-        "pull_audit",
-        schema_name="roster_publisher",
-        columns=_COLUMNS,
-        records=[_row(entry) for entry in batch],
-    )
-    last = _last_of(batch)
+
+async def write_entry(driver: asyncpg.Connection, entry: AuditEntry) -> None:
+    """Write one in the transaction of `driver`."""
+    await _write_lines(driver, _numbered(await _take_numbers(driver, 1), [entry]))
+
+
+async def _take_numbers(driver: asyncpg.Connection, many: int) -> Sequence[int]:
+    return [row[0] for row in await driver.fetch(_NUMBERS, many)]
+
+
+def _numbered(numbers: Iterable[int], entries: Sequence[AuditEntry]) -> Sequence[KeptEntry]:
+    return [
+        KeptEntry(audit_id=number, entry=entry)
+        for number, entry in zip(numbers, entries, strict=False)
+    ]
+
+
+async def _write_lines(driver: asyncpg.Connection, lines: Sequence[KeptEntry]) -> None:
+    await driver.execute(_WRITE, *map(list, zip(*map(_row, lines), strict=True)))
+    last = _last_of(line.entry for line in lines)
     if last:
         keys = sorted(last)
         await driver.execute(
@@ -148,6 +219,17 @@ async def write_entries(driver: asyncpg.Connection, batch: Sequence[AuditEntry])
             [key[2] for key in keys],
             [last[key] for key in keys],
         )
+
+
+def _log_refused(line: KeptEntry, error: Exception) -> None:
+    """Ids alone: the error's own words may hold what the line does."""
+    logger.error(
+        "audit_line_refused",
+        district_id=line.entry.district_id,
+        client_id=line.entry.client_id,
+        audit_id=line.audit_id,
+        why=type(error).__name__,
+    )
 
 
 def _last_of(batch: Iterable[AuditEntry]) -> Mapping[tuple[str, str, str], datetime]:
@@ -161,15 +243,17 @@ def _last_of(batch: Iterable[AuditEntry]) -> Mapping[tuple[str, str, str], datet
     return found
 
 
-def _row(entry: AuditEntry) -> tuple[object, ...]:
+def _row(line: KeptEntry) -> tuple[object, ...]:
+    entry = line.entry
     return (
+        line.audit_id,
         entry.district_id,
         entry.client_id,
         entry.at,
         entry.door,
         entry.what,
         entry.detail,
-        list(entry.entities),
+        " ".join(entry.entities),
         entry.status,
         entry.rows,
         entry.revision,

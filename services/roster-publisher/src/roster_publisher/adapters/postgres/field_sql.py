@@ -14,7 +14,7 @@ import orjson
 
 from roster_publisher.adapters.postgres.statements import Statement
 from roster_publisher.domain.fields import METADATA, Field, Path
-from roster_publisher.domain.filters import Clause
+from roster_publisher.domain.filters import Clause, Words
 from roster_publisher.domain.fragments import HOST_MARK
 from roster_publisher.domain.queries import CollectionQuery
 
@@ -50,11 +50,20 @@ def compared(clause: Clause, expression: str, statement: Statement) -> str:
     """
     if clause.predicate == "~":
         return f'{expression} COLLATE "default" ILIKE ANY({patterns(clause, statement)})'
+    if isinstance(clause.value, Words):
+        found = one_of(clause.value, expression, statement)
+        return f"({found}) IS NOT TRUE" if clause.predicate == "!=" else found
     value = statement.bind(clause.value)
     if clause.predicate == "!=":
         return f"{expression} IS DISTINCT FROM {value}"
     order = ' COLLATE "C"' if isinstance(clause.value, str) else ""
     return f"{expression}{order} {OPERATORS[clause.predicate]} {value}"
+
+
+def one_of(value: Words, expression: str, statement: Statement) -> str:
+    """Whether an `expression` of one text is one of the words, or of the others."""
+    operator = "<> ALL" if value.others else "= ANY"
+    return f"{expression} {operator}({statement.bind(list(value.words))}::text[])"
 
 
 def patterns(clause: Clause, statement: Statement) -> str:
@@ -87,6 +96,8 @@ def _item(clause: Clause, statement: Statement) -> str:
     if clause.predicate == "~":
         wanted = patterns(clause, statement)
         return f'{_IS_PLAIN} AND {_TEXT} COLLATE "default" ILIKE ANY({wanted})'
+    if isinstance(clause.value, Words):
+        return f"{_IS_PLAIN} AND {one_of(clause.value, _TEXT, statement)}"
     operator = "=" if clause.predicate == "!=" else OPERATORS[clause.predicate]
     as_text = f'{_TEXT} COLLATE "C" {operator} {statement.bind(clause.value)}'
     if clause.field.group != METADATA:

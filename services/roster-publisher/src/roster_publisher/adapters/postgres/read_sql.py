@@ -18,7 +18,7 @@ from roster_publisher.adapters.postgres.touched_sql import Touched
 from roster_publisher.adapters.postgres.view_sql import count_viewed, viewed_rows
 from roster_publisher.adapters.postgres.within_sql import condition_within, ids_within
 from roster_publisher.domain.collections import ALL_COLLECTIONS, PARENT
-from roster_publisher.domain.filters import Clause, Filter
+from roster_publisher.domain.filters import Clause, Filter, Words
 from roster_publisher.domain.fragments import BLANK_NAMES
 from roster_publisher.domain.queries import CollectionQuery
 from roster_publisher.domain.sorting import Place
@@ -245,11 +245,13 @@ def _clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str
 
 def _list_clause(clause: Clause, query: CollectionQuery, statement: Statement) -> str:
     """A list matches when any item does; `!=` when none does."""
-    column, wanted = f"o.{clause.column}", [str(clause.value)]
+    value = clause.value
+    wanted = list(value.words) if isinstance(value, Words) else [str(value)]
+    column = f"o.{clause.column}"
     orgs = query.grant.visible_orgs
     if orgs is not None and clause.column == "roles":
         column = "o.roles_at"
-        wanted = _at(orgs, str(clause.value))
+        wanted = [one for role in wanted for one in _at(orgs, role)]
     elif orgs is not None and clause.column == "scope_ids":
         wanted = [one for one in wanted if one in orgs]
     overlap = f"{column} && {statement.bind(wanted)}::text[]"

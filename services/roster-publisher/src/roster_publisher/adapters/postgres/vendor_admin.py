@@ -8,7 +8,7 @@ import asyncpg
 import orjson
 
 from roster_common.runtime.database import Database
-from roster_publisher.adapters.postgres.audit import write_entries
+from roster_publisher.adapters.postgres.audit import write_entry
 from roster_publisher.adapters.postgres.queue import rows_in
 from roster_publisher.adapters.postgres.vendors import (
     CLIENT_COLUMNS,
@@ -23,6 +23,7 @@ from roster_publisher.domain.administration import (
     TAKEN,
     UNKNOWN,
     NotDone,
+    replaced_secrets,
     version_of,
 )
 from roster_publisher.domain.audit import AuditEntry
@@ -115,13 +116,10 @@ class PostgresVendorAdmin:
             there = await _locked(driver, *key)
             if isinstance(there, NotDone):
                 return there
-            old = {one.secret_hash: min(one.until, old_until) for one in there.old_secrets}
-            old[there.secret_hash] = old_until
-            kept = [
-                {"hash": hashed, "until": until.isoformat()}
-                for hashed, until in old.items()
-                if until > entry.at
-            ]
+            old = replaced_secrets(there, old_until=old_until, now=entry.at)
+            if isinstance(old, NotDone):
+                return old
+            kept = [{"hash": one.secret_hash, "until": one.until.isoformat()} for one in old]
             await driver.execute(_SECRETS, *key, secret_hash, orjson.dumps(kept).decode())
             cut = rows_in(await driver.execute(_CUT_SHORT, *key, old_until))
             await _close(driver, entry)
@@ -169,5 +167,5 @@ async def _locked(driver: asyncpg.Connection, district_id: str, client_id: str) 
 
 async def _close(driver: asyncpg.Connection, entry: AuditEntry) -> None:
     """What every change ends with: who made it, and that others look anew."""
-    await write_entries(driver, [entry])
+    await write_entry(driver, entry)
     await driver.execute(TELL_OTHERS)

@@ -10,8 +10,7 @@ from pydantic.alias_generators import to_camel
 from roster_common.contracts.values import Text
 from roster_common.runtime.problems import Problem
 from roster_common.runtime.tokens import Operator, Operators
-from roster_publisher.domain.access import Client
-from roster_publisher.domain.administration import UNKNOWN, NotDone
+from roster_publisher.domain.administration import MOST_SECRETS, UNKNOWN, NotDone
 from roster_publisher.entrypoints.http.vendor_orders import (
     ClientId,
     DifferenceAnswer,
@@ -45,6 +44,11 @@ _NOT_DONE: Final = {
         409,
         "HOMEROOM_HASH_KEY is missing, which a field that is hashed needs",
         None,
+    ),
+    "vendor_secrets_full": (
+        409,
+        f"{MOST_SECRETS} secrets of this vendor count already",
+        "Wait until one has ended, or end them all with overlapHours 0 (--now).",
     ),
     "vendor_changed": (409, "The grant has changed since it was looked at", "Look again."),
 }
@@ -120,19 +124,16 @@ def _look(
 ) -> None:
     viewer = operators.require("viewer")
 
-    async def told(client: Client) -> VendorAnswer:
-        """With when it last pulled anything."""
-        last = await audit.last_pulls(client.grant.district_id, client.client_id)
-        return vendor_answer(client, now=clock.now(), last=max(last.values(), default=None))
-
     @router.get("/vendors", summary="The vendors of a district")
     async def list_vendors(
         district: District, operator: Annotated[Operator, Depends(viewer)]
     ) -> VendorsAnswer:
         """What each is granted; 404 outside the token."""
         operator.ensure(district)
-        found = [await told(one) for one in await admin.all(district)]
-        return VendorsAnswer(district=district, vendors=found)
+        pulls = await audit.latest_pulls(district)
+        found = await admin.all(district)
+        told = [vendor_answer(one, now=clock.now(), last=pulls.get(one.client_id)) for one in found]
+        return VendorsAnswer(district=district, vendors=told)
 
     @router.get("/vendors/{client}", summary="One vendor")
     async def show_vendor(
@@ -140,7 +141,9 @@ def _look(
     ) -> VendorAnswer:
         """What it is granted."""
         operator.ensure(district)
-        return await told(_done(await admin.find(district, client) or UNKNOWN))
+        found = _done(await admin.find(district, client) or UNKNOWN)
+        pulls = await audit.last_pulls(district, client)
+        return vendor_answer(found, now=clock.now(), last=max(pulls.values(), default=None))
 
 
 def _grant(
@@ -212,7 +215,9 @@ def _end(router: APIRouter, operators: Operators, administer: AdministerVendors)
         *,
         dry_run: DryRun = False,
     ) -> RotatedAnswer:
-        """The old secret counts for a day, or as ordered; tokens given for it end with it."""
+        """The old secret counts for a day, or as ordered; tokens given for it end with it. 409 when
+        five count already, unless they are to end now.
+        """
         operator.ensure(district)
         rotated = _done(
             await administer.rotate(

@@ -25,8 +25,8 @@ V1P1_BASE_PATH: Final = "/ims/oneroster/v1p1"
 class Face:
     """A version as vendors read it. `wording` maps a 1.2 body and is None where none is needed.
 
-    `filter` gets a filter whose fields `find` found and may raise `BadFilter`. `warns` says that
-    bodies have a place for warnings and that errors name the request they answer.
+    `filter` gets a filter whose fields `find` found. `warns` says that bodies have a place for
+    warnings and that errors name the request they answer.
     """
 
     name: str

@@ -338,7 +338,7 @@ def _create_audit() -> None:
     op.execute("""
         CREATE TABLE roster_publisher.pull_audit (
             district_id text NOT NULL, client_id text NOT NULL, at timestamptz NOT NULL,
-            audit_id bigint GENERATED ALWAYS AS IDENTITY,
+            audit_id bigint NOT NULL,
             door text NOT NULL, what text NOT NULL, detail text NOT NULL,
             entities text[] NOT NULL,
             status smallint, rows integer NOT NULL, revision bigint, ms integer NOT NULL,
@@ -346,6 +346,8 @@ def _create_audit() -> None:
             PRIMARY KEY (district_id, client_id, at, audit_id)
         )
     """)
+    # A line has its number before it is written, so that one that is written again is the same.
+    op.execute("CREATE SEQUENCE roster_publisher.pull_audit_id")
     # Written in the order of time, so the smallest index finds what is old.
     op.execute("CREATE INDEX ON roster_publisher.pull_audit USING brin (at)")
     op.execute("""
