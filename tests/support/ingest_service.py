@@ -70,7 +70,7 @@ class Ingest:
         headers = signed(body, webhook_id=webhook_id, at=datetime.now(UTC), secret=secret)
         return await self.http.post(f"/webhooks/{source}", content=body, headers=headers)
 
-    async def settled(self, *, within_s: float = 20) -> None:
+    async def settled(self, *, within_s: float = 60) -> None:
         """Returns when nothing waits in the inbox."""
 
         async def empty() -> bool:
