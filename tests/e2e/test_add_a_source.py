@@ -12,7 +12,7 @@ from tests.guards.copied_tree import CopiedTree
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "add-a-source.md"
 BLOCK = re.compile(r"^```(python|sh)(?: (\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-pytestmark = [pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(600)]
 
 
 def test_the_page_makes_a_source_that_works(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_the_page_makes_a_source_that_works(tmp_path: Path) -> None:
         env=_environment(copy),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=540,
         check=False,
     )
 

@@ -15,7 +15,7 @@ from tests.support.demo import run_demo, start_demo
 
 STUDENTS = 120
 # Two at a time would fight for two cores and make each other late.
-pytestmark = [pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(600)]
 
 
 # Where outsiders saw each change.

@@ -12,7 +12,7 @@ CHAPTERS = {
     "newStudent", "changedName", "classMove", "schoolMove", "withdrawal", "ticket",
     "massWithdrawal",
 }  # fmt: skip
-pytestmark = [pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(600)]
 
 
 def assert_story(evidence: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tests.support.killer import FIRST_LOAD, MOMENTS, Plan, run_with_kills
 
 STUDENTS = 60
 TAIL = 4_000
-pytestmark = [pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("victim", [process.name for process in PROCESSES])

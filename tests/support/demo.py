@@ -33,7 +33,7 @@ def free_port_base() -> int:
 
 
 def start_demo(
-    home: Path, *options: str, within_s: float = 240
+    home: Path, *options: str, within_s: float = 540
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end in the folder `home`, whatever the end is."""
     return subprocess.run(
@@ -50,7 +50,7 @@ def start_demo(
     )
 
 
-def run_demo(folder: Path, *options: str, within_s: float = 240) -> dict[str, Any]:
+def run_demo(folder: Path, *options: str, within_s: float = 540) -> dict[str, Any]:
     """Run it below `folder`, assert exit code 0, and return the evidence."""
     home = folder / "demo"
     ended = start_demo(home, *options, within_s=within_s)

@@ -47,7 +47,7 @@ async def settled(ingest: Ingest) -> None:
         flip = (await look(ingest))["flip"]
         return flip is None or flip["state"] == "held"
 
-    await eventually(done, within_s=20, what="the flip is settled")
+    await eventually(done, within_s=60, what="the flip is settled")
 
 
 async def one_school(ingest: Ingest, *sources: str) -> None:

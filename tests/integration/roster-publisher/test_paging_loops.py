@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from roster_publisher.entrypoints.oneroster.faces import V1P1_BASE_PATH
+from roster_publisher.usecases.apply_changes import Applied
 from tests.support.oneroster_records import Record, enrollment, org, role, school_world, user
 from tests.support.publishing import Publishing
 
@@ -88,7 +89,7 @@ class Roster:
             self.changes += 3
 
     async def _commit(self, facts: list[tuple[str, Record | str]]) -> None:
-        applied = await self._publishing.publish(*facts)
+        applied = await _commit(self._publishing, *facts)
         if applied.revision is not None:
             self._model.note(applied.revision, facts)
 
@@ -149,7 +150,7 @@ def _take(answer: httpx2.Response, seen: Pulled) -> int:
 LOOPS = (by_link, by_short_page)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_every_loop_gets_every_row_once_while_the_roster_changes(
     publishing: Publishing, roster: Roster
 ) -> None:
@@ -239,7 +240,7 @@ async def _come_and_go(publishing: Publishing, done: asyncio.Event) -> None:
         await _commit(publishing, ("enrollment", f"ev{turn % 5}"))
 
 
-async def _commit(publishing: Publishing, *facts: tuple[str, Record | str]) -> None:
+async def _commit(publishing: Publishing, *facts: tuple[str, Record | str]) -> Applied:
     """Little time passes: a token and a pull last for an hour, and writers may be far quicker."""
     publishing.clock.advance(0.02)
-    await publishing.apply([publishing.change(entity, what) for entity, what in facts])
+    return await publishing.apply([publishing.change(entity, what) for entity, what in facts])

@@ -18,6 +18,8 @@ from tests.support.publishing import Publishing
 GRANT = Grant(district_id="d1", client_id="v", token_scopes=KNOWN_SCOPES)
 # Enough rows, and few enough behind each id, that an index costs a small share of reading all.
 PEOPLE, CLASSES, TURNS = 400, 200, 20
+# PostgreSQL looks at five plans for given values before it keeps one for all values.
+PAGES = 10
 
 
 async def _plan(
@@ -117,6 +119,26 @@ async def test_a_page_of_several_schools_is_found_without_sorting_what_is_left(
 
     sorted_by = [key for node in nodes for key in node.get("Sort Key", [])]
     assert not [key for key in sorted_by if "sourced_id" in key], nodes
+
+
+async def test_a_page_without_filter_is_not_planned_each_time(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=5 * PEOPLE))
+
+    for path in ("users", "students"):
+        for revision in (None, "$2"):
+            statement = Statement(1) if revision is None else Statement(1, 1)
+            query = CollectionQuery(grant=GRANT, collection=COLLECTIONS[path])
+            sql = rows_of(query, "o.base, o.sourced_id", statement, revision=revision, limit="$1")
+            async with publishing.database.begin() as tx:
+                driver = await tx.driver()
+                await driver.execute("ANALYZE")
+                page = await driver.prepare(sql)
+                for _ in range(PAGES):
+                    await page.fetch(*statement.values)
+                planned = await driver.fetchval(
+                    "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1", sql
+                )
+            assert planned < PAGES, (path, revision)
 
 
 async def test_a_view_of_a_school_is_not_read_whole_for_what_has_an_index(

@@ -31,7 +31,7 @@ def run(folder: Path, *, ci: str, whole: bool = False) -> subprocess.CompletedPr
             sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugins,
             *([] if whole else ["only/test_sample.py"]),
         ],
-        capture_output=True, text=True, timeout=60, check=False, cwd=folder,
+        capture_output=True, text=True, timeout=240, check=False, cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "CI": ci},
     )  # fmt: skip
 

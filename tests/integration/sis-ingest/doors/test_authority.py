@@ -94,6 +94,7 @@ async def test_a_small_flip_is_foretold_done_and_taken_back(ingest: Ingest) -> N
         await ingest.settled()
     await say(ingest, "sis-2", 1, "Bea")
     await say(ingest, "sis-2", 3, "Cyd")
+    await ingest.settled()
     await flipped(ingest, "sis")
     assert await ingest.people() == {"sis-1": "Ada", "sis-2": "Ada"}
     before = len(await ingest.events())
