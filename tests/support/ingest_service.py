@@ -70,7 +70,7 @@ class Ingest:
         headers = signed(body, webhook_id=webhook_id, at=datetime.now(UTC), secret=secret)
         return await self.http.post(f"/webhooks/{source}", content=body, headers=headers)
 
-    async def settled(self) -> None:
+    async def settled(self, *, within_s: float = 20) -> None:
         """Returns when nothing waits in the inbox."""
 
         async def empty() -> bool:
@@ -79,7 +79,7 @@ class Ingest:
                 " AND kind = 'webhook'"
             )
 
-        await eventually(empty, within_s=20, what="the inbox is applied")
+        await eventually(empty, within_s=within_s, what="the inbox is applied")
 
     async def load(self, body: bytes, *, source: str = "sis") -> dict[str, Any]:
         """Posts a package and gives the report of its ended run."""
