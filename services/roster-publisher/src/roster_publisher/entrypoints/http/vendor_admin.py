@@ -121,7 +121,8 @@ def vendor_routes(
     router = APIRouter()
     _look(router, operators, admin, audit, clock)
     _grant(router, operators, administer, clock)
-    _end(router, operators, administer)
+    _rotate(router, operators, administer)
+    _revoke(router, operators, administer)
     return router
 
 
@@ -209,7 +210,7 @@ def _grant(
         )
 
 
-def _end(router: APIRouter, operators: Operators, administer: AdministerVendors) -> None:
+def _rotate(router: APIRouter, operators: Operators, administer: AdministerVendors) -> None:
     changer = operators.require("admin")
 
     @router.post("/vendors/{client}/rotate", summary="Give a vendor a fresh secret")
@@ -242,6 +243,10 @@ def _end(router: APIRouter, operators: Operators, administer: AdministerVendors)
             old_until=rotated.old_until,
             tokens_cut=rotated.tokens,
         )
+
+
+def _revoke(router: APIRouter, operators: Operators, administer: AdministerVendors) -> None:
+    changer = operators.require("admin")
 
     @router.post("/vendors/{client}/revoke", summary="End a vendor")
     async def revoke_vendor(
