@@ -41,9 +41,7 @@ class StageSnapshot:
                 done_bytes += chunk.bytes_read
                 percent = READ_PERCENT * done_bytes // max(snapshot.unpacked_bytes, 1)
                 run = replace(run, percent=min(percent, READ_PERCENT))
-                known, following = await _while_reading(
-                    chunks, self._known(run, collection, chunk)
-                )
+                known, following = await _while_reading(chunks, self._known(run, collection, chunk))
                 fresh = [row for row in chunk.rows if row.row not in known]
                 rows = await _read(snapshot, collection, fresh)
                 report = _counted(report, collection, chunk, rows)
