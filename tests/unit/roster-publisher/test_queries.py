@@ -262,6 +262,18 @@ def test_links_lead_through_every_row(total: int, limit: int, offset: int) -> No
         assert links["last"] < total <= links["last"] + limit
 
 
+def test_links_keep_what_else_was_asked_as_it_was_asked() -> None:
+    asked = {"limit": ["5"], "filter": ["familyName='Ö & b'"], "fields": ["a", "b,c"]}
+
+    header = link_header("http://h/users", asked, limit=5, offset=0, total=3)
+
+    kept = "filter=familyName%3D%27%C3%96+%26+b%27&fields=a&fields=b%2Cc"
+    assert header == (
+        f'<http://h/users?{kept}&limit=5&offset=0>; rel="first", '
+        f'<http://h/users?{kept}&limit=5&offset=0>; rel="last"'
+    )
+
+
 def test_known_scopes_are_granted_and_unknown_ones_passed_over() -> None:
     plain = ROSTER.replace("https://", "http://")
 

@@ -6,7 +6,6 @@ Everything else takes a `Clock` or an `IdSource` (roster_common.ports) from its 
 import os
 import threading
 import time
-import uuid
 from datetime import UTC, datetime
 
 _RANDOM_BITS = 74
@@ -63,4 +62,5 @@ class Uuid7Ids:
 def _text(ms: int, random: int) -> str:
     rand_a = random >> _RAND_B_BITS
     rand_b = random & ((1 << _RAND_B_BITS) - 1)
-    return str(uuid.UUID(int=(ms << 80) | _VERSION | (rand_a << 64) | _VARIANT | rand_b))
+    digits = f"{(ms << 80) | _VERSION | (rand_a << 64) | _VARIANT | rand_b:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

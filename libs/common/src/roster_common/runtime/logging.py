@@ -15,6 +15,7 @@ import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars
 from structlog.typing import FilteringBoundLogger, Processor
 
+from roster_common.runtime.correlation import correlation_id
 from roster_common.runtime.privacy import describe_error, without_private
 from roster_common.runtime.settings import ServiceSettings
 
@@ -45,6 +46,7 @@ def configure_logging(
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_correlation,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_service(service),
@@ -113,6 +115,14 @@ def _with_service(service: str) -> Processor:
         return fields
 
     return add
+
+
+def _add_correlation(_logger: object, _method: str, fields: Fields) -> Fields:
+    """Name the work in hand, if the line does not name other work itself."""
+    found = correlation_id.get()
+    if found is not None:
+        fields.setdefault("correlation_id", found)
+    return fields
 
 
 def _template_only(_logger: object, _method: str, fields: Fields) -> Fields:

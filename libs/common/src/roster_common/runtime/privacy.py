@@ -71,10 +71,10 @@ def _clean(value: object, depth: int) -> object:
     if depth > _MAX_DEPTH:
         return DROPPED
     match value:
-        case None | bool() | int() | float():
-            return value
         case str():
             return value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT] + "…"
+        case None | bool() | int() | float():
+            return value
         case Mapping():
             return {
                 str(name): DROPPED if is_private(str(name)) else _clean(part, depth + 1)

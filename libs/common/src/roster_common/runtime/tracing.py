@@ -6,7 +6,7 @@ nothing. Spans hold ids, never names or texts of foreign errors.
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 
@@ -18,7 +18,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, T
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
 
 from roster_common.errors import Fatal
 from roster_common.runtime.correlation import accept_or_mint, correlation_id
@@ -149,19 +148,17 @@ class CorrelationMiddleware:
             return
         headers = Headers(scope=scope)
         found = accept_or_mint(headers.get(CORRELATION_HEADER))
-        span = (
-            start_span("http.request", method=scope["method"], correlation_id=found)
-            if self._emits or _tracing.exports
-            else nullcontext()
-        )
+        exchange = _Exchange(self._app, found)
         token = correlation_id.set(found)
         try:
+            if not self._emits and not _tracing.exports:
+                await exchange.run(scope, receive, send)
+                return
             with (
-                bound_contextvars(correlation_id=found),
                 with_remote_parent(headers.get("traceparent")),
-                span,
+                start_span("http.request", method=scope["method"], correlation_id=found),
             ):
-                await _Exchange(self._app, found).run(scope, receive, send)
+                await exchange.run(scope, receive, send)
         finally:
             correlation_id.reset(token)
 

@@ -108,12 +108,10 @@ def link_header(
     if offset + limit < total:
         places.append(("next", offset + limit))
     places.append(("last", last))
-    kept = [(name, value) for name, values in params.items() for value in values]
-    rest = [(name, value) for name, value in kept if name not in {"limit", "offset"}]
-    return ", ".join(
-        f'<{url}?{urlencode([*rest, ("limit", str(limit)), ("offset", str(place))])}>; rel="{rel}"'
-        for rel, place in places
-    )
+    rest = {name: values for name, values in params.items() if name not in {"limit", "offset"}}
+    kept = urlencode(rest, doseq=True)
+    page = f"{url}?{kept}&limit={limit}" if kept else f"{url}?limit={limit}"
+    return ", ".join(f'<{page}&offset={place}>; rel="{rel}"' for rel, place in places)
 
 
 def _whole(text: str | None, name: str, *, default: int, lowest: int, highest: int) -> int:

@@ -85,7 +85,7 @@ def rows_of(
         where += f" AND {order.behind(after, statement)}"
     elif after is not None:
         behind_id = statement.bind(after.sourced_id)
-    most = "" if limit is None else f" LIMIT {limit}"
+    most = "" if limit is None else _most(query, limit)
     if query.is_scoped:
         source = viewed_rows(
             query,
@@ -95,8 +95,6 @@ def rows_of(
             sourced_id=sourced_id,
             within=_wanted(query, statement, revision),
         )
-        # As a select: with a limit it could read, the planner would plan anew for every page.
-        most = "" if limit is None else f" LIMIT (SELECT {limit}::bigint)"
         return f"""SELECT {columns} FROM {source}{order.join} WHERE {where}
                    ORDER BY {order.by("i")}{most}"""
     if behind_id is not None:
@@ -120,6 +118,16 @@ def rows_of(
              WHERE {where} AND {_replaced(query, statement, revision)} {tail})
         ) AS u ORDER BY {order.by("u")}{most}
     """
+
+
+def _most(query: CollectionQuery, limit: str) -> str:
+    """The limit of a select. The planner plans anew for every page whose limit it can read, so it
+    reads one only where that may lead it to another index.
+    """
+    asked = (query.filter, query.sort, query.touched_since)
+    if query.is_scoped or not (any(asked) or query.parents):
+        return f" LIMIT (SELECT {limit}::bigint)"
+    return f" LIMIT {limit}"
 
 
 def count_of(query: CollectionQuery, statement: Statement, *, revision: str) -> str:

@@ -53,7 +53,9 @@ ORDER BY suggested_at, suggestion_id
 
 # Purpose: who is called as these people and was born on the same day. Rows: few. Index: primary
 # key, then resolved_record_name_key; only for those whose birth date is known. Of a name and day
-# that many share no more are read than tell so.
+# that many share no more are read than tell so. What is no key of the index meant stands outside of
+# OFFSET 0: while a first load fills the tables, a planner who sees it takes another index by it,
+# and reads everybody for each.
 _BORN: Final = """coalesce(
     (SELECT d.data ->> 'birthDate' FROM sis_ingest.resolved_record d
      WHERE d.district_id = $1 AND d.entity = 'demographics' AND d.entity_id = {0}.entity_id),
@@ -64,16 +66,17 @@ FROM unnest($2::text[]) AS k(entity_id)
 CROSS JOIN LATERAL (
     SELECT m.entity_id, m.name_key, m.data, {_BORN.format("m")} AS born
     FROM sis_ingest.resolved_record m
-    WHERE m.district_id = $1 AND m.entity = 'user' AND m.entity_id = k.entity_id
-      AND m.name_key IS NOT NULL OFFSET 0) AS me
+    WHERE m.district_id = $1 AND m.entity = 'user' AND m.entity_id = k.entity_id OFFSET 0) AS me
 CROSS JOIN LATERAL (
-    SELECT o.entity_id, o.data FROM sis_ingest.resolved_record o
-    WHERE o.district_id = $1 AND o.name_key = me.name_key AND o.entity = 'user'
-      AND o.entity_id <> me.entity_id AND {_BORN.format("o")} = me.born
+    SELECT o.entity_id, o.data FROM (
+        SELECT entity, entity_id, data FROM sis_ingest.resolved_record
+        WHERE district_id = $1 AND name_key = me.name_key OFFSET 0) AS o
+    WHERE o.entity = 'user' AND o.entity_id <> me.entity_id AND {_BORN.format("o")} = me.born
       AND EXISTS (SELECT FROM sis_ingest.crosswalk c WHERE c.district_id = $1
-                  AND c.entity_id = o.entity_id AND c.entity = 'user' AND c.valid_to IS NULL)
+                  AND c.entity_id = o.entity_id AND c.entity = 'user' AND c.valid_to IS NULL
+                  OFFSET 0)
     LIMIT {MOST_NEAR + 1}) AS other
-WHERE me.born IS NOT NULL
+WHERE me.name_key IS NOT NULL AND me.born IS NOT NULL
 """
 
 # Purpose: a page of suggestions, newest first; how many there are. Rows: one page.
