@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -147,45 +149,44 @@ async def test_a_revoked_vendor_is_nobody_at_once(one: Replica) -> None:
     ]
 
 
+def meanwhile(
+    one: Replica, monkeypatch: pytest.MonkeyPatch, *order: Any, piece: int
+) -> Callable[[], int]:
+    """Pages are read row by row, and an operator asks for `order` before the given piece is read;
+    says how many were.
+    """
+    monkeypatch.setattr(read_collection, "CHUNK_ROWS", 1)
+    reads = one.publishing.reads
+    page_at, pieces = reads.page_at, count(1)
+
+    async def read(*query: Any, **how: Any) -> Any:
+        if next(pieces) == piece:
+            await one.ask("POST", *order)
+        return await page_at(*query, **how)
+
+    monkeypatch.setattr(reads, "page_at", read)
+    return lambda: next(pieces) - 1
+
+
 async def test_a_long_page_ends_when_its_vendor_is_revoked(
     one: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_collection, "CHUNK_ROWS", 1)
     bearer = await one.bearer(await one.make())
-    reads = one.publishing.reads
-    page_at, pages = reads.page_at, 0
+    pieces = meanwhile(one, monkeypatch, "/vendors/app/revoke", piece=1)
 
-    async def revoked_meanwhile(*query: Any, **how: Any) -> Any:
-        nonlocal pages
-        pages += 1
-        if pages == 1:
-            await one.ask("POST", "/vendors/app/revoke")
-        return await page_at(*query, **how)
-
-    monkeypatch.setattr(reads, "page_at", revoked_meanwhile)
     answer = await one.read(bearer)
 
     # Nothing had left yet, so it is told; three users were asked for.
     assert answer.status_code == 403
-    assert pages == 1
+    assert pieces() == 1
 
 
 async def test_a_page_half_sent_breaks_off_when_its_grant_is_narrowed(
     one: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_collection, "CHUNK_ROWS", 1)
     bearer = await one.bearer(await one.make())
-    reads = one.publishing.reads
-    page_at, pages = reads.page_at, 0
+    meanwhile(one, monkeypatch, "/vendors/app/grant", {"schools": ["s2"]}, piece=2)
 
-    async def narrowed_meanwhile(*query: Any, **how: Any) -> Any:
-        nonlocal pages
-        pages += 1
-        if pages == 2:
-            await one.ask("POST", "/vendors/app/grant", {"schools": ["s2"]})
-        return await page_at(*query, **how)
-
-    monkeypatch.setattr(reads, "page_at", narrowed_meanwhile)
     with pytest.raises(CutOffError):
         await one.read(bearer)
 

@@ -294,3 +294,29 @@ async def test_a_list_of_vendors_asks_as_often_for_many_as_for_one(
     single = [(await one.ask("GET", f"/vendors/{v['client']}")).json() for v in vendors]
     assert vendors == single
     assert len({vendor["lastPull"] for vendor in vendors}) == 3
+
+
+async def test_a_vendor_is_rotated_and_ended_as_it_was_shown_or_not_at_all(one: Replica) -> None:
+    await one.make()
+    rotate, revoke = "/vendors/app/rotate", "/vendors/app/revoke"
+
+    async def shown(path: str) -> dict[str, str]:
+        tried = await one.ask("POST", path, {}, dryRun="true")
+        return {"ifVersion": tried.json()["version"]}
+
+    before = await shown(rotate)
+    assert before == await shown(revoke)
+    assert before["ifVersion"] == (await one.ask("GET", "/vendors/app")).json()["version"]
+    first = await one.ask("POST", rotate, before)
+    # Somebody else has handed out a fresh secret meanwhile.
+    late = [await one.ask("POST", path, before) for path in (rotate, revoke)]
+    then = await shown(revoke)
+    await one.ask("POST", "/vendors/app/grant", {"schools": ["s2"]})
+    late.append(await one.ask("POST", revoke, then))
+    still = await one.token(first.json()["secret"])
+    done = await one.ask("POST", revoke, await shown(revoke))
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in late] == [
+        (409, "vendor_changed")
+    ] * 3
+    assert [first.status_code, still.status_code, done.status_code] == [200] * 3

@@ -109,13 +109,26 @@ def test_a_secret_is_rotated_with_the_overlap_asked_for(
     tiny: TinyHomeroom, run: Run, option: tuple[str, ...], hours: float
 ) -> None:
     until = "2026-11-26T10:00:00+00:00"
-    answer = {"client": "app", "secret": SECRET, "oldUntil": until, "tokensCut": 0}
+    answer = {
+        "client": "app", "version": "cd" * 8, "secret": SECRET, "oldUntil": until, "tokensCut": 0,
+    }  # fmt: skip
     tiny.says(ROSTER_PUBLISHER, "POST /vendors/app/rotate", answer)
 
     ran = run(tiny, "vendors", "rotate", "app", "--district", "demo", *option, "--yes", "--json")
 
     assert json.loads(ran.out) == answer
-    assert orders(tiny) == [(True, {"overlapHours": hours}), (False, {"overlapHours": hours})]
+    wanted = {"overlapHours": hours}
+    assert orders(tiny) == [(True, wanted), (False, wanted | {"ifVersion": "cd" * 8})]
+
+
+def test_a_vendor_is_ended_only_as_it_was_shown(tiny: TinyHomeroom, run: Run) -> None:
+    answer = {"client": "app", "version": "cd" * 8, "tokensEnded": 3, "collections": COUNTS}
+    tiny.says(ROSTER_PUBLISHER, "POST /vendors/app/revoke", answer)
+
+    done = run(tiny, "vendors", "revoke", "app", "--district", "demo", "--yes")
+
+    assert orders(tiny) == [(True, {}), (False, {"ifVersion": "cd" * 8})]
+    assert "ended: app, and 3 tokens" in done.out
 
 
 def test_counts_and_a_page_as_the_vendor_reads_it(tiny: TinyHomeroom, run: Run) -> None:

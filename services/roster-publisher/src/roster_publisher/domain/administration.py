@@ -55,9 +55,12 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotated:
-    """The client with its fresh secret; `old_until` is when the old one ends."""
+    """The client with its fresh secret; `old_until` is when the old one ends, and `version` that
+    of the client before.
+    """
 
     client_id: str
+    version: str
     secret: str | None = field(repr=False)
     old_until: datetime
     tokens: int
@@ -75,9 +78,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revoked:
-    """The client that ended, or would, with its tokens in force."""
+    """The client that ended, or would, with its tokens in force, and its last `version`."""
 
     client_id: str
+    version: str
     tokens: int
     differences: Mapping[str, Difference]
 
@@ -85,7 +89,7 @@ class Revoked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotDone:
     """Why nothing was done: there is no such client in the district, settings give it, the id is
-    taken, the grant has changed since it was looked at, it hashes and there is no key, or too many
+    taken, the client has changed since it was looked at, it hashes and there is no key, or too many
     secrets count.
     """
 
@@ -130,9 +134,9 @@ def told_grant(grant: Grant) -> Mapping[str, Any]:
     }
 
 
-def version_of(grant: Grant) -> str:
-    """16 hexadecimal digits that are others when anything of the grant is."""
-    told = orjson.dumps(told_grant(grant), option=orjson.OPT_SORT_KEYS)
+def version_of(client: Client) -> str:
+    """16 hexadecimal digits that are others when anything of the grant is, or the secret."""
+    told = orjson.dumps([told_grant(client.grant), client.secret_hash], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(told, digest_size=8).hexdigest()
 
 

@@ -15,7 +15,7 @@ class VendorAdmin(Protocol):
     with what was changed, in any process, looks anew within two seconds.
 
     A client that settings give is never changed: `CONFIGURED`; one that is not in the district is
-    `UNKNOWN`.
+    `UNKNOWN`; one that is another than at the `version` given has `MOVED_ON`.
     """
 
     async def all(self, district_id: str) -> Sequence[Client]:
@@ -35,21 +35,31 @@ class VendorAdmin(Protocol):
         ...
 
     async def rotate(
-        self, grant: Grant, secret_hash: str, *, old_until: datetime, entry: AuditEntry
+        self,
+        grant: Grant,
+        secret_hash: str,
+        *,
+        old_until: datetime,
+        version: str | None,
+        entry: AuditEntry,
     ) -> NotDone | int:
-        """Put a secret in place. Those before it, and the tokens given for them, end `old_until` at
-        the latest, which may be now. Returns how many tokens that cuts short.
+        """Put a secret in place; `TOO_MANY_SECRETS` where too many would count.
+
+        Those before it, and the tokens given for them, end `old_until` at the latest, which may be
+        now. Returns how many tokens that cuts short.
         """
         ...
 
     async def change(self, grant: Grant, *, version: str, entry: AuditEntry) -> NotDone | None:
-        """Write the grant, if it still is at `version`: else `MOVED_ON`.
+        """Write the grant.
 
         One that shows something else takes a revision and a stamp of the district.
         """
         ...
 
-    async def revoke(self, district_id: str, client_id: str, entry: AuditEntry) -> NotDone | int:
+    async def revoke(
+        self, district_id: str, client_id: str, *, version: str | None, entry: AuditEntry
+    ) -> NotDone | int:
         """End it with its grant, its secrets and its tokens, which are counted."""
         ...
 

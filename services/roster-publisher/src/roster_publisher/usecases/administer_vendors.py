@@ -85,9 +85,17 @@ class AdministerVendors:
         return Made(client=client, secret=secret, warnings=doubts, differences=_NOTHING)
 
     async def rotate(
-        self, district_id: str, client_id: str, *, overlap: timedelta, by: str, dry_run: bool
+        self,
+        district_id: str,
+        client_id: str,
+        *,
+        overlap: timedelta,
+        version: str | None,
+        by: str,
+        dry_run: bool,
     ) -> Rotated | NotDone:
-        """Put a fresh secret in place; the old one counts for `overlap` longer, which may be 0.
+        """Put a fresh secret in place, if the client still is at `version` where one is given; the
+        old one counts for `overlap` longer, which may be 0.
 
         With none it is done however many count: they end.
         """
@@ -101,14 +109,16 @@ class AdministerVendors:
             if isinstance(old, NotDone):
                 return old
             tokens = await self._admin.tokens(district_id, client_id, now=until)
-            return Rotated(client_id=client_id, secret=None, old_until=until, tokens=tokens)
+            return _rotated(there, None, until=until, tokens=tokens)
         secret, secret_hash = await self._fresh()
         entry = self._entry(there.grant, "rotate", detail=f"old until {until:%FT%TZ}", by=by)
-        cut = await self._admin.rotate(there.grant, secret_hash, old_until=until, entry=entry)
+        cut = await self._admin.rotate(
+            there.grant, secret_hash, old_until=until, version=version, entry=entry
+        )
         if isinstance(cut, NotDone):
             return cut
         self._changed()
-        return Rotated(client_id=client_id, secret=secret, old_until=until, tokens=cut)
+        return _rotated(there, secret, until=until, tokens=cut)
 
     async def grant(
         self,
@@ -138,7 +148,7 @@ class AdministerVendors:
         if dry_run:
             differences = await self._trials.differences(before, after, now=now)
             return replace(outcome, client=there, differences=differences)
-        at = version or version_of(before)
+        at = version or version_of(there)
         await self._fill(after, now)
         entry = self._entry(after, "grant", detail=" ".join(names), by=by)
         not_done = await self._admin.change(after, version=at, entry=entry)
@@ -148,9 +158,11 @@ class AdministerVendors:
         return outcome
 
     async def revoke(
-        self, district_id: str, client_id: str, *, by: str, dry_run: bool
+        self, district_id: str, client_id: str, *, version: str | None, by: str, dry_run: bool
     ) -> Revoked | NotDone:
-        """End a client: no token, no read, no feed from now on."""
+        """End a client, if it still is at `version` where one is given: no token, no read, no feed
+        from now on.
+        """
         there = await self._mine(district_id, client_id)
         if isinstance(there, NotDone):
             return there
@@ -158,13 +170,13 @@ class AdministerVendors:
             now = self._clock.now()
             lost = await self._trials.differences(there.grant, None, now=now)
             tokens = await self._admin.tokens(district_id, client_id, now=now)
-            return Revoked(client_id=client_id, tokens=tokens, differences=lost)
+            return _revoked(there, tokens, lost)
         entry = self._entry(there.grant, "revoke", by=by)
-        ended = await self._admin.revoke(district_id, client_id, entry)
+        ended = await self._admin.revoke(district_id, client_id, version=version, entry=entry)
         if isinstance(ended, NotDone):
             return ended
         self._changed()
-        return Revoked(client_id=client_id, tokens=ended, differences=_NOTHING)
+        return _revoked(there, ended, _NOTHING)
 
     async def _mine(self, district_id: str, client_id: str) -> Client | NotDone:
         there = await self._admin.find(district_id, client_id)
@@ -208,3 +220,22 @@ class AdministerVendors:
             status=200,
             by=by,
         )
+
+
+def _rotated(client: Client, secret: str | None, *, until: datetime, tokens: int) -> Rotated:
+    return Rotated(
+        client_id=client.client_id,
+        version=version_of(client),
+        secret=secret,
+        old_until=until,
+        tokens=tokens,
+    )
+
+
+def _revoked(client: Client, tokens: int, differences: Mapping[str, Difference]) -> Revoked:
+    return Revoked(
+        client_id=client.client_id,
+        version=version_of(client),
+        tokens=tokens,
+        differences=differences,
+    )

@@ -107,13 +107,19 @@ class PostgresVendorAdmin:
         return None
 
     async def rotate(
-        self, grant: Grant, secret_hash: str, *, old_until: datetime, entry: AuditEntry
+        self,
+        grant: Grant,
+        secret_hash: str,
+        *,
+        old_until: datetime,
+        version: str | None,
+        entry: AuditEntry,
     ) -> NotDone | int:
         """Put a secret in place; those before it end `old_until` at the latest."""
         key = grant.district_id, grant.client_id
         async with self._database.begin() as tx:
             driver: asyncpg.Connection = await tx.driver()
-            there = await _locked(driver, *key)
+            there = await _locked(driver, *key, version=version)
             if isinstance(there, NotDone):
                 return there
             old = replaced_secrets(there, old_until=old_until, now=entry.at)
@@ -126,23 +132,23 @@ class PostgresVendorAdmin:
         return cut
 
     async def change(self, grant: Grant, *, version: str, entry: AuditEntry) -> NotDone | None:
-        """Write the grant, if it still is at `version`."""
+        """Write the grant."""
         async with self._database.begin() as tx:
             driver: asyncpg.Connection = await tx.driver()
-            there = await _locked(driver, grant.district_id, grant.client_id)
+            there = await _locked(driver, grant.district_id, grant.client_id, version=version)
             if isinstance(there, NotDone):
                 return there
-            if version_of(there.grant) != version:
-                return MOVED_ON
             await write_grant(driver, grant, now=entry.at)
             await _close(driver, entry)
         return None
 
-    async def revoke(self, district_id: str, client_id: str, entry: AuditEntry) -> NotDone | int:
+    async def revoke(
+        self, district_id: str, client_id: str, *, version: str | None, entry: AuditEntry
+    ) -> NotDone | int:
         """End it; grant and tokens go with it."""
         async with self._database.begin() as tx:
             driver: asyncpg.Connection = await tx.driver()
-            there = await _locked(driver, district_id, client_id)
+            there = await _locked(driver, district_id, client_id, version=version)
             if isinstance(there, NotDone):
                 return there
             tokens = int(await driver.fetchval(_TOKENS, district_id, client_id, entry.at))
@@ -156,13 +162,18 @@ class PostgresVendorAdmin:
             return int(await (await tx.driver()).fetchval(_TOKENS, district_id, client_id, now))
 
 
-async def _locked(driver: asyncpg.Connection, district_id: str, client_id: str) -> Client | NotDone:
+async def _locked(
+    driver: asyncpg.Connection, district_id: str, client_id: str, *, version: str | None
+) -> Client | NotDone:
+    """The client, held until the transaction ends, if it still is at `version`; None is any."""
     await driver.fetchrow(_LOCK, district_id, client_id)
     row = await driver.fetchrow(_ONE, district_id, client_id)
     if row is None:
         return UNKNOWN
     client = client_of(row)
-    return CONFIGURED if client.configured else client
+    if client.configured:
+        return CONFIGURED
+    return client if version in {None, version_of(client)} else MOVED_ON
 
 
 async def _close(driver: asyncpg.Connection, entry: AuditEntry) -> None:

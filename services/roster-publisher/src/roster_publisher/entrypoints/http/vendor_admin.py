@@ -19,6 +19,7 @@ from roster_publisher.entrypoints.http.vendor_orders import (
     RotateOrder,
     VendorAnswer,
     VendorOrder,
+    VersionOrder,
     difference_answers,
     doubt_answers,
     vendor_answer,
@@ -30,6 +31,7 @@ from roster_publisher.usecases.administer_vendors import AdministerVendors
 
 District = Annotated[Text, Query(min_length=1, max_length=200)]
 Outcome = TypeVar("Outcome")
+_ANY_VERSION: Final = VersionOrder()
 DryRun = Annotated[bool, Query(alias="dryRun")]
 
 _NOT_DONE: Final = {
@@ -50,7 +52,7 @@ _NOT_DONE: Final = {
         f"{MOST_SECRETS} secrets of this vendor count already",
         "Wait until one has ended, or end them all with overlapHours 0 (--now).",
     ),
-    "vendor_changed": (409, "The grant has changed since it was looked at", "Look again."),
+    "vendor_changed": (409, "The vendor has changed since it was looked at", "Look again."),
 }
 
 
@@ -75,9 +77,12 @@ class MadeAnswer(_Answer):
 
 
 class RotatedAnswer(_Answer):
-    """A fresh secret, told this once. `tokensCut` are those in force that end earlier by it."""
+    """A fresh secret, told this once. `tokensCut` are those in force that end earlier by it;
+    `version` is the vendor's before.
+    """
 
     client: str
+    version: str
     secret: str | None
     old_until: datetime
     tokens_cut: int
@@ -95,9 +100,10 @@ class ChangedAnswer(_Answer):
 
 
 class RevokedAnswer(_Answer):
-    """A vendor that has ended, or would, with its tokens."""
+    """A vendor that has ended, or would, with its tokens; `version` is its last."""
 
     client: str
+    version: str
     tokens_ended: int
     collections: dict[str, DifferenceAnswer]
 
@@ -115,7 +121,8 @@ def vendor_routes(
     router = APIRouter()
     _look(router, operators, admin, audit, clock)
     _grant(router, operators, administer, clock)
-    _end(router, operators, administer)
+    _rotate(router, operators, administer)
+    _revoke(router, operators, administer)
     return router
 
 
@@ -203,7 +210,7 @@ def _grant(
         )
 
 
-def _end(router: APIRouter, operators: Operators, administer: AdministerVendors) -> None:
+def _rotate(router: APIRouter, operators: Operators, administer: AdministerVendors) -> None:
     changer = operators.require("admin")
 
     @router.post("/vendors/{client}/rotate", summary="Give a vendor a fresh secret")
@@ -221,21 +228,32 @@ def _end(router: APIRouter, operators: Operators, administer: AdministerVendors)
         operator.ensure(district)
         rotated = _done(
             await administer.rotate(
-                district, client, overlap=order.overlap, by=operator.subject, dry_run=dry_run
+                district,
+                client,
+                overlap=order.overlap,
+                version=order.if_version,
+                by=operator.subject,
+                dry_run=dry_run,
             )
         )
         return RotatedAnswer(
             client=client,
+            version=rotated.version,
             secret=rotated.secret,
             old_until=rotated.old_until,
             tokens_cut=rotated.tokens,
         )
+
+
+def _revoke(router: APIRouter, operators: Operators, administer: AdministerVendors) -> None:
+    changer = operators.require("admin")
 
     @router.post("/vendors/{client}/revoke", summary="End a vendor")
     async def revoke_vendor(
         client: ClientId,
         district: District,
         operator: Annotated[Operator, Depends(changer)],
+        order: VersionOrder = _ANY_VERSION,
         *,
         dry_run: DryRun = False,
     ) -> RevokedAnswer:
@@ -244,10 +262,17 @@ def _end(router: APIRouter, operators: Operators, administer: AdministerVendors)
         """
         operator.ensure(district)
         revoked = _done(
-            await administer.revoke(district, client, by=operator.subject, dry_run=dry_run)
+            await administer.revoke(
+                district,
+                client,
+                version=order.if_version,
+                by=operator.subject,
+                dry_run=dry_run,
+            )
         )
         return RevokedAnswer(
             client=client,
+            version=revoked.version,
             tokens_ended=revoked.tokens,
             collections=difference_answers(revoked.differences),
         )

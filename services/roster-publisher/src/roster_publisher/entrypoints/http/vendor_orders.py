@@ -87,12 +87,18 @@ class RuleOrder(_Order):
         )
 
 
-class GrantOrder(_Order):
+class VersionOrder(_Order):
+    """With `ifVersion` nothing is done once the vendor is another one than at that version."""
+
+    if_version: Text | None = None
+
+
+class GrantOrder(VersionOrder):
     """What to change of a grant: what is not named stays as it is.
 
     `schools` null and no `rules` are the whole district; `fields` null are all field groups;
     `transform` says by field what is sent of it (`drop`, `hash` or `year`); `rate` and `burst` null
-    are those of everybody. With `ifVersion` nothing is done once the grant is another one.
+    are those of everybody.
     """
 
     scopes: Annotated[tuple[Text, ...], Field(min_length=1, max_length=20)] | None = None
@@ -107,7 +113,6 @@ class GrantOrder(_Order):
     expires: Moment | None = None
     rate: Annotated[float, Field(ge=LEAST_RATE, le=MOST_RATE)] | None = None
     burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    if_version: Text | None = None
 
     @field_validator("transform")
     @classmethod
@@ -179,7 +184,7 @@ class VendorOrder(GrantOrder):
         return self.over(empty, now=now)
 
 
-class RotateOrder(_Order):
+class RotateOrder(VersionOrder):
     """`overlapHours` is how long the old secret still counts; 0 ends it, and its tokens, now."""
 
     overlap_hours: Annotated[float, Field(ge=0, le=_LONGEST_OVERLAP_H)] = _OVERLAP_H
@@ -249,7 +254,7 @@ def vendor_answer(client: Client, *, now: datetime, last: datetime | None = None
         since=grant.since_stamp,
         old_secrets_until=sorted(one.until for one in client.old_secrets if now < one.until),
         last_pull=last,
-        version=version_of(grant),
+        version=version_of(client),
         **told_grant(grant),
     )
 
