@@ -109,6 +109,18 @@ async def test_a_page_without_filter_needs_no_sort(publishing: Publishing, path:
     assert not [node for node in nodes if "Sort" in node["Node Type"]]
 
 
+async def test_a_page_of_several_schools_is_found_without_sorting_what_is_left(
+    publishing: Publishing,
+) -> None:
+    await _fill(publishing)
+    schools = replace(GRANT, school_ids=("s1", "s2"))
+
+    nodes = await _plan(publishing, "enrollments", after=Place(sourced_id="e1"), grant=schools)
+
+    sorted_by = [key for node in nodes for key in node.get("Sort Key", [])]
+    assert not [key for key in sorted_by if "sourced_id" in key], nodes
+
+
 async def test_a_page_without_filter_is_not_planned_each_time(publishing: Publishing) -> None:
     await publishing.publish(*school_world(users=5 * PEOPLE))
 

@@ -27,6 +27,7 @@ _INSIDE: Final = f"""
 # What a body says of others is as of when it came into the view, if that was later than its text.
 _AS_OF: Final = "greatest({}, v.since_rev) AS revision"
 _ENTERS: Final = "WHERE k.lasting IS NULL OR k.lasting < k.since_rev"
+_ALL: Final = 2**62
 _LEFT: Final = f"r.sourced_id, {_REST}, r.base, r.stamp"
 
 
@@ -39,11 +40,12 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     sourced_id: str | None,
     within: str | None,
     found: str | None = None,
+    paged: bool = False,
 ) -> str:
     """A FROM clause whose rows are called `o`; ids come in order. Binds district and scopes.
 
     `within` is a select of the only ids that are wanted; `found` one of those that are looked at,
-    in place of all that are the grant's.
+    in place of all that are the grant's. `paged`: the first few rows will do.
     """
     district, mine = _mine(query, statement, revision)
     found = found or _delta(query, statement, mine, revision)
@@ -51,6 +53,8 @@ def viewed_rows(  # house: no-district — `mine` begins with it
         found = f'SELECT {sourced_id}::text COLLATE "C" AS sourced_id'
     if found is None and within is None and len(query.grant.scope_ids) == 1:
         standing = _standing_in_one(mine, revision, after)
+    elif found is None and within is None and paged:
+        standing = _standing(_members_in_order(mine, after), mine, revision)
     else:
         found = found or (
             f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
@@ -68,6 +72,20 @@ def viewed_rows(  # house: no-district — `mine` begins with it
             {_versions(query.collection.entity, district, revision)}
         ) AS o
     """
+
+
+def _members_in_order(  # house: no-district — `mine` begins with it
+    mine: str, after: str | None
+) -> str:
+    """A select of the ids behind `after` that are or were in any of the grant's scopes.
+
+    With a limit, however high, the planner takes the index that has ids in their order; without
+    one it reads and sorts all that are left, for each page.
+    """
+    behind = "" if after is None else f" AND m.sourced_id > {after}"
+    return f"""
+        SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m
+        WHERE {mine}{behind} ORDER BY m.sourced_id LIMIT (SELECT {_ALL})"""
 
 
 def _standing(found: str, mine: str, revision: str | None) -> str:  # house: no-district — in `mine`
