@@ -26,6 +26,7 @@ from tests.bench.appending import appending
 from tests.bench.consuming import consuming
 from tests.bench.latency import latency
 from tests.bench.measuring import FULL, QUICK, Bench, Lineup, Plan, interleave
+from tests.bench.packing import packing
 from tests.bench.publishing import publishing
 from tests.bench.quiet import quiet as quiet_logs
 from tests.bench.reading import reading
@@ -57,6 +58,7 @@ SECTIONS: Mapping[str, Section] = {
     "http": serving,
     "accept": accepting,
     "read": reading,
+    "package": packing,
     "tell": telling,
     "consume": consuming,
     "publish": publishing,

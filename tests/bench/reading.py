@@ -68,8 +68,8 @@ async def reading(bench: Bench) -> AsyncIterator[Lineup]:
             bare=bare,
             seconds=bench.plan.writing_s,
             enrollments=schools * ENROLLMENTS_PER_SCHOOL,
-            whole=await _token(port, "whole"),
-            school=await _token(port, "school"),
+            whole=await token_of(port, "whole"),
+            school=await token_of(port, "school"),
         )
         yield Lineup(
             samples=[
@@ -178,7 +178,8 @@ async def _middle(ask: Callable[[int], Awaitable[None]]) -> float:
     return sorted(waits)[REPEATS // 2]
 
 
-async def _token(port: int, client_id: str) -> str:
+async def token_of(port: int, client_id: str) -> str:
+    """A token of one of the vendors of `service`."""
     line = Exchange(port)
     form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": SECRET}
     asked = request(

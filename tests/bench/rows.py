@@ -211,6 +211,26 @@ def _below() -> list[Row]:
     ]
 
 
+def _package() -> list[Row]:
+    """One vendor at a time; 5 schools, 2 with `--quick`."""
+    return [
+        Row(
+            key="package.bulk",
+            title="CSV package, bulk, whole district",
+            unit="records/s",
+            beside="package.copy",
+            beside_title="COPY of the same",
+        ),
+        Row(
+            key="package.school",
+            title="same, of a grant of one school",
+            unit="records/s",
+            beside="package.bulk",
+            beside_title="whole district",
+        ),
+    ]
+
+
 def _tell() -> list[Row]:
     """One vendor is told by webhook."""
     return [
@@ -268,6 +288,7 @@ ROWS = (
     Row(key="accept.paced.p99", title="webhook accept at 300/s: p99", unit="ms"),
     *_read(),
     *_below(),
+    *_package(),
     *_tell(),
     Row(key="http.yardstick.1", title="bare ASGI yardstick, 1 connection", unit="requests/s"),
     Row(key="http.yardstick.8", title="bare ASGI yardstick, 8 connections", unit="requests/s"),

@@ -1,5 +1,6 @@
 """Runs `homeroom demo` as an operating-system process, on ports of its own."""
 
+import itertools
 import json
 import os
 import socket
@@ -9,23 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from homeroom.layout import EMULATOR_OFFSET, SCIM_OFFSET
+from tests.support.ports import blocks, claim
 
 PROCESSES = 5
-# Ports of one installation, and how many installations one worker's range holds.
-SPAN, TURNS = 100, 10
+FIRST = 21_001
 TAIL = 3_000
 
 
 def free_port_base() -> int:
     """A first port whose followers, and those of directory and emulator, are free at the moment.
 
-    Tests that run beside each other look in ranges of their own, and whole runs begin to look
-    at different places: what is free now may be taken by another one a second later.
+    Tests that run beside each other look in ranges of their own, and whole runs take the hundreds
+    of no other run while there are any: what is free now may be taken a second later.
     """
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 21_001 + SPAN * TURNS * (worker % 8)
-    for turn in range(TURNS):
-        base = first + (os.getpid() + turn) % TURNS * SPAN
+    firsts = blocks(FIRST)
+    mine = filter(claim, firsts)
+    for base in itertools.chain(mine, firsts):
         wanted = [*range(base, base + PROCESSES), base + SCIM_OFFSET, base + EMULATOR_OFFSET]
         if all(map(_is_free, wanted)):
             return base

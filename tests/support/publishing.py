@@ -284,7 +284,7 @@ class Publishing:
         install_problem_handlers(feed)
         door = VendorDoor(recognise, self.clock, pace, notes)
         feed.include_router(change_routes(door, self.changes, public_url=None, reads_at=""))
-        feed.include_router(export_routes(door, self.export))
+        feed.include_router(export_routes(door, self.export, at_once=4))
 
         async def both(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"].startswith(f"{V1P1_BASE_PATH}/"):

@@ -141,9 +141,10 @@ def test_without_a_token_nothing_is_read(sis: Emulator) -> None:
 
 def test_a_delta_holds_what_the_clerk_changed(sis: Emulator, headers: dict[str, str]) -> None:
     before = max(one["modified"] for one in sis.truth("people", limit=1000)["records"])
+    one, other = [pupil["dcid"] for pupil in sis.truth("students")["records"]][:2]
     student = sis.do("students", givenName="Brisa", familyName="Quillow")["records"][0]
-    renamed = sis.do("students/9/name", givenName="Corwynn")["records"][0]
-    left = sis.do("students/10/withdraw")["records"][0]
+    renamed = sis.do(f"students/{one}/name", givenName="Corwynn")["records"][0]
+    left = sis.do(f"students/{other}/withdraw")["records"][0]
 
     delta = get(sis, "students", headers, filter=f"dateLastModified>'{before}'", limit=1000)
 
@@ -151,8 +152,8 @@ def test_a_delta_holds_what_the_clerk_changed(sis: Emulator, headers: dict[str, 
     ids = {one["dcid"]: one["sourcedIds"]["oneRoster"] for one in (student, renamed, left)}
     assert seen.keys() == set(ids.values())
     assert seen[ids[student["dcid"]]]["familyName"] == "Quillow"
-    assert seen[ids[9]]["givenName"] == "Corwynn"
-    assert seen[ids[10]]["status"] == "tobedeleted"
+    assert seen[ids[one]]["givenName"] == "Corwynn"
+    assert seen[ids[other]]["status"] == "tobedeleted"
 
 
 @pytest.mark.parametrize(

@@ -11,50 +11,14 @@ import pytest
 from roster_publisher.adapters.package_folder import PackageFolder
 from roster_publisher.adapters.postgres.exports import PostgresExports
 from roster_publisher.adapters.postgres.vendors import PostgresVendors
-from roster_publisher.domain.access import Client, Grant
 from roster_publisher.domain.collections import KNOWN_SCOPES
 from roster_publisher.domain.export_schedule import ExportStanding, ScheduledExport, is_due
 from roster_publisher.usecases.note_pulls import NotePulls
 from roster_publisher.usecases.write_exports import WriteExports
 from tests.support.csv_package import applied, different, read_package
-from tests.support.oneroster_records import demographics, enrollment, school_world, user
+from tests.support.oneroster_records import demographics, user
 from tests.support.publishing import Publishing
-
-HOUR = timedelta(hours=1)
-DELTAS = ScheduledExport(
-    district_id="d1", client_id="v", folder="v", version="1.2", mode="delta", every=HOUR, keep=3
-)
-WORLD = [*school_world(users=3), ("enrollment", enrollment("e1", user="u001"))]
-
-
-def writer(publishing: Publishing, folder: Path, *, holder: str = "one") -> WriteExports:
-    """What one process has."""
-    return WriteExports(
-        publishing.export,
-        PostgresVendors(publishing.database),
-        PostgresExports(publishing.database, holder=holder, lease=timedelta(minutes=2)),
-        PackageFolder(folder),
-        publishing.clock,
-        NotePulls(publishing.audit, publishing.clock),
-        zone_of=lambda _district: UTC,
-    )
-
-
-async def granted(
-    publishing: Publishing,
-    *,
-    expires_at: datetime | None = None,
-    scopes: frozenset[str] = KNOWN_SCOPES,
-) -> None:
-    """The client of the exports."""
-    grant = Grant(district_id="d1", client_id="v", token_scopes=scopes, expires_at=expires_at)
-    client = Client(client_id="v", secret_hash="none", grant=grant)
-    await PostgresVendors(publishing.database).seed(client, now=publishing.clock.now())
-
-
-def files(folder: Path) -> list[str]:
-    """What stands in the vendor's folder, by mode and name."""
-    return sorted(path.name for path in (folder / "v").iterdir())
+from tests.support.scheduled import DELTAS, HOUR, WORLD, files, granted, writer
 
 
 async def test_a_bulk_package_comes_first_and_deltas_after_it(
@@ -169,6 +133,9 @@ class Torn:
         self.shelf = shelf
         self.meanwhile = meanwhile
         self.seen: list[str] = []
+
+    async def empty(self, folder: str) -> int:
+        return await self.shelf.empty(folder)
 
     async def put(
         self, folder: str, name: str, chunks: AsyncIterator[bytes], *, prefix: str, keep: int

@@ -83,6 +83,7 @@ from roster_publisher.usecases.report_copies import ReportCopies
 from roster_publisher.usecases.republish import Republish
 from roster_publisher.usecases.seed_clients import ConfiguredClient, SeedClients
 from roster_publisher.usecases.shape_bodies import ShapeBodies
+from roster_publisher.usecases.take_back_packages import TakeBackPackages
 from roster_publisher.usecases.take_names import TakeNames
 from roster_publisher.usecases.tokens import IssueToken, RecogniseToken
 from roster_publisher.usecases.watch_districts import WatchDistricts
@@ -266,20 +267,23 @@ def _give_files(
         runtime.clock,
         keep=settings.keep_tombstones,
     )
-    app.include_router(export_routes(door, export))
-    exports = _exports(settings.clients)
-    if not exports or settings.export_dir is None:
+    app.include_router(export_routes(door, export, at_once=settings.packages_at_once))
+    if settings.export_dir is None:
         return
+    desk = PostgresExports(runtime.database, holder=runtime.ids.new_id(), lease=_EXPORT_LEASE)
+    shelf = PackageFolder(settings.export_dir)
     write = WriteExports(
         export,
         vendors,
-        PostgresExports(runtime.database, holder=runtime.ids.new_id(), lease=_EXPORT_LEASE),
-        PackageFolder(settings.export_dir),
+        desk,
+        shelf,
         runtime.clock,
         notes,
         zone_of=DistrictDays(settings.time_zone, settings.time_zones).zone,
     )
-    runtime.loop("exports", export_loop(write, exports))
+    take_back = TakeBackPackages(desk, shelf, runtime.clock)
+    exports = _exports(settings.clients)
+    runtime.loop("exports", export_loop(write, exports, take_back=take_back))
 
 
 def _exports(clients: Sequence[ClientSetting]) -> Sequence[ScheduledExport]:

@@ -223,6 +223,7 @@ class Settings(ServiceSettings):
     # Below what every statement may take, so that this answer comes first.
     slow_query_seconds: Annotated[float, Field(ge=0.1, le=25)] = 10.0
     export_dir: Path | None = None
+    packages_at_once: Annotated[int, Field(ge=1)] = 4
     webhook_networks: tuple[IPvAnyNetwork, ...] = ()
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
 

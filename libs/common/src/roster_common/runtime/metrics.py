@@ -262,7 +262,7 @@ METRICS: tuple[MetricSpec, ...] = (
         kind="counter",
         unit="requests",
         meaning="Requests of vendors beyond their pace, answered with 429",
-        labels={"door": frozenset({"reads", "token", "token_failures"})},
+        labels={"door": frozenset({"reads", "packages", "token", "token_failures"})},
     ),
     MetricSpec(
         name="pulls_total",

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Final
 
+from roster_publisher.domain.export_schedule import is_package
+
 _PART: Final = ".part"
 
 
@@ -33,6 +35,10 @@ class PackageFolder:
             part.unlink(missing_ok=True)
         await asyncio.to_thread(_thin_out, place, prefix, keep)
 
+    async def empty(self, folder: str) -> int:
+        """Remove all packages of ours, finished or not; others' files stay."""
+        return await asyncio.to_thread(_empty, self._root / folder)
+
 
 def _open(place: Path, part: Path, prefix: str) -> IO[bytes]:
     """A fresh file beside its place. What others began goes: they were killed, or lost their turn
@@ -53,6 +59,13 @@ def _publish(file: IO[bytes], part: Path, target: Path) -> None:
         os.fsync(held)
     finally:
         os.close(held)
+
+
+def _empty(place: Path) -> int:
+    found = [path for path in place.glob("*") if is_package(path.name)]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 def _thin_out(place: Path, prefix: str, keep: int) -> None:

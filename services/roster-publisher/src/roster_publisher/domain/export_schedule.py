@@ -1,5 +1,6 @@
 """Packages that are written by schedule: which, when, and where one stands. Pure."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Final
@@ -7,6 +8,9 @@ from typing import Final
 from roster_publisher.domain.csv_layout import Mode, Version
 
 AFTER_FAILURE: Final = timedelta(minutes=5)
+_PACKAGE: Final = re.compile(
+    r"oneroster-1\.[12]-(bulk|delta)-\d{8}T\d{9}Z\.zip|\.oneroster-1\.[12]-(bulk|delta)-.*\.part"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,15 @@ class ExportStanding:
     generation: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledFolder:
+    """Where packages were written for a client."""
+
+    district_id: str
+    client_id: str
+    folder: str
+
+
 def is_due(export: ScheduledExport, standing: ExportStanding, now: datetime, zone: tzinfo) -> bool:
     """Whether a package should be written now. A time of day that was missed is made up for."""
     if standing.not_before is not None and now < standing.not_before:
@@ -58,6 +71,11 @@ def file_name(version: Version, mode: Mode, stamp: datetime) -> str:
     """Names sort as their stamps do."""
     told = f"{stamp:%Y%m%dT%H%M%S}{stamp.microsecond // 1000:03d}Z"
     return f"{file_prefix(version, mode)}{told}.zip"
+
+
+def is_package(name: str) -> bool:
+    """Whether a file of this name is one of ours, or one that is being written."""
+    return _PACKAGE.fullmatch(name) is not None
 
 
 def file_prefix(version: Version, mode: Mode) -> str:

@@ -4,34 +4,30 @@ The same needs as when a record is published, but for people: somebody without a
 Source: OneRoster CSV binding (bulk holds what is active); ADR 0027.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
-from roster_publisher.domain.records import Entity, Key, Need, references
+from roster_publisher.domain.records import Entity, Key, Need, Reference, references
 from roster_publisher.domain.views import Body
 
 # CSV says it from the other side.
 _NOT_TOLD = "children"
 
 
-def targets(entity: Entity, bodies: Iterable[Body]) -> frozenset[Key]:
-    """What the bodies point at."""
-    return frozenset(
-        reference.target
-        for body in bodies
-        for reference in references(Key(entity, body["sourcedId"]), body)
-        if reference.field != _NOT_TOLD
-    )
+def told_references(entity: Entity, body: Body) -> Sequence[Reference]:
+    """What the body points at in a package."""
+    found = references(Key(entity, body["sourcedId"]), body)
+    return [reference for reference in found if reference.field != _NOT_TOLD]
 
 
-def take_out(entity: Entity, body: Body, is_there: Callable[[Key], bool]) -> bool:
-    """Take every reference to what is not there out of the body. False, and the body as it was,
-    when it cannot be without.
+def take_out(
+    entity: Entity, body: Body, told: Sequence[Reference], is_there: Callable[[Key], bool]
+) -> bool:
+    """Take every reference to what is not there out of the body, whose references are `told`.
+    False, and the body as it was, when it cannot be without.
     """
-    absent = [
-        reference
-        for reference in references(Key(entity, body["sourcedId"]), body)
-        if reference.field != _NOT_TOLD and not is_there(reference.target)
-    ]
+    absent = [reference for reference in told if not is_there(reference.target)]
+    if not absent:
+        return True
     if any(reference.need is Need.EVERY for reference in absent):
         return False
     gone = {(reference.field, reference.target.sourced_id) for reference in absent}

@@ -48,8 +48,7 @@ class Need(Enum):
     SOME = "the record cannot be shown if none of the field's targets is there"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """One pointer of a record."""
 
     field: str

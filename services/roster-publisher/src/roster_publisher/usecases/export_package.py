@@ -5,7 +5,7 @@ Source: ADR 0027.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
@@ -56,7 +56,7 @@ class Package:
 
     revision: int
     next_since: datetime
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
     tally: Tally
 
 
@@ -124,7 +124,7 @@ class ExportPackage:
 
     async def _chunks(
         self, request: PackageRequest, revision: int, stamp: datetime, tally: Tally
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         pages = PackagePages(
             self._reads,
             self._packages,

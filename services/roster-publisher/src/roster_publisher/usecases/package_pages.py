@@ -6,7 +6,7 @@ Source: ADR 0027.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -85,7 +85,9 @@ class PackagePages:
     ) -> Sequence[Told]:
         """`again`: told for what it points at, so now."""
         entity = query.collection.entity
-        had = [parts_of(body["sourcedId"], body) if with_parts else () for body in page]
+        # Only a delta tells what went.
+        asks = with_parts and self._since is not None
+        had = [parts_of(body["sourcedId"], body) if asks else () for body in page]
         active = [body for body in page if body["status"] == ACTIVE]
         stands = dict(
             zip(
@@ -94,30 +96,13 @@ class PackagePages:
                 strict=True,
             )
         )
-        gone = await self._gone(page) if with_parts and self._since is not None else {}
-        return [
-            self._one(body, parts, stands.get(body["sourcedId"], False), gone, again=again)
-            for body, parts in zip(page, had, strict=True)
-        ]
-
-    def _one(
-        self,
-        body: Body,
-        had: Sequence[Part],
-        stands: bool,
-        gone: dict[str, Sequence[GonePart]],
-        *,
-        again: bool,
-    ) -> Told:
-        stamp = self._stamp if again else body["dateLastModified"]
-        if not had and not gone:
-            return Told(body=body, stands=stands, stamp=stamp)
-        parts = parts_of(body["sourcedId"], body)
-        lost = {one.part.part_id: (one.part, one.stamp) for one in gone.get(body["sourcedId"], ())}
-        lost |= {part.part_id: (part, stamp) for part in had}
-        for part in parts:
-            lost.pop(part.part_id, None)
-        return Told(body=body, stands=stands, stamp=stamp, parts=parts, lost=lost)
+        gone = await self._gone(page) if asks else {}
+        told = []
+        for body, before in zip(page, had, strict=True):
+            stamp = self._stamp if again else body["dateLastModified"]
+            one = Told(body=body, stands=stands.get(body["sourcedId"], False), stamp=stamp)
+            told.append(_with_parts(one, before, gone) if with_parts else one)
+        return told
 
     async def _gone(self, users: Sequence[Body]) -> dict[str, Sequence[GonePart]]:
         """What the vendor may hold of parts that went: where it could see them."""
@@ -153,6 +138,17 @@ class PackagePages:
         if one.part.org_id is not None or not transformed:
             return one
         return replace(one, part=replace(one.part, cells={}))
+
+
+def _with_parts(told: Told, had: Iterable[Part], gone: Mapping[str, Iterable[GonePart]]) -> Told:
+    """With its parts, and those that it `had`, or that are `gone`, and it has no more."""
+    user_id = told.body["sourcedId"]
+    parts = parts_of(user_id, told.body)
+    lost = {one.part.part_id: (one.part, one.stamp) for one in gone.get(user_id, ())}
+    lost |= {part.part_id: (part, told.stamp) for part in had}
+    for part in parts:
+        lost.pop(part.part_id, None)
+    return replace(told, parts=parts, lost=lost)
 
 
 def _was_there(stays: Sequence[Stay], one: GonePart) -> bool:

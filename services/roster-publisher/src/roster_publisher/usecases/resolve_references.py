@@ -8,7 +8,7 @@ from typing import Final
 
 from roster_publisher.domain.access import Grant
 from roster_publisher.domain.collections import COLLECTIONS
-from roster_publisher.domain.package_references import take_out, targets
+from roster_publisher.domain.package_references import take_out, told_references
 from roster_publisher.domain.queries import CollectionQuery
 from roster_publisher.domain.records import PUBLISH_ORDER, Entity, Key
 from roster_publisher.domain.views import Body
@@ -32,8 +32,13 @@ class ResolveReferences:
         """For each body whether the package holds it; what it does not hold is taken out of it."""
         if len(self._known) > _KEPT:
             self._known.clear()
-        await self._learn(targets(entity, bodies))
-        return [take_out(entity, body, self._known.__getitem__) for body in bodies]
+        told = [told_references(entity, body) for body in bodies]
+        await self._learn({one.target for references in told for one in references})
+        is_there = self._known.__getitem__
+        return [
+            take_out(entity, body, references, is_there)
+            for body, references in zip(bodies, told, strict=True)
+        ]
 
     async def _learn(self, keys: Iterable[Key]) -> None:
         asked: dict[Entity, list[str]] = {}

@@ -4,13 +4,14 @@ A lease only spares work; the generation is what keeps two processes from writin
 Leases are told by the database's clock.
 """
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
 
 from roster_common.runtime.database import Database
-from roster_publisher.domain.export_schedule import ExportStanding, ScheduledExport
+from roster_publisher.domain.export_schedule import ExportStanding, FilledFolder, ScheduledExport
 
 _COLUMNS: Final = ("since", "files", "done_at", "not_before", "generation")
 
@@ -24,6 +25,28 @@ _MAKE: Final = """
     SELECT district_id, client_id, $3 FROM roster_publisher.client
     WHERE district_id = $1 AND client_id = $2
     ON CONFLICT DO NOTHING
+"""
+_FILL: Final = """
+    INSERT INTO roster_publisher.export_folder (district_id, client_id, folder)
+    VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+"""
+# Some dozens of rows, every few seconds; no index is needed.
+# house: no-district — folders are the installation's
+_ENDED: Final = """
+    SELECT f.district_id, f.client_id, f.folder FROM roster_publisher.export_folder f
+    WHERE NOT EXISTS (
+        SELECT FROM roster_publisher.export_folder o
+        JOIN roster_publisher.grant_ g USING (district_id, client_id)
+        WHERE o.folder = f.folder AND (g.expires_at IS NULL OR g.expires_at > $1)
+    )
+"""
+_BEGIN_ANEW: Final = """
+    DELETE FROM roster_publisher.export
+    WHERE district_id = $1 AND client_id = $2 AND split_part(name, '/', 1) = $3
+"""
+_FORGET: Final = """
+    DELETE FROM roster_publisher.export_folder
+    WHERE district_id = $1 AND client_id = $2 AND folder = $3
 """
 # One row.
 _CLAIM: Final = f"""
@@ -67,6 +90,7 @@ class PostgresExports:
             driver = await tx.driver()
             if standing.generation == 0:
                 await driver.execute(_MAKE, *_key(export))
+            await driver.execute(_FILL, export.district_id, export.client_id, export.folder)
             row = await driver.fetchrow(
                 _CLAIM, *_key(export), standing.generation, self._holder, self._lease
             )
@@ -81,6 +105,24 @@ class PostgresExports:
         files = sorted(standing.files)
         told = (standing.since, files, standing.done_at, standing.not_before)
         return await self._one(_KEEP, export, standing, *told)
+
+    async def ended(self, now: datetime) -> Sequence[FilledFolder]:
+        """Folders written for clients of whom none has a grant in force."""
+        async with self._database.begin() as tx:
+            rows = await (await tx.driver()).fetch(_ENDED, now)
+        return [FilledFolder(**dict(row)) for row in rows]
+
+    async def begin_anew(self, folder: FilledFolder) -> None:
+        """What is written there next is bulk. May run twice."""
+        await self._of_folder(_BEGIN_ANEW, folder)
+
+    async def forget(self, folder: FilledFolder) -> None:
+        """Nothing is there any more. May run twice."""
+        await self._of_folder(_FORGET, folder)
+
+    async def _of_folder(self, sql: str, of: FilledFolder) -> None:
+        async with self._database.begin() as tx:
+            await (await tx.driver()).execute(sql, of.district_id, of.client_id, of.folder)
 
     async def _one(
         self, sql: str, export: ScheduledExport, standing: ExportStanding, *values: object

@@ -94,6 +94,7 @@ def rows_of(
             after=behind_id,
             sourced_id=sourced_id,
             within=_wanted(query, statement, revision),
+            paged=limit is not None and order.key is None,
         )
         return f"""SELECT {columns} FROM {source}{order.join} WHERE {where}
                    ORDER BY {order.by("i")}{most}"""

@@ -1,18 +1,21 @@
 """Door of `GET /exports/oneroster.zip`: a vendor's roster as a CSV package. Source: ADR 0027."""
 
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Final, assert_never
 
 import structlog
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from roster_common.runtime.problems import Problem
 from roster_publisher.domain.csv_layout import Mode, Version
 from roster_publisher.domain.fragments import stamp_text
-from roster_publisher.entrypoints.http.vendors import VendorDoor
+from roster_publisher.entrypoints.http.vendors import VendorDoor, busy
 from roster_publisher.usecases.export_package import (
     ExportPackage,
     Package,
@@ -30,11 +33,42 @@ _WHY: Final = {
     "since_gone": "Deletions since then are no longer told",
     "view_changed": "What this client may see has changed since then",
 }
+_COME_AGAIN_S: Final = 60.0
+# A caller that is gone without a word, or stopped reading, would hold its turn for ever.
+_TAKEN_WITHIN_S: Final = 120.0
 
 
-def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
-    """`GET /exports/oneroster.zip`."""
-    router = APIRouter()
+class PackageTurns:
+    """How many packages this process sends at once; a client leaves half of them to others."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._of_one = max(1, at_once // 2)
+        self._held: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, client_id: str) -> Iterator[None]:
+        """A turn of the client's. Raises the 429 problem when there is none for it."""
+        if self._held.total() >= self._at_once or self._held[client_id] >= self._of_one:
+            raise busy("packages", _COME_AGAIN_S)
+        self._held[client_id] += 1
+        try:
+            yield
+        finally:
+            self._held[client_id] -= 1
+            if not self._held[client_id]:
+                del self._held[client_id]
+
+
+def export_routes(
+    vendor: VendorDoor,
+    export: ExportPackage,
+    *,
+    at_once: int,
+    taken_within_s: float = _TAKEN_WITHIN_S,
+) -> APIRouter:
+    """`GET /exports/oneroster.zip`. A package of which nothing is taken for so long breaks off."""
+    router, turns = APIRouter(), PackageTurns(at_once)
 
     @router.get("/exports/oneroster.zip", summary="The roster as a OneRoster CSV package")
     async def package(
@@ -47,7 +81,8 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
 
         A delta tells what changed behind `since`: `X-Next-Since` of the package before. 400 for a
         delta without it, a bulk package with it, or one without zone; 410 when only a bulk package
-        can say what happened since. What cannot be told to its end is broken off: no zip then.
+        can say what happened since; 429 when too many are being sent. What cannot be told to its
+        end is broken off: no zip then.
         """
         with ExitStack() as held:
             noted = held.enter_context(vendor.noting("export"))
@@ -58,6 +93,7 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
                 raise Problem(403, "scope_missing", "The token carries no scope that opens this")
             if (since is None) != (mode == "bulk") or not _is_moment(since):
                 raise Problem(400, "bad_since", "A delta begins at `since`, a time with its zone")
+            held.enter_context(turns.taken(token.grant.client_id))
             made = await export(
                 PackageRequest(
                     grant=token.grant,
@@ -71,9 +107,9 @@ def export_routes(vendor: VendorDoor, export: ExportPackage) -> APIRouter:
                 case StartAnew(reason=reason):
                     raise Problem(410, reason, _WHY[reason], "Take a bulk package.")
                 case Package():
-                    noted.status, noted.revision = 200, made.revision
+                    noted.revision = made.revision
                     noted.entities = tuple(dict.fromkeys(f.collection.entity for f in files))
-                    return _answer(made, noted, held.pop_all())
+                    return _Answer(made, noted, held.pop_all(), taken_within_s=taken_within_s)
                 case _:
                     assert_never(made)
 
@@ -90,27 +126,58 @@ def _is_moment(since: datetime | None) -> bool:
         return False
 
 
-def _answer(made: Package, noted: Noted, held: ExitStack) -> StreamingResponse:
-    """`held` keeps the note open until the last byte."""
-    return StreamingResponse(
-        _sent(made, noted, held),
-        media_type="application/zip",
-        headers={
-            "x-roster-revision": str(made.revision),
-            NEXT_SINCE: stamp_text(made.next_since),
-            "content-disposition": 'attachment; filename="oneroster.zip"',
-        },
-    )
+class _Answer(StreamingResponse):
+    """A package on its way. `held` (its note, its turn) ends with it, however that comes about:
+    also when the caller is gone before the first byte.
+    """
+
+    def __init__(
+        self, made: Package, noted: Noted, held: ExitStack, *, taken_within_s: float
+    ) -> None:
+        super().__init__(
+            _counted(made, noted),
+            media_type="application/zip",
+            headers={
+                "x-roster-revision": str(made.revision),
+                NEXT_SINCE: stamp_text(made.next_since),
+                "content-disposition": 'attachment; filename="oneroster.zip"',
+            },
+        )
+        self._made = made
+        self._noted = noted
+        self._held = held
+        self._taken_within_s = taken_within_s
+        self._whole = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. The server ends the connection in the middle of an answer that raises."""
+        with self._held:
+            try:
+                async with aclosing(self._made.chunks):
+                    await super().__call__(scope, receive, send)
+            except PackageBroken as broken:
+                client_id = self._noted.of.client_id if self._noted.of is not None else None
+                logger.warning("package_broken_off", client=client_id, reason=broken.reason)
+                raise
+            finally:
+                if not self._whole:
+                    self._noted.detail += " cut"
+
+    async def stream_response(self, send: Send) -> None:
+        """Send piece by piece, each within the time that a caller has to take it."""
+
+        async def in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(self._taken_within_s):
+                    await send(message)
+            except TimeoutError:
+                raise PackageBroken("not_taken") from None
+
+        await super().stream_response(in_time)
+        self._whole = True
 
 
-async def _sent(made: Package, noted: Noted, held: ExitStack) -> AsyncIterator[bytes]:
-    with held:
-        try:
-            async for chunk in made.chunks:
-                noted.rows = made.tally.records
-                yield chunk
-        except PackageBroken as broken:
-            client_id = noted.of.client_id if noted.of is not None else None
-            noted.detail += " cut"
-            logger.warning("package_broken_off", client=client_id, reason=broken.reason)
-            raise  # the server then ends the connection in the middle of the answer
+async def _counted(made: Package, noted: Noted) -> AsyncIterator[bytes]:
+    async for chunk in made.chunks:
+        noted.status, noted.rows = 200, made.tally.records
+        yield chunk

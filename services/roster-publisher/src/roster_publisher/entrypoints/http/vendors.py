@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Literal
 
 from roster_common.runtime.metrics import metric
 from roster_common.runtime.problems import Problem
@@ -50,17 +50,22 @@ class VendorDoor:
             raise _unauthorized("token_refused", 'Bearer error="invalid_token"')
         wait_s = self._pace.take(found.grant.client_id, found.grant.pace)
         if wait_s:
-            metric("vendor_requests_refused_total").labels(door="reads").inc()
-            raise Problem(
-                429,
-                "server_busy",
-                "Too many requests at once",
-                headers={"retry-after": str(whole_seconds(wait_s))},
-            )
+            raise busy("reads", wait_s)
         noted.of = found.grant
         if not found.grant.is_in_force(self._clock.now()):
             raise agreement_ended()
         return found
+
+
+def busy(door: Literal["reads", "packages"], wait_s: float) -> Problem:
+    """429, counted: the caller may come again in so many seconds."""
+    metric("vendor_requests_refused_total").labels(door=door).inc()
+    return Problem(
+        429,
+        "server_busy",
+        "Too many requests at once",
+        headers={"retry-after": str(whole_seconds(wait_s))},
+    )
 
 
 def agreement_ended() -> Problem:

@@ -1,6 +1,8 @@
-"""Loop that writes packages by schedule, one after the other; one that fails delays no other."""
+"""Loop that writes packages by schedule, one after the other, and takes back those of vendors that
+ended; one that fails delays no other.
+"""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -18,12 +20,18 @@ logger = structlog.get_logger(__name__)
 def export_loop(
     write: Callable[[ScheduledExport], Awaitable[Turn]],
     exports: Sequence[ScheduledExport],
+    *,
+    take_back: Callable[[], Awaitable[Mapping[str, int]]],
 ) -> Callable[[Stopping], Awaitable[None]]:
-    """The loop around the use case."""
+    """The loop around the use cases."""
 
     async def run(stopping: Stopping) -> None:
         """Look every few seconds, until the stop."""
         while not stopping.is_set():
+            try:
+                _tell(await take_back())
+            except Exception as error:  # noqa: BLE001 - counted and logged; it is tried again
+                go_on_without("exports", error)
             for one in exports:
                 if stopping.is_set():
                     return
@@ -36,6 +44,11 @@ def export_loop(
             await stopping.wait(_LOOK_S)
 
     return run
+
+
+def _tell(removed: Mapping[str, int]) -> None:
+    for folder, files in removed.items():
+        logger.info("packages_taken_back", folder=folder, files=files)
 
 
 def _note(one: ScheduledExport, turn: Turn) -> None:

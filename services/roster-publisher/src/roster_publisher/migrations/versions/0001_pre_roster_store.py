@@ -323,6 +323,13 @@ def _create_telling() -> None:
                 ON DELETE CASCADE
         )
     """)
+    # Outlives its client: what was put there has to go.
+    op.execute("""
+        CREATE TABLE roster_publisher.export_folder (
+            district_id text NOT NULL, client_id text NOT NULL, folder text NOT NULL,
+            PRIMARY KEY (district_id, client_id, folder)
+        )
+    """)
     op.execute("""
         CREATE TABLE roster_publisher.pull (
             district_id text NOT NULL, client_id text NOT NULL, query_hash bytea NOT NULL,
