@@ -57,9 +57,7 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     if found is None and within is None and scopes == 1:
         standing = _standing_in_one(mine, revision, after)
     elif found is None and within is None and paged and 1 < scopes <= _MOST_MERGED:
-        standing = _standing(
-            _members_in_order(query, statement, revision, after), mine, revision
-        )
+        standing = _standing(_members_in_order(query, statement, revision, after), mine, revision)
     else:
         found = found or (
             f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
