@@ -224,7 +224,7 @@ async def _world(world: World) -> AsyncIterator[World]:
         await world.database.close()
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], *, within_s: float = 30.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], *, within_s: float = 60.0) -> None:
     """Return once `check` says so; fail when it never does within the safety bound."""
     async with asyncio.timeout(within_s):
         while not await check():

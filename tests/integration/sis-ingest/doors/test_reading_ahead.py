@@ -1,4 +1,6 @@
-"""A thread reads the next rows of a file while the store compares these; never two at once."""
+"""A thread reads the next rows of a file while the store compares these; never two at once, and
+never while a transaction waits for it.
+"""
 
 import asyncio
 import threading
@@ -33,6 +35,8 @@ RUN = Run(
 )
 # Of a wait that must end without what it waits for: long against whatever a broken one takes.
 IN_VAIN_S = 3.0
+# Of one that ends with it, and hangs no thread for ever where it does not.
+FOR_LONG_S = 300.0
 
 
 @dataclass(kw_only=True)
@@ -104,6 +108,64 @@ async def test_nobody_reads_on_when_the_store_has_failed(units: PostgresUnits) -
     content.go.set()
     await eventually(content.second_read.is_set, what="the thread has ended")
     assert not content.let_go, "it read on after the file was given back"
+
+
+async def test_no_transaction_is_open_while_the_next_rows_are_long_in_coming(
+    units: PostgresUnits, ingest_url: str
+) -> None:
+    """The server would end it: it is idle, for as long as the rows before tell nothing new."""
+    content = TwoChunks(wait_s=FOR_LONG_S)
+    await _knows_the_first_row(ingest_url)
+    async with asyncio.TaskGroup() as group:
+        staging = group.create_task(StageSnapshot(units=units)(RUN, content))
+        try:
+            await eventually(lambda: _is_compared(ingest_url), what="the first row is compared")
+            assert not content.second_read.is_set()
+        finally:
+            content.go.set()
+
+    assert staging.result().report.counts("course").read == 2
+
+
+async def test_nobody_reads_on_when_the_run_is_cut_off(
+    units: PostgresUnits, ingest_url: str
+) -> None:
+    content = TwoChunks(wait_s=IN_VAIN_S)
+    await _knows_the_first_row(ingest_url)
+    staging = asyncio.create_task(StageSnapshot(units=units)(RUN, content))
+    await eventually(lambda: _is_compared(ingest_url), what="the first row is compared")
+
+    staging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await staging
+
+    content.go.set()
+    await eventually(content.second_read.is_set, what="the thread has ended")
+    assert not content.let_go, "it read on after the file was given back"
+
+
+async def _knows_the_first_row(url: str) -> None:
+    store = await asyncpg.connect(url)
+    try:
+        await store.execute(
+            "INSERT INTO sis_ingest.source_record (district_id, source_id, entity, external_id,"
+            " data, content_hash, raw_hash, occurred_at, deleted, delivery_id)"
+            " VALUES ('d1', 'sis', 'course', 'course-1', '{}', '', $1, $2, false, $3)",
+            b"h",
+            NOW,
+            RUN.delivery_id,
+        )
+    finally:
+        await store.close()
+
+
+async def _is_compared(url: str) -> bool:
+    """Whether everybody sees it: no transaction holds it back."""
+    store = await asyncpg.connect(url)
+    try:
+        return bool(await store.fetchval("SELECT EXISTS (SELECT FROM sis_ingest.snapshot_row)"))
+    finally:
+        await store.close()
 
 
 def _row(number: int, external_id: str) -> RawRow:

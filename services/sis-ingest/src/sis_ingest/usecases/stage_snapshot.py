@@ -1,14 +1,14 @@
 """Stage a snapshot: its rows, normalised and hashed, beside the truth and not in it."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Set
+from collections.abc import Awaitable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from sis_ingest.domain.runs import MAX_PROBLEMS, REPEATED, Counts, Report, RowRefusal, Run, tally
-from sis_ingest.domain.snapshots import Chunk, Collection, Rows, seen
+from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows, StagedRow, seen
 from sis_ingest.ports.snapshots import OpenSnapshot
-from sis_ingest.ports.units import Unit, Units
+from sis_ingest.ports.units import Units
 
 Found = TypeVar("Found")
 
@@ -24,10 +24,11 @@ class StageSnapshot:
     units: Units
 
     async def __call__(self, run: Run, snapshot: OpenSnapshot) -> Run:
-        """The run with its counts, refusals and problems. Commits per chunk.
+        """The run with its counts, refusals and problems. Commits twice per chunk.
 
         Reads to the end even when problems show up, so that all are named at once (up to a
-        hundred).
+        hundred). No transaction is open while a thread reads: the server ends one that is idle for
+        long, and a chunk may be long in coming where rows before it tell nothing new.
         """
         # What an earlier attempt did is kept: another crash here must not lose the count.
         kept = {entity: _done(counts) for entity, counts in run.report.collections.items()}
@@ -40,13 +41,13 @@ class StageSnapshot:
                 done_bytes += chunk.bytes_read
                 percent = READ_PERCENT * done_bytes // max(snapshot.unpacked_bytes, 1)
                 run = replace(run, percent=min(percent, READ_PERCENT))
+                known, following = await _while_reading(chunks, self._known(run, collection, chunk))
+                fresh = [row for row in chunk.rows if row.row not in known]
+                rows = await _read(snapshot, collection, fresh)
+                report = _counted(report, collection, chunk, rows)
+                run = replace(run, report=report)
                 async with self.units.begin("stage") as unit:
-                    known, following = await _while_reading(
-                        chunks, unit.staging.put_known(run, collection.entity, chunk.rows)
-                    )
-                    rows = await _read(unit, run, snapshot, collection, chunk, known)
-                    report = _counted(report, collection, chunk, rows)
-                    run = replace(run, report=report)
+                    await unit.staging.put(run, collection.entity, _staged(fresh, rows))
                     await unit.runs.save(run)
                 chunk = following
         async with self.units.begin("stage") as unit:
@@ -54,6 +55,11 @@ class StageSnapshot:
         for collection in snapshot.collections:
             report = await self._without_repeated(run, collection, report)
         return replace(run, report=report, percent=READ_PERCENT)
+
+    async def _known(self, run: Run, collection: Collection, chunk: Chunk) -> Set[int]:
+        """Stages what is known as it stands. Commits."""
+        async with self.units.begin("stage") as unit:
+            return await unit.staging.put_known(run, collection.entity, chunk.rows)
 
     async def _without_repeated(self, run: Run, collection: Collection, report: Report) -> Report:
         async with self.units.begin("stage") as unit:
@@ -85,34 +91,30 @@ async def _while_reading(
 ) -> tuple[Found, Chunk | None]:
     """What `work` of the database gives, and the next chunk, which a thread reads meanwhile.
 
-    Both have ended on return, also when one failed: a snapshot is read by one thread at a time.
+    Both have ended on return, also when one failed or the caller was cancelled: a snapshot is read
+    by one thread at a time, and closed by none while one reads.
     """
     following = asyncio.ensure_future(asyncio.to_thread(next, chunks, None))
     try:
-        return await work, await following
+        # A future that is cancelled leaves its thread reading.
+        return await work, await asyncio.shield(following)
     finally:
         await asyncio.gather(following, return_exceptions=True)
 
 
-async def _read(
-    unit: Unit,
-    run: Run,
-    snapshot: OpenSnapshot,
-    collection: Collection,
-    chunk: Chunk,
-    known: Set[int],
-) -> Rows:
-    """Stages what is not known as it stands: in full what is new, by id what was refused."""
-    fresh = [row for row in chunk.rows if row.row not in known]
+async def _read(snapshot: OpenSnapshot, collection: Collection, fresh: Sequence[RawRow]) -> Rows:
+    """What rows say that are not known as they stand."""
     rows = await asyncio.to_thread(snapshot.read, collection, fresh)
-    refused = {refusal.row for refusal in rows.refused}
-    named = [seen(row) for row in fresh if row.row in refused and row.external_id]
     nameless = {row.row for row in fresh if not row.external_id}
-    rows = replace(
+    return replace(
         rows, refused=tuple(_nameless(one, nameless, collection) for one in rows.refused)
     )
-    await unit.staging.put(run, collection.entity, [*rows.good, *named])
-    return rows
+
+
+def _staged(fresh: Sequence[RawRow], rows: Rows) -> Sequence[StagedRow]:
+    """In full what is new, by id what was refused."""
+    refused = {refusal.row for refusal in rows.refused}
+    return [*rows.good, *(seen(row) for row in fresh if row.row in refused and row.external_id)]
 
 
 def _nameless(refusal: RowRefusal, rows: Set[int], collection: Collection) -> RowRefusal:
