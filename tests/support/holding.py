@@ -60,7 +60,7 @@ async def released(ingest: Ingest, hold: dict[str, Any]) -> dict[str, Any]:
         page: dict[str, Any] = answer.json()
         return page if page["endedAt"] else None
 
-    return await eventually(end, within_s=20, what="the hold is released")
+    return await eventually(end, within_s=60, what="the hold is released")
 
 
 async def outcomes(ingest: Ingest) -> Counter[str]:

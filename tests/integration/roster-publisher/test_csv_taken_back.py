@@ -1,7 +1,7 @@
 """Packages of a vendor whose agreement ended, or who is none any more, are taken back from its folder."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +27,12 @@ def taker(publishing: Publishing, folder: Path) -> TakeBackPackages:
     return TakeBackPackages(desk, PackageFolder(folder), publishing.clock)
 
 
+async def taken(take_back: TakeBackPackages) -> Mapping[str, int]:
+    """How many files went from which folders."""
+    counts = {one.folder: await take_back(one) for one in await take_back.ended()}
+    return {folder: count for folder, count in counts.items() if count}
+
+
 async def _the_agreement_ends(publishing: Publishing) -> None:
     publishing.clock.advance(3_600)
 
@@ -48,13 +54,13 @@ async def test_packages_of_a_vendor_that_ended_go_and_those_of_others_stay(
     assert [(await write(one)).outcome for one in (DELTAS, other)] == ["written", "written"]
     (tmp_path / "v" / "notes.txt").write_text("of somebody else")
     (tmp_path / "v" / ".oneroster-1.2-bulk-begun.part").write_bytes(b"of a killed process")
-    assert await take_back() == {}
+    assert await taken(take_back) == {}
     assert len(files(tmp_path)) == 3
     await what(publishing)
-    assert await take_back() == {"v": 2}
+    assert await taken(take_back) == {"v": 2}
     assert files(tmp_path) == ["notes.txt"]
     assert len(files(tmp_path, "w")) == 1
-    assert await take_back() == {}
+    assert await taken(take_back) == {}
 
 
 async def test_the_loop_takes_back_what_no_settings_name_any_more(
@@ -62,8 +68,12 @@ async def test_the_loop_takes_back_what_no_settings_name_any_more(
 ) -> None:
     await publishing.publish(*WORLD)
     await granted(publishing)
+    await granted(publishing, client_id="a")
     write, take_back = writer(publishing, tmp_path), taker(publishing, tmp_path)
-    await write(DELTAS)
+    for one in (replace(DELTAS, client_id="a", folder="a"), DELTAS):
+        assert (await write(one)).outcome == "written"
+    # What cannot be removed keeps no other folder's packages where they are.
+    (tmp_path / "a" / ".oneroster-1.2-bulk-x.part").mkdir()
     await _the_client_ends(publishing)
     stopping = Stopping()
     loop = asyncio.create_task(export_loop(write, (), take_back=take_back)(stopping))
@@ -85,8 +95,8 @@ async def test_a_vendor_that_comes_back_begins_with_bulk(
         (only,) = files(tmp_path)
         assert only.startswith("oneroster-1.2-bulk-")
         publishing.clock.advance(3_600)
-        assert await take_back() == {"v": 1}
-        assert await take_back() == {}
+        assert await taken(take_back) == {"v": 1}
+        assert await taken(take_back) == {}
 
 
 async def test_what_is_published_at_the_end_itself_goes_too(
@@ -99,7 +109,28 @@ async def test_what_is_published_at_the_end_itself_goes_too(
     held = (tmp_path / "v" / bulk).read_bytes()
     take_back = taker(publishing, tmp_path)
     publishing.clock.advance(3_600)
-    assert await take_back() == {"v": 1}
+    assert await taken(take_back) == {"v": 1}
     (tmp_path / "v" / bulk).write_bytes(held)
-    assert await take_back() == {"v": 1}
+    assert await taken(take_back) == {"v": 1}
     assert files(tmp_path) == []
+
+
+async def test_who_gets_the_folder_of_one_that_ended_finds_nothing_of_its(
+    publishing: Publishing, tmp_path: Path
+) -> None:
+    await publishing.publish(*WORLD)
+    await granted(publishing)
+    write, take_back = writer(publishing, tmp_path), taker(publishing, tmp_path)
+    await write(DELTAS)
+    (left,) = files(tmp_path)
+    (tmp_path / "v" / left).write_bytes(b"of the one that ended")
+    await granted(publishing, client_id="w")
+    await _the_client_ends(publishing)
+    other = replace(DELTAS, client_id="w")
+    assert (await write(other)).outcome == "waits"
+    assert await taken(take_back) == {"v": 1}
+    assert (await write(other)).outcome == "waits"
+    assert await taken(take_back) == {}
+    assert (await write(other)).outcome == "written"
+    assert len(files(tmp_path)) == 1
+    assert await taken(take_back) == {}

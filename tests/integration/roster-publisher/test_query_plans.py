@@ -13,7 +13,15 @@ from roster_publisher.domain.collections import COLLECTIONS, KNOWN_SCOPES
 from roster_publisher.domain.filters import parse_filter
 from roster_publisher.domain.queries import CollectionQuery
 from roster_publisher.domain.sorting import Place, parse_sort
-from tests.support.oneroster_records import class_, course, enrollment, school_world, user
+from tests.support.oneroster_records import (
+    class_,
+    course,
+    enrollment,
+    org,
+    role,
+    school_world,
+    user,
+)
 from tests.support.publishing import Publishing
 
 GRANT = Grant(district_id="d1", client_id="v", token_scopes=KNOWN_SCOPES)
@@ -43,9 +51,8 @@ async def _plan(
         sort=parse_sort(sort, order_by, collection.entity, grant),
         touched_since=touched_since,
     )
-    statement, revision = Statement(100), None
-    if touched_since is not None:
-        revision = statement.bind(1)
+    statement = Statement(100)
+    revision = None if touched_since is None else statement.bind(1)
     sql = rows_of(
         query, "o.base, o.sourced_id", statement, revision=revision, after=after, limit="$1"
     )
@@ -124,8 +131,24 @@ async def test_a_page_of_several_schools_is_found_without_sorting_what_is_left(
 
     nodes = await _plan(publishing, "enrollments", after=Place(sourced_id="e1"), grant=schools)
 
-    sorted_by = [key for node in nodes for key in node.get("Sort Key", [])]
-    assert not [key for key in sorted_by if "sourced_id" in key], nodes
+    sorts = [node for node in nodes if node["Node Type"] in {"Sort", "Incremental Sort"}]
+    assert not [key for node in sorts for key in node["Sort Key"] if "sourced_id" in key], nodes
+
+
+async def test_a_page_of_several_schools_reads_no_other_school(publishing: Publishing) -> None:
+    schools = [f"s{n}" for n in range(8)]
+    # Ids begin with their school, so that all others stand before the last two.
+    people = [user(f"{at}-{n:03d}", role(at)) for at in schools for n in range(PEOPLE // 4)]
+    await publishing.publish(
+        *(("org", org(one)) for one in schools), *(("user", one) for one in people)
+    )
+
+    nodes = await _plan(publishing, "users", grant=replace(GRANT, school_ids=("s6", "s7")))
+
+    (merged,) = [node for node in nodes if node["Node Type"] == "Merge Append"]
+    conditions = [node["Index Cond"] for node in _nodes(merged) if "Index Cond" in node]
+    assert len(conditions) == 2
+    assert all("scope_id = " in one for one in conditions), conditions
 
 
 async def test_what_a_delta_of_schools_tells_again_is_looked_up_id_by_id(
@@ -143,9 +166,9 @@ async def test_what_a_delta_of_schools_tells_again_is_looked_up_id_by_id(
         touched_since=begun,
     )
 
-    # Ids beside an array of ids would be each compared with each other.
-    filters = [node["Filter"] for node in nodes if "Filter" in node]
-    assert not [one for one in filters if "sourced_id = ANY" in one], filters
+    # An array is taken for short: where it is a filter, each id is compared with each other.
+    conditions = [node.get(key, "") for node in nodes for key in ("Filter", "Index Cond")]
+    assert not [one for one in conditions if "sourced_id = ANY" in one], conditions
 
 
 async def test_a_page_without_filter_is_not_planned_each_time(publishing: Publishing) -> None:

@@ -130,18 +130,21 @@ async def test_no_transaction_is_open_while_the_next_rows_are_long_in_coming(
 async def test_nobody_reads_on_when_the_run_is_cut_off(
     units: PostgresUnits, ingest_url: str
 ) -> None:
-    content = TwoChunks(wait_s=IN_VAIN_S)
+    content = TwoChunks(wait_s=FOR_LONG_S)
     await _knows_the_first_row(ingest_url)
     staging = asyncio.create_task(StageSnapshot(units=units)(RUN, content))
-    await eventually(lambda: _is_compared(ingest_url), what="the first row is compared")
+    try:
+        await eventually(lambda: _is_compared(ingest_url), what="the first row is compared")
 
-    staging.cancel()
+        staging.cancel()
+        ended, _ = await asyncio.wait({staging}, timeout=IN_VAIN_S)
+    finally:
+        content.go.set()
+
+    assert not ended, "the file was given back while a thread read it"
     with pytest.raises(asyncio.CancelledError):
         await staging
-
-    content.go.set()
-    await eventually(content.second_read.is_set, what="the thread has ended")
-    assert not content.let_go, "it read on after the file was given back"
+    assert content.second_read.is_set()
 
 
 async def _knows_the_first_row(url: str) -> None:

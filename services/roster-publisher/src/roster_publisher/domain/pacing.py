@@ -2,11 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 # Requests a second. Below the least, the seconds to wait would no longer be a number to tell.
 LEAST_RATE: Final = 0.001
 MOST_RATE: Final = 1_000_000
+_LONGEST_NAME: Final = 200
+# The smallest network that a subscriber gets, with more addresses than could be counted.
+# Source: RFC 6177, section 2; RFC 4291, section 2.5.1.
+_SUBSCRIBER_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +52,18 @@ class Bucket:
 def whole_seconds(wait_s: float) -> int:
     """What `Retry-After` says: at least one second, never too early."""
     return max(1, math.ceil(wait_s))
+
+
+def sender_of(address: str) -> str:
+    """Who shares one count with `address`: of IPv6 a whole network, of IPv4 the address. What is
+    no address stands for itself.
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address[:_LONGEST_NAME]
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found), _SUBSCRIBER_BITS), strict=False))

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
-from roster_publisher.domain.pacing import Bucket, Pace
+from roster_publisher.domain.pacing import Bucket, Pace, sender_of
 from roster_publisher.ports import Clock
 
 _MOST_CALLERS: Final = 20_000
@@ -87,4 +87,4 @@ def _of(client_id: str) -> str:
 
 
 def _at(client_id: str, address: str) -> str:
-    return f"{client_id[:_LONGEST_ID]} {address}"
+    return f"{client_id[:_LONGEST_ID]} {sender_of(address)}"

@@ -78,6 +78,9 @@ class WriteExports:
         client = await self._vendors.client(export.client_id)
         if client is None or not client.grant.is_in_force(now):
             return Turn(outcome="no_grant", done_at=standing.done_at)
+        if any(one.folder == export.folder for one in await self._desk.ended(now)):
+            # Packages of another, whose folder it was, have to go first.
+            return Turn(outcome="waits", done_at=standing.done_at)
         claimed = await self._desk.claim(export, standing)
         if claimed is None:
             return Turn(outcome="waits", done_at=standing.done_at)

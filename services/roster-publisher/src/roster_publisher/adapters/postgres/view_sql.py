@@ -27,6 +27,8 @@ _INSIDE: Final = f"""
 # What a body says of others is as of when it came into the view, if that was later than its text.
 _AS_OF: Final = "greatest({}, v.since_rev) AS revision"
 _ENTERS: Final = "WHERE k.lasting IS NULL OR k.lasting < k.since_rev"
+# Scopes whose ids are merged; the text and the plan of a statement grow with each.
+_MOST_MERGED: Final = 64
 _ALL: Final = 2**62
 _LEFT: Final = f"r.sourced_id, {_REST}, r.base, r.stamp"
 
@@ -51,7 +53,8 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     found = found or _delta(query, statement, mine, revision)
     if sourced_id is not None:
         found = f'SELECT {sourced_id}::text COLLATE "C" AS sourced_id'
-    if found is None and within is None and len(query.grant.scope_ids) == 1:
+    scopes = len(query.grant.scope_ids)
+    if found is None and within is None and scopes == 1:
         standing = _standing_in_one(mine, revision, after)
     elif found is None and within is not None and query.touched_since is not None:
         # May be as many as the view has: looked up one by one, not compared with one another.
@@ -59,8 +62,8 @@ def viewed_rows(  # house: no-district — `mine` begins with it
         if after is not None:
             found = f"SELECT i.sourced_id FROM ({found}) AS i WHERE i.sourced_id > {after}"
         standing = _standing(found, mine, revision)
-    elif found is None and within is None and paged:
-        standing = _standing(_members_in_order(mine, after), mine, revision)
+    elif found is None and within is None and paged and 1 < scopes <= _MOST_MERGED:
+        standing = _standing(_members_in_order(query, statement, revision, after), mine, revision)
     else:
         found = found or (
             f"SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m WHERE {mine}"
@@ -80,18 +83,27 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     """
 
 
-def _members_in_order(  # house: no-district — `mine` begins with it
-    mine: str, after: str | None
+def _members_in_order(  # house: no-district — `_of_scope` begins with it
+    query: CollectionQuery, statement: Statement, revision: str | None, after: str | None
 ) -> str:
     """A select of the ids behind `after` that are or were in any of the grant's scopes.
 
-    With a limit, however high, the planner takes the index that has ids in their order; without
-    one it reads and sorts all that are left, for each page.
+    The planner merges selects that come ordered out of the primary key, one for each scope, and
+    stops with the page. Out of all scopes at once it sorts what is left of them for each page, or
+    reads the whole district up to their first id, which is far where ids begin with their school.
     """
+    district, ids = statement.bind(query.grant.district_id), list(query.grant.scope_ids)
+    via = f"= ANY({statement.bind(ids)}::text[])"
     behind = "" if after is None else f" AND m.sourced_id > {after}"
-    return f"""
-        SELECT DISTINCT m.sourced_id FROM roster_publisher.scope_member m
-        WHERE {mine}{behind} ORDER BY m.sourced_id LIMIT (SELECT {_ALL})"""
+    each = " UNION ALL ".join(
+        f"""(SELECT m.sourced_id FROM roster_publisher.scope_member m
+             WHERE {_of_scope(query, district, f"= {statement.bind(one)}", via, revision)}{behind}
+             ORDER BY m.sourced_id)"""
+        for one in ids
+    )
+    # With a limit, however high, it expects that not all of them are wanted.
+    return f"""SELECT DISTINCT m.sourced_id FROM ({each}) AS m
+               ORDER BY m.sourced_id LIMIT (SELECT {_ALL})"""
 
 
 def _standing(found: str, mine: str, revision: str | None) -> str:  # house: no-district — in `mine`
@@ -183,11 +195,16 @@ def _mine(query: CollectionQuery, statement: Statement, revision: str | None) ->
     scope = (
         f"= {statement.bind(ids[0])}" if len(ids) == 1 else f"= ANY({statement.bind(ids)}::text[])"
     )
+    return district, _of_scope(query, district, scope, scope, revision)
+
+
+def _of_scope(
+    query: CollectionQuery, district: str, scope: str, via: str, revision: str | None
+) -> str:
+    """What makes a membership `m` one of the query's entity in a scope, by way of `via`."""
     mine = f"""m.district_id = {district} AND m.scope_id {scope}
-               AND m.entity = '{query.collection.entity}' AND m.via_id {scope}"""
-    if revision is not None:
-        mine += f" AND m.since_rev <= {revision}"
-    return district, mine
+               AND m.entity = '{query.collection.entity}' AND m.via_id {via}"""
+    return mine if revision is None else f"{mine} AND m.since_rev <= {revision}"
 
 
 def _until(revision: str | None) -> str:

@@ -2,7 +2,7 @@
 ended; one that fails delays no other.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -10,6 +10,7 @@ import structlog
 from roster_common.runtime.lifecycle import Stopping, go_on_without
 from roster_common.runtime.metrics import metric
 from roster_publisher.domain.export_schedule import ScheduledExport
+from roster_publisher.usecases.take_back_packages import TakeBackPackages
 from roster_publisher.usecases.write_exports import Turn
 
 _LOOK_S: Final = 5.0
@@ -21,7 +22,7 @@ def export_loop(
     write: Callable[[ScheduledExport], Awaitable[Turn]],
     exports: Sequence[ScheduledExport],
     *,
-    take_back: Callable[[], Awaitable[Mapping[str, int]]],
+    take_back: TakeBackPackages,
 ) -> Callable[[Stopping], Awaitable[None]]:
     """The loop around the use cases."""
 
@@ -29,7 +30,7 @@ def export_loop(
         """Look every few seconds, until the stop."""
         while not stopping.is_set():
             try:
-                _tell(await take_back())
+                await _take_back(take_back)
             except Exception as error:  # noqa: BLE001 - counted and logged; it is tried again
                 go_on_without("exports", error)
             for one in exports:
@@ -46,9 +47,15 @@ def export_loop(
     return run
 
 
-def _tell(removed: Mapping[str, int]) -> None:
-    for folder, files in removed.items():
-        logger.info("packages_taken_back", folder=folder, files=files)
+async def _take_back(take_back: TakeBackPackages) -> None:
+    for one in await take_back.ended():
+        try:
+            files = await take_back(one)
+        except Exception as error:  # noqa: BLE001 - counted and logged; it is tried again
+            go_on_without("exports", error, client=one.client_id, folder=one.folder)
+            continue
+        if files:
+            logger.info("packages_taken_back", folder=one.folder, files=files)
 
 
 def _note(one: ScheduledExport, turn: Turn) -> None:
