@@ -145,6 +145,26 @@ async def test_a_page_of_several_schools_reads_no_other_school(publishing: Publi
     assert all("scope_id = " in one for one in conditions), conditions
 
 
+async def test_a_page_without_filter_is_not_planned_each_time(publishing: Publishing) -> None:
+    await publishing.publish(*school_world(users=5 * PEOPLE))
+
+    for path in ("users", "students"):
+        for revision in (None, "$2"):
+            statement = Statement(1) if revision is None else Statement(1, 1)
+            query = CollectionQuery(grant=GRANT, collection=COLLECTIONS[path])
+            sql = rows_of(query, "o.base, o.sourced_id", statement, revision=revision, limit="$1")
+            async with publishing.database.begin() as tx:
+                driver = await tx.driver()
+                await driver.execute("ANALYZE")
+                page = await driver.prepare(sql)
+                for _ in range(PAGES):
+                    await page.fetch(*statement.values)
+                planned = await driver.fetchval(
+                    "SELECT custom_plans FROM pg_prepared_statements WHERE statement = $1", sql
+                )
+            assert planned < PAGES, (path, revision)
+
+
 async def test_a_view_of_a_school_is_not_read_whole_for_what_has_an_index(
     publishing: Publishing,
 ) -> None:
