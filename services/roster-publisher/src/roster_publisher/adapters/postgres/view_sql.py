@@ -56,6 +56,12 @@ def viewed_rows(  # house: no-district — `mine` begins with it
     scopes = len(query.grant.scope_ids)
     if found is None and within is None and scopes == 1:
         standing = _standing_in_one(mine, revision, after)
+    elif found is None and within is not None and query.touched_since is not None:
+        # May be as many as the view has: looked up one by one, not compared with one another.
+        found = f'SELECT DISTINCT w.id COLLATE "C" AS sourced_id FROM ({within}) AS w(id)'
+        if after is not None:
+            found = f"SELECT i.sourced_id FROM ({found}) AS i WHERE i.sourced_id > {after}"
+        standing = _standing(found, mine, revision)
     elif found is None and within is None and paged and 1 < scopes <= _MOST_MERGED:
         standing = _standing(_members_in_order(query, statement, revision, after), mine, revision)
     else:
