@@ -18,21 +18,21 @@ class Display:
     """Prints to standard output. `plain` forces lines without colour, bars or cursor moves."""
 
     def __init__(self, *, plain: bool) -> None:
-        console = Console(highlight=False)
+        console = _console()
         self.plain = plain or not console.is_terminal
         if self.plain:
-            console = Console(highlight=False, no_color=True, width=PLAIN_WIDTH)
+            console = _console(no_color=True, width=PLAIN_WIDTH)
         self.console = console
 
     def say(self, text: str = "") -> None:
-        """Print one line as it is; square brackets are no markup."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        """Print one line as it is."""
+        self.console.print(text, soft_wrap=True)
 
     def good(self, text: str) -> None:
-        self.console.print(text, style="green", markup=False, soft_wrap=True)
+        self.console.print(text, style="green", soft_wrap=True)
 
     def bad(self, text: str) -> None:
-        self.console.print(text, style="bold red", markup=False, soft_wrap=True)
+        self.console.print(text, style="bold red", soft_wrap=True)
 
     def table(
         self,
@@ -48,7 +48,7 @@ class Display:
             table.add_column(column, justify="right" if column in numbers else "left")
         for row in rows:
             table.add_row(*row)
-        self.console.print(table, markup=False)
+        self.console.print(table)
 
     @contextmanager
     def bar(self, label: str) -> Iterator[Advance]:
@@ -76,3 +76,8 @@ class Display:
                 self.say(f"    {label}: {done} of {total}")
 
         return advance
+
+
+def _console(*, no_color: bool | None = None, width: int | None = None) -> Console:
+    """Prints what it is given as it is: no markup (`[b]`), no pictures (`:school:`)."""
+    return Console(highlight=False, markup=False, emoji=False, no_color=no_color, width=width)
