@@ -13,10 +13,26 @@ import orjson
 from standardwebhooks import Webhook
 
 from sis_ingest.domain.changes import Cause, Change
+from sis_ingest.domain.deliveries import Place
 from sis_ingest.domain.entities import Entity
 from sis_ingest.domain.records import Record, canonical, content_hash, to_bytes
+from sis_ingest.domain.runs import Run
 
 NOW = datetime(2026, 9, 1, 8, tzinfo=UTC)
+# Of a snapshot whose rows a test stages by itself.
+RUN = Run(
+    run_id="01900000-0000-7000-8000-000000000001",
+    delivery_id="01900000-0000-7000-8000-000000000002",
+    correlation_id="c",
+    place=Place(district_id="d1", source_id="sis"),
+    state="running",
+    origin="snapshot",
+    file_name="f",
+    file_bytes=0,
+    sha256="",
+    received_at=NOW,
+    as_of=NOW,
+)
 CAUSE = Cause(correlation_id="c", delivery_id="d", origin="webhook")
 SECRET = "whsec_" + "dGVzdC1zZWNyZXQtb2Ytc2lzLWluZ2VzdA=="
 OTHER_SECRET = "whsec_" + "YW5vdGhlci1zZWNyZXQtb2Ytc2lzLWluZ2VzdA=="

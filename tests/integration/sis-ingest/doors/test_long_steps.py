@@ -11,27 +11,12 @@ from roster_common.errors import Retriable
 from roster_common.runtime.database import Database
 from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.units import PostgresUnits
-from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import StagedRow
-from tests.support.ingesting import NOW
+from tests.support.ingesting import NOW, RUN
 
 ORDINARY_S = 6.0
 # Longer than the server works on an ordinary statement, and than the driver waits for its answer.
 LONG_S = 12.0
-RUN = Run(
-    run_id="01900000-0000-7000-8000-000000000001",
-    delivery_id="01900000-0000-7000-8000-000000000002",
-    correlation_id="c",
-    place=Place(district_id="d1", source_id="sis"),
-    state="running",
-    origin="snapshot",
-    file_name="f",
-    file_bytes=0,
-    sha256="",
-    received_at=NOW,
-    as_of=NOW,
-)
 ROW = StagedRow(row=2, external_id="u1", sort_key="", content_hash=b"h", deleted=False, body=b"{}")
 
 Begin = Callable[[float], PostgresUnits]

@@ -13,26 +13,11 @@ import pytest
 from roster_common.runtime.database import Database
 from roster_common.runtime.sealing import Seal
 from sis_ingest.adapters.postgres.units import PostgresUnits
-from sis_ingest.domain.deliveries import Place
-from sis_ingest.domain.runs import Run
 from sis_ingest.domain.snapshots import Chunk, Collection, RawRow, Rows
 from sis_ingest.usecases.stage_snapshot import StageSnapshot
 from tests.support.eventually import eventually
-from tests.support.ingesting import NOW
+from tests.support.ingesting import NOW, RUN
 
-RUN = Run(
-    run_id="01900000-0000-7000-8000-000000000001",
-    delivery_id="01900000-0000-7000-8000-000000000002",
-    correlation_id="c",
-    place=Place(district_id="d1", source_id="sis"),
-    state="running",
-    origin="snapshot",
-    file_name="f",
-    file_bytes=0,
-    sha256="",
-    received_at=NOW,
-    as_of=NOW,
-)
 # Of a wait that must end without what it waits for: long against whatever a broken one takes.
 IN_VAIN_S = 3.0
 # Of one that ends with it, and hangs no thread for ever where it does not.
